@@ -1,0 +1,44 @@
+# make demo    run the whole method on the built-in sample, then open runs/demo/report.html
+# make test    everything that must hold before a commit
+# make setup   build .venv (done by the others when it is missing or out of date)
+# make export  write wsss_nb/*.py from the notebooks;  make clean-notebooks  strip what git should not see
+# make hooks   let git and Jupyter clean and merge notebooks (also writes to ~/.jupyter)
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+BIN := .venv/bin
+STAMP := .venv/.ready-$(shell cat constraints.txt settings.ini setup.py pyproject.toml | cksum | tr -d ' ')
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup demo test export clean-notebooks hooks
+setup: $(STAMP)
+
+# A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
+$(STAMP):
+	@py=$$(.ci/python) && clear=; \
+	command -v g++ >/dev/null || { echo "make: g++ is needed to build pydensecrf2 (Debian: apt-get install g++)" >&2; exit 1; }; \
+	if [ -e .venv/.home ] && [ "$$(cat .venv/.home)" != "$(CURDIR)" ]; then clear=--clear; fi; \
+	echo "setting up .venv with $$py (a few minutes the first time)"; \
+	"$$py" -m venv $$clear .venv || { echo "make: could not create .venv (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@pwd > .venv/.home
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt --no-deps lightly
+	@rm -f .venv/.ready-* && touch $@
+
+demo: setup
+	$(BIN)/wsss-nb run clustering --data scenes --out runs/demo
+
+test: export OMP_NUM_THREADS ?= 1
+test: setup
+	$(BIN)/ruff check -q setup.py tests
+	$(BIN)/python -m pytest -q --durations=0 --durations-min=5 tests/test_house.py
+	$(BIN)/nbdev_test --n_workers 2 --timing
+	$(BIN)/python -m pytest -q --ignore tests/test_house.py
+
+export: setup
+	$(BIN)/nbdev_export
+
+clean-notebooks: setup
+	$(BIN)/nbdev_clean
+
+hooks: setup
+	$(BIN)/nbdev_install_hooks
