@@ -1,0 +1,36 @@
+"""What several tests share."""
+import os
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repo(): return REPO
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    "The folder with real photographs; tests that need it are skipped, and say so, where there is none."
+    folder = Path(os.environ.get("WSSS_NB_SHARED") or REPO.parent/"shared"/"data")
+    if not folder.is_dir(): pytest.skip("no real photographs: set WSSS_NB_SHARED to their folder, or put it at ../shared/data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    "A cache of our own for the whole session, so that tests neither read nor fill the user's."
+    old, new = os.environ.get("WSSS_NB_HOME"), tmp_path_factory.mktemp("home")
+    os.environ["WSSS_NB_HOME"] = str(new)
+    yield new
+    os.environ.pop("WSSS_NB_HOME")
+    if old is not None: os.environ["WSSS_NB_HOME"] = old
+
+
+@pytest.fixture(scope="session")
+def scenes(home):
+    "A small built-in dataset: 24 scenes to train on, 12 to judge with."
+    from wsss_nb.datasets import open_dataset
+    return open_dataset("scenes:train=24,val=12,seed=0")

@@ -1,0 +1,249 @@
+"""The rules of the house: order of notebooks, cleanliness, export, sizes, dependencies, what may not be in the tree."""
+import ast
+import configparser
+import filecmp
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+REPO = Path(__file__).resolve().parents[1]
+NBS = sorted(p for p in (REPO/"nbs").rglob("*.ipynb") if not any(o.startswith((".", "_")) for o in p.relative_to(REPO).parts))
+NUMBERED = [p for p in NBS if re.match(r"\d\d_", p.name)]
+TRAINING = [p for p in NBS if p.parent.name == "training"]
+MODULES = sorted(p for p in (REPO/"wsss_nb").glob("*.py") if not p.name.startswith("_"))
+DIRECTIVE = re.compile(r"^\s*#\s*\|\s*(\w+)(:?)(.*)$")
+ISSUED = {"cv2": "opencv-contrib-python-headless", "PIL": "pillow", "skimage": "scikit-image", "pydensecrf": "pydensecrf2", "mpl_toolkits": "matplotlib"}
+
+rel = lambda p: str(p.relative_to(REPO))
+each = lambda paths: pytest.mark.parametrize("path", paths, ids=rel)
+
+
+def cells(path, kind="code"):
+    for c in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        if c["cell_type"] == kind: yield c, "".join(c["source"])
+
+
+def directives(source):
+    "(word, colon, rest) of the `#|` lines at the top of a cell."
+    for line in source.splitlines():
+        if line.strip() and not line.lstrip().startswith("#"): return
+        if m := DIRECTIVE.match(line): yield m.groups()
+
+
+def code(source):
+    "A cell without directives, magics and shell lines, so that it parses."
+    if source.lstrip().startswith("%%"): return ""
+    return "\n".join(o if not re.match(r"\s*[%!?]", o) else re.sub(r"\S.*", "pass", o) for o in source.splitlines())
+
+
+def is_exported(source): return any(w in ("export", "exporti", "exports") for w, *_ in directives(source))
+def exported(path): return [s for _, s in cells(path) if is_exported(s)]
+def module_of(path): return next((rest.strip() for _, s in cells(path) for w, _, rest in directives(s) if w == "default_exp"), None)
+def number(path): return int(path.name[:2]) if path in NUMBERED else 1000
+def is_import(node): return isinstance(node, (ast.Import, ast.ImportFrom))
+def constant(node): return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def imported(tree, package="wsss_nb"):
+    "Dotted names of all imports in a tree, those inside functions and by `import_module` as well; relative ones made absolute."
+    for n in ast.walk(tree):
+        if isinstance(n, ast.Import): yield from (a.name for a in n.names)
+        elif isinstance(n, ast.ImportFrom):
+            base = ".".join(o for o in (package if n.level else "", n.module or "") if o)
+            yield from (f"{base}.{a.name}" for a in n.names)
+        elif isinstance(n, ast.Call) and getattr(n.func, "attr", getattr(n.func, "id", "")) in ("import_module", "__import__") and n.args:
+            yield constant(n.args[0])
+
+
+def ours(path):
+    "Modules of this package that a notebook imports."
+    names = (o.split(".") for _, s in cells(path) for o in imported(ast.parse(code(s))))
+    return {n[1] for n in names if n[0] == "wsss_nb" and len(n) > 1}
+
+
+def copy_tree(to, *names):
+    for n in names:
+        src = REPO/n
+        shutil.copytree(src, to/n, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")) if src.is_dir() else shutil.copy(src, to/n)
+
+
+def nbdev(tool, cwd):
+    exe = Path(sys.executable).parent/tool
+    env = {**os.environ, "HOME": str(cwd)}  # nbdev signs notebooks in the home folder: not the user's
+    r = subprocess.run([str(exe)], cwd=cwd, env=env, capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+# ---- order and form of the notebooks
+
+def test_numbers_are_unique():
+    numbers = [p.name[:2] for p in NUMBERED]
+    assert len(set(numbers)) == len(numbers), sorted(o for o in set(numbers) if numbers.count(o) > 1)
+    order = [p.name for p in sorted(NUMBERED, key=rel)]
+    assert order == sorted(order), "folders are not in the order of the numbers"
+    training = [p.name.split("_")[0] for p in TRAINING]
+    assert len(set(training)) == len(training)
+
+
+@each(NBS)
+def test_imports_only_lower_numbers(path):
+    numbers = {module_of(p): number(p) for p in NUMBERED}
+    for m in ours(path) & set(numbers):
+        assert numbers[m] < number(path) or module_of(path) == m and path not in NUMBERED, f"{rel(path)} imports {m} (number {numbers[m]})"
+    unknown = ours(path) - set(numbers) - {"__version__", "training"}
+    assert not unknown, f"{rel(path)} imports {unknown}, which no numbered notebook exports"
+
+
+def test_import_rule_sees_hidden_imports():
+    tree = ast.parse("def f():\n  from wsss_nb import cli\n  from .runs import x\n  importlib.import_module('wsss_nb.show')")
+    assert {"wsss_nb.cli", "wsss_nb.runs.x", "wsss_nb.show"} <= set(imported(tree))
+
+
+@each(NUMBERED)
+def test_header(path):
+    assert module_of(path) == path.stem[3:], f"{rel(path)} should export module {path.stem[3:]}"
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
+    assert first["cell_type"] == "markdown" and re.match(r"# .+\n+> .+", "".join(first["source"])), "first cell: `# title`, then `> summary`"
+
+
+@each(NBS)
+def test_directives(path):
+    wrong = [f"#| {w}{c}{rest}" for _, s in cells(path) for w, c, rest in directives(s) if (w == "default_exp" and c) or (w == "eval" and not c)]
+    assert not wrong, f"{wrong} fail silently: `default_exp` takes no colon, `eval` takes one"
+
+
+@each(NUMBERED)
+def test_imports_have_their_own_cell(path):
+    for s in exported(path):
+        body = ast.parse(code(s)).body
+        assert len({is_import(n) for n in body}) <= 1, f"an exported cell of {rel(path)} mixes imports and code:\n{s}"
+
+
+@each(NBS)
+def test_size_of_file(path): assert path.stat().st_size < 400_000, f"{rel(path)}: make its pictures smaller"
+
+
+@each(TRAINING)
+def test_training_notebook(path):
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    assert len(nb["cells"]) <= 15
+    tagged = ["".join(c["source"]) for c in nb["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    assert len(tagged) == 1, "one cell tagged `parameters`"
+    assert all(isinstance(n, (ast.Assign, ast.AnnAssign)) for n in ast.parse(code(tagged[0])).body), "the parameters cell holds nothing but assignments"
+    assert not exported(path)
+
+
+# ---- sizes
+
+@each(NUMBERED)
+def test_cell_sizes(path):
+    sizes = [sum(1 for o in s.splitlines() if o.strip() and not DIRECTIVE.match(o)) for s in exported(path)]
+    assert sizes, "exports nothing"
+    assert max(sizes) <= 40 and statistics.median(sizes) <= 12, f"max {max(sizes)}, median {statistics.median(sizes)}"
+
+
+def length(f):
+    "Lines of a function from `def` to its end, the docstring left out."
+    d = f.body[0] if ast.get_docstring(f) is not None else None
+    return f.end_lineno - f.lineno + 1 - (d.end_lineno - d.lineno + 1 if d else 0)
+
+
+@each(NUMBERED)
+def test_function_sizes(path):
+    fs = [n for s in exported(path) for n in ast.walk(ast.parse(code(s))) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    long = {f.name: length(f) for f in fs if length(f) > 25}
+    assert not long, long
+
+
+def exports(tree):
+    "Names in `__all__`, and the top-level definitions among them."
+    names = next(([constant(e) for e in n.value.elts] for n in tree.body if isinstance(n, ast.Assign) and getattr(n.targets[0], "id", "") == "__all__"), [])
+    return names, [n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and n.name in names]
+
+
+@each(MODULES)
+def test_public_names(path):
+    names, defs = exports(ast.parse(path.read_text(encoding="utf-8")))
+    public = [o for o in names if not o.startswith("_") and not o.endswith("Error")]  # the family of errors is one thing
+    assert len(public) <= 15, f"{rel(path)} exports {len(public)} names: {public}"
+    bare = [d.name for d in defs if not d.name.startswith("_") and not ast.get_docstring(d)]
+    assert not bare, f"{rel(path)}: no docstring on {bare}"
+
+
+# ---- generated files
+
+def test_notebooks_are_clean(tmp_path):
+    copy_tree(tmp_path, "nbs", "settings.ini")
+    nbdev("nbdev_clean", tmp_path)
+    dirty = [rel(p) for p in NBS if not filecmp.cmp(p, tmp_path/p.relative_to(REPO), shallow=False)]
+    assert not dirty, f"run `make clean-notebooks`: {dirty}"
+
+
+def test_library_equals_export(tmp_path):
+    copy_tree(tmp_path, "nbs", "settings.ini")
+    (tmp_path/"wsss_nb").mkdir()
+    shutil.copy(REPO/"wsss_nb/__init__.py", tmp_path/"wsss_nb")
+    nbdev("nbdev_export", tmp_path)
+    want, have = ({p.name: p.read_text(encoding="utf-8") for p in (r/"wsss_nb").glob("*.py")} for r in (tmp_path, REPO))
+    assert set(want) == set(have), f"run `make export`: {set(want) ^ set(have)}"
+    stale = [n for n in want if want[n] != have[n]]
+    assert not stale, f"run `make export`, and never edit wsss_nb/*.py: {stale}"
+
+
+# ---- dependencies and the tree
+
+def config():
+    c = configparser.ConfigParser(delimiters=["="], interpolation=None)
+    c.read(REPO/"settings.ini", encoding="utf-8")
+    return c["DEFAULT"]
+
+
+def requirements(*keys): return {canon(r.name): r for k in keys for r in map(Requirement, config()[k].split())}
+def canon(name): return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins():
+    lines = (o.strip() for o in (REPO/"constraints.txt").read_text().splitlines())
+    return {canon(n): v for n, v in (o.split("==") for o in lines if o and not o.startswith("#"))}
+
+
+def test_pins_fit_the_ranges():
+    for name, r in requirements("requirements", "dev_requirements").items():
+        assert name in pins() and pins()[name] in r.specifier, f"{r} against {pins().get(name)}"
+
+
+def test_version(): assert version("wsss_nb") == config()["version"], "run `make setup`"
+
+
+@each(MODULES + [p for p in TRAINING if p.name != "t00_dino.ipynb"])  # that one also needs lightly: see CONTRIBUTING
+def test_imports_are_required(path):
+    source = [path.read_text(encoding="utf-8")] if path.suffix == ".py" else [code(s) for _, s in cells(path)]
+    names = {o.split(".")[0] for s in source for o in imported(ast.parse(s))} - set(sys.stdlib_module_names) - {"wsss_nb", ""}
+    missing = {n for n in names if canon(ISSUED.get(n, n)) not in requirements("requirements")}
+    assert not missing, f"{rel(path)} imports {missing}, which settings.ini does not require"
+
+
+# Written so that this file does not find itself.
+FORBIDDEN = [r"/wor[k]/", r"/roo[t]/", r"/hom[e]/\w", r"/Users[/]\w", r"/opt[/](pypi|wheels)", r"/tmp[/](pct|tools|design)", r"index[-_]ur[l]", r"find[-_]link[s]",
+             r"trusted[-_]hos[t]", r"pypi\.or[g]", r"pythonhosted\.or[g]", r"download\.pytorch\.or[g]", r"artifactor[y]"]
+
+
+def test_nothing_of_this_machine_in_the_tree():
+    r = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, capture_output=True, text=True)
+    if r.returncode: pytest.skip("not a git checkout")
+    bad, found = re.compile("|".join(FORBIDDEN)), []
+    for f in filter(None, r.stdout.split("\0")):
+        try: text = (REPO/f).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError): continue
+        if f.endswith(".ipynb"): text = re.sub(r'"image/\w+": "[^"]*"', "", text)
+        found += [f"{f}: …{text[max(0, m.start()-30):m.end()+30]!r}" for m in bad.finditer(text)]
+    assert not found, "\n".join(found[:20])
