@@ -92,12 +92,13 @@ def _map(name, a, hw):
     if a.dtype in (bool, np.uint8): return torch.from_numpy(a.copy()), 255 if a.dtype == np.uint8 else False
     return torch.from_numpy(a.astype(np.int64 if a.itemsize == 8 else np.int32)), -1
 
-# %% ../nbs/0_base/04_transforms.ipynb #a0942e08
+# %% ../nbs/0_base/04_transforms.ipynb #275d0007
 def _scaled(x, hw, interpolate=None):
     "(…,H,W) → (…,h,w): floats (and photographs, if told) interpolated, other maps by the nearest pixel"
     if list(x.shape[-2:]) == list(hw): return x
     interpolate = x.is_floating_point() if interpolate is None else interpolate
-    return F.resize(x, list(hw), antialias=True) if interpolate else _nearest(x, hw)
+    if not interpolate: return _nearest(x, hw)
+    return F.resize(x.reshape(-1, *x.shape[-2:]), list(hw), antialias=True).reshape(*x.shape[:-2], *hw)  # (K,H,W) → (K,h,w)
 
 # %% ../nbs/0_base/04_transforms.ipynb #94294401
 def _place_map(a, fill, size, top, left, crop, flip):
