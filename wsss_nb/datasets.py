@@ -6,8 +6,8 @@
 __all__ = ['VOC_CLASSES', 'BUILTIN', 'SOURCES', 'Dataset', 'Problem', 'open_dataset', 'check_dataset', 'print_problems', 'Source',
            'get_dataset']
 
-# %% ../nbs/0_base/02_datasets.ipynb #2a07d439
-import csv, hashlib, importlib, io, os, re, shutil, tarfile, urllib.error, urllib.request, zipfile
+# %% ../nbs/0_base/02_datasets.ipynb #9393d05f
+import csv, importlib, io, os, re, shutil, tarfile, urllib.error, urllib.request, zipfile
 import xml.etree.ElementTree as ET
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ import numpy as np
 import pooch
 from fastcore.basics import patch
 from pycocotools.coco import COCO
-from .core import DataError, ParameterError, cache_home, fingerprint, need, progress, read_json, sha256, write_json
+from .core import DataError, ParameterError, cache_home, fingerprint as hash_of, need, progress, read_json, sha256, write_json
 from .images import IMAGE_SUFFIXES, describe, open_picture, picture_size, read_image, read_mask, read_saliency, write_mask
 
 # %% ../nbs/0_base/02_datasets.ipynb #b90d447a
@@ -99,7 +99,7 @@ def saliency(self:Dataset, id):
     need(path.exists(), f"{path}: no saliency map for {id!r}; the masking method needs one for each training image", DataError)
     return read_saliency(path, picture_size(open_picture(self.image_path(id))))
 
-# %% ../nbs/0_base/02_datasets.ipynb #0836712d
+# %% ../nbs/0_base/02_datasets.ipynb #3046bf35
 def _print_of(ds, id):
     names = ds._labels(id) if ds.label_source != "masks" else ()
     return [id, sha256(ds.image_path(id)), sorted(names)]
@@ -111,7 +111,7 @@ def fingerprint(self:Dataset, split="train"):
     if key not in self._cache:
         with ThreadPoolExecutor(2) as pool:
             rows = list(progress(pool.map(partial(_print_of, self), ids), "fingerprint", len(ids)))
-        self._cache[key] = hashlib.sha256(repr((self.classes, rows)).encode()).hexdigest()[:16]
+        self._cache[key] = hash_of(self.classes, rows)
     return self._cache[key]
 
 # %% ../nbs/0_base/02_datasets.ipynb #e311aa8d
@@ -129,10 +129,15 @@ def _id(name):
 
 def _repeated(values): return [v for v, n in Counter(values).items() if n > 1]
 
-# %% ../nbs/0_base/02_datasets.ipynb #ef5e34ff
+# %% ../nbs/0_base/02_datasets.ipynb #551b566c
+def _lines(path):
+    "The lines of a text file that are not blank."
+    try: return [o.strip() for o in path.read_text(encoding="utf-8-sig").splitlines() if o.strip()]
+    except UnicodeDecodeError as e: raise DataError(f"{path}: is not UTF-8 text ({e.reason} at byte {e.start}); save it as UTF-8") from e
+
 def _read_list(path, report):
     "The ids in a list file, one a line; lines of several paths, as some lists have them, begin with the image's."
-    ids = [_id(o.split()[0]) for o in path.read_text(encoding="utf-8-sig").splitlines() if o.strip()]
+    ids = [_id(o.split()[0]) for o in _lines(path)]
     for o in _repeated(ids): report(path, f"id {o} is there more than once")
     return tuple(dict.fromkeys(ids))
 
@@ -142,22 +147,23 @@ def _list_images(folder, report):
     for o in _repeated(p.stem for p in paths): report(folder, f"several images have the id {o}")
     return {p.stem: p for p in paths}
 
-# %% ../nbs/0_base/02_datasets.ipynb #cb5b5a8f
+# %% ../nbs/0_base/02_datasets.ipynb #cde05089
 def _read_rows(path, report):
     "id -> names, from labels.csv."
-    with open(path, newline="", encoding="utf-8-sig") as f: rows = list(csv.DictReader(f, skipinitialspace=True))
-    need(not rows or {"file", "labels"} <= set(rows[0]), f"{path}: its first line must be `file,labels`", DataError)
-    rows = [(_id((r["file"] or "").strip()), tuple(o.strip() for o in (r["labels"] or "").split(";") if o.strip())) for r in rows]
-    for o in _repeated(id for id, _ in rows): report(path, f"id {o} is there more than once")
-    for id, names in rows:
+    table = list(csv.DictReader(_lines(path), skipinitialspace=True))
+    need(not table or {"file", "labels"} <= set(table[0]), f"{path}: its first line must be `file,labels`", DataError)
+    rows = [(_id(r["file"].strip()), tuple(o.strip() for o in (r["labels"] or "").split(";") if o.strip())) for r in table]
+    for (id, names), r in zip(rows, table):
+        if None in r: report(path, f"the row of {id} has more columns than the first line; put `;` between names")
         if not names: report(path, f"the label of {id} is empty; name what it shows, or take it out")
+    for o in _repeated(id for id, _ in rows): report(path, f"id {o} is there more than once")
     return dict(rows)
 
-# %% ../nbs/0_base/02_datasets.ipynb #808e2069
+# %% ../nbs/0_base/02_datasets.ipynb #1de3ec96
 def _own_classes(root, rows, report):
     path = root/"classes.txt"
     if not path.exists(): return tuple(sorted({n for names in rows.values() for n in names}))
-    classes = [o.strip() for o in path.read_text(encoding="utf-8-sig").splitlines() if o.strip()]
+    classes = _lines(path)
     for o in _repeated(classes): report(path, f"class {o} is there more than once")
     for id, names in rows.items():
         unknown = [n for n in names if n not in classes]
@@ -184,7 +190,7 @@ def _report_own(root, files, rows, splits, report):
     for o in files:
         if o not in listed: report(files[o], "is in no list and has no row in labels.csv: not used", "note")
 
-# %% ../nbs/0_base/02_datasets.ipynb #496feb68
+# %% ../nbs/0_base/02_datasets.ipynb #8b35fbfb
 def _in_folder(folder, id): return folder/f"{id}.png"
 def _row(rows, id): return rows.get(id, ())
 
@@ -192,8 +198,8 @@ def _open_own(root, report):
     files, rows = _list_images(root/"images", report), _read_rows(root/"labels.csv", report)
     classes, splits = _own_classes(root, rows, report), _own_splits(root, rows, report)
     _report_own(root, files, rows, splits, report)
-    missing = {o: root/"images"/o for ids in (rows, *splits.values()) for o in ids if o not in files}
-    return Dataset(root.name, root, classes, splits, "labels.csv", {**files, **missing}, partial(_row, rows), partial(_in_folder, root/"masks"))
+    splits = {n: tuple(o for o in ids if o in files) for n, ids in splits.items()}      # what is missing has been reported
+    return Dataset(root.name, root, classes, splits, "labels.csv", files, partial(_row, rows), partial(_in_folder, root/"masks"))
 
 # %% ../nbs/0_base/02_datasets.ipynb #216fd046
 VOC_CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
@@ -247,7 +253,7 @@ def _coco_problems(data):
     yield from (f"annotation {a['id']} is of image {a['image_id']}, which is not listed" for a in data["annotations"] if a["image_id"] not in known)
     yield from (f"annotation {a['id']} names the unknown category {a['category_id']}" for a in data["annotations"] if a["category_id"] not in cats)
 
-# %% ../nbs/0_base/02_datasets.ipynb #229a96f4
+# %% ../nbs/0_base/02_datasets.ipynb #fc2d3088
 def _index_coco(path):
     "What training needs of an instances file, as plain JSON: no outlines."
     data = _load_coco(path).dataset
@@ -260,16 +266,27 @@ def _index_coco(path):
 
 def _coco_cache(path):
     s = path.stat()
-    return cache_home()/"coco"/fingerprint(str(path.resolve()), s.st_size, s.st_mtime_ns)
+    return cache_home()/"coco"/hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns)
 
 def _coco_index(path):
     cached = _coco_cache(path)/"index.json"
     if not cached.exists(): write_json(cached, _index_coco(path))
     return read_json(cached, DataError)
 
-# %% ../nbs/0_base/02_datasets.ipynb #7fbf208f
-_outlines = lru_cache(2)(_load_coco)
+# %% ../nbs/0_base/02_datasets.ipynb #705133c8
+class _CocoImage(NamedTuple):
+    json: Path          # the instances file
+    number: int         # the image's id in it
+    path: Path
+    size: tuple
+    names: list
+    mask: Path          # where its mask is, or will be
 
+_outlines = lru_cache(2)(_load_coco)
+def _names_of(images, id): return images[id].names
+def _mask_of(images, id): return images[id].mask
+
+# %% ../nbs/0_base/02_datasets.ipynb #2d0ca991
 def _drawable(a):
     "`a` without polygons of fewer than three points, which pycocotools takes for boxes; None if nothing is left."
     s = a.get("segmentation")
@@ -277,54 +294,61 @@ def _drawable(a):
     s = [p for p in s if len(p) >= 6]
     return {**a, "segmentation": s} if s else None
 
-def _draw_coco(where, id):
-    path, number = where[id]
-    coco, out = _outlines(path), None
+def _draw_coco(images, id):
+    "The semantic mask of one image, (H,W) uint8."
+    one = images[id]
+    coco = _outlines(one.json)
     order = {c: k for k, c in enumerate(sorted(coco.cats), 1)}
-    anns = [a for a in map(_drawable, coco.imgToAnns[number]) if a]
+    anns = [a for a in map(_drawable, coco.imgToAnns[one.number]) if a]
     shapes = [(coco.annToMask(a).astype(bool), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns]
-    out = np.zeros((coco.imgs[number]["height"], coco.imgs[number]["width"]), np.uint8)
-    for m, k, _ in sorted(shapes, key=lambda o: (not o[2], -o[0].sum())): out[m] = k
+    out = np.zeros(one.size, np.uint8)
+    for m, k, crowd in sorted(shapes, key=lambda o: (not o[2], -o[0].sum())): out[m] = k
     return out
 
-# %% ../nbs/0_base/02_datasets.ipynb #597f1d79
+# %% ../nbs/0_base/02_datasets.ipynb #a012afd1
 def _coco_files(root):
     "Split name -> instances file; of several years 2014 if it is there, else the latest."
     found = [(re.fullmatch(r"instances_(.*?)_?(\d{4})?", p.stem), p) for p in sorted((root/"annotations").glob("instances_*.json"))]
-    years = {m[2] for m, _ in found if m}
-    year = "2014" if "2014" in years else max(years, key=lambda y: y or "")
-    return {m[1]: p for m, p in found if m and m[2] == year}, f"coco{year or ''}"
+    years = {m[2] or "" for m, _ in found}
+    year = "2014" if "2014" in years else max(years)
+    return {m[1]: p for m, p in found if (m[2] or "") == year}, f"coco{year}"
 
 def _coco_folder(root, path, names):
     stem = path.stem.removeprefix("instances_")
     places = [root/stem, root/"images"/stem, root/"images", root]
     at = next((p for p in places if any((p/n).exists() for n in names[:20])), None)
-    need(at, f"{root}: the images of {path.name} (such as {names[0]}) are in none of {', '.join(map(str, places))}", DataError)
+    need(at, f"{path}: its images (such as {names[0] if names else 'none at all'}) are in none of {', '.join(map(str, places))}", DataError)
     return at
 
-# %% ../nbs/0_base/02_datasets.ipynb #7a023845
+# %% ../nbs/0_base/02_datasets.ipynb #f95fbdc2
+def _coco_images(root, path, index):
+    "id -> `_CocoImage` of one instances file."
+    at, masks = _coco_folder(root, path, [v[1] for v in index["images"].values()]), _coco_cache(path)/"masks"
+    return {o: _CocoImage(path, n, at/file, (h, w), names, masks/f"{o}.png") for o, (n, file, h, w, names) in index["images"].items()}
+
 def _hold_out(splits):
     "With one split only, every tenth of its sorted ids becomes val."
     if len(splits) > 1: return splits
     ids = sorted(*splits.values())
     return {"train": tuple(o for i, o in enumerate(ids, 1) if i % 10), "val": tuple(ids[9::10])}
 
-def _coco_labels(names, id): return names[id]
+# %% ../nbs/0_base/02_datasets.ipynb #53d51777
+def _report_coco(path, index, report):
+    for what in index["problems"]: report(path, what)
+    empty = sum(not v[4] for v in index["images"].values())
+    if empty: report(path, f"{empty} image{'s'*(empty > 1)} without any object: in no split", "note")
 
 def _open_coco(root, report):
     jsons, name = _coco_files(root)
     index = {n: _coco_index(p) for n, p in jsons.items()}
-    need(len({tuple(x["classes"]) for x in index.values()}) == 1, f"{root}/annotations: the files do not have the same categories", DataError)
-    for n, x in index.items():
-        for what in x["problems"]: report(jsons[n], what)
+    classes = {tuple(x["classes"]) for x in index.values()}
+    need(len(classes) == 1, f"{root}/annotations: {', '.join(p.name for p in jsons.values())} do not have the same categories", DataError)
+    for n, x in index.items(): _report_coco(jsons[n], x, report)
     splits = _hold_out({n: tuple(sorted(o for o, v in x["images"].items() if v[4])) for n, x in index.items()})
-    rows = {o: (jsons[n], *v) for n, x in index.items() for o, v in x["images"].items()}
-    at = {p: _coco_folder(root, p, [v[1] for v in index[n]["images"].values()]) for n, p in jsons.items() if index[n]["images"]}
-    keep = {"files": {o: at[v[0]]/v[2] for o, v in rows.items()}, "names": {o: v[5] for o, v in rows.items()}}
-    where, classes = {o: (v[0], v[1]) for o, v in rows.items()}, tuple(next(iter(index.values()))["classes"])
-    masks = _coco_cache(next(iter(jsons.values())))/"masks"
-    return Dataset(name, root, classes, splits, "instances", keep["files"], partial(_coco_labels, keep["names"]), partial(_in_folder, masks),
-                   partial(_draw_coco, where), {o: (v[3], v[4]) for o, v in rows.items()})
+    images = {o: one for n, x in index.items() for o, one in _coco_images(root, jsons[n], x).items()}
+    files, sizes = {o: one.path for o, one in images.items()}, {o: one.size for o, one in images.items()}
+    return Dataset(name, root, classes.pop(), splits, "instances", files, partial(_names_of, images), partial(_mask_of, images),
+                   partial(_draw_coco, images), sizes)
 
 # %% ../nbs/0_base/02_datasets.ipynb #d43b3c57
 BUILTIN = {"scenes": "wsss_nb.scenes:open_scenes"}     # found at run time: that notebook comes after this one
@@ -350,7 +374,7 @@ def _places(path):
     above = [path.parent, path.parent.parent] if _PART.fullmatch(path.name) else []
     return [path], list(dict.fromkeys(p for p in below if p.is_dir())), above
 
-# %% ../nbs/0_base/02_datasets.ipynb #163fd03b
+# %% ../nbs/0_base/02_datasets.ipynb #a241cbbf
 def _find(path):
     "The folder at or about `path` whose layout is known, and its opener."
     for places in _places(path):
@@ -367,7 +391,7 @@ def _open(spec, report):
     need(path.exists(), f"{path}: no such folder. Give a dataset's folder, or one of {', '.join(BUILTIN)}", DataError)
     root, opener = _find((path if path.is_dir() else path.parent).resolve())
     ds = opener(root, report)
-    need(ds.classes and any(ds.splits.values()), f"{root}: the dataset is empty: no image is listed with a label", DataError)
+    need(ds.classes and any(ds.splits.values()), f"{root}: the dataset is empty: it lists no image with a label", DataError)
     return ds
 
 # %% ../nbs/0_base/02_datasets.ipynb #854a5e0c
@@ -377,32 +401,35 @@ def open_dataset(spec):
     Raises `DataError` saying what was looked for and where, or what is wrong with its lists."""
     return spec if isinstance(spec, Dataset) else _open(spec, _strict)
 
-# %% ../nbs/0_base/02_datasets.ipynb #5621e23b
+# %% ../nbs/0_base/02_datasets.ipynb #6fbf8208
 def _problem(path, e): return Problem(str(path), str(e).removeprefix(f"{path}: "))
 
-def _check_mask(ds, id, size):
-    path = ds._mask_path(id)
-    if ds._draw: return [Problem(str(ds._files[id]), f"is {size[0]}x{size[1]} (HxW), but its annotations are for {ds._sizes[id]}")] if ds._sizes[id] != size else []
-    if not path.exists(): return [Problem(str(path), f"no mask for {id}, which is in val")] if id in ds._cache["val"] else []
-    try: shape = read_mask(path, ds.n_classes).shape
+def _tried(f, path, *args):
+    "What `f` finds wrong with `path`."
+    try: f(path, *args)
     except DataError as e: return [_problem(path, e)]
-    return [Problem(str(path), f"is {shape[0]}x{shape[1]} (HxW), but its image is {size[0]}x{size[1]}")] if shape != size else []
+    return []
 
-# %% ../nbs/0_base/02_datasets.ipynb #529ac03e
+def _same_size(path, size, n_classes):
+    shape = read_mask(path, n_classes).shape
+    need(shape == size, f"{path}: the mask is {shape[0]}x{shape[1]} (height x width), but its image is {size[0]}x{size[1]}", DataError)
+
+def _check_mask(ds, val, id, size):
+    path, claimed = ds._mask_path(id), ds._sizes.get(id, size)
+    if claimed != size: return [Problem(str(ds.image_path(id)), f"is {size[0]}x{size[1]} (height x width), but its annotations are for {claimed[0]}x{claimed[1]}")]
+    if path.exists(): return _tried(_same_size, path, size, ds.n_classes)
+    return [Problem(str(path), f"no mask for {id}, which is in val")] if id in val and not ds.has_mask(id) else []
+
+# %% ../nbs/0_base/02_datasets.ipynb #90f354f2
+def _check_label(ds, id):
+    if ds.label_source == "labels.csv": return []       # reported when it was opened
+    return _tried(lambda path: ds.present(id), ds.image_path(id))
+
 def _check_saliency(ds, id):
     path = ds.root/"saliency"/f"{id}.png"
-    if not path.exists(): return []
-    try: read_saliency(path)
-    except DataError as e: return [_problem(path, e)]
-    return []
+    return _tried(read_saliency, path) if path.exists() else []
 
-def _check_label(ds, id):
-    if ds.label_source == "labels.csv": return []       # checked when it was opened
-    try: ds.present(id)
-    except DataError as e: return [_problem(ds.image_path(id), e)]
-    return []
-
-def _check_image(ds, id):
+def _check_image(ds, val, id):
     path = ds.image_path(id)
     try:
         im = open_picture(path)
@@ -410,11 +437,11 @@ def _check_image(ds, id):
         if notes: read_image(path)                      # what is unusual must also convert
     except DataError as e: return [_problem(path, e)]
     found = [Problem(str(path), f"{', '.join(notes)}: converted when read", "note")] if notes else []
-    return found + _check_mask(ds, id, picture_size(im))
+    return found + _check_mask(ds, val, id, picture_size(im))
 
-def _check_id(ds, id): return _check_image(ds, id) + _check_saliency(ds, id) + _check_label(ds, id)
+def _check_id(ds, val, id): return _check_image(ds, val, id) + _check_saliency(ds, id) + _check_label(ds, id)
 
-# %% ../nbs/0_base/02_datasets.ipynb #c4488839
+# %% ../nbs/0_base/02_datasets.ipynb #f8077b88
 def check_dataset(ds):
     """Every problem of a dataset (a `Dataset`, a folder or a name): a list of `Problem`, errors and notes, by file.
 
@@ -423,10 +450,9 @@ def check_dataset(ds):
     def report(*what): found.append(Problem(*map(str, what)))
     try: ds = ds if isinstance(ds, Dataset) else _open(ds, report)
     except DataError as e: return found + [Problem(*(str(e).split(": ", 1) if ": " in str(e) else ("", str(e))))]
-    ids = list(dict.fromkeys(o for ids in ds.splits.values() for o in ids))
-    ds._cache["val"] = set(ds.splits.get("val", ()))
+    ids, val = list(dict.fromkeys(o for ids in ds.splits.values() for o in ids)), set(ds.splits.get("val", ()))
     pool = ThreadPoolExecutor(2)
-    try: found += [p for ps in progress(pool.map(partial(_check_id, ds), ids), "checking", len(ids)) for p in ps]
+    try: found += [p for ps in progress(pool.map(partial(_check_id, ds, val), ids), "checking", len(ids)) for p in ps]
     finally: pool.shutdown(cancel_futures=True)         # Ctrl-C does not wait for the rest
     return found
 
