@@ -23,7 +23,7 @@ from pycocotools.coco import COCO
 from .core import DataError, ParameterError, cache_home, fingerprint as hash_of, need, progress, read_json, sha256, write_json
 from .images import IMAGE_SUFFIXES, describe, open_picture, picture_size, read_image, read_mask, read_saliency, write_mask
 
-# %% ../nbs/0_base/02_datasets.ipynb #b90d447a
+# %% ../nbs/0_base/02_datasets.ipynb #2523128a
 @dataclass(frozen=True)
 class Dataset:
     """Photographs with image-level labels, and masks for evaluation.
@@ -35,11 +35,11 @@ class Dataset:
     classes: tuple
     splits: dict
     label_source: str
-    _files: dict = field(repr=False)                    # id -> path of the photograph
-    _labels: Callable = field(repr=False)               # id -> names of what is in it
-    _mask_path: Callable = field(repr=False)            # id -> where its mask is, or will be
-    _draw: Callable = field(default=None, repr=False)   # id -> mask, where masks are polygons (COCO)
-    _sizes: dict = field(default_factory=dict, repr=False)               # id -> (H,W), where the dataset claims one
+    _files: dict = field(repr=False)                                    # id -> path of the photograph
+    _labels: Callable = field(repr=False, compare=False)                # id -> names of what is in it
+    _mask_path: Callable = field(repr=False, compare=False)             # id -> where its mask is, or will be
+    _draw: Callable = field(default=None, repr=False, compare=False)    # id -> mask, where masks are polygons (COCO)
+    _sizes: dict = field(default_factory=dict, repr=False)              # id -> (H,W), where the dataset claims one
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -273,7 +273,7 @@ def _coco_index(path):
     if not cached.exists(): write_json(cached, _index_coco(path))
     return read_json(cached, DataError)
 
-# %% ../nbs/0_base/02_datasets.ipynb #705133c8
+# %% ../nbs/0_base/02_datasets.ipynb #11b685b6
 class _CocoImage(NamedTuple):
     json: Path          # the instances file
     number: int         # the image's id in it
@@ -282,11 +282,12 @@ class _CocoImage(NamedTuple):
     names: list
     mask: Path          # where its mask is, or will be
 
-_outlines = lru_cache(2)(_load_coco)
+@lru_cache(2)
+def _outlines(path, version): return _load_coco(path)   # `version` changes when the file does
 def _names_of(images, id): return images[id].names
 def _mask_of(images, id): return images[id].mask
 
-# %% ../nbs/0_base/02_datasets.ipynb #2d0ca991
+# %% ../nbs/0_base/02_datasets.ipynb #2345bdfa
 def _drawable(a):
     "`a` without polygons of fewer than three points, which pycocotools takes for boxes; None if nothing is left."
     s = a.get("segmentation")
@@ -297,7 +298,7 @@ def _drawable(a):
 def _draw_coco(images, id):
     "The semantic mask of one image, (H,W) uint8."
     one = images[id]
-    coco = _outlines(one.json)
+    coco = _outlines(one.json, one.mask.parent)
     order = {c: k for k, c in enumerate(sorted(coco.cats), 1)}
     anns = [a for a in map(_drawable, coco.imgToAnns[one.number]) if a]
     shapes = [(coco.annToMask(a).astype(bool), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns]
