@@ -51,11 +51,17 @@ def hex_color(c):
     "The colour of class `c` as `#rrggbb`, for charts, legends and HTML."
     return "#" + bytes(PALETTE[c]).hex()
 
-# %% ../nbs/0_base/06_show.ipynb #65c4c1b2
-def _stripes(hw, period=6):
-    "(H,W) bool: diagonal stripes, one third of the pixels"
+# %% ../nbs/0_base/06_show.ipynb #5c95aff4
+def _thickness(hw):
+    "Width in pixels of a line that survives when a large picture is scaled down to a page"
+    return max(1, round(max(hw)/300))
+
+# %% ../nbs/0_base/06_show.ipynb #fdd9a8c6
+def _stripes(hw):
+    "(H,W) bool: diagonal stripes over a quarter of the pixels"
+    t = _thickness(hw)
     y, x = np.ogrid[:hw[0], :hw[1]]
-    return (x + y) % period < period/3
+    return (x + y) // (2*t) % 4 == 0
 
 # %% ../nbs/0_base/06_show.ipynb #646ca16d
 def _labels(labels, hw=None):
@@ -83,23 +89,22 @@ def boundaries(labels):
     on[:, :-1] |= L[:, :-1] != L[:, 1:]
     return on
 
-# %% ../nbs/0_base/06_show.ipynb #1c6921f2
+# %% ../nbs/0_base/06_show.ipynb #2163c427
 def _lines(labels):
-    "(H,W) bool: boundaries, thicker in large pictures so that they survive scaling down"
+    "(H,W) bool: boundaries, thicker in large pictures"
     on = boundaries(labels)
-    t = max(1, round(max(on.shape)/400))
-    return on if t == 1 else cv2.dilate(on.view(np.uint8), np.ones((t, t), np.uint8)) > 0
+    t = _thickness(on.shape)
+    return cv2.dilate(on.view(np.uint8), np.ones((t, t), np.uint8)) > 0
 
-# %% ../nbs/0_base/06_show.ipynb #06beb1a8
+# %% ../nbs/0_base/06_show.ipynb #04058f2d
 def overlay(image, labels, alpha=.6):
-    "(H,W,3) photograph, (H,W) class ids → (H,W,3) uint8: classes tinted by `alpha` and outlined, background as it is, 255 under white stripes."
+    "(H,W,3) photograph, (H,W) class ids → (H,W,3) uint8: classes tinted by `alpha`, outlined in white, background as it is, 255 under white stripes."
     I = _rgb(image)
     L = _labels(labels, I.shape[:2])
     cover = np.where(L == 255, _stripes(L.shape), L > 0)
     a = np.where(cover, alpha, 0)[..., None]
     out = np.rint(a*PALETTE[L] + (1 - a)*I).astype(np.uint8)
-    edge = _lines(L)
-    out[edge] = PALETTE[np.where(L == 0, 255, L)][edge]
+    out[_lines(L)] = 255
     return out
 
 # %% ../nbs/0_base/06_show.ipynb #1e479f0a
@@ -146,31 +151,32 @@ def heatmap(map, image=None, alpha=.75):
     a = alpha*np.minimum(2*m, 1)[..., None]  # opaque from one half up
     return np.rint(a*heat + (1 - a)*I).astype(np.uint8)
 
-# %% ../nbs/0_base/06_show.ipynb #f748d176
-_INK = dict(light="#1f1f1f", dark="#e6e6e6", both="#7d7d7d")
+# %% ../nbs/0_base/06_show.ipynb #f512e60c
+_INK    = dict(light="#1f1f1f", dark="#e6e6e6", both="#7a7a7a")
+_GROUND = dict(light="#ffffff", dark="#141414", both="none")
 
-# %% ../nbs/0_base/06_show.ipynb #c18c651a
+# %% ../nbs/0_base/06_show.ipynb #a9a68466
 @contextmanager
 def style(theme="both"):
-    'A context of figure settings: transparent ground, and ink that reads on a "light" page, a "dark" one, or "both".'
+    'A context of matplotlib settings for a "light" page, a "dark" one, or "both" (then the ground is transparent).'
     need(theme in _INK, f"theme is {theme!r}; it is light, dark or both", ParameterError)
     ink = {k: _INK[theme] for k in "text.color axes.labelcolor axes.edgecolor axes.titlecolor xtick.color ytick.color grid.color legend.labelcolor".split()}
     plain = {k: False for k in "axes.spines.top axes.spines.right legend.frameon".split()}
-    clear = {k: "none" for k in "figure.facecolor axes.facecolor savefig.facecolor".split()}
+    ground = {k: _GROUND[theme] for k in "figure.facecolor axes.facecolor savefig.facecolor".split()}
     cycle = mpl.cycler(color=[hex_color(c) for c in (5, 1, 3, 6, 7, 2, 8, 4)])
     size = {"font.size": 9, "axes.titlesize": 9, "figure.dpi": 80, "grid.alpha": .3, "axes.prop_cycle": cycle}
-    with mpl.rc_context(ink | plain | clear | size): yield
+    with mpl.rc_context(ink | plain | ground | size): yield
 
-# %% ../nbs/0_base/06_show.ipynb #b86ff376
+# %% ../nbs/0_base/06_show.ipynb #f1e2ce5a
 class Picture(Figure):
-    "A figure that shows itself in a notebook as a small transparent PNG, whatever the backend"
+    "A figure that shows itself in a notebook as a small PNG, whatever the backend"
     def _repr_mimebundle_(self, include=None, exclude=None): return {"image/png": _png(self)}
 
-# %% ../nbs/0_base/06_show.ipynb #e64dd7b1
+# %% ../nbs/0_base/06_show.ipynb #693c6be5
 def _png(fig):
     "PNG of a figure; the two lowest bits of each colour are dropped, which nobody sees and halves a photograph's file"
     raw, out = io.BytesIO(), io.BytesIO()
-    fig.savefig(raw, format="png", facecolor="none")
+    fig.savefig(raw, format="png", facecolor=fig.get_facecolor())
     rgba = np.asarray(Image.open(raw).convert("RGBA")).copy()
     rgba[..., :3] &= 0xFC
     Image.fromarray(rgba).save(out, "PNG", optimize=True)
@@ -182,9 +188,9 @@ def _panel(ax, image, title):
     if image is not None: ax.imshow(_rgb(image), interpolation="antialiased")
     if title: ax.set_title(title, fontsize=8.5, pad=3)
 
-# %% ../nbs/0_base/06_show.ipynb #3327c502
+# %% ../nbs/0_base/06_show.ipynb #47a4c4ed
 def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
-    """Pictures (arrays; None leaves a gap) in rows of `ncols` → a figure `width` inches wide, on a transparent ground.
+    """Pictures (arrays; None leaves a gap) in rows of `ncols` → a figure `width` inches wide, in the `style` of `theme`.
 
     `names`: the classes to explain below, a list (0 = background first) or {id: name}."""
     images, titles = list(images), list(titles or [])
@@ -193,7 +199,7 @@ def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
     ncols = min(ncols, len(images))
     rows = [images[i:i + ncols] for i in range(0, len(images), ncols)]
     tall = [max([p.shape[0]/p.shape[1] for p in map(_array, (p for p in r if p is not None))], default=.1) for r in rows]
-    title_in, legend_in = .3 if titles else .06, .35 if names else 0
+    title_in, legend_in = .24 if titles else .06, .3 if names else 0
     height = sum(tall)*width/ncols + title_in*len(rows) + legend_in
     with style(theme):
         fig = Picture(figsize=(width, height), layout="constrained")
@@ -202,11 +208,11 @@ def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
         if names: fig.legend(handles=legend_handles(names), loc="outside lower center", ncols=8, fontsize=8, handlelength=1, columnspacing=1)
     return fig
 
-# %% ../nbs/0_base/06_show.ipynb #de3fd6da
+# %% ../nbs/0_base/06_show.ipynb #72acd1ad
 def legend_handles(names):
     "Patches for a legend: `names` is a list (0 = background first) or {id: name}."
     names = names if isinstance(names, dict) else dict(enumerate(names))
-    return [Patch(facecolor=hex_color(c), edgecolor="#7d7d7d", hatch="////" if c == 255 else None, label=n) for c, n in names.items()]
+    return [Patch(facecolor=hex_color(c), edgecolor="#7a7a7a", hatch="////" if c == 255 else None, label=n) for c, n in names.items()]
 
 # %% ../nbs/0_base/06_show.ipynb #f88024c2
 def _gif(path, frames, fps):
