@@ -188,7 +188,13 @@ def _panel(ax, image, title):
     if image is not None: ax.imshow(_rgb(image), interpolation="antialiased")
     if title: ax.set_title(title, fontsize=8.5, pad=3)
 
-# %% ../nbs/0_base/06_show.ipynb #47a4c4ed
+# %% ../nbs/0_base/06_show.ipynb #af991ab2
+def _tallness(row):
+    "Height over width of the tallest picture, in bounds: a strip of one column shall not make a page of a kilometre"
+    shapes = [_array(p).shape for p in row if p is not None]
+    return float(np.clip(max((h/w for h, w, *_ in shapes), default=0), .1, 4))
+
+# %% ../nbs/0_base/06_show.ipynb #64546b9f
 def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
     """Pictures (arrays; None leaves a gap) in rows of `ncols` → a figure `width` inches wide, in the `style` of `theme`.
 
@@ -198,7 +204,7 @@ def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
     need(len(titles) in (0, len(images)), f"{len(images)} pictures have {len(titles)} titles", ParameterError)
     ncols = min(ncols, len(images))
     rows = [images[i:i + ncols] for i in range(0, len(images), ncols)]
-    tall = [max([p.shape[0]/p.shape[1] for p in map(_array, (p for p in r if p is not None))], default=.1) for r in rows]
+    tall = [_tallness(r) for r in rows]
     title_in, legend_in = .24 if titles else .06, .3 if names else 0
     height = sum(tall)*width/ncols + title_in*len(rows) + legend_in
     with style(theme):
