@@ -6,11 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.testing import assert_allclose
+from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from skimage.metrics import contingency_table
 from skimage.segmentation import find_boundaries
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
-from wsss_nb.metrics import (ConfusionMatrix, achievable_accuracy, boundary_precision, boundary_recall, mean_known,
+from wsss_nb.metrics import (ConfusionMatrix, achievable_accuracy, boundary_precision, boundary_recall, fill_void, mean_known,
                              mean_quality, seed_quality, superpixel_quality, undersegmentation_error)
 
 SUPERPIXEL = [undersegmentation_error, achievable_accuracy, boundary_recall, boundary_precision]
@@ -289,6 +290,32 @@ def test_a_row_and_the_mean_of_rows():
     mean = mean_quality([dict(br=np.nan, ue=.1), dict(br=.5, ue=.3)])
     assert mean == dict(br=.5, ue=pytest.approx(.2))
     with pytest.raises(ValueError, match="no picture"): mean_quality([])
+
+
+def test_fill_void():
+    gt = with_void(blobs(1), 5, .3)
+    out = fill_void(gt)
+    assert (out[gt != 255] == gt[gt != 255]).all() and (out != 255).all() and out.dtype == gt.dtype
+    assert (fill_void(np.full((2, 3), 255)) == 255).all()  # nothing to fill it with
+    with pytest.raises(ValueError, match="height, width"): fill_void([1, 255])
+
+
+def test_void_rims():
+    "A disc with a rim of void, as VOC draws them: no boundary by the rule, one in the middle of the rim once filled"
+    r = np.hypot(*np.ogrid[-20:20, -20:20])
+    gt = np.where(r < 8, 1, np.where(r < 13, 255, 0))
+    strict, filled = superpixel_quality(1*(r < 10.5), gt), superpixel_quality(1*(r < 10.5), gt, filled=True)
+    assert np.isnan(strict["br"]) and filled["br"] == filled["bp"] == 1
+    assert {k: strict[k] for k in ("count", "ue", "asa")} == {k: filled[k] for k in ("count", "ue", "asa")} == dict(count=2, ue=0, asa=1)
+
+
+def test_voc_masks_have_void_rims(shared_data):
+    "Real masks: the rule leaves hardly a boundary, filling brings it back"
+    folder = shared_data/"VOCdevkit"/"VOC2012"/"SegmentationClass"
+    masks = [np.array(Image.open(p)) for p in sorted(folder.glob("*.png"))]
+    if not masks: pytest.skip(f"no masks in {folder}")
+    assert sum(np.isnan(boundary_recall(m, m)) for m in masks) > len(masks)/2
+    assert all(boundary_recall(fill_void(m), fill_void(m)) == 1 for m in masks)
 
 
 def test_mean_known(recwarn):

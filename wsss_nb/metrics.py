@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['mean_known', 'ConfusionMatrix', 'seed_quality', 'undersegmentation_error', 'achievable_accuracy', 'boundary_recall',
-           'boundary_precision', 'superpixel_quality', 'mean_quality']
+           'boundary_precision', 'fill_void', 'superpixel_quality', 'mean_quality']
 
-# %% ../nbs/0_base/05_metrics.ipynb #fe00009c
+# %% ../nbs/0_base/05_metrics.ipynb #559ffdb6
 import math
 import cv2, numpy as np
+from scipy.ndimage import distance_transform_edt
 from .core import need, DataError, ParameterError
 
 # %% ../nbs/0_base/05_metrics.ipynb #a8e8ef20
@@ -171,10 +172,20 @@ def boundary_precision(sp, gt, eps=2, ignore=255):
     S, G = _boundaries(sp, gt, eps, ignore)
     return _found(S, G, eps)
 
-# %% ../nbs/0_base/05_metrics.ipynb #01fca239
-def superpixel_quality(sp, gt, eps=2, ignore=255):
-    "(H,W) superpixels, (H,W) truth → dict(count, ue, bp, br, asa); `count` is of superpixels with a known pixel."
-    n, (S, G) = _overlaps(sp, gt, ignore), _boundaries(sp, gt, eps, ignore)
+# %% ../nbs/0_base/05_metrics.ipynb #d01da698
+def fill_void(gt, ignore=255):
+    "(H,W) truth → the same, each void pixel with the label of the nearest known pixel. A truth that is all void stays."
+    G = _ids("the ground truth", gt)
+    need(G.ndim == 2, f"the ground truth has shape {G.shape}; a label map is (height, width)", DataError)
+    if (G == ignore).all(): return G.copy()
+    return G[tuple(distance_transform_edt(G == ignore, return_distances=False, return_indices=True))]
+
+# %% ../nbs/0_base/05_metrics.ipynb #e564565b
+def superpixel_quality(sp, gt, eps=2, ignore=255, filled=False):
+    """(H,W) superpixels, (H,W) truth → dict(count, ue, bp, br, asa); `count` is of superpixels with a known pixel.
+
+    `filled`: take the boundaries, not UE and ASA, against `fill_void(gt)`, for truths with a void rim (VOC)."""
+    n, (S, G) = _overlaps(sp, gt, ignore), _boundaries(sp, fill_void(gt, ignore) if filled else gt, eps, ignore)
     return dict(count=len(n), ue=_ue(n), bp=_found(S, G, eps), br=_found(G, S, eps), asa=_asa(n))
 
 # %% ../nbs/0_base/05_metrics.ipynb #f32448ae
