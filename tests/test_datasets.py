@@ -255,6 +255,17 @@ def test_coco_problems_are_listed(coco):
     for words in ("image id 1 is there more than once", "image 77, which is not listed", "unknown category 55", "no such file"): assert words in what
     with pytest.raises(DataError): D.open_dataset(coco)
 
+def test_coco_odd_entries(coco, tmp_path, monkeypatch):
+    path = coco/"annotations"/"instances_train2014.json"
+    path.write_text(json.dumps(coco_json([2], [(2, 7, [[1, 1, 5, 5, 9, "x"]])]))); ds = D.open_dataset(coco)
+    with pytest.raises(DataError, match="annotation 0 has an outline"): ds.mask(ds.ids()[0])
+    d = coco_json([2], [(2, 7, rect(1, 1, 5, 5))]); del d["images"][0]["height"]; path.write_text(json.dumps(d))
+    with pytest.raises(DataError, match="instances_train2014.json.*height"): D.open_dataset(coco)
+
+def test_coco_cache_that_cannot_be_written(coco, tmp_path, monkeypatch):
+    (tmp_path/"file").write_text(""); monkeypatch.setenv("WSSS_NB_HOME", str(tmp_path/"file"))
+    with pytest.raises(DataError, match="WSSS_NB_HOME"): D.open_dataset(coco)
+
 def test_coco_images_elsewhere(coco):
     (coco/"images").mkdir(); shutil.move(coco/"train2014", coco/"images"/"train2014")
     assert D.open_dataset(coco).image(f"{1:012d}").shape == (40, 50, 3)
@@ -304,6 +315,11 @@ def test_check_lists_every_bad_file(tmp_path, capsys):
     assert "truncated" in by["images/b.jpg", "error"] and "30x50" in by["masks/d.png", "error"] and "200 (210 pixels)" in by["masks/e.png", "error"]
     assert "no mask" in by["masks/f.png", "error"] and "grey" in by["images/a.png", "note"] and by["images/g.jpg", "note"].startswith("CMYK, EXIF-rotated")
     assert D.print_problems(found) == 1 and "5 errors, 3 notes" in capsys.readouterr().out
+
+def test_a_mask_without_image_is_noted(tmp_path):
+    root = make_own(tmp_path/"mine", masks=("c", "cc"))
+    assert D.open_dataset(root).ids("val") == ("c",)
+    assert [(p.severity, p.file) for p in D.check_dataset(root)] == [("note", str(root/"masks"/"cc.png"))]
 
 def test_check_notes_do_not_fail(tmp_path, capsys):
     root = make_own(tmp_path/"mine"); Image.fromarray(photo()[..., 0]).save(root/"images"/"a.png")

@@ -46,6 +46,7 @@ def _png_header(w, h):
     chunk = lambda c: struct.pack(">I", len(c)-4) + c + struct.pack(">I", zlib.crc32(c))
     return b"\x89PNG\r\n\x1a\n" + chunk(ihdr) + chunk(b"IDAT"+zlib.compress(b"\0"*1000)) + chunk(b"IEND")
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("side", [9_000, 12_000, 60_000])      # above our limit, above Pillow's warning, above Pillow's error
 def test_decompression_bomb(tmp_path, side):
     (tmp_path/"bomb.png").write_bytes(_png_header(side, side))
@@ -73,6 +74,11 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     v = np.array([[0, 128, 129, 30000, 65535]], np.uint16)
     Image.fromarray(v).save(tmp_path/"a.png")
     assert I.read_image(tmp_path/"a.png")[0, :, 0].tolist() == [0, 0, 1, 117, 255]     # 30000/257 = 116.7
+
+def test_sixteen_bit_colour(tmp_path):
+    v = np.array([[[0, 30000, 65535]]], np.uint16)
+    cv2.imwrite(str(tmp_path/"a.png"), v)                                               # blue, green, red
+    assert np.abs(I.read_image(tmp_path/"a.png")[0, 0].astype(int) - [255, 117, 0]).max() <= 1
 
 def test_alpha_lies_over_white(tmp_path):
     Image.fromarray(np.array([[[10, 20, 30, 0], [10, 20, 30, 255], [0, 0, 0, 51]]], np.uint8)).save(tmp_path/"a.png")

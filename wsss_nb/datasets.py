@@ -159,7 +159,7 @@ def _read_rows(path, report):
     for o in _repeated(id for id, _ in rows): report(path, f"id {o} is there more than once")
     return dict(rows)
 
-# %% ../nbs/0_base/02_datasets.ipynb #1de3ec96
+# %% ../nbs/0_base/02_datasets.ipynb #094b3387
 def _own_classes(root, rows, report):
     path = root/"classes.txt"
     if not path.exists(): return tuple(sorted({n for names in rows.values() for n in names}))
@@ -170,11 +170,13 @@ def _own_classes(root, rows, report):
         if unknown: report(root/"labels.csv", f"the label of {id} names {', '.join(unknown)}, not in classes.txt")
     return tuple(dict.fromkeys(classes))
 
-def _own_splits(root, rows, report):
+def _own_splits(root, files, rows, report):
     s = {n: _read_list(root/f"{n}.txt", report) for n in ("train", "val", "test") if (root/f"{n}.txt").exists()}
-    masked = {p.stem for p in (root/"masks").glob("*.png")}
-    train = s.get("train", tuple(o for o in rows if o not in s.get("val", ())))
-    val = s.get("val", tuple(o for o in sorted(masked) if o not in s.get("train", ())))
+    masks = {p.stem: p for p in sorted((root/"masks").glob("*.png"))}
+    for o in masks:
+        if o not in files: report(masks[o], "belongs to no image in images/: not used", "note")
+    train = s.get("train", tuple(o for o in rows if o not in set(s.get("val", ()))))
+    val = s.get("val", tuple(o for o in masks if o in files and o not in set(s.get("train", ()))))
     return {**s, "train": train, "val": val}
 
 # %% ../nbs/0_base/02_datasets.ipynb #053d059b
@@ -190,13 +192,13 @@ def _report_own(root, files, rows, splits, report):
     for o in files:
         if o not in listed: report(files[o], "is in no list and has no row in labels.csv: not used", "note")
 
-# %% ../nbs/0_base/02_datasets.ipynb #8b35fbfb
+# %% ../nbs/0_base/02_datasets.ipynb #ae48bd97
 def _in_folder(folder, id): return folder/f"{id}.png"
 def _row(rows, id): return rows.get(id, ())
 
 def _open_own(root, report):
     files, rows = _list_images(root/"images", report), _read_rows(root/"labels.csv", report)
-    classes, splits = _own_classes(root, rows, report), _own_splits(root, rows, report)
+    classes, splits = _own_classes(root, rows, report), _own_splits(root, files, rows, report)
     _report_own(root, files, rows, splits, report)
     splits = {n: tuple(o for o in ids if o in files) for n, ids in splits.items()}      # what is missing has been reported
     return Dataset(root.name, root, classes, splits, "labels.csv", files, partial(_row, rows), partial(_in_folder, root/"masks"))
@@ -253,7 +255,7 @@ def _coco_problems(data):
     yield from (f"annotation {a['id']} is of image {a['image_id']}, which is not listed" for a in data["annotations"] if a["image_id"] not in known)
     yield from (f"annotation {a['id']} names the unknown category {a['category_id']}" for a in data["annotations"] if a["category_id"] not in cats)
 
-# %% ../nbs/0_base/02_datasets.ipynb #fc2d3088
+# %% ../nbs/0_base/02_datasets.ipynb #a7849b74
 def _index_coco(path):
     "What training needs of an instances file, as plain JSON: no outlines."
     data = _load_coco(path).dataset
@@ -269,8 +271,12 @@ def _coco_cache(path):
     return cache_home()/"coco"/hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns)
 
 def _coco_index(path):
+    "`_index_coco`, kept in the cache folder."
     cached = _coco_cache(path)/"index.json"
-    if not cached.exists(): write_json(cached, _index_coco(path))
+    try:
+        if not cached.exists(): write_json(cached, _index_coco(path))
+    except (KeyError, TypeError) as e: raise DataError(f"{path}: not a COCO instances file (an entry lacks {e})") from e
+    except OSError as e: raise DataError(f"{cached}: cannot be written ({e.strerror}); set WSSS_NB_HOME to a folder that can") from e
     return read_json(cached, DataError)
 
 # %% ../nbs/0_base/02_datasets.ipynb #11b685b6
@@ -287,7 +293,7 @@ def _outlines(path, version): return _load_coco(path)   # `version` changes when
 def _names_of(images, id): return images[id].names
 def _mask_of(images, id): return images[id].mask
 
-# %% ../nbs/0_base/02_datasets.ipynb #2345bdfa
+# %% ../nbs/0_base/02_datasets.ipynb #ff33c00b
 def _drawable(a):
     "`a` without polygons of fewer than three points, which pycocotools takes for boxes; None if nothing is left."
     s = a.get("segmentation")
@@ -295,13 +301,17 @@ def _drawable(a):
     s = [p for p in s if len(p) >= 6]
     return {**a, "segmentation": s} if s else None
 
+def _fill(coco, a, path):
+    try: return coco.annToMask(a).astype(bool)
+    except Exception as e: raise DataError(f"{path}: annotation {a.get('id')} has an outline that cannot be drawn ({e})") from e
+
 def _draw_coco(images, id):
     "The semantic mask of one image, (H,W) uint8."
     one = images[id]
     coco = _outlines(one.json, one.mask.parent)
     order = {c: k for k, c in enumerate(sorted(coco.cats), 1)}
     anns = [a for a in map(_drawable, coco.imgToAnns[one.number]) if a]
-    shapes = [(coco.annToMask(a).astype(bool), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns]
+    shapes = [(_fill(coco, a, one.json), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns]
     out = np.zeros(one.size, np.uint8)
     for m, k, crowd in sorted(shapes, key=lambda o: (not o[2], -o[0].sum())): out[m] = k
     return out
@@ -511,7 +521,7 @@ def _fetch(url, part):
             if not part.exists() or part.stat().st_size <= before: raise
         if part.stat().st_size <= before: raise OSError("the connection closes before anything arrives")
 
-# %% ../nbs/0_base/02_datasets.ipynb #b43e53c9
+# %% ../nbs/0_base/02_datasets.ipynb #b4f201ac
 def _download(source, folder):
     "The archive, fetched into `folder` and checked; `<file>.part` keeps what a broken download brought."
     def resume(url, out, _):
@@ -530,7 +540,8 @@ def _local(source, archive):
     if path.is_dir(): path = path/source.file
     need(path.is_file(), f"{path}: no such file; wanted {source.file}", DataError)
     got = pooch.file_hash(str(path), alg="md5") if source.md5 else source.md5
-    need(got == source.md5, f"{path}: is not the published {source.file} (MD5 {got}, wanted {source.md5}): cut off or altered", DataError)
+    need(got == source.md5, f"{path}: is not the published {source.file} (MD5 {got}, wanted {source.md5}): cut off, altered or another archive. "
+                            "Where there are several, give the folder they are in", DataError)
     return path
 
 # %% ../nbs/0_base/02_datasets.ipynb #4240d6cc
