@@ -35,7 +35,7 @@ setup(
     name=name, version=cfg["version"], description=cfg["description"], keywords=cfg["keywords"].split(),
     long_description=readme.read_text(encoding="utf-8") if readme.exists() else "", long_description_content_type="text/markdown",
     author=cfg["author"], author_email=cfg["author_email"], url=cfg["git_url"], license="Apache-2.0", license_files=["LICENSE"],
-    packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/*.safetensors", "data/*.json", "data/*.sha256", "static/*"]},
+    packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/*", "static/*"]},
     python_requires=f">={cfg['min_python']}", install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()}, entry_points={"console_scripts": cfg["console_scripts"].split()},
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research", "Programming Language :: Python :: 3 :: Only",

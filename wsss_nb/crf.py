@@ -16,14 +16,14 @@ import pydensecrf.densecrf as dcrf
 import torch
 from .core import DataError, ParameterError, WsssError, check_array, need, progress
 
-# %% ../nbs/1_nets/13_crf.ipynb #bd50fa2e
+# %% ../nbs/1_nets/13_crf.ipynb #396490ba
 def _check_image(image, hw):
     "Refuse a picture that is not (H,W,3) uint8 of the size `hw`, before the C++ code reads past it"
     image = np.asarray(image)
     need(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
          f"image must be (H,W,3) uint8; got {image.shape} {image.dtype}", DataError)
     need(image.shape[:2] == tuple(hw), f"image is {image.shape[:2]} but the labels or probabilities are {tuple(hw)}", DataError)
-    return np.ascontiguousarray(image)
+    return np.require(image, requirements="CW")   # pydensecrf refuses read-only memory, such as Pillow's
 
 # %% ../nbs/1_nets/13_crf.ipynb #9c079b5a
 def _infer(image, unary, iters, gauss, bilateral):

@@ -1,0 +1,314 @@
+"""The command line: what it prints, its exit codes, and that it goes on where it can."""
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data as photographs
+
+from wsss_nb import cli
+from wsss_nb.core import DataError, WeightsError
+from wsss_nb.images import read_image, read_labels, write_image
+
+
+def call(capsys, *words):
+    code = cli.main([str(w) for w in words])
+    return code, *capsys.readouterr()
+
+
+def one_line(code, err): return code == 2 and err.startswith("wsss-nb: error: ") and err.count("\n") == 1
+
+
+RGB = ("--features", "rgb", "--tau", ".97", "--device", "cpu", "--workers", "1")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, f in (("cat", photographs.chelsea), ("rocket", photographs.rocket)): write_image(tmp_path/"in"/f"{name}.jpg", f()[::6, ::6])
+    return tmp_path/"in"
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    "Put a stand-in module in the place of one the command imports when it is called."
+    def put(name, **functions): monkeypatch.setitem(sys.modules, f"wsss_nb.{name}", types.SimpleNamespace(**functions))
+    return put
+
+
+# ---- help, errors, exit codes
+
+def test_help_is_quick_to_import():
+    "The help needs neither torch nor any other heavy package."
+    code = "import sys\nfrom wsss_nb.cli import main\ntry: main(['run', '--help'])\nexcept SystemExit as e: assert e.code == 0\nassert not {'torch', 'numpy', 'wsss_nb.core'} & set(sys.modules)"
+    r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert r.returncode == 0 and "name=value" in r.stdout, r.stderr
+
+
+@pytest.mark.parametrize("words", [["nonsense"], [], ["superpixels", "x.jpg"], ["data"], ["data", "get", "mnist"], ["doctor", "now"], ["run", "clustering", "--data", "a", "--out", "b", "--fast"],
+                                   ["superpixels", "x", "y", "--out", "z"], ["superpixels", "x", "--out", "y", "--order", "middle"]])
+def test_misuse_is_code_2(words, capsys):
+    with pytest.raises(SystemExit) as e: cli.main(words)
+    assert e.value.code == 2 and "error: " in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as e: cli.main(["--version"])
+    assert e.value.code == 0 and capsys.readouterr().out.startswith("wsss-nb ")
+
+
+def failing(error):
+    def get_dataset(*args): raise error
+    return get_dataset
+
+
+@pytest.mark.parametrize("error,said", [(DataError("labels.csv\n is empty"), "labels.csv is empty"), (WeightsError("no weights"), "no weights"),
+                                        (OSError(28, "No space left on device", "/x/y.png"), "/x/y.png: No space left on device")])
+def test_errors_are_one_line(error, said, fake, capsys):
+    fake("datasets", get_dataset=failing(error))
+    code, out, err = call(capsys, "data", "get", "voc")
+    assert one_line(code, err) and said in err and not out
+
+
+def test_a_bug_is_not_hidden(fake):
+    fake("datasets", get_dataset=failing(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError): cli.main(["data", "get", "voc"])
+
+
+def test_ctrl_c(fake, capsys):
+    fake("datasets", get_dataset=failing(KeyboardInterrupt()))
+    code, _, err = call(capsys, "data", "get", "voc")
+    assert code == 130 and err.count("\n") == 1
+
+
+def test_closed_pipe():
+    "`wsss-nb doctor | head -1` says nothing of the pipe."
+    code = "from wsss_nb import cli; import sys; cli.check_machine = lambda: {'a': cli.Check('ok', 'fine')}; sys.exit(cli.main(['doctor']))"
+    r = subprocess.run(f'sleep 0; "{sys.executable}" -c "{code}" | true', shell=True, capture_output=True, text=True)
+    assert not r.stderr
+
+
+# ---- data
+
+def test_data_check_notes_are_no_errors(tmp_path, capsys):
+    write_image(tmp_path/"images/a.jpg", photographs.chelsea()[::6, ::6])
+    (tmp_path/"labels.csv").write_text("file,labels\na.jpg,cat\n")
+    code, out, _ = call(capsys, "data", "check", tmp_path)
+    assert code == 0 and out == "0 errors, 0 notes\n"
+    from PIL import Image
+    Image.open(tmp_path/"images/a.jpg").convert("L").save(tmp_path/"images/a.jpg")
+    code, out, _ = call(capsys, "data", "check", tmp_path)
+    assert code == 0 and "grey" in out and out.endswith("0 errors, 1 note\n")
+
+
+def test_data_check_names_the_bad_file(tmp_path, scenes, capsys):
+    assert call(capsys, "data", "check", scenes.root)[0] == 0
+    write_image(tmp_path/"images/a.jpg", photographs.chelsea()[::6, ::6])
+    whole = (tmp_path/"images/a.jpg").read_bytes()
+    (tmp_path/"images/b.jpg").write_bytes(whole[:len(whole)//2])
+    (tmp_path/"labels.csv").write_text("file,labels\na.jpg,cat\nb.jpg,cat\n")
+    code, out, err = call(capsys, "data", "check", tmp_path)
+    assert code == 1 and "b.jpg" in out and out.endswith("1 error, 0 notes\n")
+
+
+def test_data_check_missing(tmp_path, capsys):
+    code, out, err = call(capsys, "data", "check", tmp_path/"nowhere")
+    assert one_line(code, err) and "nowhere" in err
+
+
+def test_data_get(fake, capsys):
+    got = []
+    fake("datasets", get_dataset=lambda name, root, archive=None: got.append((name, root, archive)) or [Path(root)/name])
+    code, out, _ = call(capsys, "data", "get", "voc", "--root", "r", "--archive", "a.tar")
+    assert code == 0 and got == [("voc", "r", "a.tar")] and out == "r/voc\n"
+
+
+# ---- superpixels
+
+def test_folder(folder, tmp_path, capsys):
+    code, out, err = call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)
+    assert code == 0 and "2 made" in out and "0 failed" in out
+    for name in ("cat", "rocket"):
+        sp, image = read_labels(tmp_path/"out"/f"{name}.png"), read_image(folder/f"{name}.jpg")
+        assert sp.shape == image.shape[:2] and (np.unique(sp) == np.arange(sp.max()+1)).all()
+        assert read_image(tmp_path/"out/pictures"/f"{name}.jpg").shape == image.shape
+
+
+def test_finished_ones_are_skipped(folder, tmp_path, capsys):
+    call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path/"out").rglob("*.png")}
+    (tmp_path/"out/rocket.png").unlink()
+    code, out, _ = call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)
+    assert code == 0 and "1 made" in out and "1 there already" in out
+    assert (tmp_path/"out/cat.png").stat().st_mtime_ns == before[tmp_path/"out/cat.png"]
+    os.utime(folder/"cat.jpg", (time.time()+60,)*2)  # a newer photograph is cut again
+    assert "1 made" in call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)[1]
+
+
+def test_other_settings_need_another_folder(folder, tmp_path, capsys):
+    call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)
+    code, _, err = call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB, "--no-crf")
+    assert one_line(code, err) and "crf True" in err
+
+
+def test_a_bad_file_is_named_and_the_rest_goes_on(folder, tmp_path, capsys):
+    whole = (folder/"cat.jpg").read_bytes()
+    (folder/"broken.jpg").write_bytes(whole[:len(whole)//2])
+    (folder/"empty.png").touch()
+    code, out, err = call(capsys, "superpixels", folder, "--out", tmp_path/"out", *RGB)
+    assert code == 1 and "2 made" in out and "2 failed" in out
+    assert str(folder/"broken.jpg") in err and str(folder/"empty.png") in err
+    assert not (tmp_path/"out/broken.png").exists()
+
+
+def test_two_workers_as_one(folder, tmp_path, capsys):
+    call(capsys, "superpixels", folder, "--out", tmp_path/"one", *RGB)
+    assert call(capsys, "superpixels", folder, "--out", tmp_path/"two", *RGB[:-1], "2")[0] == 0
+    for name in ("cat.png", "rocket.png"): assert (tmp_path/"one"/name).read_bytes() == (tmp_path/"two"/name).read_bytes()
+
+
+def test_one_file_with_mini(folder, tmp_path, capsys):
+    code, out, err = call(capsys, "superpixels", folder/"cat.jpg", "--out", tmp_path/"out", "--device", "cpu")
+    assert code == 0, err
+    assert [p.name for p in (tmp_path/"out").glob("*.png")] == ["cat.png"]
+
+
+def test_a_dataset(scenes, tmp_path, capsys):
+    found = cli.pictures(str(scenes.root))
+    assert len(found) == 36 and all(p.is_file() for _, p in found)
+
+
+@pytest.mark.parametrize("tau", ["1.5", "-2", "nan"])
+def test_tau_outside(tau, folder, tmp_path, capsys):
+    code, _, err = call(capsys, "superpixels", folder, "--out", tmp_path/"out", "--features", "rgb", f"--tau={tau}")
+    assert one_line(code, err) and "[-1, 1]" in err and not (tmp_path/"out").exists()
+
+
+def test_missing_weights_write_nothing(folder, tmp_path, capsys):
+    code, _, err = call(capsys, "superpixels", folder, "--out", tmp_path/"out", "--features", "dino_vitb8", "--weights", tmp_path/"none.safetensors")
+    assert one_line(code, err) and "none.safetensors" in err and not (tmp_path/"out").exists()
+
+
+def test_never_over_the_photographs(tmp_path, capsys):
+    write_image(tmp_path/"a.png", photographs.chelsea()[::6, ::6])
+    code, _, err = call(capsys, "superpixels", tmp_path, "--out", tmp_path, *RGB)
+    assert one_line(code, err) and "--out" in err
+
+
+def test_nothing_to_cut(tmp_path, capsys):
+    (tmp_path/"in").mkdir()
+    code, _, err = call(capsys, "superpixels", tmp_path/"in", "--out", tmp_path/"out", *RGB)
+    assert one_line(code, err) and not (tmp_path/"out").exists()
+
+
+def test_unwritable_out(folder, tmp_path, capsys):
+    (tmp_path/"file").touch()  # a file where the folder should be: refused for every user, root as well
+    code, _, err = call(capsys, "superpixels", folder, "--out", tmp_path/"file"/"out", *RGB)
+    assert one_line(code, err)
+
+
+def test_stems_that_clash(tmp_path, capsys):
+    for n in ("a.jpg", "a.png"): write_image(tmp_path/"in"/n, photographs.chelsea()[::8, ::8])
+    assert call(capsys, "superpixels", tmp_path/"in", "--out", tmp_path/"out", *RGB)[0] == 0
+    assert {p.name for p in (tmp_path/"out").glob("*.png")} == {"a.jpg.png", "a.png.png"}
+
+
+def test_ctrl_c_while_cutting(tmp_path):
+    "One line, code 130, no traceback from a worker, no half-written file; the next call finishes."
+    for i in range(24): write_image(tmp_path/"in"/f"{i:02}.jpg", np.roll(photographs.astronaut()[::2, ::2], i, 0))
+    words = [sys.executable, "-c", "import sys; from wsss_nb.cli import main; sys.exit(main())", "superpixels", tmp_path/"in", "--out", tmp_path/"out",
+             "--features", "rgb", "--tau", ".97", "--device", "cpu"]
+    p = subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(list((tmp_path/"out").glob("*.png"))) < 2 and p.poll() is None and time.monotonic() < deadline: time.sleep(.05)
+    os.killpg(p.pid, signal.SIGINT)
+    _, err = p.communicate(timeout=60)
+    assert p.returncode == 130, err
+    assert "Traceback" not in err and "wsss-nb: stopped" in err
+    assert not list((tmp_path/"out").rglob("*.tmp*"))
+
+
+def test_real_photographs(shared_data, tmp_path, capsys):
+    found = cli.pictures(str(shared_data/"VOCdevkit"))
+    assert len(found) == 10 and all(p.suffix == ".jpg" for _, p in found)
+
+
+# ---- run
+
+def test_run_passes_all_on(fake, capsys, tmp_path):
+    seen = []
+    fake("runs", run_method=lambda *a, **k: seen.append((a, k)))
+    (tmp_path/"report.html").touch()
+    code, out, _ = call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path, "tau=0.2", "--dry-run", "note=a=b")
+    assert code == 0 and seen == [(("clustering", "scenes", tmp_path, dict(tau="0.2", note="a=b")), dict(dry_run=True))] and "report" not in out
+    assert f"report: {tmp_path/'report.html'}" in call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path)[1]
+
+
+@pytest.mark.parametrize("word,said", [("tau", "not of the form"), ("=3", "not of the form"), ("a b=3", "not of the form"), ("tau=1 tau=2", "more than once")])
+def test_run_words(word, said, capsys, tmp_path):
+    code, _, err = call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path/"x", *(word.split() if "tau=1" in word else [word]))
+    assert one_line(code, err) and said in err and not (tmp_path/"x").exists()
+
+
+def test_run_refuses_the_unknown(home, capsys, tmp_path):
+    for words, said in ((["sorcery"], "sorcery"), (["clustering", "no_such=1"], "no_such")):
+        code, _, err = call(capsys, "run", words[0], "--data", "scenes:train=6,val=3,seed=0", "--out", tmp_path/"x", *words[1:])
+        assert one_line(code, err) and said in err and not (tmp_path/"x").exists()
+
+
+# ---- doctor
+
+def test_doctor_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "CHECKS", {})
+    monkeypatch.setattr(cli, "check_machine", lambda: {"a": cli.Check("ok", "fine"), "b": cli.Check("warn", "none", "do this")})
+    code, out, _ = call(capsys, "doctor")
+    assert code == 0 and out.splitlines() == ["ok    a             fine", "warn  b             none", " "*19 + " -> do this"]
+    monkeypatch.setattr(cli, "check_machine", lambda: {"a": cli.Check("fail", "bad", "do that")})
+    assert call(capsys, "doctor")[0] == 1
+
+
+def test_doctor_here():
+    found = cli.check_machine()
+    assert {n for n in ("Python", "packages", "torch", "CRF", "OpenCV", "Jupyter", "mini weights") if found[n].status != "ok"} == set(), found
+    assert all(c.todo for c in found.values() if c.status != "ok")
+
+
+def test_doctor_sees_damaged_weights(monkeypatch, tmp_path):
+    import wsss_nb
+    good = next((Path(wsss_nb.__file__).parent/"data").glob("mini*.safetensors"))
+    monkeypatch.setattr(wsss_nb, "__file__", str(tmp_path/"__init__.py"))
+    assert cli._mini().status == "fail"
+    (tmp_path/"data").mkdir()
+    for s in ("", ".sha256"): (tmp_path/"data"/f"{good.name}{s}").write_bytes(Path(f"{good}{s}").read_bytes())
+    assert cli._mini().status == "ok"
+    whole = bytearray(good.read_bytes()); whole[-100] ^= 1
+    (tmp_path/"data"/good.name).write_bytes(whole)
+    assert cli._mini().status == "fail" and "damaged" in cli._mini().found
+
+
+def test_doctor_sees_an_empty_disk(monkeypatch):
+    monkeypatch.setattr(cli.shutil, "disk_usage", lambda p: types.SimpleNamespace(free=2**29))
+    assert cli._disk().status == "fail" and "WSSS_NB_HOME" in cli._disk().todo
+
+
+def test_doctor_sees_no_browser(monkeypatch):
+    monkeypatch.setattr(cli.shutil, "which", lambda n: None)
+    assert cli._browser().status == "warn" and cli._browser().todo
+
+
+def test_broken_crf_is_found(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wsss_nb.crf", None)
+    c = cli._crf()
+    assert c.status == "fail" and "g++" in c.todo
+
+
+def test_output_may_be_replaced(monkeypatch):
+    "Printing goes to whatever stands for stdout, as in a notebook."
+    out = io.StringIO(); monkeypatch.setattr(sys, "stdout", out)
+    cli.doctor()
+    assert "CRF" in out.getvalue()
