@@ -6,8 +6,8 @@
 __all__ = ['CLASSES', 'OTHER_CLASSES', 'poly', 'oval', 'box', 'smooth', 'line', 'Part', 'Thing', 'Scene', 'make_scene',
            'make_scenes', 'unlabeled', 'write_scenes', 'open_scenes']
 
-# %% ../nbs/0_base/03_scenes.ipynb #cdcf009d
-import os, shutil
+# %% ../nbs/0_base/03_scenes.ipynb #67274068
+import os, shutil, time
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from .core import DataError, ParameterError, cache_home, fingerprint, need, progress, write_json
+from .datasets import open_dataset
 
 from .images import write_image, write_mask
 
@@ -56,13 +57,14 @@ def line(width, *points):
     d = d[:, ::-1] * (-1, 1) / np.linalg.norm(d, axis=1, keepdims=True) * width / 2
     return np.concatenate([p + d, (p - d)[::-1]]).astype(np.float32)
 
-# %% ../nbs/0_base/03_scenes.ipynb #cd3c0c7e
+# %% ../nbs/0_base/03_scenes.ipynb #7fbaaef2
 class Part(NamedTuple):
     "One outline of a thing: role is body, telling or detail; fill names a colour; shape is (n, 2)"
     role: str
     fill: str
     shape: np.ndarray
 
+# %% ../nbs/0_base/03_scenes.ipynb #343e0e70
 class Thing(NamedTuple):
     "What can be drawn: parts from back to front, colours of the telling part, affinity to backgrounds, how it is set"
     parts: tuple
@@ -72,16 +74,18 @@ class Thing(NamedTuple):
     scale: tuple = (1, 1)     # of a prop: half its size as a fraction of the picture
     aspect: tuple = (.88, 1.14)
     glow: float = 0
+    texture: tuple = ("plain", "grain", "plank", "stripe", "speckle", "brick")
 
-# %% ../nbs/0_base/03_scenes.ipynb #b8b70fc5
+# %% ../nbs/0_base/03_scenes.ipynb #5d056d1e
 _BODY = dict(brick=(156, 84, 68), sand=(200, 174, 130), slate=(94, 114, 136), sea=(74, 130, 146), moss=(110, 128, 76),
              wood=(128, 94, 64), cream=(222, 208, 180), ash=(150, 150, 148), plum=(126, 88, 112), mustard=(192, 150, 76))
 _FIXED = dict(dark=(44, 40, 46), white=(244, 242, 234), glass=(150, 190, 206), amber=(240, 160, 40), pink=(226, 150, 150),
-              gold=(240, 206, 84), grey=(176, 178, 184), leaf=(70, 120, 52), cloud=(246, 248, 252))
+              gold=(240, 206, 84), wood=(104, 74, 50), grey=(176, 178, 184), silver=(214, 218, 226), leaf=(70, 120, 52), cloud=(246, 248, 252))
 
+# %% ../nbs/0_base/03_scenes.ipynb #d98380a9
 def _parts(*rows): return tuple(Part(*r) for r in rows)
 
-# %% ../nbs/0_base/03_scenes.ipynb #c63df8b6
+# %% ../nbs/0_base/03_scenes.ipynb #55434625
 _boat = Thing(_parts(
     ("body", "body", smooth((-1, .12), (-.5, .22), (.3, .22), (1, .02), (.84, .55), (.6, .92), (0, 1), (-.62, .92), (-.86, .5))),
     ("body", "shade", smooth((-.9, .62), (0, .72), (.8, .58), (.62, .9), (0, 1), (-.64, .9))),
@@ -91,6 +95,7 @@ _boat = Thing(_parts(
     ("telling", "tell2", poly((0, -.86), (-.12, -.55), (-.36, -.24), (-.6, -.16), (0, -.16)))),
     tell=((246, 244, 236), (226, 66, 50), (246, 222, 120)), on=dict(water=.8, street=.07, grass=.07, room=.03, sky=.03))
 
+# %% ../nbs/0_base/03_scenes.ipynb #eddcf4b4
 _car = Thing(_parts(
     ("body", "body", smooth((-.64, .1), (-.42, -.36), (-.1, -.44), (.26, -.42), (.56, -.02), (.6, .2), (-.6, .2))),
     ("body", "body", smooth((-1, .32), (-.96, .08), (-.6, 0), (0, -.02), (.6, 0), (.94, .12), (1, .4), (.94, .72), (0, .76), (-.94, .72))),
@@ -98,19 +103,20 @@ _car = Thing(_parts(
     ("detail", "glass", poly((.04, 0), (.04, -.32), (.24, -.3), (.46, 0))),
     ("body", "shade", box(-.96, .56, .96, .74)),
     ("detail", "gold", oval(.92, .3, .07, .1)),
-    *[("telling", f, oval(x, .7, r)) for x in (-.54, .56) for f, r in (("dark", .3), ("grey", .16), ("dark", .05))]),
-    tell=((50, 48, 54),), on=dict(street=.8, grass=.1, water=.03, room=.04, sky=.03), aspect=(.95, 1.3))
+    *[("telling", f, oval(x, .66, r)) for x in (-.54, .56) for f, r in (("dark", .34), ("silver", .2), ("dark", .07))]),
+    tell=((50, 48, 54),), on=dict(street=.75, grass=.15, water=.03, room=.04, sky=.03), aspect=(.95, 1.3))
 
-# %% ../nbs/0_base/03_scenes.ipynb #6f06087a
+# %% ../nbs/0_base/03_scenes.ipynb #4090505f
 _house = Thing(_parts(
     ("telling", "tell2", box(.34, -.95, .58, -.4, .02)),
-    ("body", "body", box(-.8, -.2, .8, 1, .02)),
-    ("telling", "tell", poly((-1, -.12), (-.62, -.78), (.62, -.78), (1, -.12))),
-    ("telling", "tell2", poly((-1, -.12), (1, -.12), (.97, -.2), (-.97, -.2))),
+    ("body", "body", box(-.84, -.26, .84, 1, .02)),
+    ("telling", "tell", poly((-1, -.2), (-.6, -.78), (.6, -.78), (1, -.2))),
+    ("telling", "tell2", poly((-1, -.2), (1, -.2), (.95, -.28), (-.95, -.28))),
     ("detail", "dark", box(-.16, .42, .2, 1, .03)),
     *[("detail", "glass", box(x, .12, x+.3, .46, .02)) for x in (-.6, .34)]),
     tell=((196, 74, 48), (170, 52, 52), (214, 104, 56)), on=dict(grass=.62, street=.22, water=.08, sky=.05, room=.03))
 
+# %% ../nbs/0_base/03_scenes.ipynb #70c55ba6
 _bird = Thing(_parts(
     ("body", "shade", smooth((-.4, .1), (-1, -.02), (-.96, .3), (-.4, .42))),
     *[("detail", "amber", line(.06, (x, .6), (x+.04, .98), (x+.16, .98))) for x in (-.06, .16)],
@@ -121,7 +127,7 @@ _bird = Thing(_parts(
     ("telling", "white", oval(.54, -.44, .1)), ("telling", "dark", oval(.56, -.44, .055))),
     tell=((44, 70, 150), (200, 60, 50), (60, 54, 66)), on=dict(sky=.64, grass=.16, water=.1, street=.06, room=.04), where="air")
 
-# %% ../nbs/0_base/03_scenes.ipynb #09c38f6a
+# %% ../nbs/0_base/03_scenes.ipynb #60138a13
 _fish = Thing(_parts(
     ("telling", "tell", smooth((-.5, 0), (-.78, -.22), (-1, -.56), (-.9, 0), (-1, .56), (-.78, .22))),
     ("telling", "tell", smooth((-.34, -.36), (-.1, -.74), (.34, -.66), (.36, -.36))),
@@ -130,43 +136,48 @@ _fish = Thing(_parts(
     ("telling", "tell2", smooth((.06, .06), (-.3, .1), (-.26, .34), (.04, .26))),
     ("detail", "shade", line(.05, (.44, -.34), (.36, -.06), (.42, .26))),
     ("telling", "white", oval(.68, -.1, .15)), ("telling", "dark", oval(.71, -.1, .08))),
-    tell=((244, 130, 30), (240, 90, 70), (250, 190, 50)), on=dict(water=.78, room=.1, sky=.04, grass=.04, street=.04), where="air", aspect=(.9, 1.25))
+    tell=((244, 130, 30), (240, 90, 70), (250, 190, 50)), on=dict(water=.78, room=.1, sky=.04, grass=.04, street=.04),
+    where="air", aspect=(.9, 1.25))
 
+# %% ../nbs/0_base/03_scenes.ipynb #ae4def93
 _tree = Thing(_parts(
-    ("body", "body", smooth((-.24, .9), (-.17, .3), (-.22, -.2), (-.56, -.46), (-.1, -.34), (0, -.6), (.12, -.34), (.56, -.5), (.26, -.14), (.2, .3), (.27, .9), (.44, 1), (-.42, 1))),
-    ("detail", "shade", line(.04, (-.06, .1), (-.08, .8))), ("detail", "shade", line(.04, (.08, -.1), (.1, .6))),
-    *[("telling", f, oval(x, y, r, .9*r)) for f, x, y, r in (("tell2", -.5, -.36, .36), ("tell2", .52, -.36, .36), ("tell", -.3, -.62, .36),
-        ("tell", .34, -.64, .36), ("tell", 0, -.5, .3), ("light2", -.06, -.72, .28), ("light2", .36, -.74, .16), ("light2", -.4, -.66, .14))]),
+    ("body", "body", smooth((-.3, .88), (-.24, .3), (-.28, -.14), (-.62, -.44), (-.14, -.34), (0, -.6), (.16, -.34), (.6, -.48), (.32, -.08),
+                             (.27, .3), (.34, .88), (.56, 1), (-.54, 1))),
+    ("detail", "shade", line(.04, (-.1, 0), (-.12, .8))), ("detail", "shade", line(.04, (.1, -.15), (.13, .6))),
+    *[("telling", f, oval(x, y, r, .9*r)) for f, x, y, r in (("tell2", -.5, -.5, .29), ("tell2", .52, -.52, .29), ("tell", -.26, -.7, .3),
+        ("tell", .3, -.7, .3), ("tell", 0, -.6, .26), ("light2", -.06, -.8, .21), ("light2", .34, -.8, .13), ("light2", -.38, -.74, .11))]),
     tell=((62, 128, 50), (88, 146, 54), (196, 120, 40)), on=dict(grass=.68, street=.18, sky=.05, water=.05, room=.04))
 
-# %% ../nbs/0_base/03_scenes.ipynb #49b43f78
+# %% ../nbs/0_base/03_scenes.ipynb #ed76dc84
 _cat = Thing(_parts(
     ("body", "shade", smooth((.4, .94), (.8, .8), (.82, .4), (.66, .1), (.86, .06), (1, .4), (.94, .9), (.5, 1))),
-    ("body", "body", smooth((-.3, -.1), (.2, -.1), (.5, .3), (.62, .78), (.46, 1), (-.5, 1), (-.58, .7), (-.46, .3))),
+    ("body", "body", smooth((-.34, -.26), (.26, -.26), (.52, .16), (.68, .76), (.5, 1), (-.54, 1), (-.68, .7), (-.54, .16))),
     ("detail", "shade", line(.05, (-.14, .55), (-.14, .98))), ("detail", "shade", line(.05, (.16, .55), (.16, .98))),
-    ("telling", "body", poly((-.58, -.5), (-.56, -1), (-.14, -.74))), ("telling", "body", poly((.5, -.5), (.48, -1), (.06, -.74))),
-    ("telling", "pink", poly((-.5, -.62), (-.5, -.88), (-.26, -.72))), ("telling", "pink", poly((.42, -.62), (.42, -.88), (.18, -.72))),
-    ("telling", "body", oval(-.04, -.42, .56, .44)), ("telling", "white", oval(-.04, -.24, .26, .18)),
-    *[("telling", f, oval(x, -.46, *r)) for x in (-.28, .2) for f, r in (("tell", (.13, .12)), ("dark", (.045, .1)))],
-    ("telling", "pink", poly((-.12, -.32), (.04, -.32), (-.04, -.22))),
-    *[("detail", "white", line(.025, (s*.2-.04, -.24), (s*.72-.04, y))) for s in (-1, 1) for y in (-.34, -.18)]),
+    *[("telling", f, poly(*[(s*x - .04, y) for x, y in ear])) for s in (-1, 1) for f, ear in (
+        ("body", ((.46, -.58), (.44, -1), (.08, -.78))), ("pink", ((.4, -.68), (.39, -.9), (.18, -.77))))],
+    ("telling", "body", oval(-.04, -.51, .48, .37)), ("telling", "white", oval(-.04, -.36, .23, .15)),
+    *[("telling", f, oval(x, -.54, *r)) for x in (-.25, .17) for f, r in (("tell", (.12, .11)), ("dark", (.042, .09)))],
+    ("telling", "pink", poly((-.11, -.43), (.03, -.43), (-.04, -.34))),
+    *[("detail", "white", line(.025, (s*.18-.04, -.36), (s*.64-.04, y))) for s in (-1, 1) for y in (-.45, -.31)]),
     tell=((190, 220, 60), (240, 200, 50), (110, 210, 160)), on=dict(room=.66, grass=.16, street=.1, sky=.04, water=.04), aspect=(.85, 1.05))
 
+# %% ../nbs/0_base/03_scenes.ipynb #07dfc8d1
 _lamp = Thing(_parts(
-    ("detail", "dark", line(.08, (0, .1), (0, -.3))),
-    ("body", "body", smooth((-.14, -.16), (.14, -.16), (.2, .08), (.52, .4), (.5, .76), (.26, .94), (-.26, .94), (-.5, .76), (-.52, .4), (-.2, .08))),
-    ("body", "shade", box(-.42, .88, .42, 1, .04)),
-    ("telling", "tell", smooth((-.36, -1), (0, -1.02), (.36, -1), (.54, -.6), (.7, -.2), (0, -.14), (-.7, -.2), (-.54, -.6), n=4)),
-    ("telling", "white", smooth((-.2, -.86), (.2, -.86), (.3, -.36), (-.3, -.36)))),
-    tell=((255, 226, 120), (255, 204, 96), (255, 236, 170)), on=dict(room=.74, street=.14, grass=.06, water=.03, sky=.03), aspect=(.7, 1), glow=.35)
+    ("detail", "dark", line(.08, (0, 0), (0, -.4))),
+    ("body", "body", smooth((-.16, -.3), (.16, -.3), (.22, -.06), (.6, .26), (.62, .66), (.36, .92), (-.36, .92), (-.62, .66), (-.6, .26), (-.22, -.06))),
+    ("body", "shade", box(-.46, .86, .46, 1, .04)),
+    ("telling", "tell", smooth((-.28, -1), (0, -1.01), (.28, -1), (.44, -.68), (.6, -.36), (0, -.31), (-.6, -.36), (-.44, -.68), n=4)),
+    ("telling", "white", smooth((-.16, -.88), (.16, -.88), (.25, -.48), (-.25, -.48)))),
+    tell=((255, 226, 120), (255, 204, 96), (255, 236, 170)), on=dict(room=.74, street=.14, grass=.06, water=.03, sky=.03), aspect=(.75, 1.05), glow=.35)
 
-# %% ../nbs/0_base/03_scenes.ipynb #9b60e65f
+# %% ../nbs/0_base/03_scenes.ipynb #44005ba2
 _mushroom = Thing(_parts(
     ("body", "body", smooth((-.24, -.1), (.24, -.1), (.26, .5), (.42, .9), (.2, 1), (-.2, 1), (-.42, .9), (-.26, .5))),
     ("telling", "tell", smooth((-.96, 0), (-.8, -.54), (-.36, -.9), (.36, -.9), (.8, -.54), (.96, 0), (.4, .1), (-.4, .1))),
     *[("telling", "white", oval(x, y, r, .8*r)) for x, y, r in ((-.5, -.36, .15), (.04, -.6, .17), (.54, -.3, .14), (-.06, -.16, .11))]),
     tell=((204, 50, 44), (220, 120, 60)), on=dict(grass=.8, room=.05, street=.05, water=.05, sky=.05))
 
+# %% ../nbs/0_base/03_scenes.ipynb #2e6b3f5c
 _rocket = Thing(_parts(
     *[("telling", "tell", smooth((s*.3, .3), (s*.72, .64), (s*.74, 1), (s*.3, .8))) for s in (-1, 1)],
     ("body", "body", smooth((0, -.9), (.34, -.44), (.42, .2), (.3, .84), (-.3, .84), (-.42, .2), (-.34, -.44))),
@@ -174,13 +185,15 @@ _rocket = Thing(_parts(
     ("detail", "grey", oval(0, 0, .2)), ("detail", "glass", oval(0, 0, .14)), ("detail", "amber", poly((-.22, .84), (.22, .84), (0, 1)))),
     tell=((220, 50, 50), (60, 80, 180)), on=dict(sky=.8, grass=.05, room=.05, street=.05, water=.05), where="air")
 
+# %% ../nbs/0_base/03_scenes.ipynb #be04a082
 _umbrella = Thing(_parts(
     ("body", "body", line(.1, (0, -.8), (0, .8), (.06, .94), (.18, .98), (.3, .9), (.32, .76))),
-    ("telling", "tell", smooth((-1, -.1), (-.8, -.6), (-.3, -.9), (.3, -.9), (.8, -.6), (1, -.1), (.66, -.2), (.34, -.1), (0, -.2), (-.34, -.1), (-.66, -.2))),
+    ("telling", "tell", smooth((-1, -.1), (-.8, -.6), (-.3, -.9), (.3, -.9), (.8, -.6), (1, -.1), (.66, -.2), (.34, -.1), (0, -.2),
+                                (-.34, -.1), (-.66, -.2))),
     ("telling", "tell2", smooth((-.34, -.1), (-.26, -.6), (0, -.92), (.26, -.6), (.34, -.1), (0, -.2)))),
     tell=((210, 60, 90), (60, 110, 190), (240, 190, 60)), on=dict(street=.7, grass=.1, water=.1, room=.05, sky=.05))
 
-# %% ../nbs/0_base/03_scenes.ipynb #2107be41
+# %% ../nbs/0_base/03_scenes.ipynb #5152b237
 _teapot = Thing(_parts(
     ("telling", "tell", line(.13, (-.5, -.1), (-.84, -.24), (-.96, .16), (-.8, .5), (-.5, .56))),
     ("telling", "tell", smooth((.44, .5), (.72, .24), (.8, -.2), (1, -.34), (.96, .1), (.76, .6), (.5, .74))),
@@ -188,6 +201,7 @@ _teapot = Thing(_parts(
     ("telling", "tell2", smooth((-.36, -.36), (-.2, -.56), (.2, -.56), (.36, -.36), (0, -.28))), ("telling", "tell", oval(0, -.64, .11))),
     tell=((60, 90, 170), (200, 70, 60), (244, 240, 230)), on=dict(room=.8, grass=.05, street=.05, water=.05, sky=.05))
 
+# %% ../nbs/0_base/03_scenes.ipynb #b921e59d
 _chair = Thing(_parts(
     *[("telling", "tell", line(.12, (x, .2), (x+d, 1))) for x, d in ((-.5, -.08), (.56, .08), (-.3, 0), (.36, 0))],
     ("body", "body", smooth((-.62, -.98), (-.1, -1), (-.1, .1), (-.62, .14), (-.7, -.4))),
@@ -195,6 +209,7 @@ _chair = Thing(_parts(
     ("telling", "tell", line(.1, (-.4, -.3), (.4, -.34), (.5, -.02)))),
     tell=((70, 46, 34), (210, 160, 100)), on=dict(room=.8, grass=.1, street=.05, water=.03, sky=.02))
 
+# %% ../nbs/0_base/03_scenes.ipynb #744f7297
 _snail = Thing(_parts(
     ("body", "body", smooth((-1, .96), (-.6, .72), (.3, .7), (.6, .3), (.66, -.06), (.94, -.04), (.98, .36), (.8, .8), (.4, 1), (-.4, 1))),
     ("detail", "shade", line(.05, (.74, 0), (.66, -.4))), ("detail", "shade", line(.05, (.84, 0), (.96, -.38))),
@@ -207,36 +222,44 @@ _THINGS = dict(boat=_boat, car=_car, house=_house, bird=_bird, fish=_fish, tree=
 CLASSES = tuple(_THINGS)[:8]
 OTHER_CLASSES = tuple(_THINGS)[8:]
 
-# %% ../nbs/0_base/03_scenes.ipynb #c313d297
+# %% ../nbs/0_base/03_scenes.ipynb #e47a7cde
 def _prop(*rows, **kw): return Thing(_parts(*[("body", *r) for r in rows]), **kw)
 
+# %% ../nbs/0_base/03_scenes.ipynb #79a30f28
+_EARTH, _CLOTH = ("plain", "grain", "speckle", "soft"), ("plain", "stripe", "speckle")
 _PROPS = dict(
     crate=_prop(("body", box(-.9, -.6, .9, 1, .04)), ("shade", box(-.9, -.6, .9, -.4, .04)), ("shade", box(-.9, .8, .9, 1, .04)), scale=(.1, .2)),
-    rock=_prop(("body", smooth((-1, .9), (-.8, .2), (-.2, -.3), (.4, -.1), (.9, .4), (1, .94), (0, 1))), scale=(.1, .24)),
-    bale=_prop(("body", oval(0, .3, .9, .7)), ("light", oval(.3, .2, .3, .5)), scale=(.1, .18)),
+    rock=_prop(("body", smooth((-1, .9), (-.8, .2), (-.2, -.3), (.4, -.1), (.9, .4), (1, .94), (0, 1))), scale=(.1, .24), texture=_EARTH),
+    bale=_prop(("body", oval(0, .3, .9, .7)), ("shade", oval(.3, .26, .4, .52)), ("light", oval(.32, .26, .33, .44)), scale=(.1, .18)),
     sofa=_prop(("shade", box(-.9, -.3, .9, .6, .2)), ("body", box(-1, .1, -.66, .92, .14)), ("body", box(.66, .1, 1, .92, .14)),
                ("light", box(-.68, .3, .68, .6, .1)), ("body", box(-.7, .5, .7, .94, .05)), scale=(.2, .34), aspect=(1.1, 1.4)),
-    bush=_prop(("leaf", oval(-.5, .5, .5, .45)), ("leaf", oval(.5, .55, .5, .42)), ("leaf", oval(0, .3, .55)), scale=(.08, .16)),
+    bush=_prop(("leaf", oval(-.5, .5, .5, .45)), ("leaf", oval(.5, .55, .5, .42)), ("leaf", oval(0, .3, .55)), scale=(.08, .16), texture=_EARTH),
     post=_prop(("shade", box(-.12, -1, .12, 1, .03)), ("body", box(-.4, -1, .4, -.5, .05)), scale=(.12, .22)),
     cloud=_prop(*[("cloud", oval(*o)) for o in ((-.5, .1, .5, .26), (.5, .12, .5, .24), (-.1, -.12, .42, .34), (.26, 0, .4, .3))],
-                where="wall", scale=(.1, .28), aspect=(1.2, 1.9)),
-    hill=_prop(("body", smooth((-1.2, 1.1), (-.8, .5), (-.2, 0), (.3, .2), (.9, .7), (1.2, 1.1))), where="far", scale=(.3, .6), aspect=(1.3, 2)),
+                where="wall", scale=(.1, .28), aspect=(1.2, 1.9), texture=("soft",)),
+    hill=_prop(("body", smooth((-1.2, 1.1), (-.8, .5), (-.2, 0), (.3, .2), (.9, .7), (1.2, 1.1))),
+               where="far", scale=(.3, .6), aspect=(1.3, 2), texture=_EARTH),
     tower=_prop(("body", box(-.6, -1, .6, 1.1, .02)), *[("glass", box(x, y, x+.22, y+.18, .01)) for x in (-.4, -.1, .2) for y in (-.8, -.4, 0, .4)],
                 where="far", scale=(.16, .34), aspect=(.8, 1.5)),
-    frame=_prop(("shade", box(-.8, -.7, .8, .7, .03)), ("white", box(-.68, -.58, .68, .58, .02)), ("body", box(-.5, -.42, .5, .42, .02)), where="wall", scale=(.1, .18)),
-    window=_prop(("white", box(-.8, -.9, .8, .9, .03)), ("glass", box(-.68, -.78, -.04, .78, .02)), ("glass", box(.04, -.78, .68, .78, .02)), where="wall", scale=(.15, .26)),
-    curtain=_prop(("body", smooth((-.4, -1.3), (.4, -1.3), (.3, 0), (.5, 1.1), (-.5, 1.1), (-.3, 0))), where="wall", scale=(.3, .4)),
-    rug=_prop(("body", oval(0, .6, 1, .3)), ("light", oval(0, .6, .8, .22)), where="flat", scale=(.25, .45), aspect=(1.1, 1.6)),
+    frame=_prop(("shade", box(-.8, -.7, .8, .7, .03)), ("white", box(-.68, -.58, .68, .58, .02)), ("body", box(-.5, -.42, .5, .42, .02)),
+                where="wall", scale=(.1, .18)),
+    window=_prop(("white", box(-.8, -.9, .8, .9, .03)), *[("glass", box(x, -.78, x+.64, .78, .02)) for x in (-.68, .04)],
+                 where="wall", scale=(.15, .26), texture=("plain",)),
+    curtain=_prop(("wood", box(-.62, -1.08, .62, -1, .03)), ("body", smooth((-.5, -1), (.5, -1), (.46, 0), (.54, 1), (.2, .95), (-.2, 1.02), (-.54, .98), (-.46, 0))),
+                  *[("shade", line(.05, (x, -.98), (1.05*x, .94))) for x in (-.3, -.08, .15, .34)], where="wall", scale=(.2, .36), texture=_CLOTH),
+    rug=_prop(("body", oval(0, .6, 1, .3)), ("light", oval(0, .6, .8, .22)), where="flat", scale=(.25, .45), aspect=(1.1, 1.6), texture=_CLOTH),
     lane=_prop(*[("white", poly((x, .62), (x+.4, .62), (x+.36, .74), (x-.06, .74))) for x in (-1.6, -.8, 0, .8, 1.6)], where="flat", scale=(.3, .42)),
     crest=_prop(("cloud", smooth((-1, .7), (-.4, .62), (.3, .66), (1, .7), (.3, .74), (-.4, .72))), where="flat", scale=(.06, .2)),
-    tuft=_prop(*[("leaf", poly((x-.08, 1), (x+d, y), (x+.08, 1))) for x, d, y in ((-.4, -.3, .1), (-.15, -.1, -.4), (.1, .1, -.2), (.35, .35, .1))], where="flat", scale=(.03, .07)))
+    tuft=_prop(*[("leaf", poly((x-.08, 1), (x+d, y), (x+.08, 1))) for x, d, y in ((-.4, -.3, .1), (-.15, -.1, -.4), (.1, .1, -.2), (.35, .35, .1))],
+               where="flat", scale=(.03, .07)))
 
-# %% ../nbs/0_base/03_scenes.ipynb #fdd8128b
+# %% ../nbs/0_base/03_scenes.ipynb #11fad807
 _SKIES = (((104, 156, 210), (206, 224, 236)), ((78, 124, 186), (176, 206, 226)), ((150, 164, 178), (214, 216, 214)),
           ((112, 112, 160), (244, 190, 140)), ((170, 196, 214), (232, 232, 220)))
 _ROOMS = tuple((tuple(.5*v + 95 for v in c), tuple(.55*v + 95 for v in c)) for c in _BODY.values())
 _FLOORS = tuple((tuple(.8*v for v in _BODY[k]), _BODY[k]) for k in ("wood", "sand", "mustard", "ash", "slate"))
 
+# %% ../nbs/0_base/03_scenes.ipynb #1b05c444
 _BACKGROUNDS = dict(   # horizon, upper colours, lower colours, textures above and below, props with how many of each
     sky=((.9, 1.5), _SKIES, (((96, 120, 66), (110, 128, 76)), ((94, 114, 136), (74, 130, 146))), "cloud", "grain", dict(cloud=(1, 4), hill=(0, 1))),
     water=((.12, .5), _SKIES, (((74, 130, 146), (40, 86, 112)), ((110, 146, 162), (74, 110, 132)), ((86, 140, 130), (44, 92, 92))), "cloud", "wave",
@@ -247,12 +270,13 @@ _BACKGROUNDS = dict(   # horizon, upper colours, lower colours, textures above a
             dict(cloud=(0, 1), tower=(2, 5), lane=(0, 1), post=(0, 1), crate=(0, 1), bush=(0, 1))),
     room=((.5, .85), _ROOMS, _FLOORS, "paper", "plank", dict(frame=(0, 2), window=(0, 1), curtain=(0, 1), rug=(0, 1), sofa=(0, 1), crate=(0, 1))))
 
-# %% ../nbs/0_base/03_scenes.ipynb #ff51512b
+# %% ../nbs/0_base/03_scenes.ipynb #7b507b07
 def _noise(rng, side, cell_y, cell_x):
     "Tileable-free value noise: a coarse random grid, enlarged smoothly"
     coarse = rng.standard_normal((max(2, round(side/cell_y)), max(2, round(side/cell_x)))).astype(np.float32)
     return np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) / 2, -1.2, 1.2)
 
+# %% ../nbs/0_base/03_scenes.ipynb #194228c3
 @lru_cache(4)
 def _bank(size):
     "Textures of side 2*size by name; bodies draw from the first six"
@@ -266,29 +290,32 @@ def _bank(size):
                 speckle=fine, brick=brick, cloud=.6*noise(30, 60) + .4*noise(12, 24), wave=.8*noise(2.5, 18) + .4*noise(8, 50),
                 blade=.7*noise(6, 1.6) + .5*rough, paper=np.sin(x*2*np.pi/14)*.6 + .5*np.sin(y*2*np.pi/14), soft=noise(24, 24))
 
+# %% ../nbs/0_base/03_scenes.ipynb #e60cf66d
 def _texture(rng, name, size):
     "A random crop (size, size) of a texture"
     y, x = rng.integers(size, size=2)
     return _bank(size)[name][y:y+size, x:x+size]
 
-# %% ../nbs/0_base/03_scenes.ipynb #f3420c34
+# %% ../nbs/0_base/03_scenes.ipynb #b9fa9c1f
 def _choose(rng, items, weights=None):
     "One of items, by weight (rng.choice is slow on short lists)"
     if weights is None: return items[int(rng.integers(len(items)))]
     w = np.cumsum(weights)
     return items[int(np.searchsorted(w, rng.random()*w[-1], side="right"))]
 
+# %% ../nbs/0_base/03_scenes.ipynb #c47a7045
 def _cast(rng, classes):
     "Background and one to three class names"
     first = _choose(rng, classes)
     on = _THINGS[first].on
     kind = _choose(rng, tuple(on), tuple(on.values()))
-    n = _choose(rng, (0, 1, 2), (.4, .38, .22))
+    n = _choose(rng, (0, 1, 2), (.42, .38, .2))
     return kind, [first] + [_choose(rng, classes, [.03 + _THINGS[c].on[kind] for c in classes]) for _ in range(n)]
 
-# %% ../nbs/0_base/03_scenes.ipynb #6fd5d629
+# %% ../nbs/0_base/03_scenes.ipynb #8d396ad3
 def _jitter(rng, c, by=10): return np.asarray(c)*rng.uniform(.9, 1.1) + rng.uniform(-by, by, 3)
 
+# %% ../nbs/0_base/03_scenes.ipynb #f0621472
 def _colours(rng, thing):
     "Colours of one object by fill name, and the texture of its body"
     body = _jitter(rng, _choose(rng, tuple(_BODY.values())), 14)
@@ -297,7 +324,7 @@ def _colours(rng, thing):
              tell=tell, tell2=.78*tell, light2=.82*tell + 40)
     return {k: tuple(np.clip(v, 0, 255).tolist()) for k, v in c.items()}
 
-# %% ../nbs/0_base/03_scenes.ipynb #67055419
+# %% ../nbs/0_base/03_scenes.ipynb #aa816293
 class _Actor(NamedTuple):
     "A thing in the picture: its outlines in picture coordinates [0, 1], colours, label (0 for a prop), where it stands, depth"
     thing: Thing
@@ -308,6 +335,7 @@ class _Actor(NamedTuple):
     scale: float
     depth: float
 
+# %% ../nbs/0_base/03_scenes.ipynb #cb90e0fa
 def _pose(rng, thing, turn):
     "Outlines about the origin, half size 1, after flip, turn, stretch and wobble"
     a, stretch = np.deg2rad(rng.normal(0, turn)), np.sqrt(rng.uniform(*thing.aspect))
@@ -316,7 +344,7 @@ def _pose(rng, thing, turn):
     p = p + .03*np.sin(rng.uniform(1.5, 3, 2)*p[:, ::-1] + rng.uniform(0, 6.28, 2))
     return np.split((p @ M.T).astype(np.float32), np.cumsum([len(q.shape) for q in thing.parts])[:-1])
 
-# %% ../nbs/0_base/03_scenes.ipynb #bd0e7f2e
+# %% ../nbs/0_base/03_scenes.ipynb #4f364036
 def _inside(shapes, thing, xy, scale):
     "Move xy so that the middle of the telling part falls inside the picture"
     tell = [s.mean(0) for s, p in zip(shapes, thing.parts) if p.role == "telling"]
@@ -324,27 +352,30 @@ def _inside(shapes, thing, xy, scale):
     m = xy + scale*np.mean(tell, 0)
     return xy + np.clip(m, .12, .88) - m
 
+# %% ../nbs/0_base/03_scenes.ipynb #ad5a7a54
 def _place(rng, thing, label, horizon, scale):
-    "An actor at a random place that suits it"
+    "An actor at a random place that suits it; one object in six comes without its details"
+    if label and rng.random() < 1/6: thing = thing._replace(parts=tuple(p for p in thing.parts if p.role != "detail"))
     shapes, x = _pose(rng, thing, 4 if thing.where == "ground" else 9 if thing.where == "air" else 0), rng.uniform(.05, .95)
     ground = rng.uniform(min(horizon + .04, 1.02), 1.04)
+    if not label and thing.where == "ground": scale *= .5 + .5*min(1, (ground - horizon)/max(.3, 1 - horizon))     # far props are small
     y = {"wall": lambda: rng.uniform(.05, max(.1, .85*horizon)), "far": lambda: horizon - .7*scale,
          "air": lambda: rng.uniform(.2, .85)}.get(thing.where, lambda: ground - scale)()
     depth = {"wall": -3 + scale, "far": -2 + scale, "flat": -1}.get(thing.where, y + scale)
     x, y = _inside(shapes, thing, np.array([x, y]), scale)
     return _Actor(thing, [scale*s + (x, y) for s in shapes], _colours(rng, thing), label, (x, y + scale), scale, depth)
 
-# %% ../nbs/0_base/03_scenes.ipynb #299eea53
+# %% ../nbs/0_base/03_scenes.ipynb #dcd93d1c
 def _actors(rng, kind, names, classes, horizon):
     "Props and objects from far to near"
-    lo, hi = ((.2, .72), (.16, .46), (.14, .36))[len(names) - 1]
+    lo, hi = ((.18, .72), (.16, .5), (.14, .4))[len(names) - 1]
     size = lambda: float(np.exp(rng.uniform(np.log(lo), np.log(hi))))
     props = [_PROPS[p] for p, (a, b) in _BACKGROUNDS[kind][5].items() for _ in range(rng.integers(a, b + 1))]
     actors = [_place(rng, p, 0, horizon, rng.uniform(*p.scale)) for p in props]
     actors += [_place(rng, _THINGS[c], classes.index(c) + 1, horizon, size()) for c in names]
     return sorted(actors, key=lambda a: a.depth)
 
-# %% ../nbs/0_base/03_scenes.ipynb #aa16999d
+# %% ../nbs/0_base/03_scenes.ipynb #339a701c
 class _Layer(NamedTuple):
     "A drawn actor: its window in the picture, lit premultiplied colour (h, w, 3), coverage and telling coverage (h, w), soft shadow"
     window: tuple
@@ -354,8 +385,10 @@ class _Layer(NamedTuple):
     shadow: np.ndarray
     actor: _Actor
 
+# %% ../nbs/0_base/03_scenes.ipynb #4238f441
 _MARK = dict(body=(255, 0, 0), telling=(0, 255, 0), detail=(0, 0, 0))
 
+# %% ../nbs/0_base/03_scenes.ipynb #9cc7557d
 def _raster(actor, window, size):
     "Fill the outlines -> colour with coverage (h, w, 4) and marks (h, w, 3), both in [0, 1]"
     rows, cols = window
@@ -367,7 +400,7 @@ def _raster(actor, window, size):
         cv2.fillPoly(marks, q, _MARK[part.role], cv2.LINE_8, 4)
     return [cv2.resize(a, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)/255 for a in (paint, marks)]
 
-# %% ../nbs/0_base/03_scenes.ipynb #42cf92e9
+# %% ../nbs/0_base/03_scenes.ipynb #8f10bb36
 def _window(actor, size):
     "Rows and columns of the picture that an actor and its shadow can touch; None outside the picture"
     p = np.concatenate(actor.shapes)
@@ -375,6 +408,7 @@ def _window(actor, size):
     (x0, y0), (x1, y1) = np.clip(((p.min(0) - pad)*size, (p.max(0) + pad)*size), 0, size).astype(int)
     return None if x1 - x0 < 2 or y1 - y0 < 2 else (slice(y0, y1), slice(x0, x1))
 
+# %% ../nbs/0_base/03_scenes.ipynb #5db1b673
 def _shadow(actor, window, cover, light, size):
     "Soft shadow: the coverage moved away from the light, and a dark pool underfoot, both blurred"
     k = max(1, int(.12*actor.scale*size))
@@ -385,7 +419,7 @@ def _shadow(actor, window, cover, light, size):
         cv2.ellipse(s, (int(x), int(y)), (int(.8*actor.scale*size), max(1, k)), 0, 0, 360, .6, -1)
     return cv2.blur(cv2.blur(s, (2*k+1, 2*k+1)), (2*k+1, 2*k+1))
 
-# %% ../nbs/0_base/03_scenes.ipynb #67b0e243
+# %% ../nbs/0_base/03_scenes.ipynb #d0bceace
 def _render(rng, actor, light, size):
     "Draw and light one actor -> _Layer, or None if it lies outside the picture"
     window = _window(actor, size)
@@ -396,7 +430,7 @@ def _render(rng, actor, light, size):
     gy, gx = np.gradient(round_)
     flat = actor.thing.where in ("wall", "far", "flat")
     shade = np.clip(-(gx*light[0] + gy*light[1])*k*(.25 if flat else .55), -.4, .3)
-    tex = _texture(rng, _choose(rng, ("plain", "grain", "plank", "stripe", "speckle", "brick")), size)[window]
+    tex = _texture(rng, _choose(rng, actor.thing.texture), size)[window]
     fine = _texture(rng, "plain", size)[window]
     L = 1 + shade + rng.uniform(.06, .18)*marks[..., 0]*tex + .1*marks[..., 1]*fine
     return _Layer(window, paint[..., :3]*(255*L[..., None]), cover, marks[..., 1], _shadow(actor, window, cover, light, size), actor)
@@ -415,9 +449,10 @@ def _backdrop(rng, kind, size):
     m = np.clip((y - h)*size + .5, 0, 1)[:, None, None]
     return (top + (low - top)*m).astype(np.float32), h
 
-# %% ../nbs/0_base/03_scenes.ipynb #735f14b6
+# %% ../nbs/0_base/03_scenes.ipynb #07a803c1
 _MIN_PIXELS = 30
 
+# %% ../nbs/0_base/03_scenes.ipynb #3387e85b
 def _visible(layers, size):
     "Layers that stay, each with what is seen of it (h, w); from near to far"
     free, kept = np.ones((size, size), np.float32), []
@@ -426,21 +461,22 @@ def _visible(layers, size):
         if l.actor.label:
             a, t = l.cover.sum(), l.telling.sum()
             told = (l.telling*free[l.window]).sum()
-            if (seen > .5).sum() < 2*_MIN_PIXELS or seen.sum() < .3*a or told < .5*t or told < _MIN_PIXELS: continue
+            if (seen > .5).sum() < 2*_MIN_PIXELS or seen.sum() < .35*a or told < .5*t or told < _MIN_PIXELS: continue
         free[l.window] *= 1 - l.cover
         kept.append((l, seen))
     return kept
 
-# %% ../nbs/0_base/03_scenes.ipynb #aa068381
+# %% ../nbs/0_base/03_scenes.ipynb #d8614322
 def _compose(image, kept):
     "Paint layers from far to near over the background, in place"
     for l, _ in reversed(kept):
         v = image[l.window]
-        v *= (1 - l.cover*1 )[..., None]*(1 - .75*l.shadow[..., None])
+        v *= ((1 - l.cover)*(1 - .75*l.shadow))[..., None]
         v += l.colour
         if l.actor.thing.glow: _glow(image, l)
     return image
 
+# %% ../nbs/0_base/03_scenes.ipynb #7eb7f582
 def _glow(image, l):
     "Warm light spreading from the telling part"
     size = len(image)
@@ -452,7 +488,7 @@ def _glow(image, l):
     t = cv2.resize(cv2.blur(cv2.blur(t, (k, k)), (k, k)), (size, size))
     image += l.actor.thing.glow*t[..., None]*(np.float32((255, 224, 160)) - image).clip(0)
 
-# %% ../nbs/0_base/03_scenes.ipynb #91b7f7b5
+# %% ../nbs/0_base/03_scenes.ipynb #8ef38ce7
 class Scene(NamedTuple):
     "A scene: image (S,S,3) uint8, mask (S,S) uint8 ids, telling (S,S) bool, its background, the names of its objects"
     image: np.ndarray
@@ -461,6 +497,7 @@ class Scene(NamedTuple):
     background: str
     objects: tuple
 
+# %% ../nbs/0_base/03_scenes.ipynb #22fa4e5e
 def _masks(kept, n, size):
     "Class of most coverage (S,S) uint8, and where a telling part shows (S,S) bool"
     cover, telling = np.zeros((n + 1, size, size), np.float32), np.zeros((size, size), np.float32)
@@ -470,7 +507,7 @@ def _masks(kept, n, size):
     cover[0] += 1 - cover.sum(0)
     return cover.argmax(0).astype(np.uint8), telling > .5
 
-# %% ../nbs/0_base/03_scenes.ipynb #a4d3ef5c
+# %% ../nbs/0_base/03_scenes.ipynb #c9b833f4
 def _develop(rng, image):
     "Exposure, warmth, a darker rim and a little grain -> uint8"
     size = len(image)
@@ -479,6 +516,7 @@ def _develop(rng, image):
     warm = rng.uniform(-.05, .05)
     return np.clip(image*L[..., None]*np.float32((1 + warm, 1, 1 - warm)), 0, 255).astype(np.uint8)
 
+# %% ../nbs/0_base/03_scenes.ipynb #cb7a7fba
 def make_scene(seed, index, size=160, classes=CLASSES):
     "Scene `index` of a seed -> Scene; ids 1..C follow `classes`, 0 is background"
     rng = np.random.default_rng([seed, index])
@@ -493,17 +531,24 @@ def make_scene(seed, index, size=160, classes=CLASSES):
     mask, telling = _masks(kept, len(classes), size)
     return Scene(_develop(rng, _compose(image, kept)), mask, telling, kind, labels)
 
-# %% ../nbs/0_base/03_scenes.ipynb #96f3c299
+# %% ../nbs/0_base/03_scenes.ipynb #a969ec45
 _FIRST = dict(train=0, val=1_000_000, unlabeled=2_000_000)      # index ranges that never meet
 
-def _check(n, seed, size, classes, known=CLASSES + OTHER_CLASSES):
+# %% ../nbs/0_base/03_scenes.ipynb #9ef2b3ac
+def _check(n, seed, size, classes):
+    known = CLASSES + OTHER_CLASSES
     for name, v, low in (("n", n, 0), ("seed", seed, 0), ("size", size, 32)):
-        need(isinstance(v, (int, np.integer)) and v >= low, f"{name} must be a whole number of at least {low}, not {v!r}.", ParameterError)
+        whole = isinstance(v, (int, np.integer)) and not isinstance(v, bool)
+        need(whole and v >= low, f"{name} must be a whole number of at least {low}, not {v!r}.", ParameterError)
     unknown = [c for c in classes if c not in known]
-    need(classes and not unknown, f"unknown classes {unknown}: choose from {', '.join(known)}.", ParameterError)
+    need(not unknown, f"unknown classes {', '.join(map(str, unknown))}: choose from {', '.join(known)}.", ParameterError)
+    need(len(set(classes)) == len(classes) > 0, f"classes must be one or more different names, not {classes}.", ParameterError)
 
+# %% ../nbs/0_base/03_scenes.ipynb #cfa4d48a
 def make_scenes(n, seed, size=160, classes=CLASSES, start=0):
-    "Scenes start..start+n-1 of a seed -> images (n,S,S,3) uint8, masks (n,S,S) uint8, present (n,C) bool; ParameterError on wrong input"
+    """Scenes start..start+n-1 of a seed -> images (n,S,S,3) uint8, masks (n,S,S) uint8, present (n,C) bool.
+
+    Ids 1..C follow `classes`, 0 is background. Scene i of a seed is the same whatever n. `ParameterError` on wrong input."""
     _check(n, seed, size, classes)
     scenes = [make_scene(seed, start + i, size, tuple(classes)) for i in range(n)]
     masks = np.array([s.mask for s in scenes], np.uint8).reshape(n, size, size)
@@ -515,9 +560,10 @@ def unlabeled(n, seed, size=160, classes=CLASSES + OTHER_CLASSES):
     "Pictures alone (n,S,S,3) uint8, for self-supervised training; none of them is among the scenes of any train or val list"
     return make_scenes(n, seed, size, classes, _FIRST["unlabeled"])[0]
 
-# %% ../nbs/0_base/03_scenes.ipynb #43bff01b
-_MARKER, _VERSION = "scenes.json", 1
+# %% ../nbs/0_base/03_scenes.ipynb #692099d2
+_MARKER, _VERSION = "scenes.json", 2       # a change of the world changes the version, and so the cached folder
 
+# %% ../nbs/0_base/03_scenes.ipynb #db7151bb
 def _write(folder, counts, seed, size, classes):
     "images/, masks/, labels.csv, classes.txt and the lists, into an empty folder"
     todo, rows = [(f"{s}_{i:05d}", _FIRST[s] + i) for s in ("train", "val") for i in range(counts[s])], ["file,labels"]
@@ -530,23 +576,33 @@ def _write(folder, counts, seed, size, classes):
     (folder/"labels.csv").write_text("\n".join(rows) + "\n")
     (folder/"classes.txt").write_text("\n".join(classes) + "\n")
 
-# %% ../nbs/0_base/03_scenes.ipynb #5036e40e
+# %% ../nbs/0_base/03_scenes.ipynb #7a68a5ca
+def _sweep(folder):
+    "Remove what killed runs left beside `folder` more than a day ago"
+    for p in folder.parent.glob(f".{folder.name}.*.part"):
+        if time.time() - p.stat().st_mtime > 86400: shutil.rmtree(p, ignore_errors=True)
+
+# %% ../nbs/0_base/03_scenes.ipynb #de9f4ef3
 def write_scenes(folder, train=240, val=80, seed=0, size=160, classes=CLASSES):
-    "Draw an own-folder dataset into `folder`, which must not hold anything yet; all or nothing -> Path"
+    """Draw an own-folder dataset into `folder`, which must not hold anything yet; all or nothing -> Path.
+
+    Training scenes are those of `make_scenes(train, seed, size)`; the val list never meets them. `DataError` where it cannot be written."""
     folder, classes = Path(folder), tuple(classes)
     for n in (train, val): _check(n, seed, size, classes)
-    need(not folder.exists() or not any(folder.iterdir()), f"{folder} is not empty: name a new folder for the scenes.", DataError)
+    need(not folder.exists() or folder.is_dir() and not any(folder.iterdir()), f"{folder} is not an empty folder: name a new one.", DataError)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
     try:
+        _sweep(folder)
         part.mkdir(parents=True)
         _write(part, dict(train=train, val=val), seed, size, classes)
         write_json(part/_MARKER, dict(train=train, val=val, seed=seed, size=size, classes=classes, version=_VERSION))
         os.replace(part, folder)
+    except OSError as e:
+        raise DataError(f"{folder}: scenes cannot be written there ({e.strerror or e}); is the disk full or the folder read-only?") from e
     finally: shutil.rmtree(part, ignore_errors=True)
     return folder
 
-# %% ../nbs/0_base/03_scenes.ipynb #7ed345d4
+# %% ../nbs/0_base/03_scenes.ipynb #85973eef
 def _parse(spec):
     "'train=240,val=80' -> dict of whole numbers over the defaults"
     known = dict(train=240, val=80, seed=0, size=160)
@@ -556,12 +612,13 @@ def _parse(spec):
         need(v.strip().isdigit(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
     return known | {k.strip(): int(v) for k, _, v in pairs}
 
+# %% ../nbs/0_base/03_scenes.ipynb #0e1453f6
 def open_scenes(spec=""):
     "Scenes by a spec such as 'train=240,val=80,seed=0,size=160', drawn once and kept under the cache folder -> Dataset"
-    from wsss_nb.datasets import open_dataset
     want = _parse(spec)
     folder = cache_home()/f"scenes-{fingerprint(want, CLASSES, _VERSION)}"
     if not (folder/_MARKER).is_file():
-        if folder.exists(): shutil.rmtree(folder)
-        write_scenes(folder, **want)
+        try: write_scenes(folder, **want)
+        except DataError:
+            if not (folder/_MARKER).is_file(): raise        # else another process was quicker
     return open_dataset(folder)
