@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['PALETTE', 'golden_colors', 'hex_color', 'colorize', 'boundaries', 'overlay', 'superpixel_picture', 'heatmap', 'style',
-           'Picture', 'grid', 'legend_handles', 'save_animation', 'data_uri']
+           'Picture', 'grid', 'legend_handles', 'save_animation', 'growth_frames', 'data_uri']
 
-# %% ../nbs/0_base/06_show.ipynb #3dee115b
+# %% ../nbs/0_base/06_show.ipynb #2b251a7d
 import base64, colorsys, io, mimetypes
 from contextlib import contextmanager
 from pathlib import Path
 import cv2, matplotlib as mpl, numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from .core import need, atomic, DataError, ParameterError
 
 # %% ../nbs/0_base/06_show.ipynb #bebf1fd3
@@ -246,6 +246,32 @@ def save_animation(path, frames, fps=6):
     need(fps > 0, f"fps is {fps}; it must be above 0", ParameterError)
     with atomic(path) as tmp: write(tmp, frames, fps)
     return path
+
+# %% ../nbs/0_base/06_show.ipynb #0b5d928f
+def _strip(pictures, height):
+    "Pictures side by side at one height, with a white gap between them"
+    fit = [cv2.resize(p, (max(1, round(p.shape[1]*height/p.shape[0])), height), interpolation=cv2.INTER_AREA) for p in pictures]
+    gap = np.full((height, 6, 3), 255, np.uint8)
+    return np.concatenate([a for p in fit for a in (p, gap)][:-1], 1)
+
+# %% ../nbs/0_base/06_show.ipynb #a493ba9f
+def _caption(text, width, height=26):
+    "(height,width,3): black on white"
+    bar = Image.new("RGB", (width, height), "white")
+    ImageDraw.Draw(bar).text((4, 3), text, "#1f1f1f", ImageFont.load_default(16))
+    return np.asarray(bar)
+
+# %% ../nbs/0_base/06_show.ipynb #c1cc8550
+def growth_frames(images, # (H,W,3) photographs
+                  seeds, # for each epoch, a label map (H,W) for each photograph
+                  captions, # for each epoch, the words above it
+                  height=160): # of each picture in the frame, in pixels
+    "Frames (h,w,3) for `save_animation`: photographs, and below them what is labelled; unlabelled pixels are striped."
+    images, top = [_rgb(i) for i in images], _strip([_rgb(i) for i in images], height)
+    need(len(seeds) == len(captions), f"{len(seeds)} epochs have {len(captions)} captions", ParameterError)
+    gap = np.full((6, top.shape[1], 3), 255, np.uint8)
+    below = [_strip([overlay(i, L) for i, L in zip(images, Ls)], height) for Ls in seeds]
+    return [np.concatenate([_caption(c, top.shape[1]), top, gap, b]) for c, b in zip(captions, below)]
 
 # %% ../nbs/0_base/06_show.ipynb #2ef9fb63
 def _encoded(image):

@@ -1,0 +1,117 @@
+"A whole run on tiny scenes: through papermill, killed, resumed, and with ground truth replaced by garbage."
+import os, shutil, signal, subprocess, sys, time
+from pathlib import Path
+
+import pytest
+from fastcore.basics import merge
+
+from wsss_nb.core import ParameterError, RunError, read_json, sha256
+from wsss_nb.runs import check_parameters, plan, run_method, run_steps
+
+TINY = dict(seeds=[0], compare=["plain"], jobs=2, threads=1, features="mini", workers=1, device="cpu",
+            cls_net="small", cls_init="random", cls_epochs=2, cls_batch=4, cls_crop=96, cls_aug_scales=[1.0],
+            seg_net="small", seg_init="classifier", seg_epochs=2, seg_batch=4, seg_crop=96, seg_aug_scales=[1.0],
+            train_scales=[1.0], test_scales=[1.0], warmup_epochs=1, freeze_bn=False)
+ARTEFACTS = ("superpixels", "classifier", "cam", "pseudo", "seeds", "segmenter", "segmenter-plain", "predictions")
+
+
+def artefacts(out):
+    "What a run made, by content: maps, arrays and weights (logs and records hold times)."
+    files = (f for a in ARTEFACTS for f in (Path(out)/a).rglob("*") if f.suffix in (".png", ".npz", ".safetensors"))
+    return {str(f.relative_to(out)): sha256(f) for f in files}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    "Twelve scenes as an own folder, so that no preset applies."
+    from wsss_nb.scenes import write_scenes
+    return write_scenes(tmp_path_factory.mktemp("world")/"tiny", train=8, val=4, seed=1)
+
+
+@pytest.fixture(scope="module")
+def base(world, tmp_path_factory):
+    out = tmp_path_factory.mktemp("base")/"run"
+    run_method("clustering", str(world), out, TINY)
+    return out
+
+
+def test_whole_run(base):
+    record, metrics = read_json(base/"run.json"), read_json(base/"metrics.json")
+    assert record["status"] == "done" and {s["status"] for s in record["stages"].values()} == {"done"}
+    assert all(s["peak_memory_mb"] > 50 and s["seconds"] > 0 for s in record["stages"].values())
+    assert record["init"]["superpixels"]["sha256"] and record["supervision"].startswith("image-level labels")
+    assert 0 <= metrics["segmenter"]["crf"]["miou"] <= 1 and metrics["seed"]["coverage"] > 0
+    names = {Path(a).parts[0] for a in artefacts(base)}
+    assert names == set(ARTEFACTS)
+    notebooks = {p.stem for p in (base/"notebooks").glob("*.ipynb")}
+    assert notebooks == {"t20_superpixels", "t21_classifier", "t22_seeds", "t23_growing", "t23_growing-plain", "t30_evaluate"}
+
+
+def test_done_is_not_run_again(base, world):
+    before = {f: f.stat().st_mtime_ns for f in base.rglob("*.png")}
+    steps = run_method("clustering", str(world), base, TINY)
+    assert all(s.done for s in steps) and before == {f: f.stat().st_mtime_ns for f in base.rglob("*.png")}
+
+
+def test_dry_run_writes_nothing(world, tmp_path):
+    said = []
+    steps = run_method("clustering", str(world), tmp_path/"x", TINY, dry_run=True, say=said.append)
+    assert len(steps) == 6 and sum("run " in s for s in said) == 6 and not (tmp_path/"x").exists()
+
+
+@pytest.mark.parametrize("name, value, words", [("betta", "0.5", "unknown"), ("tau", "high", "float"), ("seeds", "x", "list of int"), ("tau", "7", "tau")])
+def test_wrong_parameters_are_refused_before_anything_starts(world, tmp_path, name, value, words):
+    with pytest.raises(ParameterError, match=words):
+        run_method("clustering", str(world), tmp_path/"x", {**TINY, name: value})
+    assert not (tmp_path/"x").exists()
+
+
+def test_report(base, capsys):
+    from wsss_nb.tables import write_report
+    page = write_report(base).read_text()
+    assert "data:image/png;base64" in page and "http://" not in page and "https://" not in page
+    assert "Segmenters on held-out pictures" in capsys.readouterr().out
+
+
+def test_two_runners_in_one_folder(base, world):
+    from filelock import FileLock
+    with FileLock(base/".runner.lock"), pytest.raises(RunError, match="another process"):
+        run_method("clustering", str(world), base, TINY)
+
+
+def test_training_never_opens_a_mask(base, world, tmp_path):
+    "Masks that cannot even be decoded: training gives the same artefacts, to the bit."
+    garbage = shutil.copytree(world, tmp_path/"tiny")
+    for f in (garbage/"masks").iterdir(): f.write_bytes(os.urandom(100))
+    steps = plan("clustering", str(garbage), tmp_path/"run", merge(check_parameters("clustering", TINY)))
+    run_steps([s for s in steps if s.name != "t30_evaluate"], jobs=2, threads=1)
+    ours, theirs = artefacts(tmp_path/"run"), artefacts(base)
+    assert ours == {k: v for k, v in theirs.items() if not k.startswith("predictions")}
+
+
+def start(world, out):
+    code = f"from wsss_nb.runs import run_method; run_method('clustering', {str(world)!r}, {str(out)!r}, {({**TINY, 'jobs': 1})!r})"
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for(out, stage, process):
+    "Until the record says that `stage` is at work."
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        if process.poll() is not None: pytest.fail(f"the run ended before {stage}")
+        record = read_json(out/"run.json") if (out/"run.json").exists() else {}
+        if record.get("stages", {}).get(stage, {}).get("status") == "running": return
+        time.sleep(.05)
+    pytest.fail(f"{stage} did not start")
+
+
+def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
+    "SIGKILL to the runner while each stage is at work; the last start finishes, and what it made is what an unhurt run makes."
+    out = tmp_path/"run"
+    for stage, patience in (("t20_superpixels", 4), ("t21_classifier", 5), ("t22_seeds", 4), ("t23_growing", 5), ("t30_evaluate", 4)):
+        p = start(world, out)
+        wait_for(out, stage, p)
+        time.sleep(patience)  # into the stage's work, past the imports
+        os.kill(p.pid, signal.SIGKILL); p.wait()
+    steps = run_method("clustering", str(world), out, TINY)
+    assert all(s.done for s in steps) and artefacts(out) == artefacts(base)
