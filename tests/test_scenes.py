@@ -103,7 +103,7 @@ def test_mask_follows_coverage():
     def layer(label, cover):
         cover = np.float32([[cover]])
         return scenes._Layer((slice(0, 1), slice(0, 1)), None, cover, cover, None, scenes._Actor(None, [], {}, label, (0, 0), 1, 0)), cover
-    mask = lambda *pairs: scenes._masks([layer(*p) for p in pairs], 2, 1)[0].item()
+    mask = lambda *pairs: scenes._masks([layer(*p) for p in pairs], 1)[0].item()
     assert mask((1, .6)) == 1 and mask((1, .4)) == 0
     assert mask((1, .3), (2, .5)) == 2 and mask((1, .3), (2, .25), (1, .25)) == 1
     assert mask((0, .7), (1, .3)) == 0 and mask((0, .3), (1, .7)) == 1

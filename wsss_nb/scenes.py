@@ -315,14 +315,13 @@ def _cast(rng, classes):
 # %% ../nbs/0_base/03_scenes.ipynb #8d396ad3
 def _jitter(rng, c, by=10): return np.asarray(c)*rng.uniform(.9, 1.1) + rng.uniform(-by, by, 3)
 
-# %% ../nbs/0_base/03_scenes.ipynb #f0621472
+# %% ../nbs/0_base/03_scenes.ipynb #cc7ab770
 def _colours(rng, thing):
-    "Colours of one object by fill name, and the texture of its body"
+    "Colours of one object by fill name"
     body = _jitter(rng, _choose(rng, tuple(_BODY.values())), 14)
     tell = _jitter(rng, _choose(rng, thing.tell), 8) if thing.tell else body
-    c = dict({k: np.array(v) for k, v in _FIXED.items()}, body=body, shade=.74*body, light=.72*body + 68, leaf=_jitter(rng, _FIXED["leaf"], 16),
-             tell=tell, tell2=.78*tell, light2=.82*tell + 40)
-    return {k: tuple(np.clip(v, 0, 255).tolist()) for k, v in c.items()}
+    own = dict(body=body, shade=.74*body, light=.72*body + 68, leaf=_jitter(rng, _FIXED["leaf"], 16), tell=tell, tell2=.78*tell, light2=.82*tell + 40)
+    return _FIXED | dict(zip(own, map(tuple, np.clip(np.stack(list(own.values())), 0, 255).tolist())))
 
 # %% ../nbs/0_base/03_scenes.ipynb #aa816293
 class _Actor(NamedTuple):
@@ -497,15 +496,16 @@ class Scene(NamedTuple):
     background: str
     objects: tuple
 
-# %% ../nbs/0_base/03_scenes.ipynb #22fa4e5e
-def _masks(kept, n, size):
+# %% ../nbs/0_base/03_scenes.ipynb #35e99283
+def _masks(kept, size):
     "Class of most coverage (S,S) uint8, and where a telling part shows (S,S) bool"
-    cover, telling = np.zeros((n + 1, size, size), np.float32), np.zeros((size, size), np.float32)
+    ids = np.unique([0] + [l.actor.label for l, _ in kept]).astype(np.uint8)
+    cover, telling = np.zeros((len(ids), size, size), np.float32), np.zeros((size, size), np.float32)
     for l, seen in kept:
-        cover[(l.actor.label, *l.window)] += seen
-        telling[l.window] += l.telling*(seen > .5)*(l.actor.label > 0)
+        cover[(np.searchsorted(ids, l.actor.label), *l.window)] += seen
+        if l.actor.label: telling[l.window] += l.telling*(seen > .5)
     cover[0] += 1 - cover.sum(0)
-    return cover.argmax(0).astype(np.uint8), telling > .5
+    return ids[cover.argmax(0)], telling > .5
 
 # %% ../nbs/0_base/03_scenes.ipynb #c9b833f4
 def _develop(rng, image):
@@ -516,7 +516,7 @@ def _develop(rng, image):
     warm = rng.uniform(-.05, .05)
     return np.clip(image*L[..., None]*np.float32((1 + warm, 1, 1 - warm)), 0, 255).astype(np.uint8)
 
-# %% ../nbs/0_base/03_scenes.ipynb #cb7a7fba
+# %% ../nbs/0_base/03_scenes.ipynb #98cccc87
 def make_scene(seed, index, size=160, classes=CLASSES):
     "Scene `index` of a seed -> Scene; ids 1..C follow `classes`, 0 is background"
     rng = np.random.default_rng([seed, index])
@@ -528,7 +528,7 @@ def make_scene(seed, index, size=160, classes=CLASSES):
         kept = _visible([l for l in layers if l], size)
         labels = tuple(classes[l.actor.label - 1] for l, _ in kept if l.actor.label)
         if labels: break
-    mask, telling = _masks(kept, len(classes), size)
+    mask, telling = _masks(kept, size)
     return Scene(_develop(rng, _compose(image, kept)), mask, telling, kind, labels)
 
 # %% ../nbs/0_base/03_scenes.ipynb #a969ec45
