@@ -6,8 +6,9 @@
 __all__ = ['CLASSES', 'OTHER_CLASSES', 'poly', 'oval', 'box', 'smooth', 'line', 'Part', 'Thing', 'Scene', 'make_scene',
            'make_scenes', 'unlabeled', 'write_scenes', 'open_scenes']
 
-# %% ../nbs/0_base/03_scenes.ipynb #67274068
+# %% ../nbs/0_base/03_scenes.ipynb #0ac685b7
 import os, shutil, time
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,6 @@ import numpy as np
 
 from .core import DataError, ParameterError, cache_home, fingerprint, need, progress, write_json
 from .datasets import open_dataset
-
 from .images import write_image, write_mask
 
 # %% ../nbs/0_base/03_scenes.ipynb #7fa1c090
@@ -612,7 +612,7 @@ def _parse(spec):
         need(v.strip().isdigit(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
     return known | {k.strip(): int(v) for k, _, v in pairs}
 
-# %% ../nbs/0_base/03_scenes.ipynb #0e1453f6
+# %% ../nbs/0_base/03_scenes.ipynb #c6b13d01
 def open_scenes(spec=""):
     "Scenes by a spec such as 'train=240,val=80,seed=0,size=160', drawn once and kept under the cache folder -> Dataset"
     want = _parse(spec)
@@ -621,4 +621,4 @@ def open_scenes(spec=""):
         try: write_scenes(folder, **want)
         except DataError:
             if not (folder/_MARKER).is_file(): raise        # else another process was quicker
-    return open_dataset(folder)
+    return replace(open_dataset(folder), name="scenes")
