@@ -20,10 +20,10 @@ from .images import resize
 from .features import extract
 from .crf import crf_from_labels
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #c4b077da
+# %% ../nbs/3_clustering/30_superpixels.ipynb #ea3a53ab
 def _unit(f):
     "(N,D) array or tensor → its rows at unit length, float32"
-    f = f.detach().cpu().numpy() if isinstance(f, torch.Tensor) else np.asarray(f)
+    f = f.detach().float().cpu().numpy() if isinstance(f, torch.Tensor) else np.asarray(f)
     check_array("features", f, 2, finite=False, error=DataError)
     f = np.ascontiguousarray(f, np.float32)
     norm = np.sqrt(np.einsum('nd,nd->n', f, f))  # (N,); a NaN or an infinity in a row shows in its norm
