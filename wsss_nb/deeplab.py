@@ -6,28 +6,41 @@
 __all__ = ['ASPP', 'DeepLab', 'scaled', 'resized', 'multi_scale', 'padded', 'predict', 'save_model', 'weights_meta', 'load_model',
            'load_deeplab']
 
-# %% ../nbs/1_nets/12_deeplab.ipynb #e8c5e8a9
+# %% ../nbs/1_nets/12_deeplab.ipynb #02475502
 import json
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from .backbones import create
 from .core import ParameterError, WeightsError, check_array, load_weights, need, save_weights
 from .transforms import to_tensor
 
-# %% ../nbs/1_nets/12_deeplab.ipynb #aeb6021d
+# %% ../nbs/1_nets/12_deeplab.ipynb #e3a11b1e
+def _taps(conv, h, w):
+    "Weight (K,D) and offset (y, x) of each tap of a dilated 3x3 that can reach into a map of h x w."
+    r = conv.dilation[0]
+    return [(conv.weight[:, :, i, j], ((i-1)*r, (j-1)*r)) for i in range(3) for j in range(3) if r*abs(i-1) < h and r*abs(j-1) < w]
+
+# %% ../nbs/1_nets/12_deeplab.ipynb #af48deda
+def _sum_of_taps(convs, x):
+    "The sum of dilated convolutions of (B,D,h,w) as one 1x1 convolution, whose results are shifted and added."
+    taps = [t for c in convs for t in _taps(c, *x.shape[-2:])]
+    Z = F.conv2d(x, torch.cat([W for W, _ in taps])[:, :, None, None]).chunk(len(taps), 1)  # (B,K,h,w) each
+    return sum(F.pad(z, (-dx, dx, -dy, dy)) for z, (_, (dy, dx)) in zip(Z, taps)) + sum(c.bias for c in convs)[:, None, None]
+
+# %% ../nbs/1_nets/12_deeplab.ipynb #30772136
 class ASPP(nn.Module):
     "Sum of 3x3 convolutions with `rates` as dilations: (B,D,h,w) -> (B,K,h,w) logits (DeepLab v2)."
     def __init__(self, d:int, k:int, rates=(6, 12, 18, 24)):
         super().__init__()
         self.convs = nn.ModuleList(nn.Conv2d(d, k, 3, padding=r, dilation=r) for r in rates)
         for c in self.convs: nn.init.normal_(c.weight, std=0.01); nn.init.zeros_(c.bias)
-    def forward(self, x): return sum(c(x) for c in self.convs)
+    def forward(self, x): return _sum_of_taps(self.convs, x) if x.device.type == "cpu" else sum(c(x) for c in self.convs)
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #1c1a26a8
 class DeepLab(nn.Module):
@@ -84,24 +97,18 @@ def _probability(model, x, size, mirrored):
     H = resized(model(x), size).softmax(1)
     return H.flip(-1) if mirrored else H
 
-# %% ../nbs/1_nets/12_deeplab.ipynb #25f26e9d
+# %% ../nbs/1_nets/12_deeplab.ipynb #2e746b94
 def save_model(path, model, **meta): # `kind`, `net`, `classes`, `output_stride`: what the loader needs; and what else is worth knowing
     "Save a network with its description inside the safetensors file, atomically."
-    return save_weights(path, model.state_dict(), {k: json.dumps(v) for k, v in meta.items()})
+    return save_weights(path, model.state_dict(), dict(wsss_nb=json.dumps(meta)))  # one key: safetensors orders several at random
 
-# %% ../nbs/1_nets/12_deeplab.ipynb #d9a29e64
+# %% ../nbs/1_nets/12_deeplab.ipynb #7152ec33
 def weights_meta(path)->dict:
-    "The metadata inside a safetensors file: strings that are JSON are decoded. Raises `WeightsError`."
+    "The description inside a safetensors file of this package; of other files, an empty dict. Raises `WeightsError`."
     need(Path(path).is_file(), f"weights {path} are not there", WeightsError)
     try:
-        with safe_open(path, "pt") as f: meta = f.metadata() or {}
-    except Exception as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
-    return {k: _json_or_text(v) for k, v in meta.items()}
-
-# %% ../nbs/1_nets/12_deeplab.ipynb #27a4e0f6
-def _json_or_text(s):
-    try: return json.loads(s)
-    except ValueError: return s
+        with safe_open(path, "pt") as f: return json.loads((f.metadata() or {}).get("wsss_nb", "{}"))
+    except (SafetensorError, ValueError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #a778cb2c
 def load_model(path, # model.safetensors, or the folder that holds it

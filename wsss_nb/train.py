@@ -115,11 +115,11 @@ def _momentum(model, opt): # name of each parameter that has momentum -> its buf
     names = {id(p): n for n, p in model.named_parameters()}
     return {names[id(p)]: s["momentum_buffer"] for p, s in opt.state.items() if s.get("momentum_buffer") is not None}
 
-# %% ../nbs/1_nets/14_train.ipynb #f67b1f18
+# %% ../nbs/1_nets/14_train.ipynb #a17b81e8
 def save_checkpoint(path, model, opt, rows, settings):
     "Write weights, momentum, log rows and settings as one safetensors file, atomically."
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"momentum.{k}": v for k, v in _momentum(model, opt).items()}
-    save_weights(path, tensors, dict(rows=json.dumps(rows), settings=json.dumps(settings)))
+    save_weights(path, tensors, dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))))
 
 # %% ../nbs/1_nets/14_train.ipynb #734ba4ff
 def _same(old, new, folder):
@@ -182,21 +182,27 @@ def _steps(batches): return len(batches) if hasattr(batches, "__len__") else sum
 def _ready(model, freeze_bn): # in training mode
     return freeze_batchnorm(model.train()) if freeze_bn else model.train()
 
+# %% ../nbs/1_nets/14_train.ipynb #5a5f3627
+def _bfloat16(device)->bool: # does the hardware compute in it?
+    if device.type == "cuda": return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+
 # %% ../nbs/1_nets/14_train.ipynb #2b433c39
 _SETTINGS = "epochs lr weight_decay momentum power warmup_epochs head_mult seed amp freeze_bn".split()  # must not change when a run goes on
 
-# %% ../nbs/1_nets/14_train.ipynb #5f47b491
+# %% ../nbs/1_nets/14_train.ipynb #687abd88
 def fit(model, # its last layers are `model.head`
         batches, # callable: epoch -> iterable of dicts of tensors; with a `len`, the steps of an epoch
         loss, # (model, batch) -> scalar, or (scalar, dict of numbers for the log)
         *, epochs:int, lr:float, folder, # `folder` receives checkpoint.safetensors and log.jsonl
         weight_decay=5e-4, momentum=0.9, power=0.9, warmup_epochs=0, head_mult=10, seed=0, device="auto",
-        amp=False, # bfloat16 where torch's autocast holds it safe
+        amp=False, # bfloat16 where torch's autocast holds it safe; "auto": if the hardware computes in it
         on_epoch=None, # (epoch, model, row) -> None or a dict that joins the row
         freeze_bn=False, # keep batch normalisation as it came
         settings=None, desc="training"): # more that must be the same when a run goes on; the words before the bar
     "Train by SGD under `poly_rate`; returns the log rows, one an epoch. Goes on after the last whole epoch in `folder`. Raises `RunError`."
     args, steps, path, device = dict(locals()), _steps(batches), Path(folder)/"checkpoint.safetensors", pick_device(device)
+    args["amp"] = amp = _bfloat16(device) if amp == "auto" else bool(amp)
     need(epochs > 0 and lr > 0, f"epochs and lr must be positive, but epochs={epochs}, lr={lr}", ParameterError)
     cfg = {k: args[k] for k in _SETTINGS} | dict(steps=steps) | (settings or {})
     _ready(model.to(device, memory_format=torch.channels_last), freeze_bn)
