@@ -1,0 +1,110 @@
+"Training a segmenter on seeds that grow: growing.growing_loss and growing.fit_segmenter."
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from wsss_nb.classifier import fit_classifier
+from wsss_nb.core import DataError, ParameterError, RunError
+from wsss_nb.deeplab import load_deeplab, predict
+from wsss_nb.growing import fit_segmenter, grow, growing_loss, seed_loss
+from wsss_nb.images import read_mask, write_labels, write_mask
+
+ARGS = dict(net="small", init="random", epochs=2, batch=6, lr=.02, crop=80, scales=(1,), train_scales=(1, .5), warmup_epochs=0, device="cpu", loss_stride=4)
+
+
+class Fixed(torch.nn.Module):
+    "A segmenter that answers with the same logits everywhere."
+    def __init__(self, *z): super().__init__(); self.z = torch.nn.Parameter(torch.tensor(z))
+    def forward(self, x): return self.z[None, :, None, None].expand(len(x), -1, *x.shape[-2:])
+
+def batch(**kw):
+    L = torch.full((1, 8, 8), 255, dtype=torch.uint8); L[0, 0, 0], L[0, 0, 1] = 0, 1
+    sp = torch.zeros(1, 8, 8, dtype=torch.int32); sp[:, 4:] = 1; sp[:, :, 7] = -1
+    return dict(image=torch.zeros(1, 3, 8, 8), seed=L, sp=sp, present=torch.tensor([[1., 0.]])) | kw
+
+def test_unsure_grows_nothing():
+    l, log = growing_loss(Fixed(0., 0., 0.), batch())
+    assert l.item() == pytest.approx(2*math.log(3)) and log["labelled"].item() == pytest.approx(2/56)
+
+def test_sure_grows_and_padding_stays_out():
+    m = Fixed(0., 5., 0.)  # class 1 with 0.987
+    l, log = growing_loss(m, batch())
+    logp = m.z.log_softmax(0)
+    assert log["labelled"] == 1 and l.item() == pytest.approx(-(logp[0]+logp[1]).item(), rel=1e-5)
+
+def test_absent_classes_do_not_grow():
+    assert growing_loss(Fixed(0., 0., 5.), batch())[1]["labelled"].item() == pytest.approx(2/56)
+
+def test_without_superpixels_the_labels_stay():
+    b = batch(); del b["sp"]
+    l, log = growing_loss(Fixed(0., 5., 0.), b, train_scales=(1,))
+    assert log["labelled"] == 2/64 and l.item() == pytest.approx(seed_loss(Fixed(0., 5., 0.)(b["image"]), b["seed"]).item())
+
+def test_the_seed_is_never_accumulated():
+    b = batch(); before = b["seed"].clone()
+    growing_loss(Fixed(0., 5., 0.), b)
+    assert torch.equal(b["seed"], before)
+
+def test_no_gradient_through_growing():
+    m = Fixed(0., 5., 0.); growing_loss(m, batch())[0].backward()
+    logp = m.z.detach().requires_grad_(); (-(logp.log_softmax(0)[0] + logp.log_softmax(0)[1])).backward()
+    torch.testing.assert_close(m.z.grad, logp.grad)
+
+def test_stride_looks_at_every_nth_pixel():
+    b = batch(seed=torch.full((1, 8, 8), 255, dtype=torch.uint8)); b["seed"][:, 2, 2] = 0; b["seed"][:, 3, 3] = 1
+    assert growing_loss(Fixed(0., 0., 0.), b, (1,), stride=4)[0].item() == pytest.approx(math.log(3))  # sees (2,2), not (3,3)
+
+
+@pytest.fixture(scope="module")
+def maps(scenes, tmp_path_factory):
+    "Bars as superpixels; seeds from one of them and a square, by the image label (no mask is opened)."
+    f = tmp_path_factory.mktemp("maps")
+    for id in scenes.ids():
+        h, w = scenes.image(id).shape[:2]
+        sp = np.repeat(np.arange(h)//16, w).reshape(h, w).astype(np.int32)
+        L = np.full((h, w), 255, np.uint8); L[:10] = 0; L[70:90, 70:90] = scenes.present(id).argmax()+1
+        write_labels(f/"sp"/f"{id}.png", sp); write_mask(f/"seeds"/f"{id}.png", L)
+    return f
+
+def test_fit_resume_and_watch(scenes, maps, tmp_path):
+    seen = []
+    def stop(e, m, row):
+        seen.append(e)
+        if e == 1: raise KeyboardInterrupt
+    kw = dict(targets=maps/"seeds", superpixels=maps/"sp", watch=2, **ARGS)
+    with pytest.raises(KeyboardInterrupt): fit_segmenter(scenes, folder=tmp_path/"a", on_epoch=stop, **kw)
+    (ma, a), (mb, b) = (fit_segmenter(scenes, folder=tmp_path/f, **kw) for f in "ab")
+    assert seen == [0, 1] and [r["loss"] for r in a] == [r["loss"] for r in b] and 0 < a[0]["labelled"] <= 1
+    files = sorted(p.relative_to(tmp_path/"a") for p in (tmp_path/"a").rglob("*.png"))
+    assert len(files) == 6 and {p.parts[1] for p in files} == {"epoch_00", "epoch_01", "epoch_02"}
+    for p in [*files, "model.safetensors"]: assert (tmp_path/"a"/p).read_bytes() == (tmp_path/"b"/p).read_bytes()
+    id = files[0].stem
+    first, last = read_mask(tmp_path/"a"/files[0]), read_mask(tmp_path/"a"/"seeds"/"epoch_02"/f"{id}.png")
+    assert np.array_equal(first, read_mask(maps/"seeds"/f"{id}.png")) and np.array_equal(first[first != 255], last[first != 255])
+    image = scenes.image(id)
+    np.testing.assert_array_equal(predict(load_deeplab(tmp_path/"a"), image), predict(ma.eval(), image))
+
+def test_labels_as_they_are_and_init_from_the_classifier(scenes, maps, tmp_path):
+    c, _ = fit_classifier(scenes, net="small", init="random", folder=tmp_path/"c", epochs=1, batch=6, crop=80, warmup_epochs=0, device="cpu", test_split=None)
+    m, rows = fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"s", **{**ARGS, "epochs": 1, "lr": 1e-12, "init": f"classifier:{tmp_path/'c'}", "freeze_bn": True})
+    assert m.init["source"] == "classifier" and len(m.init["sha256"]) == 64
+    torch.testing.assert_close(m.backbone.stem[0][0].weight, c.backbone.stem[0][0].weight)
+    share = np.mean([(read_mask(maps/"seeds"/f"{i}.png") != 255).mean() for i in scenes.ids()])
+    assert rows[0]["labelled"] < 3*share
+
+def test_what_is_missing_is_named(scenes, maps, tmp_path):
+    with pytest.raises(DataError, match=r"24 maps for the 24 images .* missing, the first is .*nowhere"):
+        fit_segmenter(scenes, targets=tmp_path/"nowhere", folder=tmp_path/"x", **ARGS)
+    assert not (tmp_path/"x").exists()
+
+def test_other_labels_in_the_same_folder_are_refused(scenes, maps, tmp_path):
+    kw = {**ARGS, "epochs": 1}
+    fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"x", **kw)
+    with pytest.raises(RunError, match="data="): fit_segmenter(scenes, targets=maps/"seeds", superpixels=maps/"sp", folder=tmp_path/"x", **kw)
+
+def test_a_classifier_on_another_net_is_refused(scenes, maps, tmp_path):
+    fit_classifier(scenes, net="small", init="random", folder=tmp_path/"c", epochs=1, batch=24, crop=32, warmup_epochs=0, device="cpu", test_split=None)
+    with pytest.raises(ParameterError, match="choose the same"):
+        fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"x", **{**ARGS, "net": "resnet50", "init": f"classifier:{tmp_path/'c'}"})
