@@ -145,6 +145,9 @@ def _watcher(ds, ids, files, folder, scales, beta_bg, beta_fg):
     write(-1, None)
     return write
 
+# %% ../nbs/3_clustering/32_growing.ipynb #5232d469
+def _spread(ids, n): return ids[::max(1, len(ids)//n)][:n] if n else ids
+
 # %% ../nbs/3_clustering/32_growing.ipynb #c51803e1
 def _both(*fns):
     "on_epoch: all of them in turn, their rows joined"
@@ -154,7 +157,7 @@ def _both(*fns):
         return row
     return call
 
-# %% ../nbs/3_clustering/32_growing.ipynb #08499457
+# %% ../nbs/3_clustering/32_growing.ipynb #2c8387a4
 def fit_segmenter(
     ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, random, a path, or classifier:PATH
     *, targets, folder,              # folder of label maps <id>.png (255 unlabeled); where the training goes
@@ -170,15 +173,14 @@ def fit_segmenter(
     files = _map_files(ds, ids, targets, superpixels)
     seed_everything(seed)
     model = DeepLab(_backbone(net, init, output_stride), ds.n_classes+1)
-    model.classes = tuple(ds.classes)
-    batches = image_batches(ds, ids, lambda id: _read_maps(files[id], ds.n_classes), Augment(crop, scales, True, color), batch, seed, workers)
+    batches = image_batches(ds, ids, lambda id: _read_maps(files[id], ds.n_classes), Augment(crop, scales, color=color), batch, seed, workers)
     what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
     same = {k: args[k] for k in "batch crop scales color train_scales loss_stride beta_bg beta_fg".split()}
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
-    watched = _watcher(ds, ids[::max(1, len(ids)//watch)][:watch] if watch else ids, files, folder, train_scales, beta_bg, beta_fg)
+    watched = _watcher(ds, _spread(ids, watch), files, folder, train_scales, beta_bg, beta_fg)
     rows = fit(model, batches, lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),
                epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
-               on_epoch=_both(watched, on_epoch), freeze_bn=net != "small" if freeze_bn is None else freeze_bn,
-               settings=what | same | dict(data=data), desc="segmenter")
+               on_epoch=_both(watched, on_epoch), freeze_bn=net != "small" if freeze_bn is None else freeze_bn, settings=what | same | dict(data=data), desc="segmenter")
     save_model(Path(folder)/"model.safetensors", model, **what)
+    model.classes = tuple(ds.classes)
     return model, rows
