@@ -21,14 +21,14 @@ import torch
 
 from .core import DataError, ParameterError, WsssError, check_array, need, progress
 
-# %% ../nbs/1_nets/13_crf.ipynb #3666273f
+# %% ../nbs/1_nets/13_crf.ipynb #60919803
 def _check_image(image, hw):
     "The picture, if it is (H,W,3) uint8 of the size `hw`: the C++ code would read past another"
     image = np.asarray(image)
     need(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
          f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}", DataError)
     need(image.shape[:2] == tuple(hw), f"the image is {image.shape[:2]}, but what to clean up is {tuple(hw)}: bring them to one size", DataError)
-    return np.ascontiguousarray(image)
+    return np.require(image, requirements="CW")   # pydensecrf refuses read-only memory, such as `read_image` gives
 
 # %% ../nbs/1_nets/13_crf.ipynb #c5ce4cbc
 def _mean_field(image, unary, iters, gauss, bilateral):
@@ -120,7 +120,7 @@ def _collect(results, jobs, desc):
         out.append(result)
     return out
 
-# %% ../nbs/1_nets/13_crf.ipynb #28db520d
+# %% ../nbs/1_nets/13_crf.ipynb #32a82a0f
 def map_images(
     fn,             # importable function of one job
     jobs,           # a path each, or a tuple whose first item names the picture
@@ -131,9 +131,8 @@ def map_images(
     jobs, work = list(jobs), functools.partial(_try, fn)
     if workers < 2 or len(jobs) < 2: return _collect(map(work, jobs), jobs, desc)
     n, context = min(workers, len(jobs)), multiprocessing.get_context("spawn")
-    chunk = max(1, min(4, len(jobs)//(8*n)))  # few enough to end together, and to stop soon
     with ProcessPoolExecutor(n, context, _start_worker) as pool:
-        with _deaf(): results = pool.map(work, jobs, chunksize=chunk)
-        try: return _collect(results, jobs, desc)
+        with _deaf(): futures = [pool.submit(work, o) for o in jobs]  # not `map`: it cancels them at Ctrl-C, which Python 3.11 answers with a traceback
+        try: return _collect((f.result() for f in futures), jobs, desc)
         except BrokenProcessPool: raise WsssError("a worker process died, perhaps for want of memory: try fewer workers") from None
         finally: pool.shutdown(wait=False, cancel_futures=True)
