@@ -120,7 +120,7 @@ def _collect(results, jobs, desc):
         out.append(result)
     return out
 
-# %% ../nbs/1_nets/13_crf.ipynb #32a82a0f
+# %% ../nbs/1_nets/13_crf.ipynb #f48282f1
 def map_images(
     fn,             # importable function of one job
     jobs,           # a path each, or a tuple whose first item names the picture
@@ -134,5 +134,8 @@ def map_images(
     with ProcessPoolExecutor(n, context, _start_worker) as pool:
         with _deaf(): futures = [pool.submit(work, o) for o in jobs]  # not `map`: it cancels them at Ctrl-C, which Python 3.11 answers with a traceback
         try: return _collect((f.result() for f in futures), jobs, desc)
+        except KeyboardInterrupt:
+            for p in list(pool._processes.values()): p.terminate()  # one still importing is deaf to Ctrl-C, and would do its job yet
+            raise
         except BrokenProcessPool: raise WsssError("a worker process died, perhaps for want of memory: try fewer workers") from None
         finally: pool.shutdown(wait=False, cancel_futures=True)
