@@ -279,15 +279,15 @@ def test_doctor_here():
 
 
 def test_doctor_sees_damaged_weights(monkeypatch, tmp_path):
-    import wsss_nb
-    good = next((Path(wsss_nb.__file__).parent/"data").glob("mini*.safetensors"))
-    monkeypatch.setattr(wsss_nb, "__file__", str(tmp_path/"__init__.py"))
+    from wsss_nb import features
+    good = features.DATA
+    monkeypatch.setattr(features, "DATA", tmp_path)
     assert cli._mini().status == "fail"
-    (tmp_path/"data").mkdir()
-    for s in ("", ".sha256"): (tmp_path/"data"/f"{good.name}{s}").write_bytes(Path(f"{good}{s}").read_bytes())
+    for f in good.glob("mini*"): (tmp_path/f.name).write_bytes(f.read_bytes())
     assert cli._mini().status == "ok"
-    whole = bytearray(good.read_bytes()); whole[-100] ^= 1
-    (tmp_path/"data"/good.name).write_bytes(whole)
+    whole = bytearray((tmp_path/"mini.safetensors").read_bytes())
+    whole[-100] ^= 1
+    (tmp_path/"mini.safetensors").write_bytes(whole)
     assert cli._mini().status == "fail" and "damaged" in cli._mini().found
 
 

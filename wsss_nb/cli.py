@@ -6,10 +6,12 @@
 __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'pictures', 'superpixels_command', 'parameters', 'run_command',
            'check_machine', 'doctor', 'parser', 'parse', 'main']
 
-# %% ../nbs/4_workbench/45_cli.ipynb #43fb3932
+# %% ../nbs/4_workbench/45_cli.ipynb #22bf0ecb
 import argparse, os, shutil, signal, sys
 from collections import Counter, namedtuple
+from contextlib import contextmanager
 from functools import lru_cache, partial
+from multiprocessing import parent_process
 from pathlib import Path
 
 # %% ../nbs/4_workbench/45_cli.ipynb #b0051da9
@@ -74,8 +76,17 @@ def _extractor(name, weights, device):
     from wsss_nb.features import load
     return load(name, weights=weights, device=device)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #4ef83481
-def _cut(settings, out, name, path):
+# %% ../nbs/4_workbench/45_cli.ipynb #3e3bcabc
+@contextmanager
+def _undisturbed(worker):
+    "Let no Ctrl-C cut a worker's file short; anywhere else it ends the worker, without a traceback."
+    if worker: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try: yield
+    finally:
+        if worker: signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# %% ../nbs/4_workbench/45_cli.ipynb #4ed39cb9
+def _cut(settings, out, name, path, worker):
     "Read, discover, write map and picture; returns the number of superpixels."
     from wsss_nb.images import read_image, write_image, write_labels
     from wsss_nb.show import superpixel_picture
@@ -83,20 +94,17 @@ def _cut(settings, out, name, path):
     image, net = read_image(path), _extractor(settings["features"], settings["weights"], settings["device"])
     sp = superpixels(image, net, settings["tau"], settings["order"], settings["crf"])
     to, picture = _outputs(out, name)
-    write_image(picture, superpixel_picture(image, sp))
-    write_labels(to, sp)
+    with _undisturbed(worker):
+        write_image(picture, superpixel_picture(image, sp))
+        write_labels(to, sp)
     return int(sp.max()) + 1
 
-# %% ../nbs/4_workbench/45_cli.ipynb #9951c8df
+# %% ../nbs/4_workbench/45_cli.ipynb #21776153
 def _job(settings, out, job):
     "(number of superpixels, None), or (None, what went wrong) for a picture that cannot be cut."
-    from multiprocessing import parent_process
-    worker, (path, name) = parent_process() is not None, job
-    if worker: signal.signal(signal.SIGINT, signal.default_int_handler)
-    try: return _cut(settings, out, name, Path(path)), None
+    path, name = job
+    try: return _cut(settings, out, name, Path(path), worker=parent_process() is not None), None
     except (ValueError, OSError) as e: return None, str(e) if str(path) in str(e) else f"{path}: {e}"
-    finally:
-        if worker: signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 # %% ../nbs/4_workbench/45_cli.ipynb #11581d31
 def _superpixel_settings(args):
@@ -220,17 +228,14 @@ def _disk():
     if least < 10: return Check("fail" if least < 1 else "warn", found, "the demo needs 1 GB, VOC with SBD 6 GB, COCO 40 GB; WSSS_NB_HOME moves the cache")
     return Check("ok", found)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #69842704
+# %% ../nbs/4_workbench/45_cli.ipynb #880353e7
 def _mini():
-    import wsss_nb
-    from wsss_nb.core import WeightsError, load_weights
-    files = sorted((Path(wsss_nb.__file__).parent/"data").glob("mini*.safetensors"))
-    again = "install wsss_nb again (in a checkout: git checkout wsss_nb/data)"
-    if not files: return Check("fail", "not in the package", again)
-    try: tensors = load_weights(files[0])
-    except WeightsError as e: return Check("fail", str(e), again)
-    if not Path(f"{files[0]}.sha256").exists(): return Check("fail", f"{files[0].name} has no .sha256 beside it", again)
-    return Check("ok", f"{files[0].name}, {files[0].stat().st_size/1e6:.1f} MB, {len(tensors)} tensors, SHA-256 as recorded")
+    from wsss_nb.core import WeightsError
+    from wsss_nb.features import DATA, load
+    file = DATA/"mini.safetensors"
+    try: net = load("mini")  # checks the file against its record
+    except WeightsError as e: return Check("fail", str(e), "install wsss_nb again (in a checkout: git checkout wsss_nb/data)")
+    return Check("ok", f"{file.name}, {file.stat().st_size/1e6:.1f} MB, SHA-256 {net.init['sha256'][:12]} as recorded")
 
 # %% ../nbs/4_workbench/45_cli.ipynb #d6a3d40c
 def _timm_weights():
