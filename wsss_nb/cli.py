@@ -76,14 +76,16 @@ def _extractor(name, weights, device):
     from wsss_nb.features import load
     return load(name, weights=weights, device=device)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #3e3bcabc
+# %% ../nbs/4_workbench/45_cli.ipynb #ac5bbefc
 @contextmanager
 def _undisturbed(worker):
-    "Let no Ctrl-C cut a worker's file short; anywhere else it ends the worker, without a traceback."
-    if worker: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    "Put off a worker's end (by Ctrl-C, or by the pool when another worker is gone) until its files are whole."
+    late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker else ()
+    old = {s: signal.signal(s, lambda n, _: late.append(n)) for s in ends}
     try: yield
     finally:
-        if worker: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for s in old: signal.signal(s, old[s])
+        if late: os._exit(128 + late[0])
 
 # %% ../nbs/4_workbench/45_cli.ipynb #4ed39cb9
 def _cut(settings, out, name, path, worker):
