@@ -224,10 +224,17 @@ def test_pins_fit_the_ranges():
 def test_version(): assert version("wsss_nb") == config()["version"], "run `make setup`"
 
 
-@each(MODULES + [p for p in TRAINING if p.name != "t00_dino.ipynb"])  # that one also needs lightly: see CONTRIBUTING
+TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lightly, and the module only inside functions: see CONTRIBUTING
+
+
+@each(MODULES + TRAINING)
 def test_imports_are_required(path):
-    source = [path.read_text(encoding="utf-8")] if path.suffix == ".py" else [code(s) for _, s in cells(path)]
-    names = {o.split(".")[0] for s in source for o in imported(ast.parse(s))} - set(sys.stdlib_module_names) - {"wsss_nb", ""}
+    trees = [ast.parse(s) for s in ([path.read_text(encoding="utf-8")] if path.suffix == ".py" else [code(s) for _, s in cells(path)])]
+    names = {o.split(".")[0] for t in trees for o in imported(t)} - set(sys.stdlib_module_names) - {"wsss_nb", ""}
+    if path.name in TRAINS_MINI:
+        at_top = {o.split(".")[0] for t in trees for n in t.body if is_import(n) for o in imported(n)}
+        assert path.suffix == ".ipynb" or "lightly" not in at_top, "the package must import without lightly"
+        names.discard("lightly")
     missing = {n for n in names if canon(ISSUED.get(n, n)) not in requirements("requirements")}
     assert not missing, f"{rel(path)} imports {missing}, which settings.ini does not require"
 
