@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['superpixel_scores', 'grow', 'grow_batch', 'seed_loss', 'growing_loss', 'fit_segmenter']
 
-# %% ../nbs/3_clustering/32_growing.ipynb #26351604
+# %% ../nbs/3_clustering/32_growing.ipynb #9ccd9128
 from pathlib import Path
 
 import numpy as np
 import torch
+
 from .backbones import create
 from .classifier import load_classifier
 from .core import DataError, ParameterError, check_array, fingerprint, need, seed_everything, sha256
@@ -18,82 +19,96 @@ from .images import read_labels, read_mask, write_mask
 from .train import fit, image_batches
 from .transforms import Augment
 
-# %% ../nbs/3_clustering/32_growing.ipynb #9aa03e67
+# %% ../nbs/3_clustering/32_growing.ipynb #09504b95
 def superpixel_scores(
     H,     # (C+1,H,W) softmax
     sp,    # (H,W) superpixels; -1 belongs to none
-    free,  # (H,W) bool, the pixels that count
-):         # (n,C+1) float64, NaN for a superpixel without free pixels
+    free,  # (H,W) bool: the pixels that count
+):         # (n,C+1) float64; NaN for a superpixel without a free pixel
     "Mean probability of each class over the free pixels of each superpixel, (3.6)."
-    free = free & (sp >= 0)
-    s, n = sp[free], int(sp.max()) + 1
-    size = np.bincount(s, minlength=n)
-    total = np.stack([np.bincount(s, h[free], n) for h in H], 1)    # (n,C+1)
-    with np.errstate(invalid="ignore"): return total / size[:, None]
+    free, n = free & (sp >= 0), int(sp.max()) + 1
+    size = np.bincount(sp[free], minlength=n)
+    total = np.stack([np.bincount(sp[free], h[free], n) for h in H], 1)  # (n,C+1)
+    with np.errstate(invalid="ignore"): return total/size[:, None]
 
-# %% ../nbs/3_clustering/32_growing.ipynb #1b340d9b
+# %% ../nbs/3_clustering/32_growing.ipynb #caaa17b8
 def _choose(s, allowed, beta_bg, beta_fg):
-    "(3.7) for scores (…,n,C+1): the allowed class of highest mean where it passes its threshold, else 255; NaN passes none"
-    s = torch.where(allowed, s, -1.)
-    best, c = s.max(-1)
+    "Scores (…,C+1) → the class by (3.7), or 255; a NaN passes no threshold"
+    best, c = torch.where(allowed, s, -1.).max(-1)
     return torch.where(best > torch.where(c == 0, beta_bg, beta_fg), c, 255)
 
-# %% ../nbs/3_clustering/32_growing.ipynb #e1201e67
+# %% ../nbs/3_clustering/32_growing.ipynb #9f8066a1
+def _check(seed, H, sp, present, beta_bg, beta_fg):
+    "Refuse what does not fit; of one image or of a batch"
+    K, hw = H.shape[-3], (*H.shape[:-3], *H.shape[-2:])
+    need(tuple(seed.shape) == tuple(sp.shape) == hw, f"sizes differ: seed {tuple(seed.shape)}, superpixels {tuple(sp.shape)}, softmax {tuple(H.shape)}", DataError)
+    need(tuple(present.shape) == (*H.shape[:-3], K - 1), f"the softmax has {K - 1} foreground classes, but present is {tuple(present.shape)}", DataError)
+    need(0 <= beta_bg <= 1 and 0 <= beta_fg <= 1, f"beta must lie in [0, 1]; it is {beta_bg} (background), {beta_fg} (foreground)", ParameterError)
+
+# %% ../nbs/3_clustering/32_growing.ipynb #8bd39f7e
 def grow(
     seed,         # (H,W) uint8 initial seed, 255 unlabeled
     H,            # (C+1,H,W) softmax of the segmenter
     sp,           # (H,W) superpixels; -1 (padding) is never assigned
     present,      # (C,) bool
-    beta_bg=0.7,  # threshold of background
-    beta_fg=0.7,  # threshold of the foreground classes
+    beta_bg=0.7,  # background takes what it is sure of by more than this
+    beta_fg=0.7,  # and so do the foreground classes
 ):                # (H,W) uint8
-    "The seed grown over superpixels, (3.6) (3.7). Labelled pixels stay; only background and present classes spread."
-    seed, H, sp = (np.asarray(a) for a in (seed, H, sp))
-    check_array("H", H, 3)
-    need(seed.shape == sp.shape == H.shape[1:], f"sizes differ: seed {seed.shape}, superpixels {sp.shape}, H {H.shape[1:]}", DataError)
-    need(np.shape(present) == (len(H) - 1,), f"present must be ({len(H) - 1},); got {np.shape(present)}", DataError)
-    need(0 <= beta_bg <= 1 and 0 <= beta_fg <= 1, f"beta must lie in [0, 1]; got {beta_bg}, {beta_fg}", ParameterError)
-    if sp.max() < 0: return seed.copy()
+    "The seed grown over superpixels, (3.6) (3.7); labelled pixels stay. Raises `DataError` for NaN and for sizes that differ."
+    seed, H, sp, present = map(np.asarray, (seed, H, sp, present))
+    check_array("H", H, 3, error=DataError)
+    _check(seed, H, sp, present, beta_bg, beta_fg)
+    if sp.max() < 0: return seed.astype(np.uint8)
     free = seed == 255
-    allowed = torch.tensor([True, *map(bool, present)])
-    c = _choose(torch.from_numpy(superpixel_scores(H, sp, free)), allowed, beta_bg, beta_fg).numpy()
+    s = torch.from_numpy(superpixel_scores(H, sp, free))
+    c = _choose(s, torch.tensor([True, *present.tolist()]).bool(), beta_bg, beta_fg).numpy()  # (n,)
     return np.where(free & (sp >= 0), c[sp], seed).astype(np.uint8)
 
-# %% ../nbs/3_clustering/32_growing.ipynb #378d3ba4
+# %% ../nbs/3_clustering/32_growing.ipynb #20863111
+def _means(H, at, n):
+    "H (B,K,H,W), `at` (B,H,W) bins 0…n-1 → (n,K) float64 mean of each class in each bin. Class by class: all at once would take a copy of H in doubles"
+    at, zero = at.flatten(), torch.zeros(n, dtype=torch.float64, device=H.device)
+    total = torch.stack([zero.index_add(0, at, h.flatten().double()) for h in H.unbind(1)], 1)
+    return total/torch.bincount(at, minlength=n)[:, None]
+
+# %% ../nbs/3_clustering/32_growing.ipynb #6c564054
 def grow_batch(
     seed,         # (B,H,W) integer tensor, 255 unlabeled
     H,            # (B,C+1,H,W) softmax
     sp,           # (B,H,W) integer tensor; -1 is padding
     present,      # (B,C) bool
-    beta_bg=0.7,  # threshold of background
-    beta_fg=0.7,  # threshold of the foreground classes
-):                # (B,H,W) of the dtype of `seed`
-    "`grow` for a batch on the tensors' device, as training calls it."
+    beta_bg=0.7,  # as in `grow`
+    beta_fg=0.7,  # as in `grow`
+):                # (B,H,W), of the type of `seed`
+    "`grow` for a batch on the tensors' device. The softmax is not checked for NaN, which labels nothing."
+    _check(seed, H, sp, present, beta_bg, beta_fg)
     B, K = H.shape[:2]
-    n = int(sp.max()) + 2                                            # one bin an image for what is not counted
+    n = int(sp.max()) + 2                                                          # one bin for what does not count
     free = (seed == 255) & (sp >= 0)
-    at = torch.where(free, sp.long(), n - 1) + n * torch.arange(B, device=sp.device)[:, None, None]   # (B,H,W)
-    zero = torch.zeros(B * n, dtype=torch.float64, device=H.device)
-    total = torch.stack([zero.index_add(0, at.flatten(), h.flatten().double()) for h in H.unbind(1)], 1)  # (B*n,C+1)
-    size = zero.index_add(0, at.flatten(), torch.ones_like(zero[:1]).expand(at.numel()))
-    allowed = torch.cat([torch.ones_like(present[:, :1]), present], 1).bool()[:, None]                # (B,1,C+1)
-    c = _choose((total / size[:, None]).view(B, n, K), allowed, beta_bg, beta_fg).flatten()
+    at = torch.where(free, sp.long(), n - 1) + n*torch.arange(B, device=sp.device)[:, None, None]
+    s = _means(H.detach(), at, B*n).view(B, n, K)
+    allowed = torch.nn.functional.pad(present.bool(), (1, 0), value=True)[:, None]  # (B,1,C+1)
+    c = _choose(s, allowed, beta_bg, beta_fg).flatten()                            # (B·n,)
     return torch.where(free, c[at].to(seed.dtype), seed)
 
-# %% ../nbs/3_clustering/32_growing.ipynb #44b59473
+# %% ../nbs/3_clustering/32_growing.ipynb #123e0a15
+def _set_mean(logp, s):
+    "(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one. `where`, not a product: 0·∞ is NaN"
+    return torch.where(s, logp, 0).sum((1, 2))/s.sum((1, 2)).clamp(min=1)
+
+# %% ../nbs/3_clustering/32_growing.ipynb #2e1e3c7b
 def seed_loss(
     logits,  # (B,C+1,H,W)
-    seed,    # (B,H,W) integer, 255 unlabeled
+    seed,    # (B,H,W) integers: 0…C, 255 unlabeled
 ):           # scalar
-    "Balanced seed loss, (3.8): batch mean; background and foreground weigh the same; an empty set adds 0."
-    need(logits.shape[::2] == (len(seed), seed.shape[1]) and logits.shape[2:] == seed.shape[1:],
-         f"logits {tuple(logits.shape)} and seed {tuple(seed.shape)} do not fit", DataError)
+    "Balanced seed loss, (3.8), batch mean; an empty set adds 0. Raises `DataError` for sizes that differ and ids that are no class."
+    B, K, *hw = logits.shape
+    need(list(seed.shape) == [B, *hw], f"logits are {tuple(logits.shape)}, but the seed is {tuple(seed.shape)}", DataError)
     seed = seed.long()
-    free = seed == 255
-    need(bool(((seed < logits.shape[1]) & (seed >= 0) | free).all()), f"seed holds an id outside 0…{logits.shape[1] - 1} that is not 255", DataError)
-    logp = logits.log_softmax(1).gather(1, seed.masked_fill(free, 0)[:, None])[:, 0]                  # (B,H,W)
-    def mean(s): return (logp * s).sum((1, 2)) / s.sum((1, 2)).clamp(min=1)                           # (B,)
-    return -(mean(seed == 0) + mean((seed > 0) & ~free)).mean()
+    labelled = seed != 255
+    need(bool(((0 <= seed) & (seed < K) | ~labelled).all()), f"the seed holds an id that is neither one of 0…{K - 1} nor 255", DataError)
+    logp = logits.log_softmax(1).gather(1, torch.where(labelled, seed, 0)[:, None])[:, 0]  # (B,H,W)
+    return -(_set_mean(logp, seed == 0) + _set_mean(logp, labelled & (seed > 0))).mean()
 
 # %% ../nbs/3_clustering/32_growing.ipynb #720b2013
 def growing_loss(
