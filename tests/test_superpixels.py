@@ -252,6 +252,13 @@ def test_conventional_takes_or_refuses_any_shape(method, hw, n):
     else: assert L.shape == hw and L.min() == 0
 
 
+def test_conventional_takes_read_only_pictures_and_views():
+    image = data.astronaut()[100:200, 300:180:-1]
+    still = image.copy()
+    still.flags.writeable = False
+    for m in METHODS: assert np.array_equal(conventional(still, m, 10), conventional(image, m, 10))
+
+
 def test_conventional_refuses():
     image = np.zeros((20, 20, 3), np.uint8)
     with pytest.raises(ParameterError, match="one of slic, seeds, lsc, felzenszwalb; it is 'quick'"): conventional(image, "quick", 5)
