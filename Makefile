@@ -2,6 +2,7 @@
 # make test    everything that must hold before a commit
 # make setup   build .venv (done by the others when it is missing or out of date)
 # make export  write wsss_nb/*.py from the notebooks;  make clean-notebooks  strip what git should not see
+# make readme  write README.md from nbs/index.ipynb
 # make hooks   let git and Jupyter clean and merge notebooks (also writes to ~/.jupyter)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat constraints.txt settings.ini setup.py pyproject.toml | cksum | tr -d ' ')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup demo test export clean-notebooks hooks
+.PHONY: setup demo test export readme clean-notebooks hooks
 setup: $(STAMP)
 
 # A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
@@ -36,6 +37,10 @@ test: setup
 
 export: setup
 	$(BIN)/nbdev_export
+
+readme: setup
+	$(BIN)/jupyter nbconvert --log-level ERROR --to markdown --output-dir . --output README nbs/index.ipynb
+	sed -i "s#](../figures/#](figures/#" README.md
 
 clean-notebooks: setup
 	$(BIN)/nbdev_clean

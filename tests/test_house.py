@@ -254,3 +254,9 @@ def test_nothing_of_this_machine_in_the_tree():
         if f.endswith(".ipynb"): text = re.sub(r'"image/\w+": "[^"]*"', "", text)
         found += [f"{f}: …{text[max(0, m.start()-30):m.end()+30]!r}" for m in bad.finditer(text)]
     assert not found, "\n".join(found[:20])
+
+
+def test_readme_is_the_index():
+    from nbconvert import MarkdownExporter
+    text = MarkdownExporter().from_filename(str(REPO/"nbs"/"index.ipynb"))[0].replace("](../figures/", "](figures/")
+    assert (REPO/"README.md").read_text(encoding="utf-8").strip() == text.strip(), "README.md is not nbs/index.ipynb: run make readme"

@@ -21,16 +21,16 @@ def _checked(cam, present):
     need(present.shape == (len(cam),), f"present has shape {present.shape}, but the cam has {len(cam)} classes")
     return np.asarray(cam), present.astype(bool)
 
-# %% ../nbs/2_masking/21_cam.ipynb #f094af14
+# %% ../nbs/2_masking/21_cam.ipynb #44eb4196
 def normalize_cam(cam, # (C,H,W)
                   present): # (C,) bool
-    "Each present class over its own maximum, negatives and absent classes 0: (C,H,W) float32 in [0,1]; (1.11), (3.3). Raises `WsssError`."
+    "Each present class over its own maximum, absent classes 0: (C,H,W) float32, at most 1; (1.11), (3.3). Negatives stay. Raises `WsssError`."
     cam, present = _checked(cam, present)
-    M = np.maximum(cam, 0).astype(np.float32)*present[:, None, None]
+    M = cam.astype(np.float32)*present[:, None, None]
     top = M.max((1, 2), keepdims=True)
-    return np.divide(M, top, out=np.zeros_like(M), where=top > 0)
+    return np.divide(M, top, out=np.zeros_like(M), where=top > 0)  # a class that is positive nowhere is 0
 
-# %% ../nbs/2_masking/21_cam.ipynb #d0c4265d
+# %% ../nbs/2_masking/21_cam.ipynb #7ed43fd7
 def pseudo_label(cam, # normalised, (C,H,W)
                  present, # (C,) bool
                  tau_fg=0.3, tau_bg=0.3): # the text's tau_2, tau_3
@@ -39,7 +39,7 @@ def pseudo_label(cam, # normalised, (C,H,W)
     need(0 <= tau_bg <= tau_fg <= 1, f"thresholds must satisfy 0 <= tau_bg <= tau_fg <= 1, but tau_bg={tau_bg}, tau_fg={tau_fg}", ParameterError)
     need(len(cam) < 255, f"{len(cam)} classes do not fit into uint8 labels", ParameterError)
     M = np.where(present[:, None, None], cam, 0)
-    need(M.min() >= 0 and M.max() <= 1+1e-6, f"cam must be normalised to [0,1], but reaches from {M.min():.3g} to {M.max():.3g}: call normalize_cam first")
+    need(M.max() <= 1+1e-5, f"cam must be normalised to at most 1, but reaches {M.max():.3g}: call normalize_cam first")
     top = M.max(0)
     return np.where(top > tau_fg, M.argmax(0)+1, np.where(top < tau_bg, 0, 255)).astype(np.uint8)
 
@@ -59,12 +59,12 @@ def _cam(model, x, size, mirrored):
     if mirrored: return resized(model.cam(x.flip(-1)).flip(-1), size)
     return resized(model.cam(x), size)
 
-# %% ../nbs/2_masking/21_cam.ipynb #a1580d78
+# %% ../nbs/2_masking/21_cam.ipynb #d183f37e
 def compute_cam(model, # a `Classifier` in eval mode
                 image, # (H,W,3) uint8
                 present, # (C,) bool
                 scales=(1,), flip=False):
-    "Normalised class activation maps (C,H,W) float32 at the image's size; (3.3). Raises `DataError` when no class is present."
+    "Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3). Raises `DataError` when no class is present."
     need(np.any(present), "the image has no label: without a present class there is nothing to look for", DataError)
     return normalize_cam(multi_scale_cam(model, image, scales, flip), present)
 

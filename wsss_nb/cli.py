@@ -144,13 +144,13 @@ def parameters(words)->dict: # name -> text
     need(not twice, f"given more than once: {', '.join(twice)}", ParameterError)
     return {n: v for n, _, v in (w.partition("=") for w in words)}
 
-# %% ../nbs/4_workbench/45_cli.ipynb #f834f275
+# %% ../nbs/4_workbench/45_cli.ipynb #969d9f85
 def run_command(args)->int:
-    "`wsss-nb run`: a method's notebooks in order, what is done skipped."
+    "`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and `report.html`."
     from wsss_nb.runs import run_method
+    from wsss_nb.tables import write_report
     run_method(args.method, args.data, Path(args.out), parameters(args.parameters), dry_run=args.dry_run)
-    report = Path(args.out)/"report.html"
-    if report.exists() and not args.dry_run: print(f"report: {report}")
+    if not args.dry_run: print(f"report: {write_report(args.out)}")
     return 0
 
 # %% ../nbs/4_workbench/45_cli.ipynb #0326ecd4

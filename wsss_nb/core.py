@@ -7,7 +7,7 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'pick_device', 'atomic', 'write_json', 'read_json', 'sha256', 'fingerprint', 'save_weights', 'load_weights',
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
-# %% ../nbs/0_base/00_core.ipynb #102df9d5
+# %% ../nbs/0_base/00_core.ipynb #e69ee108
 import hashlib, json, os, random, time
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from tqdm.auto import tqdm
 
 # %% ../nbs/0_base/00_core.ipynb #0d71a5bd
@@ -142,14 +142,14 @@ def fingerprint(*objs)->str: # 16 hexadecimal digits
 # %% ../nbs/0_base/00_core.ipynb #d90210bb
 def _sidecar(path): return Path(f"{path}.sha256")
 
-# %% ../nbs/0_base/00_core.ipynb #e7c978a6
+# %% ../nbs/0_base/00_core.ipynb #074341bc
 def save_weights(path, # ends in .safetensors
                  tensors, # dict of name -> tensor
                  meta=None): # dict of strings kept inside the file
     "Save tensors as safetensors with `PATH.sha256` beside it; each is written atomically, the sidecar last."
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic(path) as t:
-        save_file(tensors, t, metadata={k: str(v) for k, v in (meta or {}).items()})
+        t.write_bytes(save(tensors, metadata={k: str(v) for k, v in (meta or {}).items()}))  # `save_file` would hide the file from other users
         digest = sha256(t)
         _sidecar(path).unlink(missing_ok=True)  # never an old sidecar beside new weights
     with atomic(_sidecar(path)) as t: t.write_text(f"{digest}  {Path(path).name}\n")

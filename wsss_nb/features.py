@@ -19,24 +19,24 @@ from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_
 from torch import nn
 from torch.nn import functional as F
 
-# %% ../nbs/1_nets/11_features.ipynb #fc8cf841
-def _tokens(vit, images):
-    "What the last block's qkv layer reads: (B,3,H,W) → (B,prefix+h·w,D)."
+# %% ../nbs/1_nets/11_features.ipynb #9e737809
+def _before_last(vit, images):
+    "What the last block reads: (B,3,H,W) → (B,prefix+h·w,D)."
     x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
     for block in vit.blocks[:-1]: x = block(x)
-    return vit.blocks[-1].norm1(x)
+    return x
 
-# %% ../nbs/1_nets/11_features.ipynb #17c8e2d7
-def _vit_keys(vit, images):
-    "Keys of the last block, heads concatenated: (B,3,H,W) → (B,h·w,D)."
-    X = _tokens(vit, images)[:, vit.num_prefix_tokens:]
-    qkv, D = vit.blocks[-1].attn.qkv, vit.blocks[-1].attn.attn_dim
-    return F.linear(X, qkv.weight[D:2*D], None if qkv.bias is None else qkv.bias[D:2*D])  # rows: queries, keys, values
+# %% ../nbs/1_nets/11_features.ipynb #335b7170
+def _last_keys(vit, x):
+    "Keys of the last block, heads concatenated: (B,prefix+h·w,D) → (B,h·w,D)."
+    block, D = vit.blocks[-1], vit.blocks[-1].attn.attn_dim
+    w, b = block.attn.qkv.weight, block.attn.qkv.bias  # rows: queries, keys, values
+    return F.linear(block.norm1(x[:, vit.num_prefix_tokens:]), w[D:2*D], None if b is None else b[D:2*D])
 
 # %% ../nbs/1_nets/11_features.ipynb #b6669981
 MEAN, STD = (.485, .456, .406), (.229, .224, .225)  # ImageNet's, which nearly all these nets were trained with
 
-# %% ../nbs/1_nets/11_features.ipynb #ab1525bc
+# %% ../nbs/1_nets/11_features.ipynb #aea08a59
 class ViTKeys(nn.Module):
     "The last keys of a timm `VisionTransformer`, for any image size that is a multiple of `patch`."
     def __init__(self, vit, name):
@@ -47,7 +47,7 @@ class ViTKeys(nn.Module):
         self.patch, self.dim = vit.patch_embed.patch_size[0], vit.blocks[-1].attn.attn_dim
         self.mean, self.std = cfg.get("mean") or MEAN, cfg.get("std") or STD
 
-    def forward(self, images): return _vit_keys(self.vit, images)
+    def forward(self, images): return _last_keys(self.vit, _before_last(self.vit, images))
 
 # %% ../nbs/1_nets/11_features.ipynb #e4906a1f
 class RGB(nn.Module):
@@ -60,12 +60,23 @@ class RGB(nn.Module):
         s = x.pow(2).sum(-1, keepdim=True)
         return torch.cat([2*x, s-1], -1)/(s+1)
 
-# %% ../nbs/1_nets/11_features.ipynb #bdbb5ce0
-MINI = dict(img_size=96, patch_size=8, embed_dim=192, depth=5, num_heads=3, mlp_ratio=4, num_classes=0, dynamic_img_size=True)
+# %% ../nbs/1_nets/11_features.ipynb #45f83587
+MINI = dict(img_size=80, patch_size=8, embed_dim=128, depth=4, num_heads=2, mlp_ratio=4, pos_embed="none", num_classes=0, dynamic_img_size=True)
 DATA = Path(__file__).parent/"data" if "__file__" in globals() else Path("../../wsss_nb/data")
 
-# %% ../nbs/1_nets/11_features.ipynb #e6037f49
-def mini_vit(): return VisionTransformer(**MINI)
+# %% ../nbs/1_nets/11_features.ipynb #1d6777fb
+def _stem(dim):
+    "Patches of 8 by overlapping convolutions: (B,3,H,W) → (B,dim,H/8,W/8)."
+    def conv(i, o, stride): return [nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.GroupNorm(8, o), nn.GELU()]
+    return nn.Sequential(*conv(3, 32, 2), *conv(32, 64, 2), *conv(64, dim, 2), *conv(dim, dim, 1), *conv(dim, dim, 1), nn.Conv2d(dim, dim, 1))
+
+# %% ../nbs/1_nets/11_features.ipynb #b2a16966
+def mini_vit():
+    "The architecture of `mini`, with random weights."
+    vit = VisionTransformer(**MINI)
+    for block in vit.blocks: block.attn.fused_attn = False  # with so few patches the plain product is quicker on a CPU
+    vit.patch_embed.proj = _stem(vit.embed_dim)
+    return vit
 
 # %% ../nbs/1_nets/11_features.ipynb #c9f0656e
 def _mini(weights, name="mini"):
@@ -128,9 +139,10 @@ def extract(image, # (H,W,3) uint8
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     return keys(x.permute(2, 0, 1)[None].to(device), model)[0].float().cpu().numpy(), (h, w)
 
-# %% ../nbs/1_nets/11_features.ipynb #658acdb3
+# %% ../nbs/1_nets/11_features.ipynb #c15f3312
 def cached(image, model, folder): # as in `extract`, and where to keep the files
-    "`extract`, kept on disk: the second time the features are read."
+    "`extract`, kept on disk: the second time the features are read. A random net is never kept: the next one is another."
+    if model.init["source"] == "random": return extract(image, model)
     file = Path(folder)/f"{fingerprint(np.asarray(image), model.init, model.patch, model.dim)}.npz"
     if not file.is_file():
         f, hw = extract(image, model)

@@ -29,13 +29,13 @@ METHODS = dict(clustering={
     "t23_growing":     dict(makes="segmenter", needs=("t20_superpixels", "t21_classifier", "t22_seeds")),
     "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing"))})
 
-# %% ../nbs/4_workbench/42_runs.ipynb #2ff9c1f0
+# %% ../nbs/4_workbench/42_runs.ipynb #23224299
 RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0)
 PRESETS = dict(scenes=dict(
-    seeds=[0, 1, 2], compare=["plain", "masks"], jobs=2, threads=1, features="mini",
-    cls_net="small", cls_init="random", cls_epochs=20, cls_batch=16, cls_lr=0.05, cls_crop=160, cls_aug_scales=[1.0],
-    seg_net="small", seg_init="classifier", seg_epochs=10, seg_batch=10, seg_lr=0.01, seg_crop=160, seg_aug_scales=[1.0],
-    train_scales=[1.0], test_scales=[1.0], warmup_epochs=1, freeze_bn=False))
+    seeds=[0, 1, 2], compare=["plain", "masks"], jobs=2, threads=1, workers=1, features="mini", amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1,
+    cls_net="small", cls_init="scenes", cls_epochs=20, cls_batch=8, cls_lr=0.04, cls_crop=160, cls_aug_scales=[1.0],
+    seg_net="small", seg_init="classifier", seg_epochs=8, seg_batch=8, seg_lr=0.01, seg_crop=160, seg_aug_scales=[1.0],
+    train_scales=[1.0], test_scales=[1.0], loss_stride=4, freeze_bn=False, watch=0))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:
@@ -59,11 +59,11 @@ def _parse(text):
     except (ValueError, SyntaxError): v = text.split(",") if "," in text else text
     return list(v) if isinstance(v, tuple) else v
 
-# %% ../nbs/4_workbench/42_runs.ipynb #baa5013e
+# %% ../nbs/4_workbench/42_runs.ipynb #ee03f061
 _share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
 LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
               cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-CHOICES = dict(order=("low", "high"), compare=("plain", "masks"))
+CHOICES = dict(order=("low", "high"), compare=("plain", "masks"), amp=("off", "auto"))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #0fb2365b
 def _typed(name, value, default):

@@ -44,7 +44,7 @@ def _check(M, sp, present):
     need(present.any(), "the image has no label: there is no class to place a seed for", DataError)
     return M, sp, present
 
-# %% ../nbs/3_clustering/31_seeds.ipynb #a3846d8e
+# %% ../nbs/3_clustering/31_seeds.ipynb #6263550f
 def initial_seed(
     M,          # (C,H,W) normalised CAM
     sp,         # (H,W) superpixels 0…n-1
@@ -55,7 +55,7 @@ def initial_seed(
     M, sp, present = _check(M, sp, present)
     need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
     F = M[present]
-    need(F.min() >= 0 and F.max() <= 1 + 1e-5, f"the CAM must be normalised to [0, 1], but reaches from {F.min():.3g} to {F.max():.3g}: call normalize_cam first", DataError)
+    need(F.max() <= 1 + 1e-5, f"the CAM must be normalised to at most 1, but reaches {F.max():.3g}: call normalize_cam first", DataError)
     need(F.max() > 0, "the CAM shows no foreground for any class of the image: train the classifier longer, or check the label", DataError)
     L = foreground_seed(M, present, alpha)
     L[sp == foreground_score(M, sp, present).argmin()] = 0

@@ -1,0 +1,130 @@
+"""Backbones: shapes, strides, fields of view, and weights that are refused unless they are whole and named."""
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from wsss_nb import backbones
+from wsss_nb.backbones import BACKBONES, TIMM, Small, create, hub_file, load_into
+from wsss_nb.core import ParameterError, WeightsError, save_weights, sha256
+
+DIMS = dict(small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
+    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda *a: None)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_stride_8_features(name):
+    net = create(name, "random").eval()
+    with torch.inference_mode(): y = net.forward_features(torch.randn(1, 3, 64, 80))
+    assert y.shape == (1, DIMS[name], 8, 10) and net.num_features == DIMS[name]
+    assert torch.isfinite(y).all()
+    assert (net.name, net.init) == (name, dict(name=name, source="random", sha256=None))
+
+
+@pytest.mark.parametrize("name", ["small", "resnet50", "resnet38"])
+def test_odd_sizes_round_up(name):
+    with torch.inference_mode(): assert create(name, "random").eval().forward_features(torch.randn(1, 3, 65, 71)).shape[2:] == (9, 9)
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_resnet_strides_share_their_weights(stride):
+    net = create("resnet50", "random", stride).eval()
+    with torch.inference_mode(): assert net.forward_features(torch.randn(1, 3, 64, 64)).shape[2:] == (64//stride,)*2
+    assert {k: v.shape for k, v in net.state_dict().items()} == {k: v.shape for k, v in create("resnet50", "random").state_dict().items()}
+
+
+def test_small_work_and_view():
+    net, macs = Small().eval(), []
+    hooks = [m.register_forward_hook(lambda m, i, o: macs.append(o[0].numel()*m.weight[0].numel())) for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
+    net.forward_features(torch.randn(1, 3, 160, 160))
+    for h in hooks: h.remove()
+    assert .09e9 < sum(macs) < .15e9
+    for b in net.blocks: torch.nn.init.ones_(b.branch[-1][1].weight)
+    x = torch.randn(1, 3, 240, 240, requires_grad=True)
+    net.forward_features(x)[0, :, 15, 15].sum().backward()
+    side = int((x.grad.abs().sum((0, 1)) > 0).any(0).sum())
+    assert 100 <= side <= 175
+
+
+def test_small_is_residual_at_first():
+    net, x = Small().eval(), torch.rand(1, 96, 4, 4)
+    assert torch.equal(net.blocks[0](x), x)  # ReLU of a positive map plus nothing
+
+
+def test_vgg_dilation_is_the_undilated_net_elsewhere():
+    "Up to conv4_3 the dilated net is timm's, weight for weight."
+    import timm
+    torch.manual_seed(0)
+    ours = create("vgg16", "random").eval()
+    theirs = timm.create_model("vgg16", num_classes=0).eval()
+    theirs.features.load_state_dict(ours.features.state_dict())
+    x = torch.randn(1, 3, 32, 32)
+    with torch.inference_mode(): torch.testing.assert_close(ours.features[:23](x), theirs.features[:23](x))
+
+
+def test_weights_by_path(tmp_path):
+    a, b = create("small", "random"), tmp_path/"small.safetensors"
+    save_weights(b, a.state_dict())
+    c = create("small", str(b))
+    assert all(torch.equal(v, c.state_dict()[k]) for k, v in a.state_dict().items())
+    assert c.init == dict(name="small", source=str(b), sha256=sha256(b))
+
+
+@pytest.mark.parametrize("wrap", [lambda s: dict(state_dict=s), lambda s: dict(model={f"module.{k}": v for k, v in s.items()}),
+                                  lambda s: s | {"fc.weight": torch.zeros(2, 2)}, lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()}])
+def test_wrapped_checkpoints(tmp_path, wrap):
+    a = Small()
+    torch.save(wrap(a.state_dict()), tmp_path/"w.pth")
+    b = Small(); load_into(b, tmp_path/"w.pth")
+    assert torch.allclose(a.stem[0][0].weight, b.stem[0][0].weight, atol=1e-3) and b.stem[0][0].weight.dtype == torch.float32
+
+
+def test_flipped_bit_is_refused(tmp_path):
+    f = tmp_path/"w.safetensors"
+    save_weights(f, Small().state_dict())
+    raw = bytearray(f.read_bytes()); raw[-100] ^= 1; f.write_bytes(raw)
+    with pytest.raises(WeightsError, match="damaged"): create("small", f)
+
+
+def test_weights_of_another_net_are_refused_and_nothing_is_loaded(tmp_path):
+    save_file({"stem.0.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path/"w.safetensors")
+    net = Small(); before = net.stem[0][0].weight.clone()
+    with pytest.raises(WeightsError, match="missing or of another shape"): load_into(net, tmp_path/"w.safetensors")
+    assert torch.equal(before, net.stem[0][0].weight)
+
+
+@pytest.mark.parametrize("name", TIMM)
+def test_imagenet_offline_names_model_file_and_place(offline, name):
+    with pytest.raises(WeightsError, match=rf"{name}.tv_in1k.*model.safetensors.*weights=PATH.*models--timm--{name}.tv_in1k"): create(name)
+
+
+def test_a_file_in_the_cache_is_found(monkeypatch, tmp_path):
+    net = create("resnet50", "random")
+    save_file({k: v.contiguous() for k, v in net.state_dict().items()}, tmp_path/"model.safetensors")
+    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda repo, f: str(tmp_path/f) if f == "model.safetensors" else None)
+    again = create("resnet50")
+    assert again.init == dict(name="resnet50", source="resnet50.tv_in1k", sha256=sha256(tmp_path/"model.safetensors"))
+    assert hub_file("resnet50.tv_in1k") == tmp_path/"model.safetensors"
+
+
+def test_no_imagenet_for_some():
+    with pytest.raises(WeightsError, match="'small' has no ImageNet weights"): create("small", "imagenet")
+    with pytest.raises(WeightsError, match="resnet38 are not in timm"): create("resnet38")
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(ParameterError, match="'resnet5' is unknown"): create("resnet5", "random")
+    with pytest.raises(ParameterError, match="output stride 8, not 16"): create("small", "random", 16)
+    with pytest.raises(ParameterError, match="8 or 16 or 32, not 4"): create("resnet50", "random", 4)
+    with pytest.raises(WeightsError, match="are not there"): create("small", tmp_path/"nothing.safetensors")
+
+
+def test_training_step_reaches_every_weight():
+    net = create("small", "random").train()
+    for b in net.blocks: torch.nn.init.ones_(b.branch[-1][1].weight)
+    net.forward_features(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())

@@ -1,0 +1,178 @@
+"""Features: keys equal to those heard inside the whole net, any size, weights that are never random in silence, the cache."""
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given, settings, strategies as st
+from timm.models.vision_transformer import VisionTransformer
+
+from wsss_nb import backbones, features
+from wsss_nb.core import DataError, ParameterError, WeightsError, save_weights, sha256
+from wsss_nb.features import DINO, RGB, ViTKeys, cached, extract, keys, load, mini_vit
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
+    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda *a: None)
+
+
+def heard(vit, x):
+    "Keys as the whole net computes them: the middle third of its last qkv, without prefix tokens."
+    out = []
+    h = vit.blocks[-1].attn.qkv.register_forward_hook(lambda m, i, o: out.append(o))
+    with torch.inference_mode(): vit(x)
+    h.remove()
+    D = out[0].shape[-1]//3
+    return out[0][:, vit.num_prefix_tokens:, D:2*D]
+
+
+def small_vit(**kw):
+    return VisionTransformer(**dict(dict(img_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=3, num_classes=0, dynamic_img_size=True), **kw)).eval()
+
+
+@pytest.mark.parametrize("kw", [{}, dict(depth=1), dict(qkv_bias=False), dict(reg_tokens=4), dict(class_token=False, global_pool="avg"),
+                                dict(pre_norm=True), dict(no_embed_class=True), dict(init_values=.1)], ids=str)
+@pytest.mark.parametrize("hw", [(32, 32), (40, 24), (8, 72)])
+def test_keys_are_those_of_the_whole_net(kw, hw):
+    vit, x = small_vit(**kw), torch.randn(2, 3, *hw)
+    k = keys(x, ViTKeys(vit, "test"))
+    assert k.shape == (2, hw[0]*hw[1]//64, 48)
+    torch.testing.assert_close(k, heard(vit, x), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", DINO)
+def test_dino_by_its_architecture(name):
+    m = load(name, weights="random")
+    x = torch.randn(1, 3, 3*m.patch, 2*m.patch)
+    assert (m.patch, m.dim) == (int(name.rstrip("0123456789") and name[10:]), 384 if "vits" in name else 768)
+    torch.testing.assert_close(keys(x, m), heard(m.vit, x), atol=1e-5, rtol=1e-4)
+    assert m.init == dict(name=name, source="random", sha256=None) and m.mean == features.MEAN
+
+
+def test_mini_by_a_hook():
+    m, x = load("mini", weights="random"), torch.randn(2, 3, 48, 88)
+    torch.testing.assert_close(keys(x, m), heard(m.vit, x), atol=1e-5, rtol=1e-4)
+
+
+def test_last_attention_and_mlp_are_not_computed():
+    vit = small_vit()
+    def never(*a): raise AssertionError("computed")
+    for m in (vit.blocks[-1].attn.proj, vit.blocks[-1].mlp, vit.blocks[-1].norm2, vit.norm): m.register_forward_hook(never)
+    keys(torch.randn(1, 3, 32, 32), ViTKeys(vit, "test"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_extract_any_size(H, W):
+    m = RGB()
+    f, (h, w) = extract(np.full((H, W, 3), 128, np.uint8), m)
+    assert (h, w) == (-(-H//8), -(-W//8)) and f.shape == (h*w, 4) and f.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(f, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (1, 2000), (17, 9)])
+def test_extract_odd_sizes_through_a_vit(hw):
+    f, (h, w) = extract(np.random.default_rng(0).integers(0, 255, (*hw, 3), dtype=np.uint8), load("mini", "random"))
+    assert f.shape[0] == h*w and np.isfinite(f).all()
+
+
+def test_extract_normalises():
+    "A flat picture of ImageNet's mean colour is a zero input; on the sphere that is the south pole."
+    f, _ = extract(np.full((8, 8, 3), 0, np.uint8)+np.round(np.array(features.MEAN)*255).astype(np.uint8), RGB())
+    np.testing.assert_allclose(f[0], [0, 0, 0, -1], atol=.03)
+
+
+def test_rgb_by_hand():
+    x = torch.tensor([1., 2., 2.])[None, :, None, None].expand(1, 3, 8, 8)  # norm² 9
+    torch.testing.assert_close(keys(x, RGB())[0, 0], torch.tensor([.2, .4, .4, .8]))
+
+
+@given(st.lists(st.floats(-3, 3, width=32), min_size=6, max_size=6))
+def test_rgb_cosine_is_a_distance(v):
+    x, y = torch.tensor(v[:3]), torch.tensor(v[3:])
+    f = keys(torch.stack([x, y])[:, :, None, None].expand(2, 3, 8, 8), RGB())[:, 0]
+    want = 1-2*(x-y).square().sum()/((1+x.square().sum())*(1+y.square().sum()))
+    assert abs(float(f[0] @ f[1]-want)) < 1e-4
+
+
+def test_positions_follow_the_size():
+    "A larger grid resamples the same position table: corners stay nearer to corners."
+    vit = small_vit()
+    a = vit._pos_embed(torch.zeros(1, 8, 8, 48))[:, 1:]
+    assert a.shape == (1, 64, 48) and torch.isfinite(a).all()
+
+
+@pytest.mark.parametrize("name", DINO)
+def test_missing_weights_name_model_file_and_place(offline, name):
+    with pytest.raises(WeightsError, match=rf"{DINO[name]}.*model.safetensors.*weights=PATH.*models--timm--"): load(name)
+
+
+def test_weights_by_path(tmp_path):
+    "The authors' file layout: timm's names, with or without the wrapper, classification heads ignored."
+    m = load("dino_vits16", weights="random")
+    torch.save(dict(teacher={f"backbone.{k}": v for k, v in m.vit.state_dict().items()} | {"backbone.head.bias": torch.zeros(3)}), tmp_path/"dino.pth")
+    again = load("dino_vits16", tmp_path/"dino.pth")
+    x = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(keys(x, m), keys(x, again))
+    assert again.init == dict(name="dino_vits16", source=str(tmp_path/"dino.pth"), sha256=sha256(tmp_path/"dino.pth"))
+
+
+def test_weights_of_another_vit(tmp_path):
+    save_weights(tmp_path/"w.safetensors", load("dino_vits16", "random").vit.state_dict())
+    with pytest.raises(WeightsError, match="missing or of another shape"): load("mini", tmp_path/"w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["dino", "vit_tiny_patch160", "resnext"])
+def test_unknown_names(name):
+    with pytest.raises(ParameterError, match=f"'{name}' are unknown: use mini, rgb, dino_vits16"): load(name, "random")
+
+
+def test_a_cnn_has_no_keys():
+    with pytest.raises(ParameterError, match="no timm VisionTransformer"): load("resnet18", "random")
+
+
+def test_other_mean_and_std():
+    assert load("vit_tiny_patch16_224.augreg_in21k", "random").mean == (.5, .5, .5)
+
+
+def test_refusals():
+    m = RGB()
+    with pytest.raises(ParameterError, match="30x32 are no multiple of the patch 8"): keys(torch.zeros(1, 3, 30, 32), m)
+    with pytest.raises(DataError, match="images must have 4 dimensions"): keys(torch.zeros(3, 32, 32), m)
+    with pytest.raises(DataError, match="NaN"): keys(torch.full((1, 3, 8, 8), float("nan")), m)
+    with pytest.raises(DataError, match="image must have 3"): extract(np.zeros((8, 8), np.uint8), m)
+    with pytest.raises(DataError, match="RGB"): extract(np.zeros((8, 8, 4), np.uint8), m)
+    with pytest.raises(DataError, match="uint8"): extract(np.zeros((8, 8, 3), np.float32), m)
+
+
+def test_mini_is_the_recorded_one(tmp_path, monkeypatch):
+    m = load("mini")
+    assert m.patch == 8 and m.init["sha256"] == sha256(features.DATA/"mini.safetensors")
+    assert next(m.parameters()).dtype == torch.float32 and not any(p.requires_grad for p in m.parameters())
+    assert (features.DATA/"mini.safetensors").stat().st_size <= 6e6
+    for f in ("mini.safetensors", "mini.json"): (tmp_path/f).write_bytes((features.DATA/f).read_bytes())
+    raw = bytearray((tmp_path/"mini.safetensors").read_bytes()); raw[-9] ^= 1; (tmp_path/"mini.safetensors").write_bytes(raw)
+    monkeypatch.setattr(features, "DATA", tmp_path)
+    with pytest.raises(WeightsError, match="not the file its record"): load("mini")
+    (tmp_path/"mini.safetensors").unlink()
+    with pytest.raises(WeightsError, match="are not there"): load("mini")
+
+
+def test_cache(tmp_path, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    a, b = load("rgb"), load("mini", "random")
+    first = cached(image, a, tmp_path)
+    monkeypatch.setattr(features, "extract", lambda *x: pytest.fail("computed again"))
+    again = cached(image, a, tmp_path)
+    assert again[1] == first[1] == (3, 4) and np.array_equal(again[0], first[0]) and again[0].dtype == np.float32
+    monkeypatch.undo()
+    other = image.copy(); other[0, 0, 0] ^= 1
+    for im, m in ((other, a), (image, load("mini"))): cached(im, m, tmp_path)
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+
+
+def test_random_nets_are_never_cached(tmp_path):
+    image = np.zeros((16, 16, 3), np.uint8)
+    a, b = cached(image, load("mini", "random"), tmp_path), cached(image, load("mini", "random"), tmp_path)
+    assert not np.allclose(a[0], b[0]) and not list(tmp_path.iterdir())
