@@ -126,13 +126,13 @@ def keys(images, # (B,3,H,W) normalised; H and W multiples of the extractor's pa
     need(H % model.patch == W % model.patch == 0, f"images of {H}x{W} are no multiple of the patch {model.patch}: resize them, or use extract", ParameterError)
     with torch.inference_mode(): return model(images)
 
-# %% ../nbs/1_nets/11_features.ipynb #67789a5d
+# %% ../nbs/1_nets/11_features.ipynb #9630fcb2
 def extract(image, # (H,W,3) uint8
             model # what `load` gave
            ): # (N,D) float32 array, (h,w) with h·w = N
     "Features of a photograph and their grid. The size is rounded up to a multiple of the patch by a cubic resize."
     check_array("image", image, 3, error=DataError)
-    need(image.shape[2] == 3, f"image must be (H,W,3) RGB, but its shape is {image.shape}", DataError)
+    need(image.shape[2] == 3 and image.dtype == np.uint8, f"image must be (H,W,3) RGB uint8, but is {image.shape} {image.dtype}", DataError)
     h, w = (math.ceil(s/model.patch) for s in image.shape[:2])
     x = torch.from_numpy(np.array(resize(image, (h*model.patch, w*model.patch), "cubic"))).float()/255
     x = (x - torch.tensor(model.mean))/torch.tensor(model.std)  # (H,W,3)
