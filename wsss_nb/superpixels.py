@@ -6,8 +6,9 @@
 __all__ = ['METHODS', 'similarity', 'partition', 'discover', 'discover_batch', 'positiveness', 'negativeness', 'ncut',
            'conventional', 'superpixels', 'tau_for_count']
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #2e1f3cea
+# %% ../nbs/3_clustering/30_superpixels.ipynb #91e2772a
 import math
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -215,7 +216,16 @@ def _repack(L):
     "Ids 0…n-1 in the order of the old ones"
     return np.unique(L, return_inverse=True)[1].reshape(L.shape).astype(np.int32)
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #49dcc82e
+# %% ../nbs/3_clustering/30_superpixels.ipynb #7522d388
+@contextmanager
+def _one_thread():
+    "OpenCV on one thread: LSC's sums depend on how the threads meet, and a label at a border then differs from run to run"
+    n = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try: yield
+    finally: cv2.setNumThreads(n)
+
+# %% ../nbs/3_clustering/30_superpixels.ipynb #7a21445d
 def conventional(
     image,       # (H,W,3) uint8 RGB
     method,      # "slic", "seeds", "lsc" or "felzenszwalb"
@@ -227,7 +237,7 @@ def conventional(
          f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}", DataError)
     need(method in METHODS, f"method must be one of {', '.join(METHODS)}; it is {method!r}", ParameterError)
     need(n_segments >= 1, f"n_segments must be at least 1; it is {n_segments}", ParameterError)
-    return _repack(METHODS[method](image, int(n_segments)))
+    with _one_thread(): return _repack(METHODS[method](image, int(n_segments)))
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c7112daa
 def superpixels(
