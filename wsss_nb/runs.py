@@ -29,13 +29,13 @@ METHODS = dict(clustering={
     "t23_growing":     dict(makes="segmenter", needs=("t20_superpixels", "t21_classifier", "t22_seeds")),
     "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing"))})
 
-# %% ../nbs/4_workbench/42_runs.ipynb #23224299
+# %% ../nbs/4_workbench/42_runs.ipynb #50e9012e
 RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0)
 PRESETS = dict(scenes=dict(
-    seeds=[0, 1, 2], compare=["plain", "masks"], jobs=2, threads=1, workers=1, features="mini", amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1,
-    cls_net="small", cls_init="scenes", cls_epochs=20, cls_batch=8, cls_lr=0.04, cls_crop=160, cls_aug_scales=[1.0],
-    seg_net="small", seg_init="classifier", seg_epochs=8, seg_batch=8, seg_lr=0.01, seg_crop=160, seg_aug_scales=[1.0],
-    train_scales=[1.0], test_scales=[1.0], loss_stride=4, freeze_bn=False, watch=0))
+    seeds=[0, 1, 2], compare=["plain", "masks"], jobs=2, threads=1, workers=1, amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, freeze_bn=False,
+    features="mini", tau=0.4, cls_net="small", cls_init="scenes", cls_epochs=12, cls_batch=8, cls_lr=0.04, cls_crop=160, cls_aug_scales=[1.0],
+    seg_net="small", seg_init="classifier", seg_epochs=6, seg_batch=8, seg_lr=0.004, seg_crop=160, seg_aug_scales=[1.0],
+    train_scales=[1.0], test_scales=[1.0], loss_stride=4, watch=60))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:

@@ -582,8 +582,8 @@ def _sweep(folder):
     for p in folder.parent.glob(f".{folder.name}.*.part"):
         if time.time() - p.stat().st_mtime > 86400: shutil.rmtree(p, ignore_errors=True)
 
-# %% ../nbs/0_base/03_scenes.ipynb #de9f4ef3
-def write_scenes(folder, train=240, val=80, seed=0, size=160, classes=CLASSES):
+# %% ../nbs/0_base/03_scenes.ipynb #a9656207
+def write_scenes(folder, train=400, val=80, seed=0, size=160, classes=CLASSES):
     """Draw an own-folder dataset into `folder`, which must not hold anything yet; all or nothing -> Path.
 
     Training scenes are those of `make_scenes(train, seed, size)`; the val list never meets them. `DataError` where it cannot be written."""
@@ -602,19 +602,19 @@ def write_scenes(folder, train=240, val=80, seed=0, size=160, classes=CLASSES):
     finally: shutil.rmtree(part, ignore_errors=True)
     return folder
 
-# %% ../nbs/0_base/03_scenes.ipynb #85973eef
+# %% ../nbs/0_base/03_scenes.ipynb #e18cd8ab
 def _parse(spec):
-    "'train=240,val=80' -> dict of whole numbers over the defaults"
-    known = dict(train=240, val=80, seed=0, size=160)
+    "'train=400,val=80' -> dict of whole numbers over the defaults"
+    known = dict(train=400, val=80, seed=0, size=160)
     pairs = [p.partition("=") for p in spec.split(",") if p.strip()]
     for k, _, v in pairs:
-        need(k.strip() in known, f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in scenes:train=240,val=80.", ParameterError)
+        need(k.strip() in known, f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in scenes:train=400,val=80.", ParameterError)
         need(v.strip().isdigit(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
     return known | {k.strip(): int(v) for k, _, v in pairs}
 
-# %% ../nbs/0_base/03_scenes.ipynb #c6b13d01
+# %% ../nbs/0_base/03_scenes.ipynb #d71b93b6
 def open_scenes(spec=""):
-    "Scenes by a spec such as 'train=240,val=80,seed=0,size=160', drawn once and kept under the cache folder -> Dataset"
+    "Scenes by a spec such as 'train=400,val=80,seed=0,size=160', drawn once and kept under the cache folder -> Dataset"
     want = _parse(spec)
     folder = cache_home()/f"scenes-{fingerprint(want, CLASSES, _VERSION)}"
     if not (folder/_MARKER).is_file():
