@@ -1,14 +1,12 @@
 """Features: keys equal to those heard inside the whole net, any size, weights that are never random in silence, the cache."""
 import numpy as np
 import pytest
-import timm
 import torch
 from hypothesis import given, settings, strategies as st
-from timm.models.vision_transformer import VisionTransformer
 
 from wsss_nb import backbones, features
 from wsss_nb.core import DataError, ParameterError, WeightsError, save_weights, sha256
-from wsss_nb.features import DINO, RGB, ViTKeys, cached, extract, keys, load, mini_vit
+from wsss_nb.features import DINO, RGB, ViTKeys, VisionTransformer, cached, extract, keys, load, mini_vit
 
 
 @pytest.fixture

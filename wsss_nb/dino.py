@@ -62,8 +62,8 @@ def blank(x, share, g): # (n,3,S,S) normalised; mean share of blocks → the sam
     on = torch.rand(n, 1, k, k, generator=g) < 2*share*torch.rand(n, 1, 1, 1, generator=g)
     return x*(1-F.interpolate(on.float(), scale_factor=16)[..., :x.shape[-1], :x.shape[-1]])
 
-# %% ../nbs/1_nets/16_dino.ipynb #f629bb61
-GLOBAL, LOCAL = (80, (.35, 1.)), (48, (.06, .35))  # (side in pixels, share of the picture) of large and small crops
+# %% ../nbs/1_nets/16_dino.ipynb #1e490967
+GLOBAL, LOCAL = (80, (.3, .8)), (48, (.06, .2))  # (side in pixels, share of the picture) of large and small crops
 
 # %% ../nbs/1_nets/16_dino.ipynb #a99de9b5
 def views(images, # (n,3,H,W) in 0…1
@@ -75,28 +75,28 @@ def views(images, # (n,3,H,W) in 0…1
         return (recolor(crop(images, b, size), g)-mean)/std, b
     return [one(*o) for o in [GLOBAL]*2+[LOCAL]*local]
 
-# %% ../nbs/1_nets/16_dino.ipynb #11d6ea68
+# %% ../nbs/1_nets/16_dino.ipynb #9f91c8d2
 def key_loss(cosines, # (n,k,k,K) of the student's unit keys with the prototypes
              box, # (n,4) of its crop
              targets, target_box, # (n,m,m,K) the teacher's assignments, and (n,4)
              temperature=.1):
     "Cross-entropy of each patch with the assignment at its place: sum over the patches that the other crop covers, and their number."
     v = (points(box, cosines.shape[1])-target_box[:, None, None, :2])/target_box[:, None, None, 2:]  # in the other crop's own coordinates
-    q = F.grid_sample(targets.permute(0, 3, 1, 2), v, mode="bilinear", padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
+    q = F.grid_sample(targets.permute(0, 3, 1, 2), v, mode="nearest", padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
     ce = -(q*F.log_softmax(cosines/temperature, -1)).sum(-1)
     ok = (v.abs() < 1).all(-1)
     return (ce*ok).sum(), ok.sum()
 
-# %% ../nbs/1_nets/16_dino.ipynb #23d4cb07
-def spread(q, k, # (n,N,K) assignments, (n,N,D) unit keys, N = side·side
-           side, reach=2, temperature=.1, times=3):
-    "Assignments averaged over similar patches nearby."
+# %% ../nbs/1_nets/16_dino.ipynb #1f8ed42e
+def spread(q, k, c, # (n,N,K) assignments, (n,N,D) unit keys, (n,N,3) standardised colours; N = side·side
+           side, reach=2, temperature=.25, sigma=.7):
+    "Assignments averaged over similar patches nearby, then sharpened."
     i = torch.arange(side*side, device=q.device)
     y, x = i//side, i % side
     far = ((y[:, None]-y).abs() > reach) | ((x[:, None]-x).abs() > reach)  # (N,N)
-    W = (k @ k.mT/temperature).masked_fill(far, -1e4).softmax(-1)
-    for _ in range(times): q = W @ q
-    return q
+    W = (k @ k.mT/temperature-torch.cdist(c, c).square()/sigma**2).masked_fill(far, -1e4).softmax(-1)
+    q = (W @ q).square()
+    return q/q.sum(-1, keepdim=True)
 
 # %% ../nbs/1_nets/16_dino.ipynb #88c16dbd
 def sameness(k): # (n,N,D) unit keys
@@ -122,15 +122,16 @@ class Learner(nn.Module):
         side = math.isqrt(k.shape[1])
         return (k @ F.normalize(self.prototypes, dim=-1).T).unflatten(1, (side, side))
 
-# %% ../nbs/1_nets/16_dino.ipynb #ede0364a
-def _targets(teacher, k): # (n,N,D) unit keys
+# %% ../nbs/1_nets/16_dino.ipynb #bad16eb7
+def _targets(teacher, k, images): # (n,N,D) unit keys, (n,3,S,S) what they were made from
     "Balanced and spread assignments of the teacher's patches: (n,side,side,K)."
     from lightly.loss.swav_loss import sinkhorn
     c = teacher.cosines(k)
     q = sinkhorn(c.flatten(0, 2), 3, .05, False).view(len(k), k.shape[1], -1)
-    return spread(q, k, c.shape[1]).view_as(c)
+    colours = F.adaptive_avg_pool2d(images, c.shape[1]).flatten(2).mT  # (n,N,3)
+    return spread(q, k, colours, c.shape[1]).view_as(c)
 
-# %% ../nbs/1_nets/16_dino.ipynb #e6e9859d
+# %% ../nbs/1_nets/16_dino.ipynb #ac64b6f4
 def losses(student, teacher, cls_loss, # nets, and lightly's DINOLoss
            crops, # what `views` gave: two large, then small ones
            g, blanked=.2)->dict:
@@ -139,14 +140,14 @@ def losses(student, teacher, cls_loss, # nets, and lightly's DINOLoss
     half = torch.autocast(both.device.type, torch.bfloat16, enabled=both.device.type != "mps")
     with torch.no_grad(), half: t, kt = teacher(both)
     with half: (s, k), (s2, k2) = student(blank(both, blanked, g)), student(small)
-    with torch.no_grad(): q = _targets(teacher, kt).split(n)
+    with torch.no_grad(): q = _targets(teacher, kt, both).split(n)
     parts = [*student.cosines(k).split(n), *student.cosines(k2).split(n)]
     terms = [key_loss(c, b, q[j], crops[j][1]) for c, (_, b) in zip(parts, crops) for j in range(2)]
     return dict(cls=cls_loss(list(t.split(n)), [*s.split(n), *s2.split(n)]),
                 key=sum(l for l, _ in terms)/sum(m for _, m in terms), same=sameness(k))
 
-# %% ../nbs/1_nets/16_dino.ipynb #e76bcf80
-def schedule(step, total, lr=1e-3, momentum=.98): # → learning rate, teacher's momentum
+# %% ../nbs/1_nets/16_dino.ipynb #e3e3cd6f
+def schedule(step, total, lr=1e-3, momentum=.96): # → learning rate, teacher's momentum
     "Warm-up and cosine to a hundredth; momentum from `momentum` towards 1."
     cosine = (1+math.cos(math.pi*step/total))/2
     return lr*min(1, (step+1)/(.08*total))*(.99*cosine+.01), 1-(1-momentum)*(.9*cosine+.1)
@@ -187,7 +188,7 @@ def _restore(path, nets, opt, settings)->list:
     opt.load_state_dict(dict(opt.state_dict(), state=state))
     return meta["rows"]
 
-# %% ../nbs/1_nets/16_dino.ipynb #d6695003
+# %% ../nbs/1_nets/16_dino.ipynb #f0a01e5f
 def _step(nets, opt, x, step, settings, device):
     "One step of student and teacher on pictures (n,3,H,W); the losses as floats."
     g = torch.Generator().manual_seed(settings["seed"]*1_000_003+step)
@@ -200,12 +201,12 @@ def _step(nets, opt, x, step, settings, device):
     opt.step()
     with torch.no_grad():
         for t, s in zip(nets["teacher"].parameters(), nets["student"].parameters()): t.lerp_(s, 1-momentum)
-    return {k: round(float(v), 4) for k, v in L.items()}
+    return {k: round(v.item(), 4) for k, v in L.items()}
 
-# %% ../nbs/1_nets/16_dino.ipynb #38f48fb7
+# %% ../nbs/1_nets/16_dino.ipynb #0148d097
 def pretrain(images, # (n,H,W,3) uint8, no labels
              folder, # for the checkpoint; a training that was cut off goes on
-             steps=1500, batch=32, lr=1.5e-3, prototypes=128, seed=0, device="auto",
+             steps=700, batch=16, lr=1.5e-3, prototypes=64, seed=0, device="auto",
              every=100, # steps from checkpoint to checkpoint
             ): # → the teacher's ViT, and the losses of each step
     "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`."

@@ -64,11 +64,11 @@ class RGB(nn.Module):
 MINI = dict(img_size=80, patch_size=8, embed_dim=128, depth=4, num_heads=2, mlp_ratio=4, pos_embed="none", num_classes=0, dynamic_img_size=True)
 DATA = Path(__file__).parent/"data" if "__file__" in globals() else Path("../../wsss_nb/data")
 
-# %% ../nbs/1_nets/11_features.ipynb #1d6777fb
+# %% ../nbs/1_nets/11_features.ipynb #fcbe16ef
 def _stem(dim):
     "Patches of 8 by overlapping convolutions: (B,3,H,W) → (B,dim,H/8,W/8)."
-    def conv(i, o, stride): return [nn.Conv2d(i, o, 3, stride, 1, bias=False), nn.GroupNorm(8, o), nn.GELU()]
-    return nn.Sequential(*conv(3, 32, 2), *conv(32, 64, 2), *conv(64, dim, 2), *conv(dim, dim, 1), *conv(dim, dim, 1), nn.Conv2d(dim, dim, 1))
+    def conv(i, o, stride): return [nn.Conv2d(i, o, 3, stride, 1, bias=False, padding_mode="replicate"), nn.GroupNorm(8, o), nn.GELU()]
+    return nn.Sequential(*conv(3, 32, 2), *conv(32, 64, 2), *conv(64, dim, 2), *conv(dim, dim, 1), nn.Conv2d(dim, dim, 1))
 
 # %% ../nbs/1_nets/11_features.ipynb #b2a16966
 def mini_vit():

@@ -89,19 +89,19 @@ def check_parameters(method:str, params:dict)->dict:
         need(k in known, f"parameter {k!r} is unknown to {method}: it takes {', '.join(sorted(known))}", ParameterError)
     return merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
 
-# %% ../nbs/4_workbench/42_runs.ipynb #9e563f46
+# %% ../nbs/4_workbench/42_runs.ipynb #71f12248
 @dataclass
 class Step:
     "One notebook, its parameters, the replica's folder it works in, and the steps it waits for."
-    name:str; notebook:Path; folder:Path; params:dict; makes:str; needs:list = field(default_factory=list); key:str = ""
+    name:str; notebook:Path; folder:Path; params:dict; makes:str; needs:list = field(default_factory=list); key:str = ""; seed:int|None = None  # None: for every seed
     @property
-    def label(self): return f"{self.name} seed {self.params['seed']}" if "seed" in self.params else self.name
+    def label(self): return self.name if self.seed is None else f"{self.name} seed {self.seed}"
     @property
     def record(self): return RunRecord(self.folder)
     @property
     def done(self): return self.record.stage_done(self.name, self.key) and (self.folder/self.makes).exists()
 
-# %% ../nbs/4_workbench/42_runs.ipynb #e668b62d
+# %% ../nbs/4_workbench/42_runs.ipynb #23972ddb
 DESCRIBES_ONLY = ("out", "device", "workers", "superpixels")  # parameters that do not change what a step computes
 def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
@@ -109,7 +109,7 @@ def _step(name, spec, folder, params, given, needs, data_key):
     mine = {k: v for k, v in merge(params, given).items() if k in notebook_parameters(notebook)}
     decides = {k: v for k, v in mine.items() if k not in DESCRIBES_ONLY}
     key = fingerprint(__version__, notebook, decides, data_key, [n.key for n in needs], params["threads"])
-    return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key)
+    return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
 
 # %% ../nbs/4_workbench/42_runs.ipynb #5eb1c640
 def _replica(method, out, params, seed, first, data, data_key, shared):
@@ -264,18 +264,18 @@ def run_steps(steps, # of `Step`
     except BaseException: pool.stop(); raise
     finally: bar.close()
 
-# %% ../nbs/4_workbench/42_runs.ipynb #3f5c7751
+# %% ../nbs/4_workbench/42_runs.ipynb #fc2643de
 def _describe(steps, overrides, say):
     "Print the preset's overrides and each step with what would happen to it."
     if overrides: say("This dataset's preset overrides the dissertation's settings: " + ", ".join(f"{k}={v}" for k, v in overrides.items()))
-    for s in steps: say(f"  {'skip' if s.done else 'run '}  {s.label:<28} {s.folder/s.makes}")
+    for s in steps: say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {os.path.relpath(s.folder/s.makes)}")
 
-# %% ../nbs/4_workbench/42_runs.ipynb #d6c17e5f
+# %% ../nbs/4_workbench/42_runs.ipynb #027e4a0e
 def _begin(steps, method, data, params, overrides):
     "Write every replica's record before its first step."
     ds = open_dataset(data)
     for folder in dict.fromkeys(s.folder for s in steps):
-        mine = next((s.params["seed"] for s in steps if s.folder == folder and "seed" in s.params), None)
+        mine = next(s.seed for s in steps if s.folder == folder and s.seed is not None)
         RunRecord(folder).create(method=method, data=dict(spec=str(data), name=ds.name, root=str(ds.root), classes=ds.classes, train=len(ds.ids("train")), val=len(ds.ids("val")), fingerprint=ds.fingerprint("train")),
             label_source=ds.label_source, parameters=params, overrides=overrides, seed=mine, effective_batch=params.get("seg_batch"), scales=dict(train=params.get("train_scales"), test=params.get("test_scales")),
             saliency_source=None, supervision="image-level labels only" + (" (the segmenter named masks is an upper bound and sees ground truth)" if "masks" in params["compare"] else ""))
