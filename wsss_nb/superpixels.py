@@ -101,16 +101,17 @@ def _partition_batch(A, tau):
         d.index_add_(0, k, adj[k, q].int(), alpha=-1)
         d[k, q] = 2*N
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #e26f239e
+# %% ../nbs/3_clustering/30_superpixels.ipynb #f544823e
 def discover_batch(
     F,        # (B,N,D) tensor
     tau=0.3,  # as in `discover`
 ):            # (B,N) int32 tensor, on the device of F
     "`discover`, lowest degree first, for a batch on its device."
     _check(tau)
-    check_array("features", F, 3, error=DataError)
+    check_array("features", F, 3, finite=False, error=DataError)
     if F.device.type == "cpu": return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
     norm = F.float().norm(dim=2, keepdim=True)
+    need(bool(norm.isfinite().all()), "features hold NaN or infinite values", DataError)  # they show in the norms
     need(bool((norm > 0).all()), "a feature vector has zero norm: it has no direction to compare", DataError)
     f = F.float() / norm
     return _partition_batch(f @ f.mT, tau)
