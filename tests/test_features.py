@@ -159,7 +159,7 @@ def test_mini_is_the_recorded_one(tmp_path, monkeypatch):
 
 def test_cache(tmp_path, monkeypatch):
     image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    a, b = load("rgb"), load("mini", "random")
+    a = load("rgb")
     first = cached(image, a, tmp_path)
     monkeypatch.setattr(features, "extract", lambda *x: pytest.fail("computed again"))
     again = cached(image, a, tmp_path)
