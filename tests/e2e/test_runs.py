@@ -16,8 +16,8 @@ ARTEFACTS = ("superpixels", "classifier", "cam", "pseudo", "seeds", "segmenter",
 
 
 def artefacts(out):
-    "What a run made, by content: maps, arrays and weights (logs and records hold times)."
-    files = (f for a in ARTEFACTS for f in (Path(out)/a).rglob("*") if f.suffix in (".png", ".npz", ".safetensors"))
+    "What a run made, by content: maps, arrays and weights. Logs, records and checkpoints (which keep the log) hold times."
+    files = (f for a in ARTEFACTS for f in (Path(out)/a).rglob("*") if f.suffix in (".png", ".npz", ".safetensors") and f.stem != "checkpoint")
     return {str(f.relative_to(out)): sha256(f) for f in files}
 
 
