@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'RUN_DEFAULTS', 'PRESETS', 'LIMITS', 'CHOICES', 'DESCRIBES_ONLY', 'training_folder', 'notebook_parameters',
-           'check_parameters', 'Step', 'plan', 'execute_step', 'run_steps', 'run_method']
+           'notebook_code', 'check_parameters', 'Step', 'plan', 'execute_step', 'run_steps', 'run_method']
 
 # %% ../nbs/4_workbench/42_runs.ipynb #979fe04d
 import ast, os, signal, subprocess, sys, threading, time
@@ -50,6 +50,12 @@ def notebook_parameters(path)->dict: # name -> default
     "The parameters a notebook takes, read from its tagged cell."
     from papermill import inspect_notebook
     return {k: ast.literal_eval(v["default"]) for k, v in inspect_notebook(str(path)).items()}
+
+# %% ../nbs/4_workbench/42_runs.ipynb #fe2e2a4f
+@lru_cache
+def notebook_code(path)->list: # sources of the code cells
+    "What a notebook does, without its prose and pictures."
+    return [c["source"] for c in read_json(path, RunError)["cells"] if c["cell_type"] == "code"]
 
 # %% ../nbs/4_workbench/42_runs.ipynb #40a1157c
 def _parse(text):
@@ -101,14 +107,14 @@ class Step:
     @property
     def done(self): return self.record.stage_done(self.name, self.key) and (self.folder/self.makes).exists()
 
-# %% ../nbs/4_workbench/42_runs.ipynb #23972ddb
+# %% ../nbs/4_workbench/42_runs.ipynb #b2dc2a68
 DESCRIBES_ONLY = ("out", "device", "workers", "superpixels")  # parameters that do not change what a step computes
 def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
     notebook = training_folder()/f"{name.split(':')[0]}.ipynb"
     mine = {k: v for k, v in merge(params, given).items() if k in notebook_parameters(notebook)}
     decides = {k: v for k, v in mine.items() if k not in DESCRIBES_ONLY}
-    key = fingerprint(__version__, notebook, decides, data_key, [n.key for n in needs], params["threads"])
+    key = fingerprint(__version__, notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
     return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
 
 # %% ../nbs/4_workbench/42_runs.ipynb #5eb1c640
