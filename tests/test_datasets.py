@@ -63,7 +63,7 @@ def errors(ds): return [p for p in D.check_dataset(ds) if p.severity == "error"]
 def test_own(tmp_path):
     ds = D.open_dataset(make_own(tmp_path/"mine"))
     assert ds.name == "mine" and ds.classes == ("cat", "dog") and ds.n_classes == 2 and ds.label_source == "labels.csv"
-    assert ds.ids() == ("a", "b", "c") and ds.ids("val") == ("c",)
+    assert ds.ids() == ("a", "b") and ds.ids("val") == ("c",)
     assert ds.present("b").tolist() == [True, True] and ds.present("a").tolist() == [True, False] and ds.present("a").dtype == bool
     assert ds.image("b").shape == (40, 50, 3) and (ds.mask("c") == box()).all() and not ds.has_mask("a")
     with pytest.raises(DataError, match="a.png"): ds.mask("a")
@@ -74,10 +74,16 @@ def test_present_cannot_be_spoilt(tmp_path):
     assert ds.present("a").tolist() == [True, False]
 
 @pytest.mark.parametrize("lists,train,val", [
-    (dict(train=["a"], val=["b"]), ("a",), ("b",)), (dict(val=["b", "c"]), ("a",), ("b", "c")), (dict(train=["a", "b"]), ("a", "b"), ("c",)), ({}, ("a", "b", "c"), ("c",))])
+    (dict(train=["a"], val=["b"]), ("a",), ("b",)), (dict(val=["b", "c"]), ("a",), ("b", "c")), (dict(train=["a", "b"]), ("a", "b"), ("c",)), ({}, ("a", "b"), ("c",))])
 def test_own_splits(tmp_path, lists, train, val):
     ds = D.open_dataset(make_own(tmp_path/"mine", **lists))
     assert ds.ids("train") == train and ds.ids("val") == val
+
+def test_own_holds_out_every_fifth_where_all_have_masks(tmp_path):
+    root = make_own(tmp_path/"mine")
+    for o in "ab": (root/"masks"/f"{o}.png").write_bytes((root/"masks/c.png").read_bytes())
+    ds = D.open_dataset(root)
+    assert ds.ids("val") == ("a",) and ds.ids("train") == ("b", "c")  # judged pictures are never learned from
 
 def test_own_classes_keep_their_order(tmp_path):
     root = make_own(tmp_path/"mine"); (root/"classes.txt").write_text("dog\nbird\n\ncat\n")
@@ -88,7 +94,7 @@ def test_own_forgives(tmp_path):
     root = make_own(tmp_path/"mine")
     (root/"labels.csv").write_bytes("\ufefffile, labels\r\na.png , cat ;\r\n b, dog; cat\r\nimages/c.png,dog\r\n".encode())
     ds = D.open_dataset(root)
-    assert ds.ids() == ("a", "b", "c") and ds.classes == ("cat", "dog")
+    assert ds.ids() == ("a", "b") and ds.ids("val") == ("c",) and ds.classes == ("cat", "dog")
 
 @pytest.mark.parametrize("text,words", [
     ("file,labels\na.png,\n", "label of a is empty"), ("file,labels\na.png,cat\na.png,dog\n", "id a is there more than once"),

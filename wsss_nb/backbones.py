@@ -118,7 +118,7 @@ def _hub_answers(seconds=3):
     except OSError: return False
     return True
 
-# %% ../nbs/1_nets/10_backbones.ipynb #e63addf7
+# %% ../nbs/1_nets/10_backbones.ipynb #4dcd6286
 def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
              download=True # fetch it where it is not in the cache
             )->Path:
@@ -127,8 +127,8 @@ def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
     hits = [h for f in names if isinstance(h := try_to_load_from_cache(repo, f), str)]
     if hits: return Path(hits[0])
     why = WeightsError(f"the weights of {model} are not on this machine and cannot be fetched: "
-        f"get {names[0]} of the Hugging Face repository {repo} and pass its path as weights=PATH, or run `hf download {repo}` elsewhere and copy "
-        f"models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}; weights='random' is an untrained net")
+        f"get {names[0]} of the Hugging Face repository {repo} and give its path (run: features_weights=, cls_init= or seg_init=; superpixels: --weights), or run `hf download {repo}` elsewhere and copy "
+        f"models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. features=mini and the net small need no download")
     if not (download and _hub_answers()): raise why
     try: return Path(hf_hub_download(repo, names[0]))
     except Exception as e: raise why from e
@@ -184,7 +184,7 @@ def _source(name, weights):
          "and pass its path as weights=PATH, or weights='random' for an untrained net", WeightsError)
     return hub_file(TIMM[name])
 
-# %% ../nbs/1_nets/10_backbones.ipynb #d0a0bc66
+# %% ../nbs/1_nets/10_backbones.ipynb #820b6c7b
 def create(name, # "small", "resnet50", "resnet101", "vgg16" or "resnet38"
            weights="imagenet", # "imagenet", "scenes" (small), "random" (never unasked), or the path of a file
            output_stride=8 # image pixels per output pixel; ResNet-50/101 also 16 and 32
@@ -197,5 +197,5 @@ def create(name, # "small", "resnet50", "resnet101", "vgg16" or "resnet38"
     model = BACKBONES[name](output_stride).to(memory_format=torch.channels_last)
     model.name = name
     digest = load_into(model, file) if file else None
-    model.init = dict(name=name, source=TIMM[name] if weights == "imagenet" else str(weights), sha256=digest)
+    model.init = dict(name=name, source=TIMM[name] if weights == "imagenet" else f"scenes: {read_json(DATA/'small.json')['learned']}" if weights == "scenes" else str(weights), sha256=digest)
     return model

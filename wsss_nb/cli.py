@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'pictures', 'superpixels_command', 'parameters', 'run_command',
-           'check_machine', 'doctor', 'parser', 'parse', 'main']
+           'params_command', 'check_machine', 'doctor', 'parser', 'parse', 'main']
 
 # %% ../nbs/4_workbench/45_cli.ipynb #22bf0ecb
 import argparse, os, shutil, signal, sys
@@ -14,12 +14,20 @@ from functools import lru_cache, partial
 from multiprocessing import parent_process
 from pathlib import Path
 
-# %% ../nbs/4_workbench/45_cli.ipynb #b0051da9
+# %% ../nbs/4_workbench/45_cli.ipynb #4b649f86
+def _summary(ds):
+    "What a dataset is, in a line."
+    held = "nothing held out: give a val.txt to be judged" if not ds.ids("val") else f"{len(ds.ids('val'))} held out, {sum(map(ds.has_mask, ds.ids('val')))} of them with a mask"
+    return f"{ds.name}: {len(ds.ids('train'))} pictures to learn from, {held}; {ds.n_classes} classes; image labels from {ds.label_source}"
+
+# %% ../nbs/4_workbench/45_cli.ipynb #4927ff55
 def data_check(args)->int: # 0, or 1 if there are errors
     "`wsss-nb data check`: every bad file of a dataset, one line each. Raises `DataError` where there is nothing to look at."
     from wsss_nb.datasets import check_dataset, open_dataset, print_problems
     if not Path(args.path).exists(): open_dataset(args.path)  # a name, or an error
-    return print_problems(check_dataset(args.path))
+    problems = check_dataset(args.path)
+    if not any(p.severity == "error" for p in problems): print(_summary(open_dataset(args.path)))
+    return print_problems(problems)
 
 # %% ../nbs/4_workbench/45_cli.ipynb #04ae981d
 def data_get(args)->int:
@@ -151,6 +159,15 @@ def run_command(args)->int:
     from wsss_nb.tables import write_report
     run_method(args.method, args.data, Path(args.out), parameters(args.parameters), dry_run=args.dry_run)
     if not args.dry_run: print(f"report: {write_report(args.out)}")
+    return 0
+
+# %% ../nbs/4_workbench/45_cli.ipynb #2362f399
+def params_command(args)->int:
+    "`wsss-nb params`: what a method's parameters are, mean and default to."
+    from wsss_nb.core import ParameterError, need
+    from wsss_nb.runs import METHODS, explain_parameters
+    need(args.method in METHODS, f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
+    for name, default, what, where in explain_parameters(args.method): print(f"{name:18} {default:18} {what}  [{where}]")
     return 0
 
 # %% ../nbs/4_workbench/45_cli.ipynb #0326ecd4
@@ -294,18 +311,18 @@ def _add_superpixels(commands):
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     p.set_defaults(go=superpixels_command)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #6637806c
+# %% ../nbs/4_workbench/45_cli.ipynb #957dd0f5
 def _add_run(commands):
     p = commands.add_parser("run", help="run a method on a dataset", usage="wsss-nb run METHOD --data DATA --out DIR [name=value ...] [--dry-run]",
                             epilog="Parameters are name=value, such as tau=0.2 seeds=0,1,2; a name that is unknown is refused before anything starts. "
                                    "Run again after Ctrl-C or a crash: what is done is skipped.")
-    p.add_argument("method", metavar="METHOD", help="clustering")
+    p.add_argument("method", metavar="METHOD", help="clustering; `wsss-nb params clustering` lists its parameters")
     p.add_argument("--data", required=True, help="a dataset's folder (VOC, COCO or your own), or scenes")
     p.add_argument("--out", required=True, metavar="DIR", help="the run's folder")
     p.add_argument("--dry-run", action="store_true", help="list what would run, and write nothing")
     p.set_defaults(go=run_command)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #66ad91ac
+# %% ../nbs/4_workbench/45_cli.ipynb #ef9e5388
 def parser()->argparse.ArgumentParser:
     "The whole command line."
     from wsss_nb import __version__
@@ -313,6 +330,9 @@ def parser()->argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"wsss-nb {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_run, _add_superpixels, _add_data): add(commands)
+    p = commands.add_parser("params", help="list the parameters of a method")
+    p.add_argument("method", metavar="METHOD", help="clustering")
+    p.set_defaults(go=params_command)
     commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
     return top
 

@@ -7,8 +7,8 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'pick_device', 'atomic', 'write_json', 'read_json', 'sha256', 'fingerprint', 'save_weights', 'load_weights',
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
-# %% ../nbs/0_base/00_core.ipynb #e69ee108
-import hashlib, json, os, random, time
+# %% ../nbs/0_base/00_core.ipynb #40863074
+import hashlib, json, os, random, sys, time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -195,13 +195,14 @@ class _Bar(tqdm):
         for o in super().__iter__(): yield o; self._tell()
     def close(self): self._tell(final=True); super().close()
 
-# %% ../nbs/0_base/00_core.ipynb #01afc75a
+# %% ../nbs/0_base/00_core.ipynb #0cbaa9a7
 def progress(iterable=None, # what to go through; None to drive the bar by `.update`
              desc="", # the words before the bar
              total=None, # its length, where `len` does not tell
              **kw):
     "A progress bar (`tqdm.auto`: a widget in notebooks, text elsewhere)."
-    return _Bar(iterable, desc=desc, total=total, **{**dict(leave=False, dynamic_ncols=True), **kw})
+    quiet = False if "ipykernel" in sys.modules else None  # None: no bar where the output is no terminal
+    return _Bar(iterable, desc=desc, total=total, **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw})
 
 # %% ../nbs/0_base/00_core.ipynb #e07db896
 def cache_home()->Path:

@@ -159,7 +159,7 @@ def _read_rows(path, report):
     for o in _repeated(id for id, _ in rows): report(path, f"id {o} is there more than once")
     return dict(rows)
 
-# %% ../nbs/0_base/02_datasets.ipynb #094b3387
+# %% ../nbs/0_base/02_datasets.ipynb #0048cffd
 def _own_classes(root, rows, report):
     path = root/"classes.txt"
     if not path.exists(): return tuple(sorted({n for names in rows.values() for n in names}))
@@ -175,8 +175,9 @@ def _own_splits(root, files, rows, report):
     masks = {p.stem: p for p in sorted((root/"masks").glob("*.png"))}
     for o in masks:
         if o not in files: report(masks[o], "belongs to no image in images/: not used", "note")
-    train = s.get("train", tuple(o for o in rows if o not in set(s.get("val", ()))))
-    val = s.get("val", tuple(o for o in masks if o in files and o not in set(s.get("train", ()))))
+    masked = tuple(o for o in masks if o in files and o not in set(s.get("train", ())))
+    val = s.get("val", masked if len(masked) < len(rows) else masked[::5] if len(rows) > 1 else ())  # all have masks and no list says which to hold out: every fifth
+    train = s.get("train", tuple(o for o in rows if o not in set(val)))
     return {**s, "train": train, "val": val}
 
 # %% ../nbs/0_base/02_datasets.ipynb #053d059b

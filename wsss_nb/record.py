@@ -77,7 +77,7 @@ def stage_done(self:RunRecord, name:str, key:str)->bool:
     s = self.data.get("stages", {}).get(name, {})
     return s.get("status") == "done" and s.get("key") == key
 
-# %% ../nbs/0_base/07_record.ipynb #e900c4aa
+# %% ../nbs/0_base/07_record.ipynb #1b589f0e
 @patch
 @contextmanager
 def stage(self:RunRecord,
@@ -91,7 +91,7 @@ def stage(self:RunRecord,
     try: yield notes
     except BaseException as e:
         killed = isinstance(e, KeyboardInterrupt)
-        put(status="killed" if killed else "failed", error=f"{type(e).__name__}: {e}"[:2000], seconds=round(time.monotonic()-t0, 2), **notes)
+        put(status="killed" if killed else "failed", error=f"{type(e).__name__}: {e}"[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
         raise
     put(status="done", finished=_now(), seconds=round(time.monotonic()-t0, 2), **notes)
 

@@ -80,10 +80,10 @@ def as_text(table)->str:
     line = lambda r: "  ".join(str(c).ljust(w[0]) if i == 0 else str(c).rjust(w[i]) for i, c in enumerate(r))
     return "\n".join([table["title"], line(rows[0]), "  ".join("-"*n for n in w), *map(line, rows[1:])])
 
-# %% ../nbs/4_workbench/43_tables.ipynb #93493af3
-FIGURES = (("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped. Growth starts from the initial seed every time (3.6, 3.7).", ""),
+# %% ../nbs/4_workbench/43_tables.ipynb #cf963330
+FIGURES = (("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
            ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
-           ("predictions.png", "Held-out pictures", "Photograph, truth, and what each segmenter says (with CRF, first seed of the run).", ""),
+           ("predictions.png", "Predictions", "Held-out pictures (training pictures where nothing is held out): photograph, truth where there is one, and what each segmenter says (with CRF, first seed of the run).", ""),
            ("seeds.png", "From CAM to seed", "CAM, superpixels, initial seed, and the plain pseudo-label.", ""),
            ("superpixels.png", "Superpixels", "Discovered first is bright, last is dark. A superpixel need not be connected, and nobody fixes how many there are.", ""),
            ("classifier.png", "The classifier", "Loss of the multi-label classifier (3.2) while it learns.", "small"))
