@@ -124,11 +124,13 @@ def _lead(d, ms):
     n = len(ms)
     return f"From photographs and the names of what they show, to masks: superpixels from self-supervised features, seeds from a classifier, regions that grow while a segmenter learns. {'Mean ± standard deviation over ' + str(n) + ' seeds.' if n > 1 else 'A single seed.' if n else 'No ground truth: pictures only.'}"
 
-# %% ../nbs/4_workbench/43_tables.ipynb #09944d47
+# %% ../nbs/4_workbench/43_tables.ipynb #cd042ee4
 def _notes(d, ms):
     "What a reader must know before quoting a number."
     random = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and str(i.get("source", "")).startswith("random")]
     notes = ["These are scores on the built-in synthetic scenes. They show that the method works from end to end and how its parts compare; they say nothing about VOC or COCO."] if d.get("data", {}).get("name") == "scenes" else []
+    small = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and i.get("name") in ("small", "mini")]
     if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation's nets started from ImageNet; low scores here are what that costs.")
+    elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used DINO ViT-B/8 and ResNets from ImageNet; low scores here are what their absence costs, not what the method can do.")
     if not ms: notes.append("This dataset has no masks for its held-out pictures, so nothing could be scored.")
     return notes
