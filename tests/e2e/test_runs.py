@@ -115,3 +115,23 @@ def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
         os.kill(p.pid, signal.SIGKILL); p.wait()
     steps = run_method("clustering", str(world), out, TINY)
     assert all(s.done for s in steps) and artefacts(out) == artefacts(base)
+
+
+def test_photographs_and_names_alone(world, tmp_path, monkeypatch):
+    "No masks, nothing held out, and a folder called like the library where the user stands: masks come out all the same."
+    mine = shutil.copytree(world, tmp_path/"mine", ignore=shutil.ignore_patterns("masks", "*.txt", "scenes.json"))
+    (tmp_path/"wsss_nb").mkdir()
+    monkeypatch.chdir(tmp_path)
+    run_method("clustering", "mine", "out", {**TINY, "compare": [], "cls_epochs": 1, "seg_epochs": 1})
+    assert len(list((tmp_path/"out/predictions/segmenter").glob("*.png"))) == 12 and not (tmp_path/"out/metrics.json").exists()
+    from wsss_nb.tables import write_report
+    assert "nothing could be scored" in write_report(tmp_path/"out").read_text()
+
+
+def test_a_failing_stage_says_why(world, tmp_path):
+    bad = shutil.copytree(world, tmp_path/"bad")
+    victim = sorted((bad/"images").glob("train*"))[3]
+    victim.write_bytes(victim.read_bytes()[:-300])
+    with pytest.raises(RunError, match=f"t20_superpixels failed: DataError.*{victim.stem}"):
+        run_method("clustering", str(bad), tmp_path/"out", TINY)
+    assert read_json(tmp_path/"out/run.json")["stages"]["t20_superpixels"]["status"] == "failed"
