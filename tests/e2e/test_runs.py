@@ -133,5 +133,5 @@ def test_a_failing_stage_says_why(world, tmp_path):
     victim = sorted((bad/"images").glob("train*"))[3]
     victim.write_bytes(victim.read_bytes()[:-300])
     with pytest.raises(RunError, match=f"t20_superpixels failed: DataError.*{victim.stem}"):
-        run_method("clustering", str(bad), tmp_path/"out", TINY)
+        run_method("clustering", str(bad), tmp_path/"out", {**TINY, "jobs": 1})
     assert read_json(tmp_path/"out/run.json")["stages"]["t20_superpixels"]["status"] == "failed"
