@@ -356,7 +356,7 @@ def _hush():
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 2
 
-# %% ../nbs/4_workbench/45_cli.ipynb #61f7e38f
+# %% ../nbs/4_workbench/45_cli.ipynb #ad0f2f43
 def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 stopped by Ctrl-C
     "The command `wsss-nb`."
     try:
@@ -367,7 +367,7 @@ def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 st
         sys.stdout.flush()  # here, where a reader that is gone can be answered
         return code
     except BrokenPipeError: return _hush()
-    except OSError as e: return _complain(": ".join(str(o) for o in (e.filename, e.strerror or e) if o))
+    except OSError as e: return _complain(": ".join(str(o) for o in (e.filename, e.strerror or e) if o) + " (the output cannot be written there: free some disk, or choose another --out)")
     except KeyboardInterrupt:
         print("wsss-nb: stopped; run the same command again to go on", file=sys.stderr)
         return 130
