@@ -119,7 +119,7 @@ def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
 
 def test_photographs_and_names_alone(world, tmp_path, monkeypatch):
     "No masks, nothing held out, and a folder called like the library where the user stands: masks come out all the same."
-    mine = shutil.copytree(world, tmp_path/"mine", ignore=shutil.ignore_patterns("masks", "*.txt", "scenes.json"))
+    shutil.copytree(world, tmp_path/"mine", ignore=shutil.ignore_patterns("masks", "*.txt", "scenes.json"))
     (tmp_path/"wsss_nb").mkdir()
     monkeypatch.chdir(tmp_path)
     run_method("clustering", "mine", "out", {**TINY, "compare": [], "cls_epochs": 1, "seg_epochs": 1})
