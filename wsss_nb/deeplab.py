@@ -110,16 +110,16 @@ def weights_meta(path)->dict:
         with safe_open(path, "pt") as f: return json.loads((f.metadata() or {}).get("wsss_nb", "{}"))
     except (SafetensorError, ValueError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
 
-# %% ../nbs/1_nets/12_deeplab.ipynb #a778cb2c
+# %% ../nbs/1_nets/12_deeplab.ipynb #417cb65e
 def load_model(path, # model.safetensors, or the folder that holds it
                kind, # "deeplab" or "classifier"
-               build): # (backbone, C) -> network
+               build): # (backbone, C, **what `meta["head"]` holds) -> network
     "The network that `save_model` left at `path`, in eval mode, with `.classes` and `.init`. Raises `WeightsError`."
     path = Path(path); path = path/"model.safetensors" if path.is_dir() else path
     meta = weights_meta(path)
     need(meta.get("kind") == kind, f"{path} holds no {kind}, but {meta.get('kind', 'weights without a description')}", WeightsError)
     tensors = load_weights(path)  # before building: a damaged file is named first
-    model = build(create(meta["net"], "random", output_stride=meta["output_stride"]), len(meta["classes"]))
+    model = build(create(meta["net"], "random", output_stride=meta["output_stride"]), len(meta["classes"]), **meta.get("head", {}))
     model.load_state_dict(tensors)
     model.classes, model.init = tuple(meta["classes"]), meta["init"]
     return model.eval()
