@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['DILATIONS', 'Classifier', 'classification_loss', 'fuse_cams', 'cam_loss', 'DilatedClassifier', 'dilation_loss',
-           'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier', 'fit_classifier']
+           'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier', 'fit_classifier',
+           'create_backbone']
 
-# %% ../nbs/2_masking/20_classifier.ipynb #e5e40939
+# %% ../nbs/2_masking/20_classifier.ipynb #885bb4c8
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .backbones import create
-from .core import DataError, ParameterError, check_array, need, progress, seed_everything, write_json
+from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
 from .deeplab import load_model, padded, save_model
 from .train import fit, image_batches
 from .transforms import Augment, to_tensor
@@ -164,3 +165,13 @@ def fit_classifier(ds, split="train", # a `Dataset`
     if test_split and ds.ids(test_split): rows[-1] |= score_classifier(model, ds, test_split)
     write_json(Path(folder)/"metrics.json", rows[-1])
     return model, rows
+
+# %% ../nbs/2_masking/20_classifier.ipynb #96620efe
+def create_backbone(net, init, output_stride=8):
+    "`backbones.create`, or for an init of `classifier:PATH` the backbone of that classifier. Raises `ParameterError`, `WeightsError`."
+    if not str(init).startswith("classifier:"): return create(net, init, output_stride=output_stride)
+    path = Path(str(init).removeprefix("classifier:"))
+    backbone = load_classifier(path).backbone
+    need(backbone.name == net, f"{path} is a classifier on {backbone.name}, but the segmenter's net is {net}: choose the same", ParameterError)
+    backbone.init = dict(name=net, source="classifier", sha256=sha256(path/"model.safetensors" if path.is_dir() else path))
+    return backbone

@@ -5,18 +5,18 @@
 # %% auto #0
 __all__ = ['superpixel_scores', 'grow', 'grow_batch', 'seed_loss', 'growing_loss', 'fit_segmenter']
 
-# %% ../nbs/3_clustering/32_growing.ipynb #9ccd9128
+# %% ../nbs/3_clustering/32_growing.ipynb #47091812
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .backbones import create
-from .classifier import load_classifier
-from .core import DataError, ParameterError, check_array, fingerprint, need, seed_everything, sha256
+from .classifier import create_backbone
+from .core import DataError, ParameterError, check_array, fingerprint, need, seed_everything
 from .deeplab import DeepLab, multi_scale, predict, save_model
 from .images import read_labels, read_mask, write_mask
-from .train import fit, image_batches
+from .masking import set_mean
+from .train import fit, image_batches, map_files
 from .transforms import Augment
 
 # %% ../nbs/3_clustering/32_growing.ipynb #09504b95
@@ -91,12 +91,7 @@ def grow_batch(
     c = _choose(s, allowed, beta_bg, beta_fg).flatten()                            # (B·n,)
     return torch.where(free, c[at].to(seed.dtype), seed)
 
-# %% ../nbs/3_clustering/32_growing.ipynb #123e0a15
-def _set_mean(logp, s):
-    "(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one. `where`, not a product: 0·∞ is NaN"
-    return torch.where(s, logp, 0).sum((1, 2))/s.sum((1, 2)).clamp(min=1)
-
-# %% ../nbs/3_clustering/32_growing.ipynb #2e1e3c7b
+# %% ../nbs/3_clustering/32_growing.ipynb #c40c5402
 def seed_loss(
     logits,  # (B,C+1,H,W)
     seed,    # (B,H,W) integers: 0…C, 255 unlabeled
@@ -108,7 +103,7 @@ def seed_loss(
     labelled = seed != 255
     need(bool(((0 <= seed) & (seed < K) | ~labelled).all()), f"the seed holds an id that is neither one of 0…{K - 1} nor 255", DataError)
     logp = logits.log_softmax(1).gather(1, torch.where(labelled, seed, 0)[:, None])[:, 0]  # (B,H,W)
-    return -(_set_mean(logp, seed == 0) + _set_mean(logp, labelled & (seed > 0))).mean()
+    return -(set_mean(logp, seed == 0) + set_mean(logp, labelled & (seed > 0))).mean()
 
 # %% ../nbs/3_clustering/32_growing.ipynb #720b2013
 def growing_loss(
@@ -125,25 +120,6 @@ def growing_loss(
         L = grow_batch(L, H, sp, batch["present"].bool(), beta_bg, beta_fg)
     inside = L.numel() if sp is None else (sp >= 0).sum()
     return sum(seed_loss(z.float(), L) for z in Z) / len(Z), dict(labelled=(L != 255).sum() / inside)
-
-# %% ../nbs/3_clustering/32_growing.ipynb #20e47301
-def _backbone(net, init, output_stride):
-    "`backbones.create`, or for `classifier:PATH` the backbone of that classifier"
-    if not str(init).startswith("classifier:"): return create(net, init, output_stride=output_stride)
-    path = Path(str(init).removeprefix("classifier:"))
-    backbone = load_classifier(path).backbone
-    need(backbone.name == net, f"{path} is a classifier on {backbone.name}, but the segmenter's net is {net}: choose the same", ParameterError)
-    backbone.init = dict(name=net, source="classifier", sha256=sha256(path/"model.safetensors" if path.is_dir() else path))
-    return backbone
-
-# %% ../nbs/3_clustering/32_growing.ipynb #871b7881
-def _map_files(ds, ids, targets, superpixels):
-    "{id: {map's name: file}}; `DataError` for the first that is missing"
-    folders = dict(seed=targets) | (dict(sp=superpixels) if superpixels else {})
-    files = {id: {k: Path(f)/f"{id}.png" for k, f in folders.items()} for id in ids}
-    lost = [p for fs in files.values() for p in fs.values() if not p.is_file()]
-    need(not lost, f"{len(lost)} maps for the {len(ids)} images of {ds.name} are missing, the first is {lost[:1] and lost[0]}: run the stage that writes them", DataError)
-    return files
 
 # %% ../nbs/3_clustering/32_growing.ipynb #df69b3e8
 def _read_maps(files, n_classes):
@@ -172,7 +148,7 @@ def _both(*fns):
         return row
     return call
 
-# %% ../nbs/3_clustering/32_growing.ipynb #2c8387a4
+# %% ../nbs/3_clustering/32_growing.ipynb #6a0553e6
 def fit_segmenter(
     ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, random, a path, or classifier:PATH
     *, targets, folder,              # folder of label maps <id>.png (255 unlabeled); where the training goes
@@ -185,9 +161,9 @@ def fit_segmenter(
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/
     "Train a DeepLab on seeds that grow (§3.3.3), or on labels as they are. Ground-truth masks are never opened."
     args, ids = dict(locals()), ds.ids(split)
-    files = _map_files(ds, ids, targets, superpixels)
+    files = map_files(ds, ids, **dict(seed=targets) | (dict(sp=superpixels) if superpixels else {}))
     seed_everything(seed)
-    model = DeepLab(_backbone(net, init, output_stride), ds.n_classes+1)
+    model = DeepLab(create_backbone(net, init, output_stride), ds.n_classes+1)
     batches = image_batches(ds, ids, lambda id: _read_maps(files[id], ds.n_classes), Augment(crop, scales, color=color), batch, seed, workers)
     what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
     same = {k: args[k] for k in "batch crop scales color train_scales loss_stride beta_bg beta_fg".split()}
