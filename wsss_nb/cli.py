@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'pictures', 'superpixels_command', 'parameters', 'run_command',
-           'params_command', 'check_machine', 'doctor', 'parser', 'parse', 'main']
+           'report_command', 'params_command', 'check_machine', 'doctor', 'parser', 'parse', 'main']
 
 # %% ../nbs/4_workbench/45_cli.ipynb #22bf0ecb
 import argparse, os, shutil, signal, sys
@@ -161,6 +161,13 @@ def run_command(args)->int:
     if not args.dry_run: print(f"report: {write_report(args.out)}")
     return 0
 
+# %% ../nbs/4_workbench/45_cli.ipynb #71bba00b
+def report_command(args)->int:
+    "`wsss-nb report`: one page for one or more runs, side by side."
+    from wsss_nb.tables import write_report
+    print(f"report: {write_report(*args.runs, to=args.out)}")
+    return 0
+
 # %% ../nbs/4_workbench/45_cli.ipynb #2362f399
 def params_command(args)->int:
     "`wsss-nb params`: what a method's parameters are, mean and default to."
@@ -311,18 +318,18 @@ def _add_superpixels(commands):
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     p.set_defaults(go=superpixels_command)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #957dd0f5
+# %% ../nbs/4_workbench/45_cli.ipynb #ed139d19
 def _add_run(commands):
     p = commands.add_parser("run", help="run a method on a dataset", usage="wsss-nb run METHOD --data DATA --out DIR [name=value ...] [--dry-run]",
                             epilog="Parameters are name=value, such as tau=0.2 seeds=0,1,2; a name that is unknown is refused before anything starts. "
                                    "Run again after Ctrl-C or a crash: what is done is skipped.")
-    p.add_argument("method", metavar="METHOD", help="clustering; `wsss-nb params clustering` lists its parameters")
+    p.add_argument("method", metavar="METHOD", help="clustering or masking; `wsss-nb params METHOD` lists its parameters")
     p.add_argument("--data", required=True, help="a dataset's folder (VOC, COCO or your own), or scenes")
     p.add_argument("--out", required=True, metavar="DIR", help="the run's folder")
     p.add_argument("--dry-run", action="store_true", help="list what would run, and write nothing")
     p.set_defaults(go=run_command)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #ef9e5388
+# %% ../nbs/4_workbench/45_cli.ipynb #26f7f489
 def parser()->argparse.ArgumentParser:
     "The whole command line."
     from wsss_nb import __version__
@@ -331,8 +338,12 @@ def parser()->argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for add in (_add_run, _add_superpixels, _add_data): add(commands)
     p = commands.add_parser("params", help="list the parameters of a method")
-    p.add_argument("method", metavar="METHOD", help="clustering")
+    p.add_argument("method", metavar="METHOD", help="clustering or masking")
     p.set_defaults(go=params_command)
+    p = commands.add_parser("report", help="write the page of one or more runs")
+    p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder")
+    p.add_argument("--out", metavar="FILE", help="the page (default: report.html in the first run's folder)")
+    p.set_defaults(go=report_command)
     commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
     return top
 

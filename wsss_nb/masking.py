@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['set_mean', 'saliency_loss', 'attention_map', 'masked_image', 'mean_color', 'erased', 'attention_loss', 'draw_b',
-           'total_attention_loss', 'masking_loss', 'freeze', 'fit_masking']
+           'total_attention_loss', 'masking_loss', 'freeze', 'load_judge', 'fit_masking']
 
 # %% ../nbs/2_masking/23_masking.ipynb #9932a9fe
 from pathlib import Path
@@ -140,17 +140,6 @@ def freeze(classifier):
     if isinstance(classifier, DilatedClassifier): classifier.head = classifier.head[:1]
     return classifier.eval().requires_grad_(False)
 
-# %% ../nbs/2_masking/23_masking.ipynb #d36f080e
-def _judge(path, ds, paths, device):
-    "The frozen classifier at `path` on `device`, and its SHA-256; `None`s for no path"
-    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
-    if not paths: return None, None
-    need(path, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
-    path = Path(path)/"model.safetensors" if Path(path).is_dir() else Path(path)
-    classifier = load_classifier(path)
-    need(classifier.classes == tuple(ds.classes), f"the classifier {path} was trained for other classes than {ds.name} has: {_difference(classifier.classes, ds.classes)}; train one on this dataset", DataError)
-    return freeze(classifier).to(pick_device(device), memory_format=torch.channels_last), sha256(path)
-
 # %% ../nbs/2_masking/23_masking.ipynb #0922978b
 def _difference(theirs, ours):
     "In words: which names differ, or their order"
@@ -158,7 +147,15 @@ def _difference(theirs, ours):
     if set(theirs) == set(ours): return "the names are the same, but in another order"
     return f"it knows {only(theirs, ours) or 'none'} besides, and lacks {only(ours, theirs) or 'none'}"
 
-# %% ../nbs/2_masking/23_masking.ipynb #7689e4f2
+# %% ../nbs/2_masking/23_masking.ipynb #56e95fae
+def load_judge(path, ds, device="cpu"):
+    "The frozen classifier at `path` (a file or its folder), and its SHA-256. Raises `DataError` where it knows other classes than the dataset."
+    path = Path(path)/"model.safetensors" if Path(path).is_dir() else Path(path)
+    classifier = load_classifier(path)
+    need(classifier.classes == tuple(ds.classes), f"the classifier {path} was trained for other classes than {ds.name} has: {_difference(classifier.classes, ds.classes)}; train one on this dataset", DataError)
+    return freeze(classifier).to(pick_device(device), memory_format=torch.channels_last), sha256(path)
+
+# %% ../nbs/2_masking/23_masking.ipynb #db8b7a86
 def fit_masking(
     ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, scenes, random, a path, or classifier:PATH
     *, saliency, folder,             # folder of maps <id>.png of 0, 1, 255; where the training goes
@@ -171,10 +168,12 @@ def fit_masking(
     "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
     args, ids = dict(locals()), ds.ids(split)
     files = map_files(ds, ids, saliency=saliency)
-    judge, judge_sha = _judge(classifier, ds, paths, device)
-    mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))
+    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
+    need(classifier or not paths, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
+    judge, judge_sha = load_judge(classifier, ds, device) if paths else (None, None)
     seed_everything(seed)
     model = DeepLab(create_backbone(net, init, output_stride), ds.n_classes+1)
+    mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))
     batches = image_batches(ds, ids, lambda id: dict(saliency=read_mask(files[id]["saliency"])), Augment(crop, scales, color=color), batch, seed, workers)
     what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
     same = {k: args[k] for k in "batch crop scales color train_scales loss_stride paths lambda_seg".split()} | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
