@@ -79,15 +79,18 @@ def opencv_saliency(image, # (H,W,3) uint8
     span = np.ptp(S)*bool(np.ptp(image, (0, 1)).any())  # on a flat picture the spectrum is rounding noise
     return ((S-S.min())/span if span else np.zeros_like(S)).astype(np.float32)
 
-# %% ../nbs/2_masking/22_saliency.ipynb #e5a7f9d1
+# %% ../nbs/2_masking/22_saliency.ipynb #2ea09528
 def _border(hw):
     E = np.ones(hw, bool)
     E[1:-1, 1:-1] = False
     return E
 
 def _largest(area, edge): return np.arange(len(area)) == np.where(edge > 0, area, -1).argmax()  # ties: the lowest
-def _connected(area, edge): return edge > 2*np.sqrt(area)
-_RULES = dict(largest=_largest, connectivity=lambda area, edge: _connected(area, edge) if _connected(area, edge).any() else _largest(area, edge))
+def _connected(area, edge):
+    high = edge > 2*np.sqrt(area)
+    return high if high.any() else _largest(area, edge)
+
+_RULES = dict(largest=_largest, connectivity=_connected)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #cc4aa282
 def border_saliency(sp, # (H,W) whole numbers; pixels below 0 belong to no superpixel
@@ -212,13 +215,13 @@ def open_source(ds, ids, # a `Dataset` and the ids whose maps will be asked for
     if source not in _OPENERS: return _from_folder(ds, ids, source)
     return _OPENERS[source](ds, ids, superpixels=superpixels, device=device)
 
-# %% ../nbs/2_masking/22_saliency.ipynb #251f51a2
+# %% ../nbs/2_masking/22_saliency.ipynb #5cb89810
 def _picture(S):
     "A Pillow image of a map: floats in [0,1], or uint8 of 0, 1 and 255."
     if S.dtype != np.uint8: return Image.fromarray(np.rint(255*S).astype(np.uint8))
     void = S == 255
-    L = np.where(void, 127, 255*(S > 0)).astype(np.uint8)
-    return Image.fromarray(np.stack([L, 255*~void.astype(bool)], -1).astype(np.uint8) if void.any() else L)  # (H,W,2) is grey and alpha
+    L = np.where(void, 127, 255*S)
+    return Image.fromarray((np.stack([L, 255*~void], -1) if void.any() else L).astype(np.uint8))  # (H,W,2) is grey and alpha
 
 # %% ../nbs/2_masking/22_saliency.ipynb #7218f18d
 def _write_map(path, S):
