@@ -151,13 +151,13 @@ def supervision(source): # a name of `SOURCES`, or a folder
     _check_source(source)
     return SOURCES.get(source) or f"maps in the folder {Path(source).name}, made outside; how their detector was trained is unknown here"
 
-# %% ../nbs/2_masking/22_saliency.ipynb #1f382d0a
+# %% ../nbs/2_masking/22_saliency.ipynb #0c4f7ac3
 def _check_files(folder, ids, what):
     "The folder, if it has `<id>.png` for each id."
     folder = Path(folder).expanduser()
     need(folder.is_dir(), f"{folder}: no such folder of {what}s", DataError)
     missing = [i for i in ids if not (folder/f"{i}.png").is_file()]
-    there = next((p.name for p in folder.iterdir() if not p.name.startswith(".")), None)
+    there = missing and min((p.name for p in folder.iterdir() if not p.name.startswith(".")), default=None)
     need(not missing, f"{folder} lacks the {what}s of {len(missing)} of {len(ids)} images, the first is {missing[:1] and missing[0]}.png; "
          + (f"what it holds looks like {there}" if there else "it is empty"), DataError)
     return folder
