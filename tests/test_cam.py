@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
 from wsss_nb.backbones import create
-from wsss_nb.cam import compute_cam, load_cam, multi_scale_cam, normalize_cam, pseudo_label, save_cam
+from wsss_nb.cam import SCALE_SETS, compute_cam, load_cam, multi_scale_cam, normalize_cam, pseudo_label, save_cam
 from wsss_nb.classifier import Classifier
 from wsss_nb.core import DataError, ParameterError, WsssError, save_arrays
 
@@ -77,6 +77,39 @@ def test_scales_and_mirror_are_averaged(net):
     np.testing.assert_allclose(multi_scale_cam(net, image, (1, 1.5)), mean, atol=1e-6)
     both = (multi_scale_cam(net, image) + multi_scale_cam(net, image[:, ::-1])[:, :, ::-1])/2
     np.testing.assert_allclose(multi_scale_cam(net, image, flip=True), both, atol=1e-6)
+
+class Sized(torch.nn.Module):
+    "A model whose maps tell the size of what it was given: class 0 its height over 64, class 1 minus that, class 2 a ramp from left to right."
+    def __init__(self): super().__init__(); self.p = torch.nn.Parameter(torch.zeros(1))
+    def cam(self, x):
+        h, w = x.shape[-2:]
+        s, ramp = torch.full((1, h, w), h/64), torch.arange(w).expand(1, h, w)/w
+        return torch.cat([s, -s, ramp if h == 64 else 0*ramp + .5])[None]
+
+def test_maximum_over_scales_by_hand():
+    "(2.4): the positive part at each position, the highest over the scales."
+    image = np.zeros((64, 80, 3), np.uint8)
+    M = multi_scale_cam(Sized(), image, (.5, 1, 1.5), merge="max")
+    assert M.shape == (3, 64, 80) and (M[0] == 1.5).all() and not M[1].any()
+    np.testing.assert_allclose(M[2], np.maximum(.5, np.arange(80)/80)[None].repeat(64, 0))
+    np.testing.assert_allclose(multi_scale_cam(Sized(), image, (.5, 1, 1.5))[:2], np.array([1, -1])[:, None, None]*np.ones((2, 64, 80)))  # the mean keeps what is negative
+    np.testing.assert_allclose(multi_scale_cam(Sized(), image, (1,), flip=True, merge="max")[2], np.maximum(np.arange(80), np.arange(80)[::-1])[None].repeat(64, 0)/80)
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_maximum_is_that_of_the_single_scales(net, flip):
+    image = np.random.default_rng(0).integers(0, 255, (64, 80, 3), dtype=np.uint8)
+    single = [np.maximum(multi_scale_cam(net, image[:, ::-1] if f else image, (s,)), 0)[:, :, ::-1 if f else 1] for f in (False, True)[:1+flip] for s in (1, .5)]
+    np.testing.assert_allclose(multi_scale_cam(net, image, (1, .5), flip, "max"), np.max(single, 0), atol=1e-6)
+    M = compute_cam(net, image, [True, False, True, False], (1, .5), flip, merge="max")
+    assert M.min() == 0 and M[0].max() in (0, 1) and not M[1].any()
+
+def test_sets_of_scales():  # Table 2.6
+    assert SCALE_SETS == dict(S1=(.5, .75, 1, 1.25, 1.5), S2=(.5, .75, 1, 1.25), S3=(.75, 1, 1.25, 1.5), S4=(.5, .75, 1), S5=(.75, 1, 1.25), S6=(1, 1.25, 1.5), S7=(.5, 1, 1.5))
+
+@pytest.mark.parametrize("kw, match", [(dict(merge="sum"), "merge is 'sum', but must be one of mean, max"), (dict(scales=()), "positive numbers"), (dict(scales=(1, 0)), "positive numbers"), (dict(scales=(-1,)), "positive numbers")])
+def test_scales_and_merge_refused(net, kw, match):
+    for f in (lambda: multi_scale_cam(net, np.zeros((8, 8, 3), np.uint8), **kw), lambda: compute_cam(net, np.zeros((8, 8, 3), np.uint8), [True]*4, **kw)):
+        with pytest.raises(ParameterError, match=match): f()
 
 def test_no_label(net):
     with pytest.raises(DataError, match="no label"): compute_cam(net, np.zeros((8, 8, 3), np.uint8), np.zeros(4, bool))

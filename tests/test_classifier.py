@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from wsss_nb.backbones import create
-from wsss_nb.classifier import (Classifier, cam_loss, classification_loss, fit_classifier, fuse_cams, load_classifier, macro_f1, predict_labels,
-                                score_classifier)
-from wsss_nb.core import ParameterError, RunError, WsssError
+from wsss_nb.classifier import (DILATIONS, Classifier, DilatedClassifier, cam_loss, classification_loss, create_backbone, dilation_loss, fit_classifier, fuse_cams,
+                                load_classifier, macro_f1, predict_labels, score_classifier)
+from wsss_nb.core import ParameterError, RunError, WeightsError, WsssError, sha256
 from wsss_nb.datasets import open_dataset
 
 
@@ -64,6 +64,82 @@ def test_cam_loss_refuses():
     with pytest.raises(WsssError, match="M0"): cam_loss(M, M[:, :1], torch.ones(1, 2))
     with pytest.raises(WsssError, match="NaN"): cam_loss(M*float("nan"), M, torch.ones(1, 2))
 
+# the dilated blocks (2.3)
+
+class Flat(torch.nn.Module):
+    "A backbone as small as can be: (B,3,H,W) -> (B,4,H/8,W/8)."
+    num_features = 4
+    def __init__(self): super().__init__(); self.conv = torch.nn.Conv2d(3, 4, 8, stride=8)
+    def forward_features(self, x): return self.conv(x)
+
+def test_sets_of_rates():  # Table 2.7
+    assert DILATIONS == dict(D1=tuple(range(3, 25, 3)), D2=(6, 12, 18, 24), D3=(3, 6, 9), D4=(3, 6))
+
+@pytest.mark.parametrize("dilations", [(), *DILATIONS.values()])
+def test_dilated_classifier(dilations):
+    torch.manual_seed(0)
+    m, x = DilatedClassifier(Flat(), 5, width=6, dilations=dilations).eval(), torch.randn(2, 3, 48, 64)
+    with torch.no_grad(): Ms, M0, z = m.cams(x), m.cam(x), m(x)
+    assert len(Ms) == len(dilations)+1 and all(M.shape == (2, 5, 6, 8) for M in Ms)
+    assert torch.equal(Ms[0], M0) and torch.equal(Ms[0].mean((2, 3)), z)  # GAP after fc8
+    assert [b.fc6.dilation for b in m.head] == [(d, d) for d in (1, *dilations)]
+    assert all(b.fc7.dilation == b.fc8.dilation == (1, 1) for b in m.head)
+    assert all((b.fc6.kernel_size, b.fc7.kernel_size, b.fc8.kernel_size) == ((3, 3), (3, 3), (1, 1)) for b in m.head)
+    assert len({b.fc6.weight.sum().item() for b in m.head}) == len(m.head)  # every block starts from its own numbers
+
+def test_dilation_widens_what_a_position_sees():
+    torch.manual_seed(0)
+    m = DilatedClassifier(Flat(), 1, width=8, dilations=(3,))
+    f = torch.zeros(1, 4, 15, 15, requires_grad=True)
+    def reach(block): # rows that position (7,7) depends on
+        g = torch.autograd.grad(torch.nn.Sequential(block.fc6, block.fc7, block.fc8)(f)[0, 0, 7, 7], f)[0]
+        return torch.nonzero(g[0].abs().sum(0)[:, 7])[:, 0].tolist()
+    assert reach(m.head[0]) == [5, 6, 7, 8, 9]
+    assert reach(m.head[1]) == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+
+def test_width_of_the_dissertation():
+    m = DilatedClassifier(Flat(), 20)
+    assert [(c.in_channels, c.out_channels) for c in (m.head[0].fc6, m.head[0].fc7, m.head[0].fc8)] == [(4, 1024), (1024, 1024), (1024, 20)] and len(m.head) == 4
+
+def test_vgg16():
+    torch.manual_seed(0)
+    m, f = DilatedClassifier(create("vgg16", "random"), 20, dilations=()).eval(), []
+    m.head[0].fc6.register_forward_hook(lambda _, i, o: f.extend((i[0].shape, o.shape)))
+    with torch.no_grad(): M = m.cam(torch.randn(1, 3, 64, 64))
+    assert f == [(1, 512, 8, 8), (1, 1024, 8, 8)] and M.shape == (1, 20, 8, 8) and m.head[0].fc7.out_channels == 1024
+
+@pytest.mark.parametrize("kw", [dict(width=0), dict(width=-3), dict(dilations=(0,)), dict(dilations=(3, -6)), dict(dilations=(1.5,))])
+def test_dilated_classifier_refuses(kw):
+    with pytest.raises(ParameterError, match="positive whole numbers"): DilatedClassifier(Flat(), 3, **kw)
+
+def test_dilation_loss_by_hand():
+    "One picture, two classes of which the first is there, two positions, two dilated blocks."
+    m = lambda *rows: torch.tensor(rows).view(1, 2, 1, 2)
+    Ms = [m([2., -1.], [0., 0.]), m([4., 3.], [9., 9.]), m([2., -5.], [-3., -1.])]
+    t, ln = torch.tensor([[1., 0.]]), lambda p: -np.log(p)
+    s = lambda x: 1/(1+np.exp(-x))
+    sig = sum((ln(s(a)) + ln(1-s(b)))/2 for a, b in ((.5, 0), (3.5, 9), (-1.5, -2)))  # (2.1): GAP of every block
+    cam = ((3-2)**2 + (0-0)**2)/(2*2)  # (2.2): max(M0, mean) is (3,-1), only the first class counts
+    l, log = dilation_loss(Ms, t)
+    assert l.item() == pytest.approx(sig + .1*cam, rel=1e-5) and log["sig"].item() == pytest.approx(sig, rel=1e-5) and log["cam"].item() == pytest.approx(cam)
+    assert dilation_loss(Ms, t, lambda_cls=7)[0].item() == pytest.approx(sig + 7*cam, rel=1e-5)
+    l, log = dilation_loss(Ms[:1], t)  # D=0
+    assert l.item() == pytest.approx((ln(s(.5)) + ln(.5))/2) and log["cam"] == 0
+    assert dilation_loss(Ms, torch.zeros(1, 2))[1]["cam"] == 0  # no present class
+
+def test_dilation_loss_gradient():
+    "The dense map is a target: the CAM loss moves the standard block alone."
+    t = torch.tensor([[1., 0, 1], [0, 1, 0]]).double()
+    Ms = [torch.randn(2, 3, 4, 5, dtype=torch.double, requires_grad=True) for _ in range(3)]
+    dilation_loss(Ms, t, 1e3)[0].backward()
+    only_sig = torch.autograd.grad(classification_loss([M.mean((2, 3)) for M in Ms], t), Ms)
+    assert not torch.allclose(Ms[0].grad, only_sig[0])
+    for M, g in zip(Ms[1:], only_sig[1:]): torch.testing.assert_close(M.grad, g)
+    dense = fuse_cams(Ms[0], Ms[1:]).detach()  # what the loss holds fixed
+    fixed = lambda *Ms: classification_loss([M.mean((2, 3)) for M in Ms], t) + 1e3*cam_loss(dense, Ms[0], t.bool())
+    assert torch.autograd.gradcheck(fixed, Ms)
+    for got, want in zip([M.grad for M in Ms], torch.autograd.grad(fixed(*Ms), Ms)): torch.testing.assert_close(got, want)
+
 # (1.2) and the score
 
 def test_predict_labels():
@@ -106,3 +182,33 @@ def test_fit_resumes_to_the_bit(ds, tmp_path):
     for f in "ab": fit_classifier(ds, folder=tmp_path/f, **ARGS)
     assert (tmp_path/"a"/"model.safetensors").read_bytes() == (tmp_path/"b"/"model.safetensors").read_bytes()
     with pytest.raises(RunError, match="batch=4 there, 6 here"): fit_classifier(ds, folder=tmp_path/"a", **{**ARGS, "batch": 6})
+
+@pytest.mark.parametrize("head", [dict(dilations=(2, 4), width=8), dict(dilations=(), width=8)])
+def test_blocks_save_and_load(ds, tmp_path, head):
+    model, log = fit_classifier(ds, folder=tmp_path, **ARGS, **head)
+    again = load_classifier(tmp_path)
+    assert isinstance(again, DilatedClassifier) and len(again.head) == len(head["dilations"])+1 and [b.fc6.dilation[0] for b in again.head] == [1, *head["dilations"]]
+    a, b = model.state_dict(), again.state_dict()
+    assert a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad(): assert torch.equal(again.cam(x), model.cam(x))
+    assert again.classes == ds.classes and not again.training
+    assert log[0]["loss"] == pytest.approx(log[0]["sig"] + .1*log[0]["cam"]) and (log[0]["cam"] > 0) == bool(head["dilations"])
+
+def test_other_blocks_in_the_same_folder_are_refused(ds, tmp_path):
+    kw = ARGS | dict(epochs=1, width=8)
+    fit_classifier(ds, folder=tmp_path, dilations=(2,), **kw)
+    with pytest.raises(RunError, match="'dilations'"): fit_classifier(ds, folder=tmp_path, dilations=(3,), **kw)
+    with pytest.raises(RunError, match="lambda_cls=0.1 there, 0.5 here"): fit_classifier(ds, folder=tmp_path, dilations=(2,), lambda_cls=.5, **kw)
+
+def test_create_backbone(ds, tmp_path):
+    assert create_backbone("small", "random").init["source"] == "random"
+    model, _ = fit_classifier(ds, folder=tmp_path, dilations=(2,), width=8, **ARGS | dict(epochs=1))
+    for where in (tmp_path, tmp_path/"model.safetensors"):
+        b = create_backbone("small", f"classifier:{where}")
+        assert all(torch.equal(v, b.state_dict()[k]) for k, v in model.backbone.state_dict().items())
+        assert b.init == dict(name="small", source="classifier", sha256=sha256(tmp_path/"model.safetensors"))
+    with pytest.raises(ParameterError, match="is a classifier on small, but the segmenter's net is vgg16: choose the same"): create_backbone("vgg16", f"classifier:{tmp_path}")
+    with pytest.raises(WeightsError, match="nowhere.* are not there"): create_backbone("small", f"classifier:{tmp_path/'nowhere'}")
+    with pytest.raises(ParameterError, match="unknown"): create_backbone("vgg17", "random")
+    with pytest.raises(WeightsError, match="small"): create_backbone("small", "imagenet")
