@@ -62,25 +62,29 @@ def cam_loss(M, M0, # (B,C,h,w) dense map and the standard block's
     need(check_array("present", present, 2).shape == M.shape[:2], f"present is {tuple(present.shape)}, but must be {tuple(M.shape[:2])}")
     return ((M.relu() - M0.relu())**2 * present[:, :, None, None]).mean()
 
-# %% ../nbs/2_masking/20_classifier.ipynb #cd6da606
-def _block(d, n_classes, width, rate):
+# %% ../nbs/2_masking/20_classifier.ipynb #f10556d2
+def _layers(conv, k, norm): # a convolution with what follows it, numbered as in VGG
+    nn.init.kaiming_normal_(conv.weight); nn.init.zeros_(conv.bias)
+    return {f"fc{k}": conv} | ({f"norm{k}": nn.BatchNorm2d(conv.out_channels)} if norm else {}) | {f"relu{k}": nn.ReLU(True)}
+
+def _block(d, n_classes, width, rate, norm):
     "fc6, fc7, fc8: (B,d,h,w) -> (B,C,h,w), drawn from the normal distribution."
     fc6, fc7, fc8 = nn.Conv2d(d, width, 3, padding=rate, dilation=rate), nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, n_classes, 1, bias=False)
-    for c in (fc6, fc7): nn.init.kaiming_normal_(c.weight); nn.init.zeros_(c.bias)
     nn.init.normal_(fc8.weight, std=0.01)
-    return nn.Sequential(OrderedDict(fc6=fc6, relu6=nn.ReLU(True), fc7=fc7, relu7=nn.ReLU(True), fc8=fc8))
+    return nn.Sequential(OrderedDict(_layers(fc6, 6, norm) | _layers(fc7, 7, norm) | dict(fc8=fc8)))
 
-# %% ../nbs/2_masking/20_classifier.ipynb #fce08f9c
+# %% ../nbs/2_masking/20_classifier.ipynb #1b8ff32d
 class DilatedClassifier(nn.Module):
     "Multi-label net of a standard block and D dilated ones (Fig. 2.3): (B,3,H,W) -> scores (B,C). Scores and `.cam` are the standard block's."
     def __init__(self, backbone, # has `forward_features` and `num_features`
                  n_classes:int, # C, foreground only
                  width=1024, # outputs of fc6 and fc7
-                 dilations=(3, 6, 9)): # a rate for each dilated block; () is the standard variant
+                 dilations=(3, 6, 9), # a rate for each dilated block; () is the standard variant
+                 norm=False): # batch normalisation after fc6 and fc7
         super().__init__()
         need(width > 0 and all(isinstance(d, int) and d > 0 for d in dilations), f"width and dilations must be positive whole numbers, but are {width} and {list(dilations)}", ParameterError)
         self.backbone, self.init = backbone, getattr(backbone, "init", None)
-        self.head = nn.ModuleList(_block(backbone.num_features, n_classes, width, d) for d in (1, *dilations))
+        self.head = nn.ModuleList(_block(backbone.num_features, n_classes, width, d, norm) for d in (1, *dilations))
     def cams(self, x): # -> list of D+1 maps (B,C,h,w), the standard block's first
         f = self.backbone.forward_features(x)
         return [block(f) for block in self.head]
@@ -119,9 +123,9 @@ def load_classifier(path): # model.safetensors, or the folder that holds it
     "The classifier that `fit_classifier` left at `path`, in eval mode. Raises `WeightsError`."
     return load_model(path, "classifier", _build)
 
-# %% ../nbs/2_masking/20_classifier.ipynb #39081327
-def _build(backbone, n_classes, dilations=None, width=1024):
-    return Classifier(backbone, n_classes) if dilations is None else DilatedClassifier(backbone, n_classes, width, tuple(dilations))
+# %% ../nbs/2_masking/20_classifier.ipynb #02adcd72
+def _build(backbone, n_classes, dilations=None, width=1024, norm=False):
+    return Classifier(backbone, n_classes) if dilations is None else DilatedClassifier(backbone, n_classes, width, tuple(dilations), norm)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #9ad216e0
 @torch.no_grad()
@@ -143,7 +147,7 @@ def _loss_of(lambda_cls, model, batch):
     if isinstance(model, DilatedClassifier): return dilation_loss(model.cams(batch["image"]), batch["present"], lambda_cls)
     return classification_loss([model(batch["image"])], batch["present"])
 
-# %% ../nbs/2_masking/20_classifier.ipynb #ca05b97d
+# %% ../nbs/2_masking/20_classifier.ipynb #bb26a744
 def fit_classifier(ds, split="train", # a `Dataset`
                    net="resnet50", init="imagenet", # backbone; "imagenet", "random" or a path
                    *, folder, dilations=None, width=1024, lambda_cls=.1, # None: one linear layer; rates, or (): the blocks of chapter 2, (2.3)
@@ -153,7 +157,7 @@ def fit_classifier(ds, split="train", # a `Dataset`
                    seed=0, device="auto", amp=False, workers=1, on_epoch=None):
     "Train on image-level labels, (3.2) or (2.3): the model and the log rows, the last with the score. `folder` receives model.safetensors, metrics.json, log.jsonl."
     seed_everything(seed)
-    head = {} if dilations is None else dict(dilations=list(dilations), width=width)
+    head = {} if dilations is None else dict(dilations=list(dilations), width=width, norm=net == "small")
     model = _build(create(net, init, output_stride=output_stride), ds.n_classes, **head)
     model.classes = tuple(ds.classes)
     batches = image_batches(ds, ds.ids(split), None, Augment(crop, scales, True, color), batch, seed, workers)

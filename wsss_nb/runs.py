@@ -21,15 +21,15 @@ from .core import ParameterError, RunError, fingerprint, need, progress, read_js
 from .datasets import open_dataset
 from .record import RunRecord
 
-# %% ../nbs/4_workbench/42_runs.ipynb #769ddc8e
+# %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
 METHODS = dict(clustering={
-    "t20_superpixels": dict(makes="superpixels", shared=True),
+    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]),
     "t21_classifier":  dict(makes="classifier"),
     "t22_seeds":       dict(makes="seeds", needs=("t20_superpixels", "t21_classifier")),
     "t23_growing":     dict(makes="segmenter", needs=("t20_superpixels", "t21_classifier", "t22_seeds")),
     "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing:*"))},
   masking={
-    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: p["saliency"] == "superpixels"),
+    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: p["saliency"] == "superpixels" and not p["superpixels"]),
     "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] == "classifier"),
     "t11_saliency":    dict(makes="saliency", needs=("t20_superpixels", "t10_classifier")),
     "t12_masking":     dict(makes="segmenter", needs=("t10_classifier", "t11_saliency")),
@@ -48,14 +48,14 @@ COMPARE = dict(clustering=dict(plain={"t23_growing:plain": dict(target="plain")}
     "C1": _TRUTH | {"t12_masking:C1": _row("saliency-truth/original", 0, needs=tuple(_TRUTH))},
     "C2": _TRUTH | {"t12_masking:C2": _row("saliency-truth/original", 2, needs=tuple(_TRUTH))}})
 
-# %% ../nbs/4_workbench/42_runs.ipynb #c9d4e342
+# %% ../nbs/4_workbench/42_runs.ipynb #ca8abe12
 RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0)
 _SCENES = dict(
     jobs=2, threads=1, workers=1, amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, freeze_bn=False, cls_net="small", cls_init="scenes", cls_epochs=12, cls_batch=8,
     cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
 PRESETS = dict(scenes=dict(
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
-    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=64, dilations=[3, 6], cls_lr=0.015, seg_init="scenes", seg_epochs=8, seg_lr=0.01, features="mini", tau=0.4)))
+    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=8, seg_lr=0.004, lambda_seg=0.3, cam_scales=[1.0], features="mini", tau=0.4)))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:
@@ -106,12 +106,12 @@ def _typed(name, value, default):
     need(name not in _CHOICES or set(value if isinstance(value, list) else [value]) <= set(_CHOICES[name]), f"parameter {name}={value!r} must be among {', '.join(_CHOICES.get(name, ()))}", ParameterError)
     return value
 
-# %% ../nbs/4_workbench/42_runs.ipynb #d6bcd310
+# %% ../nbs/4_workbench/42_runs.ipynb #3a285ef8
 def check_parameters(method:str, params:dict)->dict:
     "All parameters of a method's notebooks and of the run, `params` laid over the defaults. Raises `ParameterError` for a name or type that is wrong."
     need(method in METHODS, f"method {method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
     known = merge(RUN_DEFAULTS, *(notebook_parameters(training_folder()/f"{n}.ipynb") for n in METHODS[method]))
-    for reserved in ("data", "out", "superpixels", "seed", "target", "segmenters", "makes"): known.pop(reserved, None)
+    for reserved in ("data", "out", "seed", "target", "segmenters", "makes"): known.pop(reserved, None)
     for k in params:
         need(k in known, f"parameter {k!r} is unknown to {method}: it takes {', '.join(sorted(known))}", ParameterError)
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
@@ -140,9 +140,9 @@ class Step:
     @property
     def done(self): return self.record.stage_done(self.name, self.key) and (self.folder/self.makes).exists()
 
-# %% ../nbs/4_workbench/42_runs.ipynb #e1359501
+# %% ../nbs/4_workbench/42_runs.ipynb #beef6ace
 _PATHS = ("features_weights", "cls_init", "seg_init", "classifier")  # a file here is meant from where the user stands
-_FOLDERS = ("saliency", "classifier")  # and so is a folder
+_FOLDERS = ("saliency", "classifier", "superpixels")  # and so is a folder
 _DESCRIBES_ONLY = ("out", "device", "workers", "superpixels")  # parameters that do not change what a step computes
 def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
@@ -152,11 +152,12 @@ def _step(name, spec, folder, params, given, needs, data_key):
     key = fingerprint(__version__, notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
     return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
 
-# %% ../nbs/4_workbench/42_runs.ipynb #f6b76f68
+# %% ../nbs/4_workbench/42_runs.ipynb #2eb31269
 def _given_files(ds, params):
     "Name, size and time of every file that a parameter points to; nothing for names of sources."
     folder = ds.root/"saliency" if params.get("saliency") == "dataset" else Path(params.get("saliency", ""))
     files = sorted(folder.glob("*.png")) if params.get("saliency") and folder.is_dir() else []
+    files += sorted(Path(params["superpixels"]).glob("*.png")) if params["superpixels"] else []
     files += sorted(p for p in (Path(params.get("classifier", "")),) for p in (p.glob("model.safetensors") if p.is_dir() else [p]*p.is_file()) if params.get("classifier"))
     return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
@@ -171,11 +172,11 @@ def _variants(method, params):
 def _needed(steps, wanted): # names, `notebook:*` among them
     return [s for k, s in steps.items() if k in wanted or f"{k.split(':')[0]}:*" in wanted]
 
-# %% ../nbs/4_workbench/42_runs.ipynb #03a96a12
+# %% ../nbs/4_workbench/42_runs.ipynb #c1de0328
 def _replica(method, out, params, seed, first, data, data_key, shared):
     "The steps of one seed; `shared` holds (and receives) those that serve every seed."
     folder = Path(out) if first else Path(out)/"replicas"/f"seed{seed}"
-    steps, given = {}, dict(data=str(data), out=str(folder), seed=seed, superpixels=str(Path(out)/"superpixels"))
+    steps, given = {}, dict(data=str(data), out=str(folder), seed=seed, superpixels=params["superpixels"] or str(Path(out)/"superpixels"))
     for notebook, variants in _variants(method, params).items():
         spec = METHODS[method][notebook]
         for name, extra in variants.items():
@@ -198,22 +199,24 @@ def plan(method:str, # a key of `METHODS`
             if s not in steps: steps.append(s)
     return steps
 
-# %% ../nbs/4_workbench/42_runs.ipynb #682059c6
+# %% ../nbs/4_workbench/42_runs.ipynb #eca7d5d7
 def _preflight(params, data):
     "Build each net of the run once and let it go, and look for what is given from outside; raises `WeightsError`, `ParameterError` or `DataError`."
     from wsss_nb.backbones import create
     from wsss_nb.features import load
-    if params.get("saliency", "superpixels") == "superpixels": load(params["features"], weights=params["features_weights"] or None)
+    from wsss_nb.train import map_files
+    if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"]: load(params["features"], weights=params["features_weights"] or None)
     create(params["cls_net"], params["cls_init"])
     if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"])
     else: need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
+    if "saliency" not in params and params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
     if "saliency" in params: _preflight_masking(params, open_dataset(data))
 
-# %% ../nbs/4_workbench/42_runs.ipynb #19ffa303
+# %% ../nbs/4_workbench/42_runs.ipynb #b1ff6e83
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
     from wsss_nb.saliency import open_source
-    if params["saliency"] != "superpixels": open_source(ds, ds.ids("train"), params["saliency"])
+    if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
     if params["classifier"] != "classifier": load_judge(params["classifier"], ds)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #7405fefa
