@@ -108,6 +108,14 @@ def test_vgg16():
     with torch.no_grad(): M = m.cam(torch.randn(1, 3, 64, 64))
     assert f == [(1, 512, 8, 8), (1, 1024, 8, 8)] and M.shape == (1, 20, 8, 8) and m.head[0].fc7.out_channels == 1024
 
+def test_blocks_with_batch_normalisation():
+    torch.manual_seed(0)
+    m, x = DilatedClassifier(Flat(), 3, width=6, dilations=(2,), norm=True), torch.randn(2, 3, 64, 64)
+    assert all(list(dict(b.named_children())) == ["fc6", "norm6", "relu6", "fc7", "norm7", "relu7", "fc8"] for b in m.head)
+    assert all(list(dict(b.named_children())) == ["fc6", "relu6", "fc7", "relu7", "fc8"] for b in DilatedClassifier(Flat(), 3, width=6).head)
+    m.train()(x)
+    with torch.no_grad(): assert torch.equal(m.eval()(x), m.cams(x)[0].mean((2, 3)))
+
 @pytest.mark.parametrize("kw", [dict(width=0), dict(width=-3), dict(dilations=(0,)), dict(dilations=(3, -6)), dict(dilations=(1.5,))])
 def test_dilated_classifier_refuses(kw):
     with pytest.raises(ParameterError, match="positive whole numbers"): DilatedClassifier(Flat(), 3, **kw)
@@ -187,7 +195,7 @@ def test_fit_resumes_to_the_bit(ds, tmp_path):
 def test_blocks_save_and_load(ds, tmp_path, head):
     model, log = fit_classifier(ds, folder=tmp_path, **ARGS, **head)
     again = load_classifier(tmp_path)
-    assert isinstance(again, DilatedClassifier) and len(again.head) == len(head["dilations"])+1 and [b.fc6.dilation[0] for b in again.head] == [1, *head["dilations"]]
+    assert isinstance(again, DilatedClassifier) and isinstance(again.head[0].norm6, torch.nn.BatchNorm2d) and len(again.head) == len(head["dilations"])+1 and [b.fc6.dilation[0] for b in again.head] == [1, *head["dilations"]]
     a, b = model.state_dict(), again.state_dict()
     assert a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
     x = torch.randn(1, 3, 64, 64)
