@@ -155,7 +155,13 @@ def load_judge(path, ds, device="cpu"):
     need(classifier.classes == tuple(ds.classes), f"the classifier {path} was trained for other classes than {ds.name} has: {_difference(classifier.classes, ds.classes)}; train one on this dataset", DataError)
     return freeze(classifier).to(pick_device(device), memory_format=torch.channels_last), sha256(path)
 
-# %% ../nbs/2_masking/23_masking.ipynb #db8b7a86
+# %% ../nbs/2_masking/23_masking.ipynb #6eadb4e9
+def _judge(classifier, ds, paths, device): # as `load_judge`; `None`s where no path needs one
+    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
+    need(classifier or not paths, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
+    return load_judge(classifier, ds, device) if paths else (None, None)
+
+# %% ../nbs/2_masking/23_masking.ipynb #d3b7402c
 def fit_masking(
     ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, scenes, random, a path, or classifier:PATH
     *, saliency, folder,             # folder of maps <id>.png of 0, 1, 255; where the training goes
@@ -168,9 +174,7 @@ def fit_masking(
     "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
     args, ids = dict(locals()), ds.ids(split)
     files = map_files(ds, ids, saliency=saliency)
-    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
-    need(classifier or not paths, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
-    judge, judge_sha = load_judge(classifier, ds, device) if paths else (None, None)
+    judge, judge_sha = _judge(classifier, ds, paths, device)
     seed_everything(seed)
     model = DeepLab(create_backbone(net, init, output_stride), ds.n_classes+1)
     mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))

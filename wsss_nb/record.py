@@ -107,8 +107,11 @@ def stage_folder(folder, # where the stage writes
     if not same: write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
     return folder
 
-# %% ../nbs/0_base/07_record.ipynb #781803b4
+# %% ../nbs/0_base/07_record.ipynb #99a3dcbb
 def stage_key(folder)->str:
-    "The fingerprint of the inputs a stage's folder was made from. Raises `RunError` where the stage has not run."
-    need((Path(folder)/"inputs.json").exists(), f"{folder} is not there: run the stage that makes it first", RunError)
-    return read_json(Path(folder)/"inputs.json", RunError)["key"]
+    "The fingerprint of the inputs a stage's folder was made from; of files that no stage made, of their content. Raises `RunError` where there is nothing."
+    folder = Path(folder); note = folder/"inputs.json"
+    if note.exists(): return read_json(note, RunError)["key"]
+    files = [folder] if folder.is_file() else sorted(f for f in folder.glob("*") if f.is_file())
+    need(files, f"{folder} is not there: run the stage that makes it first", RunError)
+    return fingerprint(*[f.name for f in files], *files)

@@ -212,10 +212,11 @@ def _preflight(params, data):
     if "saliency" not in params and params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
     if "saliency" in params: _preflight_masking(params, open_dataset(data))
 
-# %% ../nbs/4_workbench/42_runs.ipynb #b1ff6e83
+# %% ../nbs/4_workbench/42_runs.ipynb #3a223cc6
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
     from wsss_nb.saliency import open_source
+    need(params["low"] != "none" or params["maps"] != "saliency/refined", "low=none makes no refined maps: add maps=saliency/original", ParameterError)
     if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
     if params["classifier"] != "classifier": load_judge(params["classifier"], ds)
 
