@@ -1,11 +1,13 @@
 "A whole run on tiny scenes: through papermill, killed, resumed, and with ground truth replaced by garbage."
-import os, shutil, signal, subprocess, sys, time
+import os, shutil, signal, time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fastcore.basics import merge
 
-from wsss_nb.core import ParameterError, RunError, read_json, sha256
+from helpers import artefacts as contents, start, wait_for
+from wsss_nb.core import ParameterError, RunError, read_json
 from wsss_nb.runs import check_parameters, plan, run_method, run_steps
 
 TINY = dict(seeds=[0], compare=["plain"], jobs=2, threads=1, features="mini", workers=1, device="cpu",
@@ -13,19 +15,7 @@ TINY = dict(seeds=[0], compare=["plain"], jobs=2, threads=1, features="mini", wo
             seg_net="small", seg_init="classifier", seg_epochs=2, seg_batch=4, seg_crop=96, seg_aug_scales=[1.0],
             train_scales=[1.0], test_scales=[1.0], warmup_epochs=1, freeze_bn=False)
 ARTEFACTS = ("superpixels", "classifier", "cam", "pseudo", "seeds", "segmenter", "segmenter-plain", "predictions")
-
-
-def artefacts(out):
-    "What a run made, by content: maps, arrays and weights. Logs, records and checkpoints (which keep the log) hold times."
-    files = (f for a in ARTEFACTS for f in (Path(out)/a).rglob("*") if f.suffix in (".png", ".npz", ".safetensors") and f.stem != "checkpoint")
-    return {str(f.relative_to(out)): sha256(f) for f in files}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    "Twelve scenes as an own folder, so that no preset applies."
-    from wsss_nb.scenes import write_scenes
-    return write_scenes(tmp_path_factory.mktemp("world")/"tiny", train=8, val=4, seed=1)
+artefacts = partial(contents, folders=ARTEFACTS)
 
 
 @pytest.fixture(scope="module")
@@ -89,27 +79,11 @@ def test_training_never_opens_a_mask(base, world, tmp_path):
     assert ours == {k: v for k, v in theirs.items() if not k.startswith("predictions")}
 
 
-def start(world, out):
-    code = f"from wsss_nb.runs import run_method; run_method('clustering', {str(world)!r}, {str(out)!r}, {({**TINY, 'jobs': 1})!r})"
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def wait_for(out, stage, process):
-    "Until the record says that `stage` is at work."
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        if process.poll() is not None: pytest.fail(f"the run ended before {stage}")
-        record = read_json(out/"run.json") if (out/"run.json").exists() else {}
-        if record.get("stages", {}).get(stage, {}).get("status") == "running": return
-        time.sleep(.05)
-    pytest.fail(f"{stage} did not start")
-
-
 def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
     "SIGKILL to the runner while each stage is at work; the last start finishes, and what it made is what an unhurt run makes."
     out = tmp_path/"run"
     for stage, patience in (("t20_superpixels", 4), ("t21_classifier", 5), ("t22_seeds", 4), ("t23_growing", 5), ("t30_evaluate", 4)):
-        p = start(world, out)
+        p = start("clustering", world, out, TINY)
         wait_for(out, stage, p)
         time.sleep(patience)  # into the stage's work, past the imports
         os.kill(p.pid, signal.SIGKILL); p.wait()
