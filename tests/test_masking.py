@@ -272,8 +272,9 @@ def test_where_nothing_is_erased_the_classifier_is_not_asked():
 def test_all_paths_are_one_batch_of_the_pictures_size():
     H, _, present = world(dtype=torch.float32); sizes = []
     def f(x): sizes.append(tuple(x.shape)); return x.mean((2, 3))
-    total_attention_loss(f, torch.randn(B, 3, 16, 20), H, present, torch.ones(3, B, C).long(), torch.zeros(3))
-    assert sizes == [(3*B, 3, 16, 20)]
+    b = torch.tensor([[[1, 0, 0], [1, 0, 0]], [[0, 0, 1], [1, 1, 1]], [[1, 0, 1], [0, 0, 0]]])
+    total_attention_loss(f, torch.randn(B, 3, 16, 20), H, present, b, torch.zeros(3))
+    assert sizes == [(4, 3, 16, 20)]  # three of the first picture; of the second one, which shows only the first class: erased twice, judged once
 
 
 # ---- what holds whatever the numbers are

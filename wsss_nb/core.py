@@ -61,7 +61,7 @@ def check_array(name:str, # what the caller calls it, for the message
     if finite and _is_float(a): need(_all_finite(a), f"{name} (shape {shape}) holds NaN or infinite values", error)
     return a
 
-# %% ../nbs/0_base/00_core.ipynb #c24cf9e8
+# %% ../nbs/0_base/00_core.ipynb #e7bc7dc4
 def seed_everything(seed:int, # any non-negative integer below 2**32
                     deterministic=True): # also ask torch for reproducible kernels
     "Seed Python, NumPy and Torch; with `deterministic`, the same seed gives the same bits on the same machine."
@@ -70,6 +70,7 @@ def seed_everything(seed:int, # any non-negative integer below 2**32
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first call
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # a help for finding errors only, and work for every tensor
 
 # %% ../nbs/0_base/00_core.ipynb #2529e038
 def pick_device(name="auto"): # "auto", "cpu", "cuda", "cuda:1" or "mps"

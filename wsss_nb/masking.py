@@ -25,9 +25,12 @@ def set_mean(logp, s): # (B,H,W); (B,H,W) bool
     "(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one. `where`, not a product: 0·∞ is NaN"
     return torch.where(s, logp, 0).sum((1, 2))/s.sum((1, 2)).clamp(min=1)
 
-# %% ../nbs/2_masking/23_masking.ipynb #a63f3d60
-def _foreground(H, weight): # (B,C+1,h,w), (B,C) -> (B,h,w): the classes' maps, weighted and summed
-    return torch.einsum("bchw,bc->bhw", H[:, 1:], weight.to(H.dtype))
+# %% ../nbs/2_masking/23_masking.ipynb #b283e4c6
+def _class_sums(H, sets): # (B,C+1,h,w), (B,J,C+1) {0,1} -> (B,J,h,w): the maps of each set of classes, summed. One product: H is read once
+    with torch.autocast(H.device.type, enabled=False):  # in bfloat16 the logarithm of a sum near 1 would be 0
+        return (sets.to(H.dtype) @ H.flatten(2)).unflatten(2, H.shape[-2:])
+def _foreground(H, classes): # (B,C+1,h,w), (B,C) -> (B,h,w)
+    return _class_sums(H, F.pad(classes[:, None].to(H.dtype), (1, 0)))[:, 0]
 
 # %% ../nbs/2_masking/23_masking.ipynb #507ead71
 def _check(H, present, b=None):
@@ -38,17 +41,22 @@ def _check(H, present, b=None):
     need(tuple(b.shape) == (B, K-1), f"H is {tuple(H.shape)}, so b must be {(B, K-1)}, but is {tuple(b.shape)}")
     need(bool(((b == 0) | (b == 1)).all()), "b must hold 0 and 1 only")
 
-# %% ../nbs/2_masking/23_masking.ipynb #34f45c79
+# %% ../nbs/2_masking/23_masking.ipynb #25cde6c3
+def _sets(R, present): # (B,h,w), (B,C) bool -> where the background is, and the foreground: (B,h,w) bool each
+    need(bool(((R == 0) | (R == 1) | (R == 255)).all()), "a saliency map holds 0, 1 and 255 (unlabeled) only: binarize it first")
+    return R == 0, (R == 1) & present.any(1)[:, None, None]
+def _two_sets(Hb, Hf, Sb, Sf): # (B,h,w) each -> (2.7)
+    log = lambda p: p.clamp(min=torch.finfo(p.dtype).tiny).log()
+    return -(set_mean(log(Hb), Sb) + set_mean(log(Hf), Sf)).mean()
+
+# %% ../nbs/2_masking/23_masking.ipynb #adf5d23a
 def saliency_loss(H, # (B,C+1,h,w) softmax
                   R, # (B,h,w) integers: 0 background, 1 foreground, 255 unlabeled
                   present): # (B,C) bool
     "Balanced cross-entropy of two classes, (2.7), mean over the batch; an empty set adds 0. Raises `WsssError`."
     _check(H, present)
     need(R.shape == H[:, 0].shape, f"H is {tuple(H.shape)}, but the saliency map is {tuple(R.shape)}")
-    need(bool(((R == 0) | (R == 1) | (R == 255)).all()), "a saliency map holds 0, 1 and 255 (unlabeled) only: binarize it first")
-    log = lambda p: p.clamp(min=torch.finfo(H.dtype).tiny).log()
-    front = (R == 1) & present.bool().any(1)[:, None, None]
-    return -(set_mean(log(H[:, 0]), R == 0) + set_mean(log(_foreground(H, present)), front)).mean()
+    return _two_sets(H[:, 0], _foreground(H, present), *_sets(R, present.bool()))
 
 # %% ../nbs/2_masking/23_masking.ipynb #058062db
 def attention_map(H, # (B,C+1,h,w) softmax
@@ -89,16 +97,20 @@ def erased(image, # (H,W,3) uint8
     I = masked_image(at(image).float().movedim(-1, 1), A.float(), mean)[0].movedim(0, -1).numpy() + np.asarray(mean)
     return A[0, 0].numpy(), I.round().clip(0, 255).astype(np.uint8)
 
-# %% ../nbs/2_masking/23_masking.ipynb #01a0127d
+# %% ../nbs/2_masking/23_masking.ipynb #4ae250fa
+def _attention_terms(z, present, b): # (B,C) each -> (B,)
+    p = present.to(z.dtype)
+    l = F.binary_cross_entropy_with_logits(z, p*(1-b.to(z.dtype)), reduction="none")
+    return (l*p).sum(1)/p.sum(1).clamp(min=1)
+
+# %% ../nbs/2_masking/23_masking.ipynb #32604938
 def attention_loss(z, # (B,C) the classifier's scores of masked pictures
                    present, # (B,C) bool
                    b): # (B,C) {0,1}
     "Cross-entropy against t(1-b) over the present classes, (2.10), mean over the batch; a picture without a class adds 0. Raises `WsssError`."
     need(check_array("z", z, 2).shape == present.shape == b.shape, f"z is {tuple(z.shape)}, present {tuple(present.shape)}, b {tuple(b.shape)}: all must be (B,C)")
     need(bool(((b == 0) | (b == 1)).all()), "b must hold 0 and 1 only")
-    p = present.to(z.dtype)
-    l = F.binary_cross_entropy_with_logits(z, p*(1-b.to(z.dtype)), reduction="none")
-    return ((l*p).sum(1)/p.sum(1).clamp(min=1)).mean()
+    return _attention_terms(z, present, b).mean()
 
 # %% ../nbs/2_masking/23_masking.ipynb #89edb08e
 def draw_b(paths:int, batch:int, n_classes:int, generator=None):
@@ -106,21 +118,32 @@ def draw_b(paths:int, batch:int, n_classes:int, generator=None):
     need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
     return torch.randint(2, (paths, batch, n_classes), generator=generator)
 
-# %% ../nbs/2_masking/23_masking.ipynb #8861b972
+# %% ../nbs/2_masking/23_masking.ipynb #a3cce8c4
+def _times(erase): # (N,B,C) bool -> (B,N): how many paths erase what path n does, at the first such path; 0 at the others and where nothing is erased
+    first = (erase[:, None] == erase).all(-1).int().argmax(1)  # (N,B)
+    return F.one_hot(first, len(erase)).sum(0)*erase.any(-1).T
+
+# %% ../nbs/2_masking/23_masking.ipynb #1978a43c
+def _judged(classifier, I, A, present, erase, mean): # (B,3,H,W), attention maps (B,N,h,w), (B,C) bool, (N,B,C) bool -> (2.11)
+    i, n = torch.nonzero(times := _times(erase), as_tuple=True)  # (m,) picture and path
+    if not len(i): return A.new_zeros(())
+    mean = mean.to(I).view(-1, 1, 1)
+    z = classifier(resized(A[i, n][:, None], I.shape[-2:])*(I - mean)[i] + mean)
+    return (_attention_terms(z.float(), present[i], erase[n, i])*times[i, n]).sum()/times.numel()
+
+# %% ../nbs/2_masking/23_masking.ipynb #b8de4052
 def total_attention_loss(classifier, # scores (n,C) of (n,3,H,W)
                          I, # (B,3,H,W) normalised
                          H, # (B,C+1,h,w) softmax, of any size
                          present, b, # (B,C) bool; (N,B,C) {0,1}
                          mean): # (3,) in the units of `I`
-    "Mean of (2.10) over paths and pictures, (2.11), without the terms where nothing is erased. All paths go through the classifier as one batch."
-    b, present = b.to(H.device), present.bool()
-    n, i = torch.nonzero((b.bool() & present).any(-1), as_tuple=True)  # (m,) path and picture of what is erased
-    if not len(n): return H.new_zeros(())
-    A = resized(attention_map(H[i], present[i], b[n, i]), I.shape[-2:])
-    z = classifier(masked_image(I[i], A, mean) + mean.to(I).view(-1, 1, 1))
-    return attention_loss(z.float(), present[i], b[n, i])*(len(n)/b[..., 0].numel())
+    "Mean of (2.10) over paths and pictures, (2.11), without the terms where nothing is erased. All paths go through the classifier as one batch. Raises `WsssError`."
+    for bn in b: _check(H, present, bn)
+    if not len(b): return H.new_zeros(())
+    present = present.bool(); erase = b.to(H.device).bool() & present
+    return _judged(classifier, I, 1 - _class_sums(H, F.pad(erase.movedim(0, 1), (1, 0))), present, erase, mean)
 
-# %% ../nbs/2_masking/23_masking.ipynb #71fa04a1
+# %% ../nbs/2_masking/23_masking.ipynb #c30948c2
 def masking_loss(model, batch, # the segmenter; `image`, `saliency`, `present`
                  classifier=None, mean=None, # frozen, see `freeze`; colour (3,) in the units of `image`. Not needed for paths=0
                  paths=1, lambda_seg=2., # N and the weight of (2.12)
@@ -128,10 +151,13 @@ def masking_loss(model, batch, # the segmenter; `image`, `saliency`, `present`
                  stride=1): # the losses see every stride-th pixel each way
     "The loss (2.12) and, for the log, its parts."
     R, present = batch["saliency"][..., stride//2::stride, stride//2::stride], batch["present"].bool()
-    Hs = [z.float().softmax(1) for z in multi_scale(model, batch["image"], train_scales, R.shape[-2:])]
-    sal = sum(saliency_loss(H, R, present) for H in Hs)
+    S, erase = _sets(R, present), draw_b(paths, *present.shape).to(present.device).bool() & present
+    asked = F.pad(torch.cat([torch.zeros_like(present)[None], present[None], erase]).movedim(0, 1), (1, 0))  # (B,2+N,C+1)
+    asked[:, 0, 0] = True
+    Hs = [_class_sums(z.float().softmax(1), asked) for z in multi_scale(model, batch["image"], train_scales, R.shape[-2:])]
+    sal = sum(_two_sets(H[:, 0], H[:, 1], *S) for H in Hs)
     if not paths: return sal, dict(sal=sal.detach())
-    attn = total_attention_loss(classifier, batch["image"], sum(Hs)/len(Hs), present, draw_b(paths, *present.shape), mean)
+    attn = _judged(classifier, batch["image"], 1 - sum(H[:, 2:] for H in Hs)/len(Hs), present, erase, mean)
     return sal + lambda_seg*attn, dict(sal=sal.detach(), attn=attn.detach())
 
 # %% ../nbs/2_masking/23_masking.ipynb #25d6f69a

@@ -48,14 +48,14 @@ COMPARE = dict(clustering=dict(plain={"t23_growing:plain": dict(target="plain")}
     "C1": _TRUTH | {"t12_masking:C1": _row("saliency-truth/original", 0, needs=tuple(_TRUTH))},
     "C2": _TRUTH | {"t12_masking:C2": _row("saliency-truth/original", 2, needs=tuple(_TRUTH))}})
 
-# %% ../nbs/4_workbench/42_runs.ipynb #ca8abe12
+# %% ../nbs/4_workbench/42_runs.ipynb #5b25ef8b
 RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0)
 _SCENES = dict(
     jobs=2, threads=1, workers=1, amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, freeze_bn=False, cls_net="small", cls_init="scenes", cls_epochs=12, cls_batch=8,
     cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
 PRESETS = dict(scenes=dict(
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
-    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=8, seg_lr=0.004, lambda_seg=0.3, cam_scales=[1.0], features="mini", tau=0.4)))
+    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:
