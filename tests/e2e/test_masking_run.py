@@ -108,7 +108,7 @@ def test_killed_in_every_stage_and_never_a_mask(base, world, tmp_path):
 def outside(base, world, tmp_path_factory):
     "The first two stages on a folder of maps and a trained classifier, both named as seen from where the user stands."
     here = tmp_path_factory.mktemp("outside")
-    shutil.copytree(base/"saliency/raw", here/"maps"); shutil.copytree(base/"classifier", here/"judge")
+    shutil.copytree(base/"saliency/raw", here/"maps", ignore=shutil.ignore_patterns("*.json")); shutil.copytree(base/"classifier", here/"judge")
     def steps():
         with pytest.MonkeyPatch.context() as m:
             m.chdir(here)
