@@ -57,7 +57,6 @@ def test_table_of_the_dissertation():
     ("A5", dict(paths=1)), ("A6", {}), ("A7", dict(paths=3)), ("this run", dict(paths=4)), ("this run", dict(dilations=[])), ("this run", dict(low="background")), ("A4", dict(maps="saliency/original", paths=1, low="background"))])
 def test_which_row_a_run_is(row, kw): assert net_names(record(**kw))["segmenter"] == row
 
-@pytest.mark.xfail(strict=True, reason="a run's own saliency source is not looked at: truth passes for a detector's maps")
 @pytest.mark.parametrize("row, kw", [("C1", dict(maps="saliency/original", paths=0, low="none")), ("C2", dict(maps="saliency/original", low="none"))])
 def test_a_run_on_true_saliency_is_a_bound(row, kw):
     d = record(saliency="truth", **kw)

@@ -106,7 +106,7 @@ def _typed(name, value, default):
     need(name not in _CHOICES or set(value if isinstance(value, list) else [value]) <= set(_CHOICES[name]), f"parameter {name}={value!r} must be among {', '.join(_CHOICES.get(name, ()))}", ParameterError)
     return value
 
-# %% ../nbs/4_workbench/42_runs.ipynb #3a285ef8
+# %% ../nbs/4_workbench/42_runs.ipynb #1f21fc60
 def check_parameters(method:str, params:dict)->dict:
     "All parameters of a method's notebooks and of the run, `params` laid over the defaults. Raises `ParameterError` for a name or type that is wrong."
     need(method in METHODS, f"method {method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
@@ -115,6 +115,8 @@ def check_parameters(method:str, params:dict)->dict:
     for k in params:
         need(k in known, f"parameter {k!r} is unknown to {method}: it takes {', '.join(sorted(known))}", ParameterError)
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
+    empty = [k for k in full if k.endswith("_scales") and not full[k]]
+    need(not empty, f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale", ParameterError)
     wrong = [c for c in full["compare"] if c not in COMPARE[method]]
     need(not wrong, f"parameter compare={wrong[0] if wrong else ''!r} must be among {', '.join(COMPARE[method])}", ParameterError)
     need(full.get("tau2", 0) <= full.get("tau1", 1), f"tau2={full.get('tau2')} must not exceed tau1={full.get('tau1')}: below tau2 saliency is doubted, above tau1 an object is certain (2.6)", ParameterError)
@@ -140,9 +142,9 @@ class Step:
     @property
     def done(self): return self.record.stage_done(self.name, self.key) and (self.folder/self.makes).exists()
 
-# %% ../nbs/4_workbench/42_runs.ipynb #beef6ace
+# %% ../nbs/4_workbench/42_runs.ipynb #9547dd91
 _PATHS = ("features_weights", "cls_init", "seg_init", "classifier")  # a file here is meant from where the user stands
-_FOLDERS = ("saliency", "classifier", "superpixels")  # and so is a folder
+_FOLDERS = ("saliency", "classifier", "superpixels", "maps")  # and so is a folder
 _DESCRIBES_ONLY = ("out", "device", "workers", "superpixels")  # parameters that do not change what a step computes
 def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
@@ -152,13 +154,12 @@ def _step(name, spec, folder, params, given, needs, data_key):
     key = fingerprint(__version__, notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
     return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
 
-# %% ../nbs/4_workbench/42_runs.ipynb #2eb31269
+# %% ../nbs/4_workbench/42_runs.ipynb #94c7de4a
 def _given_files(ds, params):
     "Name, size and time of every file that a parameter points to; nothing for names of sources."
-    folder = ds.root/"saliency" if params.get("saliency") == "dataset" else Path(params.get("saliency", ""))
-    files = sorted(folder.glob("*.png")) if params.get("saliency") and folder.is_dir() else []
-    files += sorted(Path(params["superpixels"]).glob("*.png")) if params["superpixels"] else []
-    files += sorted(p for p in (Path(params.get("classifier", "")),) for p in (p.glob("model.safetensors") if p.is_dir() else [p]*p.is_file()) if params.get("classifier"))
+    folders = [ds.root/"saliency"] if params.get("saliency") == "dataset" else []
+    folders += [Path(params[k]) for k in ("saliency", "superpixels", "classifier", "maps") if Path(params.get(k, "")).is_absolute()]  # `_from_here` made them so
+    files = [f for d in folders for f in ([d] if d.is_file() else sorted(d.glob("*.png")) or sorted(d.glob("model.safetensors")))]
     return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
 # %% ../nbs/4_workbench/42_runs.ipynb #2a1e5dc2
@@ -199,7 +200,7 @@ def plan(method:str, # a key of `METHODS`
             if s not in steps: steps.append(s)
     return steps
 
-# %% ../nbs/4_workbench/42_runs.ipynb #eca7d5d7
+# %% ../nbs/4_workbench/42_runs.ipynb #07265afb
 def _preflight(params, data):
     "Build each net of the run once and let it go, and look for what is given from outside; raises `WeightsError`, `ParameterError` or `DataError`."
     from wsss_nb.backbones import create
@@ -208,17 +209,23 @@ def _preflight(params, data):
     if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"]: load(params["features"], weights=params["features_weights"] or None)
     create(params["cls_net"], params["cls_init"])
     if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"])
-    else: need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
+    elif params.get("classifier", "classifier") == "classifier": need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
     if "saliency" not in params and params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
     if "saliency" in params: _preflight_masking(params, open_dataset(data))
 
-# %% ../nbs/4_workbench/42_runs.ipynb #3a223cc6
+# %% ../nbs/4_workbench/42_runs.ipynb #1ed447bd
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
+    from wsss_nb.train import map_files
     from wsss_nb.saliency import open_source
-    need(params["low"] != "none" or params["maps"] != "saliency/refined", "low=none makes no refined maps: add maps=saliency/original", ParameterError)
+    rows = [r for r in params["compare"] if any(g.get("maps") == "saliency/refined" for g in COMPARE["masking"][r].values())] + ["the run's own segmenter"]*(params["maps"] == "saliency/refined")
+    need(params["low"] != "none" or not rows, f"low=none makes no refined maps, but {', '.join(rows)} would learn from them: add maps=saliency/original, and compare only rows with raw maps", ParameterError)
+    if params["maps"] not in ("saliency/original", "saliency/refined"): map_files(ds, ds.ids("train"), saliency=params["maps"])
+    if {"C1", "C2"} & set(params["compare"]): open_source(ds, ds.ids("train"), "truth")
     if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
-    if params["classifier"] != "classifier": load_judge(params["classifier"], ds)
+    if params["classifier"] == "classifier": return
+    net = load_judge(params["classifier"], ds)[0].backbone.name
+    need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #7405fefa
 def _die_with_parent():

@@ -186,10 +186,10 @@ def _from_superpixels(ds, ids, superpixels, **_):
         return border_saliency(sp, "connectivity")
     return saliency
 
-# %% ../nbs/2_masking/22_saliency.ipynb #00b7ce7d
+# %% ../nbs/2_masking/22_saliency.ipynb #a7b96d68
 def _from_truth(ds, ids, **_):
     bare = [i for i in ids if not ds.has_mask(i)]
-    need(not bare, f"{ds.name} has no masks for {len(bare)} of {len(ids)} images, the first is {bare[:1]}: without a truth no upper bound", DataError)
+    need(not bare, f"{ds.name} has no masks for {len(bare)} of {len(ids)} images, the first is {bare[:1] and bare[0]}: without a truth no upper bound", DataError)
     return lambda id: true_saliency(ds.mask(id))
 
 # %% ../nbs/2_masking/22_saliency.ipynb #c057a7df

@@ -75,11 +75,15 @@ TABLE_2_3 = {r: dict(net=n, saliency=s, classifier=c, paths=N, plain=p, crf=q) f
     ("B4", "ResNet101", "refined", "dilation", 2, 66.1, 68.7), ("B5", "ResNet101", "refined", "dilation", 3, 66.1, 69.0),
     ("C1", "VGG16", "true", "none", 0, 66.2, 67.5), ("C2", "VGG16", "true", "dilation", 2, 66.6, 69.3), ("C3", "ResNet101", "true", "none", 0, 70.2, 70.9), ("C4", "ResNet101", "true", "dilation", 2, 70.9, 73.1))}
 
-# %% ../nbs/4_workbench/43_tables.ipynb #ddacf89e
+# %% ../nbs/4_workbench/43_tables.ipynb #a65ff2dc
+def _saliency(params): # raw, refined or true: which maps a run's own segmenter learned from
+    return "true" if params.get("saliency") == "truth" else params["maps"].split("/")[-1].replace("original", "raw")
+
+# %% ../nbs/4_workbench/43_tables.ipynb #cfef40c5
 def _own_row(params:dict)->str:
     "The row of Table 2.3 that a masking run's own segmenter is, or `this run`."
-    kind = (params["maps"].split("/")[-1].replace("original", "raw"), "none" if not params["paths"] else "dilation" if params["dilations"] else "standard", params["paths"])
-    usual = params["low"] == "unlabeled" or kind[0] == "raw"
+    kind = (_saliency(params), "none" if not params["paths"] else "dilation" if params["dilations"] else "standard", params["paths"])
+    usual = params["low"] == "unlabeled" or kind[0] != "refined"
     return next((r for r, t in TABLE_2_3.items() if usual and kind == (t["saliency"], t["classifier"], t["paths"])), "this run")
 
 # %% ../nbs/4_workbench/43_tables.ipynb #1c4e93cf
@@ -92,13 +96,13 @@ def net_names(d:dict)->dict: # a run's record -> {segmenter's folder: words}
 def _rows(ms, d): # (row, folder) of the segmenters that were scored, in the table's order
     return sorted((r, f) for f, r in net_names(d).items() if any(pick(m, f) for m in ms))
 
-# %% ../nbs/4_workbench/43_tables.ipynb #2a5fb9dc
+# %% ../nbs/4_workbench/43_tables.ipynb #2babde73
 def masking_table(ms, d)->dict:
     "The ablation of a masking run beside the paper's Table 2.3: mIoU on held-out pictures."
     ours = lambda f: [mean_std([pick(m, f"{f}.{k}.miou") for m in ms]) for k in ("plain", "crf")]
-    facts = lambda t: [t["saliency"], t["classifier"], t["paths"]] if t else [d["parameters"]["maps"].split("/")[-1], "dilation" if d["parameters"]["dilations"] else "standard", d["parameters"]["paths"]]
+    facts = lambda t: [t["saliency"], t["classifier"], t["paths"]] if t else [_saliency(d["parameters"]), "dilation" if d["parameters"]["dilations"] else "standard", d["parameters"]["paths"]]
     theirs = lambda t: [f"{t[k]:.1f}" for k in ("plain", "crf")] if t else ["–", "–"]
-    rows = [dict(cells=[r, *facts(t := TABLE_2_3.get(r)), *ours(f), *theirs(t)], kind="bound" if r[0] == "C" else "ours" if f == "segmenter" else "") for r, f in _rows(ms, d)]
+    rows = [dict(cells=[r, *facts(t := TABLE_2_3.get(r)), *ours(f), *theirs(t)], kind="bound" if r[0] == "C" or f == "segmenter" and _saliency(d["parameters"]) == "true" else "ours" if f == "segmenter" else "") for r, f in _rows(ms, d)]
     return dict(title="Masking: segmenters on held-out pictures", head=["row", "saliency", "classifier", "N", "mIoU %", "with CRF", "paper: VOC", "with CRF"], rows=rows,
                 text="The same segmenter in every row. The paper's columns are its Table 2.3: VGG16 on VOC 2012 val, another dataset and net, to compare the order only. Rows C saw true masks: upper bounds." + _spread(ms))
 

@@ -105,7 +105,7 @@ def map_files(ds, ids, **folders): # name of a map -> folder that holds <id>.png
     need(not lost, f"{len(lost)} maps for the {len(ids)} images of {ds.name} are missing, the first is {lost[:1] and lost[0]}: run the stage that writes them", DataError)
     return files
 
-# %% ../nbs/1_nets/14_train.ipynb #40bb9b68
+# %% ../nbs/1_nets/14_train.ipynb #2a4172f7
 def image_batches(ds, ids, # a `Dataset` and the ids to train on
                   maps_fn=None, # id -> dict of maps that are augmented with the image
                   augment=None, # `transforms.Augment`, or anything that is called like it
@@ -114,7 +114,8 @@ def image_batches(ds, ids, # a `Dataset` and the ids to train on
     "`Batches` with `image` (B,3,S,S), `present` (B,C) float32, `index` (B,) into `ids`, and one tensor for each map."
     load = _keep(lambda id: (ds.image(id), maps_fn(id) if maps_fn else {}), ram)
     def item(i, seed):
-        image, maps = augment(*load(ids[i]), seed)
+        try: image, maps = augment(*load(ids[i]), seed)
+        except WsssError as e: raise e if str(ids[i]) in str(e) else type(e)(f"{ids[i]}: {e}") from e
         return dict(image=image, present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32), index=i, **maps)
     return Batches(len(ids), item, batch, seed, workers)
 

@@ -20,7 +20,6 @@ TINY = dict(seeds=[0], compare=[], jobs=2, threads=1, workers=1, device="cpu", s
 OWN = ("classifier", "saliency", "segmenter", "predictions/segmenter", "predictions/segmenter-crf")
 
 
-def bug(why): return pytest.mark.xfail(strict=True, reason=why)
 
 
 def stages(out): return read_json(out/"run.json")["stages"]
@@ -175,20 +174,17 @@ def test_a_classifier_file_will_do(base, world, tmp_path):
     assert artefacts(tmp_path/"run", ["saliency"]) == artefacts(base, ["saliency"])
 
 
-@bug("accepted, and fails after the classifier was trained")
 @pytest.mark.parametrize("kw, error", [(dict(low="none", maps="saliency/original", compare=["A2"]), ParameterError), (dict(maps="/nowhere"), WsssError), (dict(cam_scales=[]), ParameterError)], ids=str)
 def test_impossible_combinations(world, tmp_path, kw, error):
     "Refused at once, not when the stage comes that cannot work."
     with pytest.raises(error): run_method("masking", str(world), tmp_path/"x", TINY | kw, dry_run=True)
 
 
-@bug("compare=C1 is not looked at before the start")
 def test_rows_that_see_the_truth_need_masks(world, tmp_path):
     bare = shutil.copytree(world, tmp_path/"bare", ignore=shutil.ignore_patterns("masks"))
     with pytest.raises(DataError, match="no masks"): run_method("masking", str(bare), tmp_path/"x", TINY | dict(compare=["C1"]), dry_run=True)
 
 
-@bug("the default classifier='classifier' is looked for where the user stands")
 def test_keys_do_not_depend_on_where_the_user_stands(base, world, monkeypatch):
     "Inside the run's folder lies one that is called classifier."
     monkeypatch.chdir(base)
