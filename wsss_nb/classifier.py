@@ -73,7 +73,7 @@ def _block(d, n_classes, width, rate, norm):
     nn.init.normal_(fc8.weight, std=0.01)
     return nn.Sequential(OrderedDict(_layers(fc6, 6, norm) | _layers(fc7, 7, norm) | dict(fc8=fc8)))
 
-# %% ../nbs/2_masking/20_classifier.ipynb #1b8ff32d
+# %% ../nbs/2_masking/20_classifier.ipynb #86bc5acc
 class DilatedClassifier(nn.Module):
     "Multi-label net of a standard block and D dilated ones (Fig. 2.3): (B,3,H,W) -> scores (B,C). Scores and `.cam` are the standard block's."
     def __init__(self, backbone, # has `forward_features` and `num_features`
@@ -82,7 +82,7 @@ class DilatedClassifier(nn.Module):
                  dilations=(3, 6, 9), # a rate for each dilated block; () is the standard variant
                  norm=False): # batch normalisation after fc6 and fc7
         super().__init__()
-        need(width > 0 and all(isinstance(d, int) and d > 0 for d in dilations), f"width and dilations must be positive whole numbers, but are {width} and {list(dilations)}", ParameterError)
+        need(isinstance(width, int) and width > 0 and all(isinstance(d, int) and d > 0 for d in dilations), f"width and dilations must be positive whole numbers, but are {width} and {list(dilations)}", ParameterError)
         self.backbone, self.init = backbone, getattr(backbone, "init", None)
         self.head = nn.ModuleList(_block(backbone.num_features, n_classes, width, d, norm) for d in (1, *dilations))
     def cams(self, x): # -> list of D+1 maps (B,C,h,w), the standard block's first

@@ -200,7 +200,7 @@ def plan(method:str, # a key of `METHODS`
             if s not in steps: steps.append(s)
     return steps
 
-# %% ../nbs/4_workbench/42_runs.ipynb #07265afb
+# %% ../nbs/4_workbench/42_runs.ipynb #99977ca1
 def _preflight(params, data):
     "Build each net of the run once and let it go, and look for what is given from outside; raises `WeightsError`, `ParameterError` or `DataError`."
     from wsss_nb.backbones import create
@@ -210,7 +210,7 @@ def _preflight(params, data):
     create(params["cls_net"], params["cls_init"])
     if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"])
     elif params.get("classifier", "classifier") == "classifier": need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
-    if "saliency" not in params and params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
+    if params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
     if "saliency" in params: _preflight_masking(params, open_dataset(data))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #1ed447bd
