@@ -186,14 +186,24 @@ def _section(out):
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
     return dict(title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}", lead=_lead(d, ms), notes=_notes(d, ms), tables=tables, figures=figures, record=_facts(d), parameters=json.dumps(d.get("parameters", {}), indent=1), method=d.get("method"), ms=ms, d=d)
 
-# %% ../nbs/4_workbench/43_tables.ipynb #14327e79
+# %% ../nbs/4_workbench/43_tables.ipynb #38902356
+def _taught_by(params): # a few words
+    source = params.get("saliency")
+    return "image-level labels" + (f", saliency: {Path(source).name if Path(source).is_absolute() else source}" if source else "")
+
+# %% ../nbs/4_workbench/43_tables.ipynb #04acfe29
 def _side_by_side(sections):
     "One table of the runs' own segmenters."
     cells = lambda s: [mean_std([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
-    rows = [dict(cells=[s["method"], s["d"].get("supervision", "?"), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
-    return dict(title="Side by side", head=["method", "learned from", "seeds", "mIoU %", "with CRF"], rows=rows, text="Each run's own segmenter on the same held-out pictures. The methods differ in what they were taught with and in what their networks started from: read both before comparing.")
+    rows = [dict(cells=[s["method"], _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
+    return dict(title="Side by side", head=["method", "learned from", "seeds", "mIoU %", "with CRF"], rows=rows, text="Each run's own segmenter on the held-out pictures. The methods differ in what they were taught with and in what their networks started from; both stand under “How this was made”.")
 
-# %% ../nbs/4_workbench/43_tables.ipynb #9dead20f
+# %% ../nbs/4_workbench/43_tables.ipynb #0441027a
+def _title(titles): # "a on x", "b on x" -> "a and b on x"
+    methods, data = zip(*(t.rpartition(" on ")[::2] for t in titles))
+    return f"{' and '.join(dict.fromkeys(methods))} on {data[0]}" if len(set(data)) == 1 else " and ".join(titles)
+
+# %% ../nbs/4_workbench/43_tables.ipynb #00429b95
 def write_report(*runs, # folders
                  to=None, # the page; by default report.html in the first run's folder
                  title=None)->Path: # of the page
@@ -201,7 +211,7 @@ def write_report(*runs, # folders
     need(runs, "name at least one run's folder", RunError)
     sections, to = [_section(Path(o)) for o in runs], Path(to or Path(runs[0])/"report.html")
     tables = [_side_by_side(sections)] if len(sections) > 1 else []
-    page = Environment(autoescape=True).from_string(_template().read_text(encoding="utf-8")).render(title=title or " and ".join(s["title"] for s in sections), sections=sections, tables=tables)
+    page = Environment(autoescape=True).from_string(_template().read_text(encoding="utf-8")).render(title=title or _title([s["title"] for s in sections]), sections=sections, tables=tables)
     with atomic(to) as t: t.write_text(page, encoding="utf-8")
     for t in tables + [t for s in sections for t in s["tables"][:2]]: print(as_text(t), end="\n\n")
     return to
