@@ -94,7 +94,7 @@ def test_order_table():
     assert rows["A1 → A2: refined saliency"] == ["11.0 ± 1.4", "+1.6", "agrees"]
     assert rows["A1 → A3: attention loss"] == ["0.0 ± 2.8", "+1.8", "within the spread"]
     assert rows["A3 → A4: dilated classifier"] == ["-3.0 ± 1.4", "+0.7", "does not agree"]
-    assert rows["A4 → A5: all of them"] == ["14.0 ± 2.8", "+1.7", "agrees"] and len(rows) == 4
+    assert rows["A4 → A5: refined saliency, with attention"] == ["14.0 ± 2.8", "+1.7", "agrees"] and rows["A1 → A5: all of them"][-1] == "agrees" and len(rows) == 5
     one = table_of(order_table(ms[:1], d))
     assert one["A1 → A2: refined saliency"] == ["10.0", "+1.6", "agrees (one run)"] and one["A3 → A4: dilated classifier"][-1] == "does not agree (one run)"
 
@@ -151,7 +151,7 @@ def test_names_are_text_not_markup(tmp_path):
 
 def test_nothing_to_report(tmp_path):
     with pytest.raises(RunError, match="at least one"): write_report()
-    with pytest.raises(RunError, match="neither scores nor pictures"): write_report(tmp_path/"nothing")
+    with pytest.raises(RunError, match="no such folder"): write_report(tmp_path/"nothing")
     RunRecord(tmp_path/"new").create(**record())
     with pytest.raises(RunError, match="new holds neither"): write_report(run_folder(tmp_path/"a", "masking", SEEDS), tmp_path/"new")
     assert not (tmp_path/"new/report.html").exists() and not (tmp_path/"a/report.html").exists() and not (tmp_path/"nothing").exists()

@@ -106,7 +106,7 @@ def _typed(name, value, default):
     need(name not in _CHOICES or set(value if isinstance(value, list) else [value]) <= set(_CHOICES[name]), f"parameter {name}={value!r} must be among {', '.join(_CHOICES.get(name, ()))}", ParameterError)
     return value
 
-# %% ../nbs/4_workbench/42_runs.ipynb #1f21fc60
+# %% ../nbs/4_workbench/42_runs.ipynb #46cae725
 def check_parameters(method:str, params:dict)->dict:
     "All parameters of a method's notebooks and of the run, `params` laid over the defaults. Raises `ParameterError` for a name or type that is wrong."
     need(method in METHODS, f"method {method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
@@ -117,17 +117,18 @@ def check_parameters(method:str, params:dict)->dict:
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
     empty = [k for k in full if k.endswith("_scales") and not full[k]]
     need(not empty, f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale", ParameterError)
+    need(len(full["color"]) == 4, f"parameter color={full['color']} must be four numbers: brightness, contrast, saturation, hue", ParameterError)
     wrong = [c for c in full["compare"] if c not in COMPARE[method]]
     need(not wrong, f"parameter compare={wrong[0] if wrong else ''!r} must be among {', '.join(COMPARE[method])}", ParameterError)
     need(full.get("tau2", 0) <= full.get("tau1", 1), f"tau2={full.get('tau2')} must not exceed tau1={full.get('tau1')}: below tau2 saliency is doubted, above tau1 an object is certain (2.6)", ParameterError)
     return full
 
-# %% ../nbs/4_workbench/42_runs.ipynb #a93acd5d
+# %% ../nbs/4_workbench/42_runs.ipynb #44d22c60
 def explain_parameters(method:str)->list: # of (name, default, what it means, notebook)
     "Every parameter of a method, with its default and the comment beside it."
     from papermill import inspect_notebook
     rows = [(k, v["default"], v["help"], n) for n in METHODS[method] for k, v in inspect_notebook(str(training_folder()/f"{n}.ipynb")).items() if k in check_parameters(method, {})]
-    run = dict(seeds="one run for each", compare=f"also: {', '.join(COMPARE[method])}", jobs="stages side by side", threads="of each stage; 0: all")
+    run = dict(seeds="one run for each", compare=f"also: {', '.join(COMPARE[method])}" + " (rows of Table 2.3; the run itself is A6)"*(method == "masking"), jobs="stages side by side", threads="of each stage; 0: all")
     return [(k, repr(v), run[k], "run") for k, v in RUN_DEFAULTS.items()] + list({r[0]: r for r in rows}.values())
 
 # %% ../nbs/4_workbench/42_runs.ipynb #71f12248
@@ -213,17 +214,21 @@ def _preflight(params, data):
     if params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
     if "saliency" in params: _preflight_masking(params, open_dataset(data))
 
-# %% ../nbs/4_workbench/42_runs.ipynb #1ed447bd
+# %% ../nbs/4_workbench/42_runs.ipynb #1a1bd355
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
     from wsss_nb.train import map_files
     from wsss_nb.saliency import open_source
     rows = [r for r in params["compare"] if any(g.get("maps") == "saliency/refined" for g in COMPARE["masking"][r].values())] + ["the run's own segmenter"]*(params["maps"] == "saliency/refined")
     need(params["low"] != "none" or not rows, f"low=none makes no refined maps, but {', '.join(rows)} would learn from them: add maps=saliency/original, and compare only rows with raw maps", ParameterError)
+    need(Path(params["maps"]).is_absolute() or params["maps"] in ("saliency/original", "saliency/refined"), f"maps={params['maps']} must be saliency/refined, saliency/original, or a folder that is there", ParameterError)
     if params["maps"] not in ("saliency/original", "saliency/refined"): map_files(ds, ds.ids("train"), saliency=params["maps"])
+    dense = [r for r in params["compare"] if r in ("A4", "A5", "A6", "A7", "C2")]
+    need(params["dilations"] or not dense, f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the dilated one: give at least one rate, or leave them out", ParameterError)
     if {"C1", "C2"} & set(params["compare"]): open_source(ds, ds.ids("train"), "truth")
     if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
     if params["classifier"] == "classifier": return
+    need(Path(params["classifier"]).exists(), f"classifier={params['classifier']}: no such file or folder; give the folder of another run's classifier", ParameterError)
     net = load_judge(params["classifier"], ds)[0].backbone.name
     need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
 

@@ -106,20 +106,21 @@ def masking_table(ms, d)->dict:
     return dict(title="Masking: segmenters on held-out pictures", head=["row", "saliency", "classifier", "N", "mIoU %", "with CRF", "paper: VOC", "with CRF"], rows=rows,
                 text="The same segmenter in every row. The paper's columns are its Table 2.3: VGG16 on VOC 2012 val, another dataset and net, to compare the order only. Rows C saw true masks: upper bounds." + _spread(ms))
 
-# %% ../nbs/4_workbench/43_tables.ipynb #9d953c99
+# %% ../nbs/4_workbench/43_tables.ipynb #5a12ad12
 def _verdict(v): # differences in percent points, one a seed
     if not len(v): return "not run"
-    if len(v) == 1: return ("agrees" if v[0] > 0 else "does not agree") + " (one run)"
+    if len(v) == 1: return "too close to tell (one run)" if abs(v[0]) < 1 else ("agrees" if v[0] > 0 else "does not agree") + " (one run)"
     return "within the spread" if abs(v.mean()) <= v.std(ddof=1) else "agrees" if v.mean() > 0 else "does not agree"
 
-# %% ../nbs/4_workbench/43_tables.ipynb #32451b73
-_ORDER = (("A1", "A2", "refined saliency"), ("A1", "A3", "attention loss"), ("A3", "A4", "dilated classifier"), ("A4", "A5", "all of them"), ("A5", "A6", "a second path"), ("A5", "A7", "a third path"))
+# %% ../nbs/4_workbench/43_tables.ipynb #321132b2
+_ORDER = (("A1", "A2", "refined saliency"), ("A1", "A3", "attention loss"), ("A3", "A4", "dilated classifier"), ("A4", "A5", "refined saliency, with attention"), ("A1", "A5", "all of them"), ("A5", "A6", "a second path"), ("A5", "A7", "a third path"))
 
 def order_table(ms, d)->dict:
     "What each part adds, with the CRF, and whether that is the dissertation's order."
     folder = {r: f for r, f in _rows(ms, d)}
     gain = lambda a, b: np.array([100*(pick(m, f"{folder[b]}.crf.miou") - pick(m, f"{folder[a]}.crf.miou")) for m in ms if {a, b} <= folder.keys() and pick(m, f"{folder[a]}.crf") and pick(m, f"{folder[b]}.crf")])
-    rows = [dict(cells=[f"{a} → {b}: {what}", mean_std(v, 1), f"{TABLE_2_3[b]['crf']-TABLE_2_3[a]['crf']:+.1f}", _verdict(v)], kind="") for a, b, what in _ORDER if len(v := gain(a, b))]
+    paper = lambda a, b: round(TABLE_2_3[b]["crf"]-TABLE_2_3[a]["crf"], 1)
+    rows = [dict(cells=[f"{a} → {b}: {what}", mean_std(v, 1), f"{paper(a, b):+.1f}", _verdict(v) if paper(a, b) > .1 else "no order there"], kind="") for a, b, what in _ORDER if len(v := gain(a, b))]
     return dict(title="What each part adds", head=["", "points of mIoU", "paper: VOC", "the dissertation's order"], rows=rows, text="Differences with the CRF, of the same seed." + _spread(ms))
 
 # %% ../nbs/4_workbench/43_tables.ipynb #3d3e8e2f
@@ -146,11 +147,11 @@ def as_text(table)->str:
     line = lambda r: "  ".join(str(c).ljust(w[0]) if i == 0 else str(c).rjust(w[i]) for i, c in enumerate(r))
     return "\n".join([table["title"], line(rows[0]), "  ".join("-"*n for n in w), *map(line, rows[1:])])
 
-# %% ../nbs/4_workbench/43_tables.ipynb #ff67b36a
+# %% ../nbs/4_workbench/43_tables.ipynb #4b360376
 _FIGURES = (("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
            ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
            ("predictions.png", "Predictions", "Held-out pictures (training pictures where nothing is held out): photograph, truth where there is one, and what each segmenter says (with CRF, first seed of the run).", ""),
-           ("masking.png", "What the classifier is shown", "Figure 2.5, live: the attention map F and the masked picture for every choice of erased classes, with the classifier's probability of each class that is there.", ""),
+           ("masking.png", "What the classifier is shown", "Figure 2.5, live: the attention map F (bright stays, dark is erased) and the masked picture for every choice of erased classes, with the classifier's probability of each class that is there.", ""),
            ("erasing.png", "Before and after erasing", "The frozen classifier's probability of a present class: before anything is erased, after the class itself is, and after another class of the picture is.", "small"),
            ("saliency.png", "Saliency, before and after refinement", "Photograph, the detector's map, its foreground, and the refined map (2.6); stripes are unlabelled.", ""),
            ("dilation.png", "What the dilated blocks add", "Where the standard block looks, the mean of the dilated blocks, and the dense map of both.", ""),
@@ -175,9 +176,10 @@ def _tables(ms, d):
     own = [masking_table(ms, d), order_table(ms, d), saliency_table(ms)] if d.get("method") == "masking" else [net_table(ms), seed_table(ms)]
     return [t for t in (*own, superpixel_table(ms), class_table(ms, classes, d)) if t["rows"]]
 
-# %% ../nbs/4_workbench/43_tables.ipynb #e5ebb3ae
+# %% ../nbs/4_workbench/43_tables.ipynb #0b151da7
 def _section(out):
     "All that the page says of one run."
+    need(out.is_dir(), f"{out}: no such folder; name the folder of a run", RunError)
     d = RunRecord(out).data
     try: ms = replicas(out)
     except RunError: ms = []
@@ -229,13 +231,14 @@ def _lead(d, ms):
     n = len(ms)
     return f"From photographs and the names of what they show, to masks: {_LEADS.get(d.get('method'), '')} {'Mean ± standard deviation over ' + str(n) + ' seeds.' if n > 1 else 'A single seed.' if n else 'No ground truth: pictures only.'}"
 
-# %% ../nbs/4_workbench/43_tables.ipynb #cd042ee4
+# %% ../nbs/4_workbench/43_tables.ipynb #721e71a4
 def _notes(d, ms):
     "What a reader must know before quoting a number."
     random = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and str(i.get("source", "")).startswith("random")]
     notes = ["These are scores on the built-in synthetic scenes. They show that the method works from end to end and how its parts compare; they say nothing about VOC or COCO."] if d.get("data", {}).get("name") == "scenes" else []
     small = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and i.get("name") in ("small", "mini")]
-    if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation's nets started from ImageNet; low scores here are what that costs.")
-    elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used DINO ViT-B/8 and ResNets from ImageNet; low scores here are what their absence costs, not what the method can do.")
+    theirs = "VGG16 from ImageNet as classifier and a DeepLab from MS-COCO" if d.get("method") == "masking" else "DINO ViT-B/8 and ResNets from ImageNet"
+    if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation used {theirs}; low scores here are what that costs.")
+    elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used {theirs}; low scores here are what their absence costs, not what the method can do.")
     if not ms: notes.append("This dataset has no masks for its held-out pictures, so nothing could be scored.")
     return notes
