@@ -1,10 +1,16 @@
 """What several tests share."""
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure(config):
+    "A job in the background is born deaf to Ctrl-C, and so would be the programs whose end by Ctrl-C is tested."
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

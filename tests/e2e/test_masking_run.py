@@ -136,7 +136,7 @@ REFUSED = [
     (dict(saliency="dataset"), DataError, "has no saliency maps.*name a detector: builtin, spectral"), (dict(saliency="of others"), DataError, "lacks the saliency maps of 8 of 8 images.*looks like someone.png"),
     (dict(saliency="spectrall"), ParameterError, "unknown"), (dict(saliency="./nowhere"), DataError, "no such folder"), (dict(paths=-1), ParameterError, "paths=-1 must lie between 0"),
     (dict(tau1=.2, tau2=.5), ParameterError, "tau2=0.5 must not exceed tau1=0.2"), (dict(classifier="judge of others"), DataError, "trained for other classes than tiny has: it knows unicorn"),
-    (dict(classifier="nowhere"), WeightsError, "nowhere"), (dict(compare="plain"), ParameterError, "compare='plain' must be among A1"), (dict(dilations=[0]), ParameterError, "dilations=0"),
+    (dict(classifier="nowhere"), ParameterError, "no such file or folder"), (dict(compare="plain"), ParameterError, "compare='plain' must be among A1"), (dict(dilations=[0]), ParameterError, "dilations=0"),
     (dict(low="foreground"), ParameterError, "must be among"), (dict(low="none"), ParameterError, "low=none makes no refined maps"), (dict(seg_init="classifier", seg_net="resnet50"), ParameterError, "needs seg_net=small"), (dict(cls_net="small", cls_init="imagenet"), WeightsError, "small")]
 
 @pytest.mark.parametrize("kw, error, match", REFUSED, ids=[str(kw) for kw, *_ in REFUSED])
