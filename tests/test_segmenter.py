@@ -8,8 +8,8 @@ import torch
 from wsss_nb.classifier import fit_classifier
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
-from wsss_nb.growing import fit_segmenter, grow, growing_loss, seed_loss
-from wsss_nb.images import read_mask, write_labels, write_mask
+from wsss_nb.growing import fit_segmenter, grow, growing_loss, load_softmax, save_softmax, seed_loss
+from wsss_nb.images import read_labels, read_mask, write_labels, write_mask
 
 ARGS = dict(net="small", init="random", epochs=2, batch=6, lr=.02, crop=80, scales=(1,), train_scales=(1, .5), warmup_epochs=0, device="cpu", loss_stride=4)
 
@@ -85,6 +85,48 @@ def test_fit_resume_and_watch(scenes, maps, tmp_path):
     assert np.array_equal(first, read_mask(maps/"seeds"/f"{id}.png")) and np.array_equal(first[first != 255], last[first != 255])
     image = scenes.image(id)
     np.testing.assert_array_equal(predict(load_deeplab(tmp_path/"a"), image), predict(ma.eval(), image))
+
+def test_the_seed_grows_again_from_the_kept_softmax(scenes, maps, tmp_path):
+    kw = dict(targets=maps/"seeds", superpixels=maps/"sp", folder=tmp_path/"a", watch=3, softmax=2, beta_bg=.3, beta_fg=.15, **ARGS)
+    def stop(epoch, *_):
+        if epoch: raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt): fit_segmenter(scenes, on_epoch=stop, **kw)
+    first = (tmp_path/"a"/"softmax"/"epoch_01")
+    kept = {p.name: p.read_bytes() for p in first.iterdir()}
+    fit_segmenter(scenes, **kw)  # goes on at epoch 2
+    assert {p.name: p.read_bytes() for p in first.iterdir()} == kept and len(kept) == 2
+    files = sorted((tmp_path/"a"/"softmax").rglob("*.npz"))
+    assert {p.parent.name for p in files} == {"epoch_01", "epoch_02"} and len(files) == 4  # before training there is none
+    moved = 0
+    for p in files:
+        seed, sp, present = read_mask(maps/"seeds"/f"{p.stem}.png"), read_labels(maps/"sp"/f"{p.stem}.png"), scenes.present(p.stem)
+        H = load_softmax(p, scenes.n_classes)
+        grown = grow(seed, H, sp, present, .3, .15)
+        np.testing.assert_array_equal(grown, read_mask(tmp_path/"a"/"seeds"/p.parent.name/f"{p.stem}.png"))
+        assert not H[1:][~present].any() and abs(H[0].mean()) > 0
+        moved += (grown != seed).sum()
+    assert moved
+
+def test_no_softmax_without_growth_or_when_not_asked(scenes, maps, tmp_path):
+    kw = dict(targets=maps/"seeds", watch=2, **{**ARGS, "epochs": 1})
+    fit_segmenter(scenes, superpixels=maps/"sp", folder=tmp_path/"a", softmax=0, **kw)
+    fit_segmenter(scenes, folder=tmp_path/"b", **kw)
+    assert not list(tmp_path.rglob("*.npz")) and len(list(tmp_path.rglob("epoch_01/*.png"))) == 4
+
+def test_softmax_file(tmp_path):
+    H = np.random.default_rng(0).dirichlet(np.ones(4), (5, 6)).transpose(2, 0, 1).astype(np.float32)
+    save_softmax(tmp_path/"a.npz", H, [True, False, True])
+    back = load_softmax(tmp_path/"a.npz", 3)
+    np.testing.assert_array_equal(back, H.astype(np.float16)*np.float32([1, 1, 0, 1])[:, None, None])
+    assert back.dtype == np.float32
+    with pytest.raises(DataError, match="holds class 3, but there are 2"): load_softmax(tmp_path/"a.npz", 2)
+    with pytest.raises(DataError, match="4 dimensions|3 dimensions"): save_softmax(tmp_path/"b.npz", H[None], [True])
+    with pytest.raises(DataError, match="3 foreground classes, but present has 2"): save_softmax(tmp_path/"b.npz", H, [True, True])
+    np.savez(tmp_path/"c.npz", cam=H)
+    with pytest.raises(DataError, match="is no softmax file"): load_softmax(tmp_path/"c.npz", 3)
+    (tmp_path/"d.npz").write_bytes((tmp_path/"a.npz").read_bytes()[:-40])
+    with pytest.raises(DataError, match="damaged"): load_softmax(tmp_path/"d.npz", 3)
+    with pytest.raises(DataError, match="not there"): load_softmax(tmp_path/"e.npz", 3)
 
 def test_labels_as_they_are_and_init_from_the_classifier(scenes, maps, tmp_path):
     c, _ = fit_classifier(scenes, net="small", init="random", folder=tmp_path/"c", epochs=1, batch=6, crop=80, warmup_epochs=0, device="cpu", test_split=None)
