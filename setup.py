@@ -14,11 +14,12 @@ name = cfg["lib_name"]
 
 
 class BuildWithNotebooks(build_py):
-    "Also put nbs/training/*.ipynb into the package, so that an installed wheel can run a method."
+    "Also put nbs/training and nbs/explorers into the package, so that an installed wheel can run a method and open the explorers."
 
     def notebooks(self):
         return {} if self.editable_mode else {
-            nb: Path(self.build_lib)/name/"training"/nb.name for nb in sorted((here/cfg["nbs_path"]/"training").glob("[!_.]*.ipynb"))}
+            nb: Path(self.build_lib)/name/folder/nb.name
+            for folder in ("training", "explorers") for nb in sorted((here/cfg["nbs_path"]/folder).glob("[!_.]*.ipynb"))}
 
     def run(self):
         super().run()
@@ -35,7 +36,7 @@ setup(
     name=name, version=cfg["version"], description=cfg["description"], keywords=cfg["keywords"].split(),
     long_description=readme.read_text(encoding="utf-8") if readme.exists() else "", long_description_content_type="text/markdown",
     author=cfg["author"], author_email=cfg["author_email"], url=cfg["git_url"], license="Apache-2.0", license_files=["LICENSE"],
-    packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/*", "static/*"]},
+    packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/**/*", "static/**/*"]},
     python_requires=f">={cfg['min_python']}", install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split()}, entry_points={"console_scripts": cfg["console_scripts"].split()},
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research", "Programming Language :: Python :: 3 :: Only",
