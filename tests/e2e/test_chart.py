@@ -188,14 +188,26 @@ def test_bars_below_zero(page):
     assert left["x"] + left["width"] == pytest.approx(right["x"], abs=1.5) and texts(chart, "text.wsss-value") == ["−2", "2"]
 
 
+def test_bars_without_values(page):
+    chart = show(page, kind="bars", data=dict(names=["a"], series=[dict(values=[None])]))
+    assert texts(chart, "text.wsss-value") == ["–"]
+    set_(page, data=dict(names=["a"], series=[dict(values=[0])]))
+    assert texts(chart, "text.wsss-value") == ["0"] and "NaN" not in page.content()
+
+
+def test_one_point(page):
+    chart = show(page, x=3, data=dict(x=[3], series=[dict(name="a", y=[.5])]))
+    assert texts(chart, ".wsss-entry .wsss-value") == ["0.500"] and chart.locator(".wsss-dot").is_visible() and "NaN" not in page.content()
+
+
 def test_histogram_marks_and_share(page):
     chart = show(page, **HISTOGRAM)
     assert texts(chart, ".wsss-mark text") == ["τ 0.50", "2τ²−1 −0.50"]
-    assert texts(chart, ".wsss-entry .wsss-value") == ["≈ 4.0 % above"]  # 50 of 1250
+    assert texts(chart, ".wsss-entry .wsss-value") == ["≈ 4.0 % above τ"]  # 50 of 1250
     set_(page, x=.9)
     assert texts(chart, ".wsss-mark text") == ["τ 0.90", "2τ²−1 0.62"]
     assert float(chart.locator(".wsss-mark").nth(1).get_attribute("data-x")) == pytest.approx(.62)
-    assert texts(chart, ".wsss-entry .wsss-value") == ["≈ 0.8 % above"]  # a fifth of the last bin
+    assert texts(chart, ".wsss-entry .wsss-value") == ["≈ 0.8 % above τ"]  # a fifth of the last bin
     page.mouse.move(*at(chart, .3, .5))
     assert chart.locator(".wsss-tip").inner_text().split("\n") == ["−0.5 … 0.0", "1000"]
 

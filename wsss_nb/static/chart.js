@@ -178,8 +178,9 @@ function histogram(view) {
   const { data } = view, edges = data.edges, series = data.series ?? [{ counts: data.counts }], f = COUNT_SCALES[data.scale ?? "linear"];
   const [x0, x1] = span(view.xRange, edges), top = view.yRange?.[1] ?? (Math.max(...numbers(series.map(s => s.counts))) || 1), fine = view.data.step ?? 10 ** Math.floor(Math.log10((x1 - x0) / 50));
   const room = (view.H - 60) / 26; // ticks of a bent axis: round numbers from the top down, as many as do not touch
-  const bent = [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0].flatMap(e => [5, 2, 1].map(m => m * 10 ** e)).filter(v => v <= top)
+  const apart = by => [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0].flatMap(e => by.map(m => m * 10 ** e)).filter(v => v <= top)
     .reduce((keep, v) => (keep.length ? f(keep.at(-1)) - f(v) : 1e9) > f(top) / room && f(v) > f(top) / room / 1.5 ? [...keep, v] : keep, []);
+  const tens = apart([1]), bent = tens.length > 2 ? tens : apart([5, 2, 1]);
   const ys = f(100) === 100 ? scaled(ticks(0, top), 0, top) : [0, ...bent].map(v => ({ u: f(v) / f(top), text: tickText(v, 0) }));
   const box = axes(view, scaled(ticks(x0, x1), x0, x1), ys, view.marks.length);
   const px = x => box.left + clamp((x - x0) / (x1 - x0), 0, 1) * (box.right - box.left), py = c => box.bottom - Math.min(1, f(c) / f(top)) * (box.bottom - box.top);
@@ -189,6 +190,7 @@ function histogram(view) {
     svg(view.svg, "path", { class: "wsss-area", style: colorOf(s, i), d: `M${px(edges[0]).toFixed(1)} ${box.bottom}${d}V${box.bottom}Z` });
     return { s, value: data.shade || series.length > 1 ? entry(view, s, i, series.length > 1 && "wsss-square") : null };
   });
+  const mark = view.marks[0]?.of === "x" && view.marks[0].label ? ` ${view.marks[0].label}` : "";
   const digits = digitsOf(fine), shift = marks(view, box, x0, x1, digits);
   // the part of the counts right of x; within x's own bin as if they lay evenly there, hence the "≈"
   const above = (c, x) => c.reduce((sum, n, k) => sum + n * clamp((edges[k + 1] - x) / (edges[k + 1] - edges[k]), 0, 1), 0) / (c.reduce((a, b) => a + b, 0) || 1);
@@ -197,7 +199,7 @@ function histogram(view) {
     move(x) {
       const said = shift(x), on = data.shade && Number.isFinite(x);
       if (shade) { shade.setAttribute("x", px(on ? x : x1)); shade.setAttribute("width", on ? box.right - px(x) : 0); }
-      for (const { s, value } of drawn) if (value) { value.textContent = on ? `≈ ${say(100 * above(s.counts, x), 1)} % above` : ""; said.push(`${s.name ?? ""} ${value.textContent}`.trim()); }
+      for (const { s, value } of drawn) if (value) { value.textContent = on ? `≈ ${say(100 * above(s.counts, x), 1)} % above${mark}` : ""; said.push(`${s.name ?? ""} ${value.textContent}`.trim()); }
       return said;
     },
     tip(p) {
@@ -211,7 +213,7 @@ function histogram(view) {
 
 function bars(view) {
   const { data, W, H } = view, { names, series } = data, all = numbers(series.map(s => s.values)), digits = data.digits ?? digitsFor([0, ...all]);
-  const [lo, hi] = span(data.range, [0, ...all]), left = Math.min(.4 * W, wide(names) + 10), right = W - wide(all.map(v => say(v, digits))) - 8;
+  const [lo, hi] = span(data.range ?? (all.some(v => v) ? [] : [0, 1]), [0, ...all]), left = Math.min(.4 * W, wide(names) + 10), right = W - wide(["–", ...all.map(v => say(v, digits))]) - 8;
   const row = clamp((H - 4) / names.length, 12 * series.length + 8, 20 * series.length + 12), thick = (row - 8) / series.length;
   const px = v => left + clamp((v - lo) / (hi - lo), 0, 1) * (right - left), zero = px(0);
   view.svg.setAttribute("viewBox", `0 0 ${W} ${view.H = Math.ceil(row * names.length + 4)}`); // as high as its bars need
@@ -245,10 +247,13 @@ function map(view) {
   const { data, W } = view, { x: xs, y: ys, z } = data, nx = xs.length, ny = ys.length, all = numbers(z);
   const [lo, hi] = span(data.range, all), digits = data.digits ?? digitsFor([lo, hi]), dx = digitsIn(xs), dy = digitsIn(ys);
   const few = n => { const fits = [1, 2, 4, 5, 10, 20, 25].find(s => (n - 1) % s === 0 && (n - 1) / s <= 5); return fits ?? Math.ceil((n - 1) / 4); };
-  const some = (list, d) => list.map((v, i) => ({ u: (i + .5) / list.length, text: say(v, d) })).filter((_, i) => i % few(list.length) === 0);
+  const some = list => {
+    const kept = list.map((v, i) => ({ v, u: (i + .5) / list.length })).filter((_, i) => i % few(list.length) === 0), d = digitsIn(kept.map(t => t.v));
+    return kept.map(t => ({ ...t, text: say(t.v, d) }));
+  };
   const ends = [say(hi, digits), say(lo, digits)];
   view.W = W - wide(ends) - 26; // the colour bar stands right of the map
-  const box = axes(view, some(xs, dx), some(ys, dy), 0), w = box.right - box.left, h = box.bottom - box.top;
+  const box = axes(view, some(xs), some(ys), 0), w = box.right - box.left, h = box.bottom - box.top;
   view.W = W;
   const paint = (x, y, width, height, href) => svg(view.svg, "image", { x, y, width, height, href, preserveAspectRatio: "none", class: "wsss-cells" });
   paint(box.left, box.top, w, h, picture(nx, ny, (i, j) => ((z[ny - 1 - j][i] ?? NaN) - lo) / (hi - lo)));
