@@ -2,9 +2,11 @@
 // One default export a model: what `initialize` and all its views share lives in one closure.
 
 const INFERNO = table("000004 0d0829 280b53 470b6a 65156e 82206c 9f2a63 bb3755 d44842 e8602d f57d15 fc9f07 fac228 f3e55d fcffa4");
+const GREY = table("000000 ffffff");
 const CIVIDIS = table("00224e 083370 35456c 4f576c 666970 7d7c78 958f78 aea371 c8b866 e5cf52 fee838");
 const QUIET = 250;   // ms without a change before something slow is asked for
 const HANDS_OFF = 300;  // ms before a wait is worth a word
+const NO_TRUTH = { empty: "no true mask of this picture\nto compare with" };
 
 // ---------------------------------------------------------------- small tools
 
@@ -71,6 +73,18 @@ const OPS = {
     for (let i = 0; i < out.length; i++) if (out[i] === 255 && sp.data[i] >= 0) out[i] = choice.data[sp.data[i]];
     return array(out, seed.shape, "uint8");
   },
+  // the highest mean probability of each superpixel that may still be taken, over its free pixels; 0 elsewhere
+  surest({ s, sp, seed }) {
+    const [n, k] = s.shape, top = new Float32Array(n), out = new Float32Array(sp.data.length);
+    for (let i = 0; i < n * k; i++) { const v = s.data[i], at = Math.floor(i / k); if (v > top[at]) top[at] = v; }
+    for (let i = 0; i < out.length; i++) if (seed.data[i] === 255 && sp.data[i] >= 0) out[i] = top[sp.data[i]];
+    return array(out, sp.shape, "float32");
+  },
+  // O of (2.6); what nobody knows of comes as a number below 0
+  threshold({ S }, { alpha }) {
+    const t = Math.fround(alpha);
+    return array(Uint8Array.from(S.data, (v) => v < 0 ? 255 : +(v > t)), S.shape, "uint8");
+  },
   // (2.6): R from O and B
   refine({ O, B }, { tau1, tau2 }) {
     const out = new Uint8Array(O.data.length), hi = Math.fround(tau1), lo = Math.fround(tau2);
@@ -80,18 +94,48 @@ const OPS = {
     }
     return array(out, O.shape, "uint8");
   },
+  // for the lines of both thresholds: 0 below tau2, 2 above tau1
+  bands({ B }, { tau1, tau2 }) {
+    const hi = Math.fround(tau1), lo = Math.fround(tau2);
+    return array(Uint8Array.from(B.data, (v) => v > hi ? 2 : +(v >= lo)), B.shape, "uint8");
+  },
+  // R with what was put in as 2, and how much it was
+  corrections({ O, R }) {
+    const n = O.data.length, out = R.data.slice();
+    let more = 0, less = 0;
+    for (let i = 0; i < n; i++) if (R.data[i] === 1 && O.data[i] === 0) { out[i] = 2; more++; } else if (R.data[i] === 255 && O.data[i] === 1) less++;
+    const share = (v) => `${(100 * v / n).toFixed(1)} %`;
+    return { ...array(out, R.shape, "uint8"), meta: { more: share(more), less: share(less) } };
+  },
+  // how well maps of 0, 1 and 255 agree with the truth T, over what is labelled; before and after
+  agreement({ O, R, T }) {
+    const [before, after] = [O, R].map((S) => {
+      let known = 0, kept = 0, hit = 0, said = 0, object = 0;
+      for (let i = 0; i < T.data.length; i++) if (T.data[i] !== 255) {
+        known++;
+        if (S.data[i] === 255) continue;
+        kept++; said += S.data[i]; object += T.data[i]; hit += S.data[i] & T.data[i];
+      }
+      const ratio = (a, b) => b ? a / b : null;
+      return { iou: ratio(hit, said + object - hit), precision: ratio(hit, said), recall: ratio(hit, object), labelled: kept / Math.max(1, known) };
+    });
+    const names = ["iou", "precision", "recall", "labelled"], pick = (q) => names.map((k) => q[k]);
+    return { shape: [], meta: { iou0: before.iou, ...after },
+      stats: { names: ["IoU", "precision", "recall", "labelled"], range: [0, 1], digits: 2, series: [
+        { name: "raw", color: "#56B4E9", values: pick(before) }, { name: "refined", color: "#E69F00", values: pick(after) }] } };
+  },
   // (2.8): H (k,H,W) of the present classes, b one switch for each
   attention({ H }, { b }) {
-    const n = H.shape[1] * H.shape[2], out = new Float32Array(n).fill(1);
-    for (let c = 0; c < H.shape[0]; c++) if (b[c]) for (let i = 0; i < n; i++) out[i] -= H.data[c * n + i];
-    return array(out, H.shape.slice(1), "float32");
+    const n = H.shape[1] * H.shape[2], out = new Float32Array(n);  // the sum first: in float32 it is not the same
+    for (let c = 0; c < H.shape[0]; c++) if (b[c]) for (let i = 0; i < n; i++) out[i] += H.data[c * n + i];
+    return array(out.map((v) => 1 - v), H.shape.slice(1), "float32");
   },
   // (2.9), the mean colour put back where it was taken away
   masked({ image, F, mean }) {
     const out = new Uint8ClampedArray(image.data.length);
     for (let i = 0; i < F.data.length; i++) for (let j = 0; j < 3; j++) {
       const m = mean.data[j];
-      out[3 * i + j] = F.data[i] * (image.data[3 * i + j] - m) + m;
+      out[3 * i + j] = Math.fround(F.data[i] * Math.fround(image.data[3 * i + j] - Math.fround(m))) + m;
     }
     return array(new Uint8Array(out.buffer), image.shape, "uint8");
   },
@@ -118,7 +162,7 @@ function array(data, shape, dtype) { return { data, shape, dtype }; }
 
 class Store {
   constructor(model) {
-    Object.assign(this, { model, arrays: new Map(), versions: new Map(), asked: new Map(), missing: new Set(), memo: new Map(), listeners: new Set(), timers: new Map() });
+    Object.assign(this, { model, arrays: new Map(), versions: new Map(), asked: new Map(), missing: new Map(), memo: new Map(), listeners: new Set(), timers: new Map() });
     this.error = this.gone = ""; this.changed = performance.now();
     model.on("msg:custom", (msg, buffers) => this.receive(msg, buffers));
   }
@@ -141,7 +185,7 @@ class Store {
     if (have) return have;
     const slow = ref.includes("~") && key !== this.key(ref, true);
     this.ask(key, settle || slow);
-    if (this.missing.has(key)) return null;
+    if (this.missing.has(key)) { this.error ||= this.missing.get(key); return null; }
     return slow ? this.arrays.get(this.key(ref, true)) ?? (this.ask(this.key(ref, true)), undefined) : undefined;
   }
 
@@ -180,15 +224,15 @@ class Store {
         this.versions.set(name, version); this.asked.delete(name);
         for (const m of [this.arrays, this.missing]) for (const k of [...m.keys()]) if (k.split("|")[0] === name) m.delete(k);
       }
-      this.error = "";
       return this.tell();
     }
     if (msg.type === "read") return this.answer(msg);
+    if (msg.type === "file") { this.file = { name: msg.name, url: URL.createObjectURL(new Blob([buffers[0]], { type: msg.mime })) }; return this.tell(); }
     const name = msg.key.split("|")[0];
     if (msg.version < (this.versions.get(name) ?? 0)) return;
     this.asked.delete(name);
-    if (msg.type === "none") { this.missing.add(msg.key); this.error = msg.text || ""; }
-    else { this.keep(msg.key, msg, buffers[0]); this.error = ""; }
+    if (msg.type === "none") this.missing.set(msg.key, msg.text || "");
+    else this.keep(msg.key, msg, buffers[0]);
     this.tell();
   }
 
@@ -215,8 +259,8 @@ const of = (m, v, or) => v === undefined ? or : typeof v === "string" ? m.get(v)
 function sampler(a, H, W) {  // index of the map's cell under pixel (y,x), as a nearest resize takes it
   const [h, w] = hw(a);
   if (h === H && w === W) return null;
-  const xs = Int32Array.from({ length: W }, (_, x) => Math.min(w - 1, Math.floor(x * w / W)));
-  const ys = Int32Array.from({ length: H }, (_, y) => Math.min(h - 1, Math.floor(y * h / H)) * w);
+  const xs = Int32Array.from({ length: W }, (_, x) => Math.min(w - 1, Math.floor((x + .5) * w / W)));
+  const ys = Int32Array.from({ length: H }, (_, y) => Math.min(h - 1, Math.floor((y + .5) * h / H)) * w);
   return { xs, ys };
 }
 const sampled = new WeakMap();
@@ -242,7 +286,7 @@ const LAYERS = {
     for (let i = 0, j = 0; i < px.length; i += 4, j += 3) { px[i] = I[j]; px[i + 1] = I[j + 1]; px[i + 2] = I[j + 2]; }
   },
   labels(px, a, H, W, o, m) {
-    const L = full(a, H, W), colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300));
+    const at = of(m, o.channel, 0) * H * W, L = full(a, H, W).subarray(at, at + H * W), colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300));
     for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) {
       const l = L[i], stripe = l === 255 && Math.floor((x + y) / t) % 4 === 0;
       if (l === 255 ? !stripe || o.hatch === false : l === 0 && !o.background) continue;
@@ -262,13 +306,17 @@ const LAYERS = {
     if (o.reveal && upto < n) lines(L.map((l) => +(l === upto)), H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 255; px[p + 2] = 255; });
   },
   heat(px, a, H, W, o, m) {
-    const v = full(a, H, W), at = of(m, o.channel, 0) * H * W, lo = o.lo ?? 0, T = o.colors === "cividis" ? CIVIDIS : INFERNO, alpha = of(m, o.opacity, .8);
+    const v = full(a, H, W), at = of(m, o.channel, 0) * H * W, lo = o.lo ?? 0, T = { cividis: CIVIDIS, grey: GREY }[o.colors] ?? INFERNO, alpha = of(m, o.opacity, .8);
     let hi = o.hi ?? 1;
     if (hi === "max") { hi = lo; for (let i = 0; i < H * W; i++) hi = Math.max(hi, v[at + i]); }
     for (let i = 0, p = 0; i < H * W; i++, p += 4) {
       const t = Math.max(0, Math.min(1, (v[at + i] - lo) / (hi - lo || 1))), c = 3 * Math.round(255 * t), s = o.solid ? 1 : alpha * Math.min(2 * t, 1);
       for (let j = 0; j < 3; j++) px[p + j] += s * (T[c + j] - px[p + j]);
     }
+  },
+  veil(px, a, H, W, o) {  // what is outside steps back
+    const L = full(a, H, W), keep = o.keep ?? .35;
+    for (let i = 0, p = 0; i < L.length; i++, p += 4) if (!L[i]) for (let j = 0; j < 3; j++) px[p + j] *= keep;
   },
   outline(px, a, H, W, o) {
     const L = full(a, H, W), c = hex(o.color ?? "#ffffff");
@@ -414,9 +462,11 @@ class View {
     Object.assign(this, { model, store, zoom: { scale: 1, x: 0, y: 0 }, lasso: [], panes: [], drawn: 0 });
     this.root = dom("div", "wsss-canvas", el);
     this.root.wsss = store;  // for the curious, and for tests
+    this.root.dataset.lmSuppressShortcuts = "true";  // else JupyterLab takes the arrow keys
     this.grid = dom("div", "wsss-grid", this.root);
     this.foot = dom("div", "wsss-foot", this.root);
     this.legend = dom("div", "wsss-legend", this.foot);
+    this.file = dom("a", "wsss-file", this.foot);
     this.readout = dom("output", "wsss-readout", this.foot);
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
@@ -439,12 +489,12 @@ class View {
 
   draw(what) {
     const said = {};
-    this.note();
-    if (what === "wait") return;
+    if (what === "wait") return this.note();
+    this.store.error = "";  // what goes wrong is said as long as it is looked at
     for (const p of this.panes) {
       const found = p.compose(), facts = {};
       for (const [, a] of found) Object.assign(facts, a.meta);
-      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q?.stats) this.publish("stats", q.stats); }
+      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
       if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
       Object.assign(said, p.facts);
     }
@@ -454,6 +504,7 @@ class View {
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
     this.root.dataset.ready = +ready; this.root.dataset.drawn = ++this.drawn;
     if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
+    this.note();
   }
 
   columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step
@@ -482,6 +533,8 @@ class View {
   note() {
     const S = this.store, late = [...S.asked.values()].some((q) => performance.now() - q.at >= HANDS_OFF - 20);
     this.alert.textContent = S.gone || S.error || "";
+    this.file.hidden = !S.file;
+    if (S.file) { this.file.href = S.file.url; this.file.download = S.file.name; this.file.textContent = `download ${S.file.name}`; }
     this.root.classList.toggle("wsss-busy", late && !S.gone);
     this.root.dataset.gone = S.gone ? 1 : 0;
   }
@@ -516,7 +569,7 @@ class View {
   }
   at(a, x, y, H, W, channel = 0) {
     if (!a?.data) return NaN;
-    const [h, w] = hw(a), i = Math.min(h - 1, Math.floor(y * h / H)) * w + Math.min(w - 1, Math.floor(x * w / W));
+    const [h, w] = hw(a), i = Math.floor((y + .5) * h / H) * w + Math.floor((x + .5) * w / W);
     return a.data[(a.shape.length === 3 ? channel : 0) * h * w + i];
   }
   size(a, id, H, W) {
