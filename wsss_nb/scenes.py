@@ -622,3 +622,13 @@ def open_scenes(spec=""):
         except DataError:
             if not (folder/_MARKER).is_file(): raise        # else another process was quicker
     return replace(open_dataset(folder), name="scenes")
+
+# %% ../nbs/0_base/03_scenes.ipynb #858de506
+def named_scene(
+    id,       # such as train_00010
+    spec="",  # as in `open_scenes`
+):
+    "The scene that `open_scenes(spec)` knows as `id` -> Scene. Raises `DataError` for an id that is not in its lists."
+    want, (split, _, i) = _parse(spec), id.partition("_")
+    need(split in ("train", "val") and i.isdigit() and id == f"{split}_{int(i):05d}" and int(i) < want[split], f"scenes hold no {id!r}: there are train_00000…{want['train']-1:05d} and val_00000…{want['val']-1:05d}", DataError)
+    return make_scene(want["seed"], _FIRST[split] + int(i), want["size"])
