@@ -48,6 +48,24 @@ def test_without_kernels_the_probabilities_come_back():
     np.testing.assert_allclose(dense_crf(flag(6, 7, 3), P, gauss=(3, 0), bilateral=(80, 13, 0)), P, atol=1e-3)
 
 
+def test_steps_are_told_and_change_nothing():
+    "Iteration by iteration gives what the solver gives in one go, to the bit; what the listener raises ends the work"
+    import pydensecrf.densecrf as dcrf
+    rng, seen = np.random.default_rng(3), []
+    I, P = rng.integers(0, 256, (20, 31, 3), dtype=np.uint8), rng.dirichlet([1]*4, (20, 31)).transpose(2, 0, 1).astype(np.float32)
+    d = dcrf.DenseCRF2D(31, 20, 4)
+    d.setUnaryEnergy(np.ascontiguousarray(-np.log(P.clip(1e-5))).reshape(4, -1))
+    d.addPairwiseGaussian(sxy=3, compat=3)
+    d.addPairwiseBilateral(sxy=80, srgb=13, rgbim=I, compat=10)
+    whole = np.array(d.inference(7)).reshape(P.shape)
+    assert np.array_equal(dense_crf(I, P, 7, on_step=seen.append), whole) and seen == [1, 2, 3, 4, 5, 6, 7]
+    def enough(i):
+        seen.append(i)
+        if i == 2: raise KeyboardInterrupt
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt): crf_from_labels(I, P.argmax(0), on_step=enough)
+    assert seen == [1, 2]
+
 def test_one_label_comes_back():
     P = np.ones((1, 4, 6), np.float32)
     Q = dense_crf(flag(4, 6, 3), P)

@@ -30,8 +30,8 @@ def _check_image(image, hw):
     need(image.shape[:2] == tuple(hw), f"the image is {image.shape[:2]}, but what to clean up is {tuple(hw)}: bring them to one size", DataError)
     return np.require(image, requirements="CW")   # pydensecrf refuses read-only memory, such as `read_image` gives
 
-# %% ../nbs/1_nets/13_crf.ipynb #c5ce4cbc
-def _mean_field(image, unary, iters, gauss, bilateral):
+# %% ../nbs/1_nets/13_crf.ipynb #ab1405ae
+def _mean_field(image, unary, iters, gauss, bilateral, on_step):
     "Energies (K,H,W) → probabilities (K,H,W)"
     need(iters >= 1, f"iters must be at least 1; it is {iters}", ParameterError)
     K, H, W = unary.shape
@@ -39,15 +39,20 @@ def _mean_field(image, unary, iters, gauss, bilateral):
     d.setUnaryEnergy(np.ascontiguousarray(unary, np.float32).reshape(K, H*W))
     d.addPairwiseGaussian(sxy=gauss[0], compat=gauss[1])
     d.addPairwiseBilateral(sxy=bilateral[0], srgb=bilateral[1], rgbim=image, compat=bilateral[2])
-    return np.array(d.inference(iters), np.float32).reshape(K, H, W)
+    Q, *room = d.startInference()
+    for i in range(iters):
+        d.stepInference(Q, *room)
+        if on_step: on_step(i + 1)
+    return np.array(Q, np.float32).reshape(K, H, W)
 
-# %% ../nbs/1_nets/13_crf.ipynb #e81e20ea
+# %% ../nbs/1_nets/13_crf.ipynb #1fc29b8e
 def dense_crf(
     image,                   # (H,W,3) uint8 RGB
     probs,                   # (K,H,W) probabilities, such as a softmax
     iters=10,                # of mean field
     gauss=(3, 3),            # sxy in pixels, compat
     bilateral=(80, 13, 10),  # sxy in pixels, srgb in grey levels, compat
+    on_step=None,            # called with 1, 2, … after each iteration; what it raises ends the work
 ):                           # (K,H,W) float32 probabilities
     "Probabilities cleaned up along the photograph's edges. A single label is returned as it is. Raises `DataError` for NaN, sizes that differ, or no probabilities."
     probs = np.asarray(probs, np.float32)
@@ -55,7 +60,7 @@ def dense_crf(
     image = _check_image(image, probs.shape[1:])
     need(probs.min() >= 0 and np.abs(probs.sum(0) - 1).max() < .01, "probs must be probabilities: none negative, a sum of 1 at each pixel", DataError)
     if len(probs) == 1: return probs.copy()
-    return _mean_field(image, -np.log(probs.clip(1e-5)), iters, gauss, bilateral)
+    return _mean_field(image, -np.log(probs.clip(1e-5)), iters, gauss, bilateral, on_step)
 
 # %% ../nbs/1_nets/13_crf.ipynb #2be1c353
 def _label_energy(labels, ids, gt_prob, unlabeled):
@@ -65,7 +70,7 @@ def _label_energy(labels, ids, gt_prob, unlabeled):
     if unlabeled is not None: U[:, labels == unlabeled] = np.log(K)
     return U
 
-# %% ../nbs/1_nets/13_crf.ipynb #e156d14e
+# %% ../nbs/1_nets/13_crf.ipynb #8b585667
 def crf_from_labels(
     image,                  # (H,W,3) uint8 RGB
     labels,                 # (H,W) integers, any ids
@@ -74,6 +79,7 @@ def crf_from_labels(
     gauss=(10, 10),         # sxy in pixels, compat
     bilateral=(20, 5, 10),  # sxy in pixels, srgb in grey levels, compat
     unlabeled=None,         # the id of pixels without a label, to be filled in
+    on_step=None,           # as in `dense_crf`
 ):                          # (H,W), ids and type of `labels`
     "A label map cleaned up along the photograph's edges. With fewer than two labels it is returned as it is. Raises `DataError` for sizes that differ."
     labels = np.asarray(labels)
@@ -84,7 +90,7 @@ def crf_from_labels(
     ids = np.unique(labels)
     if unlabeled is not None: ids = ids[ids != unlabeled]
     if len(ids) < 2: return labels.copy()
-    Q = _mean_field(image, _label_energy(labels, ids, gt_prob, unlabeled), iters, gauss, bilateral)
+    Q = _mean_field(image, _label_energy(labels, ids, gt_prob, unlabeled), iters, gauss, bilateral, on_step)
     return ids[Q.argmax(0)]
 
 # %% ../nbs/1_nets/13_crf.ipynb #16ee19ef
