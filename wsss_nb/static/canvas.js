@@ -45,7 +45,7 @@ const OPS = {
       for (let c = 1; c < classes.data.length; c++) { const v = M.data[c * n + i]; if (v > top) { top = v; at = c; } }
       out[i] = sp.data[i] === back ? 0 : top > a ? classes.data[at] : 255;
     }
-    return array(out, sp.shape, "uint8");
+    return said(array(out, sp.shape, "uint8"));
   },
   // (3.6): H (k,H,W), mean over the free pixels of each superpixel; (n,k), NaN where none is free
   scores({ H, sp, seed }) {
@@ -71,7 +71,7 @@ const OPS = {
   grow({ seed, sp, choice }) {
     const out = seed.data.slice();
     for (let i = 0; i < out.length; i++) if (out[i] === 255 && sp.data[i] >= 0) out[i] = choice.data[sp.data[i]];
-    return array(out, seed.shape, "uint8");
+    return said(array(out, seed.shape, "uint8"));
   },
   // the highest mean probability of each superpixel that may still be taken, over its free pixels; 0 elsewhere
   surest({ s, sp, seed }) {
@@ -150,13 +150,18 @@ const OPS = {
     }
     const sum = (a) => a.reduce((x, y) => x + y, 0), here = [...of.keys()].filter((c) => of[c] || said[c]);
     const ratio = (a, b) => b ? a / b : null;
-    return { shape: [], meta: { coverage: ratio(sum(said), sum(of)), precision: ratio(sum(hit), sum(said)) },
+    return { shape: [], meta: { labelled: undefined, coverage: ratio(sum(said), sum(of)), precision: ratio(sum(hit), sum(said)) },
       stats: { names: here.map((c) => names[c]), range: [0, 1], series: [
         { name: "coverage", color: "#56B4E9", values: here.map((c) => ratio(hit[c], of[c])) },
         { name: "precision", color: "#E69F00", values: here.map((c) => ratio(hit[c], said[c])) }] } };
   },
 };
 function array(data, shape, dtype) { return { data, shape, dtype }; }
+function said(L) {  // a label map, with the share of it that carries a label
+  let n = 0;
+  for (const l of L.data) n += l !== 255;
+  return { ...L, meta: { labelled: n / L.data.length } };
+}
 
 // ---------------------------------------------------------------- the store: what came from Python, and what is computed from it
 
@@ -303,7 +308,7 @@ const LAYERS = {
       if (colors && L[i] >= 0) for (let j = 0; j < 3; j++) px[p + j] = colors[3 * L[i] + j];
     }
     if (of(m, o.lines, true)) lines(upto < n - 1 ? L.map((l) => Math.min(l, upto + 1)) : L, H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 230; px[p + 2] = 0; });
-    if (o.reveal && upto < n) lines(L.map((l) => +(l === upto)), H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 255; px[p + 2] = 255; });
+    if (o.reveal && upto < n - 1) lines(L.map((l) => +(l === upto)), H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 255; px[p + 2] = 255; });
   },
   heat(px, a, H, W, o, m) {
     const v = full(a, H, W), at = of(m, o.channel, 0) * H * W, lo = o.lo ?? 0, T = { cividis: CIVIDIS, grey: GREY }[o.colors] ?? INFERNO, alpha = of(m, o.opacity, .8);
@@ -396,7 +401,7 @@ class Pane {
     g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, this.over.width, this.over.height);
     const at = (x, y) => [(x - v.zoom.x) * k, (y - v.zoom.y) * k], r = 5 * (window.devicePixelRatio || 1);
     const ring = (p, color) => { const [x, y] = at(p[0] + .5, p[1] + .5); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke(); } };
-    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when))) {
+    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && v.model.get("step") >= v.model.get("steps") - 1)) {
       const a = v.store.get(o.map), i = of(v.model, o.at, 0);
       if (a?.data && i < a.shape[0]) ring([a.data[i * a.shape[1]], a.data[i * a.shape[1] + 1]], "#fff");
     }
