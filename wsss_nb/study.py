@@ -6,7 +6,7 @@
 __all__ = ['Photo', 'open_photo', 'gallery', 'Grouping', 'similarity_histogram', 'patch_mask', 'polygon_mask', 'seed_by_class',
            'seed_curve', 'taken', 'growth_map', 'demo_folder', 'Run', 'Growth', 'trim_run']
 
-# %% ../nbs/3_clustering/34_study.ipynb #521cf3b6
+# %% ../nbs/3_clustering/34_study.ipynb #dded505b
 import io, math, shutil, tempfile
 from functools import lru_cache, partial
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from .cam import load_cam
 from .core import DataError, ParameterError, RunError, check_array, need, read_json, write_json
 from .crf import crf_from_labels
 from .datasets import open_dataset
+from .deeplab import weights_meta
 from .features import extract
 from .growing import grow, load_softmax, superpixel_scores
 from .images import read_image, read_labels, read_mask, resize
@@ -420,6 +421,14 @@ def cam(self:Run, id)->np.ndarray: # (C,H,W) float32
     "The normalised class activation maps of a picture."
     return load_cam(self.file("cam", f"{id}.npz"), len(self.classes))
 
+# %% ../nbs/3_clustering/34_study.ipynb #be740519
+@patch(as_prop=True)
+def mean(self:Run):
+    "The colour (3,) in 0…255 that a masking run put where it erased, the μ of (2.9); None for a run that erased nothing."
+    file = self.folder/"segmenter/checkpoint.safetensors"
+    color = weights_meta(file).get("settings", {}).get("mean") if file.is_file() else self.data.get("mean")
+    return color and np.array(color)
+
 # %% ../nbs/3_clustering/34_study.ipynb #1c7fd77d
 class Growth(Run):
     "A clustering run whose growth was kept: `ids` (those with a softmax), `epochs` (0 is before training), `betas`, `log`. Raises `RunError` naming what is missing."
@@ -487,7 +496,7 @@ def _portable(o):
     if isinstance(o, dict): return {k: _portable(v) for k, v in o.items() if k not in ("root", "platform")}
     return "" if isinstance(o, str) and Path(o).is_absolute() else o
 
-# %% ../nbs/3_clustering/34_study.ipynb #d4ec0a7c
+# %% ../nbs/3_clustering/34_study.ipynb #0a3f6e9e
 def trim_run(
     run,  # a run's folder, of scenes
     to,   # the folder to make, new or empty
@@ -504,5 +513,5 @@ def trim_run(
         new = to/p.relative_to(run.folder)
         new.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(p, new)
-    write_json(to/"run.json", _portable({k: run.data[k] for k in _RECORD if k in run.data} | dict(sample=list(ids))))
+    write_json(to/"run.json", _portable({k: run.data[k] for k in _RECORD if k in run.data} | dict(mean=run.mean, sample=list(ids))))
     return to
