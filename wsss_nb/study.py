@@ -112,8 +112,8 @@ def gallery(data=None)->dict: # a dataset, or what `open_dataset` takes
     scenes = {f"scene: {c}": partial(_from_scene, f"val_{i:05d}", f"scene: {c}") for c, i in _SCENES.items()}
     return {id: partial(_from_dataset, ds, id) for id in ids} | scenes | {n: partial(_from_skimage, n, f) for n, f in _PHOTOGRAPHS.items()}
 
-# %% ../nbs/3_clustering/34_study.ipynb #3c69dc32
-_NCUT_MOST = 2700  # patches
+# %% ../nbs/3_clustering/34_study.ipynb #3d85635e
+_NCUT_MOST = 2200  # patches
 
 # %% ../nbs/3_clustering/34_study.ipynb #7e271f5d
 class Grouping:
