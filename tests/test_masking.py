@@ -13,7 +13,7 @@ from wsss_nb import masking
 from wsss_nb.backbones import create
 from wsss_nb.classifier import Classifier, DilatedClassifier, load_classifier
 from wsss_nb.core import DataError, ParameterError, RunError, WeightsError, WsssError, load_weights, sha256
-from wsss_nb.deeplab import load_deeplab, save_model
+from wsss_nb.deeplab import load_deeplab, save_model, weights_meta
 from wsss_nb.images import write_mask
 from wsss_nb.masking import (attention_loss, attention_map, draw_b, erased, fit_masking, freeze, load_judge, masked_image, masking_loss, mean_color,
                              saliency_loss, set_mean, total_attention_loss)
@@ -418,6 +418,7 @@ def test_not_one_bit_of_the_classifier_changes(scenes, maps, judge, tmp_path, mo
     assert {k.split(".", 1)[1] for k in held} <= {*model.state_dict()}
     assert all(r["attn"] > 0 and r["sal"] > 0 and r["loss"] == pytest.approx(r["sal"] + 2*r["attn"], rel=1e-4) for r in rows)
     assert rows[-1]["sal"] < rows[0]["sal"] and load_deeplab(tmp_path).classes == model.classes == scenes.classes
+    np.testing.assert_allclose(weights_meta(tmp_path/"model.safetensors")["mean"], mean_color(scenes, scenes.ids()), atol=1e-3)  # an explorer masks with the same colour
 
 def test_resumes_to_the_bit(scenes, maps, judge, tmp_path):
     "Cut off in its third epoch and taken up again, a training ends where the undisturbed one does."

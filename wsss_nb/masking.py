@@ -187,7 +187,7 @@ def _judge(classifier, ds, paths, device): # as `load_judge`; `None`s where no p
     need(classifier or not paths, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
     return load_judge(classifier, ds, device) if paths else (None, None)
 
-# %% ../nbs/2_masking/23_masking.ipynb #d3b7402c
+# %% ../nbs/2_masking/23_masking.ipynb #10ca4e50
 def fit_masking(
     ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, scenes, random, a path, or classifier:PATH
     *, saliency, folder,             # folder of maps <id>.png of 0, 1, 255; where the training goes
@@ -211,6 +211,6 @@ def fit_masking(
     rows = fit(model, batches, lambda m, b: masking_loss(m, b, judge, None if mu is None else _normalized(mu), paths, lambda_seg, train_scales, loss_stride),
                epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
                on_epoch=on_epoch, freeze_bn=freeze_bn, settings=what | same | dict(data=data), desc="segmenter")
-    save_model(Path(folder)/"model.safetensors", model, **what)
+    save_model(Path(folder)/"model.safetensors", model, mean=same["mean"], **what)
     model.classes = tuple(ds.classes)
     return model, rows
