@@ -112,7 +112,7 @@ def provide(self:Canvas, name:str, fn): # fn(**parameters) -> array, or (array, 
     self._makers[name] = fn
     self._announce(name)
 
-# %% ../nbs/4_workbench/40_canvas.ipynb #0e6e7b95
+# %% ../nbs/4_workbench/40_canvas.ipynb #4eba5cb4
 @patch
 def _make(self:Canvas, key):
     "({shape, dtype, meta}, bytes) of a key; None where there is no such array"
@@ -127,10 +127,13 @@ def _make(self:Canvas, key):
 @patch
 def _give(self:Canvas, key):
     "Answer the browser's question"
-    about, text = dict(key=key, version=self._versions.get(key.split("|")[0], 0)), ""
+    about = dict(key=key, version=self._versions.get(key.split("|")[0], 0))
     try: made = self._make(key)
-    except WsssError as e: made, text = None, str(e)
-    if made is None: self.send(dict(type="none", text=text, **about))
+    except Exception as e:
+        self.send(dict(type="none", text=str(e) if isinstance(e, WsssError) else f"{type(e).__name__} while making {key}: {e}", **about))
+        if not isinstance(e, WsssError): raise
+        return
+    if made is None: self.send(dict(type="none", text="", **about))
     else: self.send(dict(type="array", **about, **made[0]), [made[1]])
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #ab2f8281

@@ -187,7 +187,7 @@ class Store {
     const d = this.model.get("derived")[ref];
     if (d) return this.derive(ref, d);
     const key = this.key(ref), have = this.arrays.get(key);
-    if (have) return have;
+    if (have || key.includes("NaN")) return have;  // NaN: a parameter that is itself on its way
     const slow = ref.includes("~") && key !== this.key(ref, true);
     this.ask(key, settle || slow);
     if (this.missing.has(key)) { this.error ||= this.missing.get(key); return null; }
@@ -278,37 +278,64 @@ function full(a, H, W) {  // the map at the picture's size; kept, because the sa
   sampled.set(a, out);
   return out;
 }
-function lines(L, H, W, paint) {
-  const t = Math.max(1, Math.round(Math.max(H, W) / 400));
-  const dot = t === 1 ? paint : (y, x) => { for (let v = y; v < Math.min(H, y + t); v++) for (let u = x; u < Math.min(W, x + t); u++) paint(v, u); };
-  for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) if (x + 1 < W && L[i] !== L[i + 1] || y + 1 < H && L[i] !== L[i + W]) dot(y, x);
+// What follows from a map alone is computed once: `kept(table, map, make)`
+const edgesOf = new WeakMap(), topOf = new WeakMap(), rgbaOf = new WeakMap(), fillsOf = new WeakMap(), ids = new WeakMap();
+function kept(table, key, make) { let v = table.get(key); if (v === undefined) table.set(key, v = make()); return v; }
+let last = 0;
+const id = (a) => kept(ids, a, () => ++last);
+const top = (L) => kept(topOf, L, () => { let n = 0; for (let i = 0; i < L.length; i++) if (L[i] > n) n = L[i]; return n; });
+const edges = (L, H, W) => kept(edgesOf, L, () => {  // pixels beside another label, and the lower of the two
+  const at = [], low = [];
+  for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) {
+    const l = L[i], r = x + 1 < W ? L[i + 1] : l, d = y + 1 < H ? L[i + W] : l;
+    if (l !== r || l !== d) { at.push(i); low.push(Math.min(l, r, d)); }
+  }
+  return { at: Int32Array.from(at), low: Int32Array.from(low) };
+});
+const rgba = (a) => kept(rgbaOf, a, () => {
+  const I = a.data, out = new Uint8ClampedArray(I.length / 3 * 4);
+  for (let i = 0, j = 0; i < out.length; i += 4, j += 3) { out[i] = I[j]; out[i + 1] = I[j + 1]; out[i + 2] = I[j + 2]; out[i + 3] = 255; }
+  return out;
+});
+function dot(px, i, H, W, t, [r, g, b]) {
+  const x0 = i % W, y0 = (i - x0) / W;
+  for (let y = y0; y < Math.min(H, y0 + t); y++) for (let x = x0; x < Math.min(W, x0 + t); x++) { const p = 4 * (y * W + x); px[p] = r; px[p + 1] = g; px[p + 2] = b; }
+}
+function lines(px, L, H, W, color, upto = Infinity) {
+  const t = Math.max(1, Math.round(Math.max(H, W) / 400)), e = edges(L, H, W);
+  for (let k = 0; k < e.at.length; k++) if (e.low[k] <= upto) dot(px, e.at[k], H, W, t, color);
+}
+function ring(px, L, H, W, which, color) {  // the border of one label
+  const t = Math.max(1, Math.round(Math.max(H, W) / 400)), e = edges(L, H, W).at;
+  for (const i of e) if ((L[i] === which) !== (L[i + 1] === which) || (L[i] === which) !== (L[i + W] === which)) dot(px, i, H, W, t, color);
 }
 
 const FILLS = ["none", "mean", "hue", "order"];
 const LAYERS = {
-  image(px, a, H, W) {
-    const I = a.data;
-    for (let i = 0, j = 0; i < px.length; i += 4, j += 3) { px[i] = I[j]; px[i + 1] = I[j + 1]; px[i + 2] = I[j + 2]; }
-  },
+  image(px, a) { px.set(rgba(a)); },
   labels(px, a, H, W, o, m) {
-    const at = of(m, o.channel, 0) * H * W, L = full(a, H, W).subarray(at, at + H * W), colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300));
+    const at = of(m, o.channel, 0) * H * W, L = at || a.shape.length > 2 ? full(a, H, W).subarray(at, at + H * W) : full(a, H, W);
+    const colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300)), hatch = o.hatch !== false;
     for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) {
-      const l = L[i], stripe = l === 255 && Math.floor((x + y) / t) % 4 === 0;
-      if (l === 255 ? !stripe || o.hatch === false : l === 0 && !o.background) continue;
-      const c = l === 255 ? [255, 255, 255] : colors[l % colors.length], p = 4 * i, s = l === 255 ? .75 : alpha;
-      for (let j = 0; j < 3; j++) px[p + j] += s * (c[j] - px[p + j]);
+      const l = L[i], p = 4 * i;
+      if (l === 255) {
+        if (hatch && Math.floor((x + y) / t) % 4 === 0) for (let j = 0; j < 3; j++) px[p + j] += .75 * (255 - px[p + j]);
+      } else if (l || o.background) {
+        const c = colors[l % colors.length];
+        px[p] += alpha * (c[0] - px[p]); px[p + 1] += alpha * (c[1] - px[p + 1]); px[p + 2] += alpha * (c[2] - px[p + 2]);
+      }
     }
-    if (o.lines !== false) lines(L, H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = px[p + 1] = px[p + 2] = 255; });
+    if (o.lines !== false) lines(px, L, H, W, [255, 255, 255]);
   },
   superpixels(px, a, H, W, o, m) {
-    const L = full(a, H, W), n = 1 + L.reduce((x, y) => Math.max(x, y), 0), fill = FILLS[of(m, o.fill, 0)], upto = o.reveal ? m.get(o.reveal) : n;
-    const colors = fill === "none" ? null : fillColors(px, L, n, fill);
-    for (let i = 0, p = 0; i < L.length; i++, p += 4) {
-      if (L[i] > upto) { for (let j = 0; j < 3; j++) px[p + j] *= .25; continue; }
-      if (colors && L[i] >= 0) for (let j = 0; j < 3; j++) px[p + j] = colors[3 * L[i] + j];
+    const L = full(a, H, W), n = 1 + top(L), fill = FILLS[of(m, o.fill, 0)], upto = o.reveal ? m.get(o.reveal) : n;
+    if (fill !== "none") {
+      const C = fillColors(px, L, n, fill);
+      for (let i = 0, p = 0; i < L.length; i++, p += 4) if (L[i] >= 0) { const c = 3 * L[i]; px[p] = C[c]; px[p + 1] = C[c + 1]; px[p + 2] = C[c + 2]; }
     }
-    if (of(m, o.lines, true)) lines(upto < n - 1 ? L.map((l) => Math.min(l, upto + 1)) : L, H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 230; px[p + 2] = 0; });
-    if (o.reveal && upto < n - 1) lines(L.map((l) => +(l === upto)), H, W, (y, x) => { const p = 4 * (y * W + x); px[p] = 255; px[p + 1] = 255; px[p + 2] = 255; });
+    if (upto < n - 1) for (let i = 0, p = 0; i < L.length; i++, p += 4) if (L[i] > upto) { px[p] >>= 2; px[p + 1] >>= 2; px[p + 2] >>= 2; }
+    if (of(m, o.lines, true)) lines(px, L, H, W, [255, 230, 0], upto);
+    if (upto < n - 1) ring(px, L, H, W, upto, [255, 255, 255]);
   },
   heat(px, a, H, W, o, m) {
     const v = full(a, H, W), at = of(m, o.channel, 0) * H * W, lo = o.lo ?? 0, T = { cividis: CIVIDIS, grey: GREY }[o.colors] ?? INFERNO, alpha = of(m, o.opacity, .8);
@@ -324,11 +351,13 @@ const LAYERS = {
     for (let i = 0, p = 0; i < L.length; i++, p += 4) if (!L[i]) for (let j = 0; j < 3; j++) px[p + j] *= keep;
   },
   outline(px, a, H, W, o) {
-    const L = full(a, H, W), c = hex(o.color ?? "#ffffff");
-    lines(L, H, W, (y, x) => { const p = 4 * (y * W + x); for (let j = 0; j < 3; j++) px[p + j] = c[j]; });
+    lines(px, full(a, H, W), H, W, hex(o.color ?? "#ffffff"));
   },
 };
-function fillColors(px, L, n, how) {
+function fillColors(px, L, n, how) {  // (n,3)
+  return how === "mean" ? makeFills(px, L, n, how) : kept(kept(fillsOf, L, () => new Map()), how, () => makeFills(px, L, n, how));
+}
+function makeFills(px, L, n, how) {
   const out = new Float32Array(3 * n), size = new Float32Array(n);
   if (how === "mean") {
     for (let i = 0; i < L.length; i++) if (L[i] >= 0) { size[L[i]]++; for (let j = 0; j < 3; j++) out[3 * L[i] + j] += px[4 * i + j]; }
@@ -377,9 +406,13 @@ class Pane {
       this.image = new ImageData(W, H); this.off.width = W; this.off.height = H;
       this.frame.style.aspectRatio = `${W} / ${H}`;
     }
+    // nothing to paint if neither a map nor an option is another than before
+    const m = this.view.model, stamp = JSON.stringify(found.map(([o, a]) => [id(a), Object.values(o).map((v) => typeof v === "string" ? m.get(v) ?? v : v)]));
+    if (stamp === this.stamp) { this.mark(); return found; }
+    this.stamp = stamp;
     const px = this.image.data;
-    for (let i = 3; i < px.length; i += 4) px[i] = 255;
-    for (const [o, a] of found) LAYERS[o.type]?.(px, a, H, W, o, this.view.model);
+    if (found[0][0].type !== "image") new Uint32Array(px.buffer).fill(0xff202020);
+    for (const [o, a] of found) LAYERS[o.type]?.(px, a, H, W, o, m);
     this.off.getContext("2d").putImageData(this.image, 0, 0);
     this.paint();
     return found;
@@ -390,7 +423,7 @@ class Pane {
     const w = Math.max(1, Math.round(this.frame.clientWidth * dpr)), h = Math.max(1, Math.round(this.frame.clientHeight * dpr));
     for (const c of [canvas, this.over]) if (c.width !== w || c.height !== h) { c.width = w; c.height = h; }
     const g = canvas.getContext("2d"), k = w / off.width * z.scale;
-    g.imageSmoothingEnabled = k < 2; g.imageSmoothingQuality = "high";
+    g.imageSmoothingEnabled = k < 2; g.imageSmoothingQuality = "medium";
     g.setTransform(k, 0, 0, k, -z.x * k, -z.y * k);
     g.drawImage(off, 0, 0);
     this.mark();
