@@ -1,0 +1,106 @@
+"What the explorer of superpixels computes, without a browser; and what all explorers do with pictures."
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss_nb.core import DataError
+from wsss_nb.explore import TauExplorer
+from wsss_nb.features import load
+from wsss_nb.metrics import superpixel_quality
+from wsss_nb.study import gallery
+from wsss_nb.superpixels import discover, ncut, superpixels
+
+
+@pytest.fixture(scope="module")
+def explorer(): return TauExplorer(picture="scene: boat")
+
+
+def ask(e, key):
+    "What the browser would get: array and facts"
+    info, raw = e.canvas._make(key)
+    return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
+
+
+@pytest.mark.parametrize("tau", [-.5, 0., .3, .77, 1.])
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_superpixels_are_the_librarys(explorer, tau, order):
+    L, meta = ask(explorer, f"sp|tau={tau}|order={order}|crf=0")
+    want = ncut(explorer.group.f, tau) if order == 2 else discover(explorer.group.f, tau, ["low", "high"][order])
+    assert (L.ravel() == want).all() and meta["count"] == want.max() + 1
+    pixels = explorer.group.pixels(tau, ["low", "high", "ncut"][order], False)
+    assert meta["ue"] == superpixel_quality(pixels, explorer.photo.mask)["ue"]
+
+
+def test_with_the_crf_they_are_those_of_the_command(explorer):
+    L, meta = ask(explorer, "sp|tau=0.3|order=0|crf=1")
+    assert L.shape == (160, 160) and (L == superpixels(explorer.photo.image, load("mini"), .3)).all()
+    assert meta["count"] == L.max() + 1
+
+
+def test_each_superpixel_began_in_itself(explorer):
+    L, _ = ask(explorer, "sp|tau=0.5|order=0|crf=0")
+    origin, _ = ask(explorer, "origin|tau=0.5|order=0")
+    assert [L[y*20//160, x*20//160] for x, y, _ in origin.tolist()] == list(range(L.max() + 1))
+    assert origin[0, 2] == explorer.group.degree().min() and explorer.canvas._make("origin|tau=0.5|order=2") is None
+
+
+def test_a_click_shows_its_row(explorer):
+    explorer.canvas._clicks(0, 45, 130)
+    row, _ = ask(explorer, "row")
+    p = 130//8*20 + 45//8
+    np.testing.assert_array_equal(row.ravel(), explorer.group.A[p])
+    assert ask(explorer, "patch")[0].tolist() == [[(explorer.group.A[p] > 0).sum(), 400]]
+
+
+@pytest.mark.parametrize("method,name", enumerate(["SLIC", "SEEDS", "LSC", "Felzenszwalb"]))
+def test_a_conventional_method_at_a_like_count(explorer, method, name):
+    L, meta = ask(explorer, f"other|method={method}|count=20")
+    assert L.shape == (160, 160) and meta["other"] == L.max() + 1 and meta["method_name"] == name and meta["other_asa"] > .5
+
+
+def photograph(mode, size=(90, 60)):
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)).convert(mode).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "LA", "P", "1", "I;16"])
+def test_pictures_of_every_kind(explorer, mode):
+    explorer.open_picture(dict(name="mine.png", content=memoryview(photograph(mode))))
+    assert explorer.photo.image.shape == (60, 90, 3) and explorer.photo.mask is None and explorer.canvas._make("gt") is None
+
+
+def test_a_large_picture_is_scaled_down_and_said(explorer):
+    explorer.open_picture(np.zeros((4000, 6000, 3), np.uint8))
+    assert explorer.photo.image.shape == (333, 500, 3) and "6000×4000" in explorer.status.value and "500×333" in explorer.status.value
+
+
+def test_an_upload_that_is_no_image_leaves_the_old_one(explorer):
+    explorer.open_picture(gallery()["scene: car"]())
+    before, sent = explorer.photo, explorer.canvas._versions["image"]
+    explorer.upload.value = ({"name": "notes <b>.txt", "type": "text/plain", "size": 5, "content": memoryview(b"hello"), "last_modified": datetime.datetime(2026, 1, 1)},)
+    assert explorer.photo is before and explorer.canvas._versions["image"] == sent
+    assert "notes &lt;b>.txt" in explorer.status.value and "image" in explorer.status.value and "bad" in explorer.status.value
+
+
+def test_choosing_from_the_list(explorer):
+    explorer.names.value = "scene: fish"
+    assert explorer.photo.name == "scene: fish" and "fish" in [o["name"] for o in explorer.canvas.legend] and "bad" not in explorer.status.value
+
+
+def test_the_still_is_a_small_png_beside_the_widget(explorer):
+    import base64
+    bundle = explorer._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    png = base64.b64decode(data["image/png"])
+    assert Image.open(io.BytesIO(png)).size[0] > 500 and len(png) < 150_000
+
+
+def test_wrong_use():
+    with pytest.raises(DataError, match="nowhere"): TauExplorer(data="nowhere")
+    with pytest.raises(DataError, match="holiday.jpg"): TauExplorer(picture="holiday.jpg")
+    with pytest.raises(ValueError, match="unknown"): TauExplorer(features="dino_vitz")
