@@ -274,17 +274,17 @@ def still(self:TauExplorer):
     row = resize(self.group.row(self.group.patch(I.shape[1]//2, I.shape[0]//2)), I.shape[:2], "nearest")
     return [superpixel_picture(I, L), superpixel_picture(I, L, order=True), heatmap(row, I)], [f"τ = {c.tau:.2f}: {L.max()+1} superpixels", "in order of discovery", "similarity to the middle"]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #f711e387
+# %% ../nbs/4_workbench/41_explore.ipynb #6a64ff36
 _CLICK, _LASSO = "superpixel", "lasso"
 
 def _object_panes(own=False):
     "`own`: each map is as bright as it can be; else both are bright where all patches of the object count"
-    edge, inside = dict(type="outline", map="object"), dict(map="object", label="in the object")
+    edge = dict(type="outline", map="object")
     def counts(name): return [_PHOTO, dict(type="heat", map=f"{name}_share", solid=True, hi="max" if own else 1), edge]
-    hover = [inside, dict(map="positive", label="similar to"), dict(map="negative", label="unlike")]
-    return [dict(title="{object}", caption="{patches} patches", hover=hover, layers=[_PHOTO, dict(type="veil", map="object"), dict(type="superpixels", map="sp", when="extra"), edge]),
-            dict(title="Positiveness: similar to how many", caption="A > 0 to {alike} of its patches on average", hover=hover, layers=counts("positive")),
-            dict(title="Negativeness: unlike how many", caption="A < 0 to {unlike} on average · {worst} at most", hover=hover, layers=counts("negative"))]
+    hover = [dict(map="sp", label="superpixel"), dict(map="positive", label="similar to"), dict(map="negative", label="unlike")]
+    return [dict(title="{object}: {patches} patches", hover=hover, layers=[_PHOTO, dict(type="veil", map="object"), dict(type="superpixels", map="sp", when="extra"), edge]),
+            dict(title="Positiveness", caption="similar (A > 0) to {alike} of it on average", hover=hover, layers=counts("positive")),
+            dict(title="Negativeness", caption="unlike (A < 0) {unlike} of it on average · {worst} at most", hover=hover, layers=counts("negative"))]
 
 def _brightness(own=False):
     "What the colours of the maps mean"
@@ -385,7 +385,7 @@ def moved(self:ObjectExplorer):
     "τ has moved: so has a clicked superpixel."
     self.choose() if self.which.value == _CLICK else self.tell()
 
-# %% ../nbs/4_workbench/41_explore.ipynb #89e645d1
+# %% ../nbs/4_workbench/41_explore.ipynb #af8539e1
 @patch
 def below(self:ObjectExplorer, value):
     "Share of the pairs of the object's patches that are less similar than `value`; NaN where there are none."
@@ -403,7 +403,7 @@ def tell(self:ObjectExplorer):
     of_tau = f"Of all pairs of patches in the object, <b>{part(self.below(tau))}</b> are less similar than τ = {tau:.2f}, and <b>{part(self.below(bound))}</b> less than 2τ²−1 = {bound:.2f}."
     lemma = f"<b>Lemma 1.</b> Two patches more similar than τ to the same third patch are more similar than 2τ²−1 to each other. A superpixel holds what is that similar to its seed, so no pair in it is worse, though only the seed was compared:"
     kept = f"in this picture’s {n} superpixels, <b>{g.violations(tau)}</b> pairs are." if tau >= 0 else "for a negative τ the lemma promises nothing."
-    self.words.value = f"<p>{of_tau if pairs > 1 else 'The object is a single patch.'}</p><p>{lemma} {kept}</p>".replace("-", "−")
+    self.words.value = f"<div style='line-height:1.5'><p>{of_tau if pairs > 1 else 'The object is a single patch.'}</p><p>{lemma} {kept}</p></div>".replace(" -", " −")
 
 @patch
 def still(self:ObjectExplorer):
@@ -995,7 +995,7 @@ def still(self:MaskingExplorer):
     F, J = erased(I, self.softmax(c.extra), self.present, b, self.mean)
     return [overlay(I, self.segmented(c.extra)[0]), np.rint(255*np.repeat(F[..., None], 3, 2)).astype(np.uint8), J], ["photograph and masks", "attention map F", "what the classifier sees"]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #2c993fa3
+# %% ../nbs/4_workbench/41_explore.ipynb #12b78bd9
 _MENDED, _SPOILED = 253, 254  # free places in the list of colours
 _VERDICT = {"mended": "#8ff0d0", "spoiled": "#ff3d9a"}  # light and dark also to those who do not tell red from green
 _KNOBS = dict(sxy1=("reach θ₁, pixels", 1, 60), w1=("weight w₁", 0, 30), sxy2=("reach θ₂, pixels", 1, 160), srgb=("colour θ₃, grey levels", 1, 80), w2=("weight w₂", 0, 30),
@@ -1007,25 +1007,27 @@ def _usual(fn):
     (sxy1, w1), (sxy2, srgb, w2) = d["gauss"], d["bilateral"]
     return dict(sxy1=sxy1, w1=w1, sxy2=sxy2, srgb=srgb, w2=w2, iters=d["iters"]) | (dict(gt_prob=d["gt_prob"]) if "gt_prob" in d else {})
 
+_MEASURES = dict(ue="undersegmentation error", br="boundary recall", bp="boundary precision", asa="achievable accuracy")
 def _duration(s): return f"{s:.1f} s" if s >= 1 else f"{1000*s:.0f} ms"
 
 def _knob(name):
     text, lo, hi = _KNOBS[name]
     kind, extra = (W.IntSlider, {}) if isinstance(lo, int) else (W.FloatSlider, dict(step=.01, readout_format=".2f"))
-    return kind(min=lo, max=hi, description=text, continuous_update=False, style=dict(description_width="145px"), layout=W.Layout(width="330px"), **extra)
+    return kind(min=lo, max=hi, description=text, continuous_update=False, style=dict(description_width="140px"), layout=W.Layout(width="312px"), **extra)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #5e0859d0
+# %% ../nbs/4_workbench/41_explore.ipynb #99156baf
 def _crf_panes(superpixels, truth):
     "What was there, what the CRF makes of it, and the difference"
     kind = dict(label="superpixel") if superpixels else dict(kind="class")
     hover = [dict(map="before", **kind | dict(label="before")), dict(map="after", **kind | dict(label="after")), dict(map="gt", kind="class", label="truth")]
     if not superpixels: hover[1:1] = [dict(map="sure", label="probability")]
     def layer(name): return dict(type="superpixels", map=name, fill="fill") if superpixels else dict(type="labels", map=name)
-    changed = [_PHOTO, dict(type="veil", map="changed"), layer("after") if superpixels else dict(type="labels", map="difference", hatch=False, background=True, lines=False, opacity=.9)]
+    veil, verdict = dict(type="veil", map="changed"), dict(type="labels", map="difference", hatch=False, background=True, lines=False, opacity=.9)
+    changed = [_PHOTO, layer("after"), veil] if superpixels else [_PHOTO, veil, verdict]
     def quality(end=""): return f"UE {{ue{end}}} · BR {{br{end}}} · BP {{bp{end}}} · ASA {{asa{end}}}" if superpixels else f"mIoU {{miou{end}}} · right {{right{end}}}"
     return [dict(title="Before: {what}", caption=quality() + " · {count} superpixels"*superpixels, hover=hover, layers=[_PHOTO, layer("before")]),
             dict(title="After {iterations} iterations", caption=quality("_after") + " · took {seconds}", hover=hover, layers=[_PHOTO, layer("after")]),
-            dict(title="What changed: {changed} of the pixels", caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "", hover=hover, layers=changed)]
+            dict(title="Changed: {changed}", caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "", hover=hover, layers=changed)]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #cd372f8b
 class CrfExplorer(Explorer):
@@ -1050,7 +1052,7 @@ class CrfExplorer(Explorer):
         first = W.VBox([self.input, *(self.knobs[n] for n in ("iters", "gt_prob", "tau")), W.HBox([usual, self.bar])])
         return [first, group("Near pixels agree", "sxy1", "w1"), group("Near pixels of like colour agree", "sxy2", "srgb", "w2")]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #03bc03f5
+# %% ../nbs/4_workbench/41_explore.ipynb #0d8411d5
 @patch
 def show(self:CrfExplorer, photo):
     "A picture, and what there is to clean up in it."
@@ -1071,7 +1073,8 @@ def choose(self:CrfExplorer):
     self.made.clear()
     self.canvas.panes = _crf_panes(sp, self.new.mask is not None)
     _legend(self.canvas, self.new)
-    if not sp and self.new.mask is not None: self.canvas.legend = [*self.canvas.legend, *(dict(name=w, color=c) for w, c in _VERDICT.items())]
+    verdict = [] if self.new.mask is None else [dict(name=w, color=c) for w, c in _VERDICT.items()]
+    self.canvas.legend = [] if sp else [*self.canvas.legend, *verdict]
     self.canvas.colors = [*self.canvas.colors[:_MENDED], *_VERDICT.values(), self.canvas.colors[255]]
     self.reset()
 
@@ -1130,7 +1133,7 @@ def step(self:CrfExplorer, begun, i):
     self.bar.layout.visibility, self.bar.value = "visible", i/self.knobs["iters"].value
     time.sleep(.002)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #e4454cc0
+# %% ../nbs/4_workbench/41_explore.ipynb #1b0bb603
 @patch
 def judged(self:CrfExplorer, before, after, sure, said):
     "Maps, facts, and chart data, with the truth where there is one."
@@ -1146,7 +1149,7 @@ def judged(self:CrfExplorer, before, after, sure, said):
 def _superpixel_bars(self:CrfExplorer, before, after, gt, said):
     b, a = _quality(before, gt), _quality(after, gt)
     said |= b | {f"{k}_after": v for k, v in a.items()}
-    return [k.upper() for k in b], list(b.values()), list(a.values())
+    return [_MEASURES[k] for k in b], list(b.values()), list(a.values())
 
 @patch
 def _class_bars(self:CrfExplorer, before, after, gt, said):
