@@ -510,11 +510,11 @@ def still(self:AlphaExplorer):
     z = foreground_score(self.M, sp, self.present)
     return [heatmap(self.M.max(0), I), overlay(I, initial_seed(self.M, sp, self.present, a)), heatmap(z[sp], I)], ["where the classifier looks", f"initial seed, α = {a:.2f}", f"mean by superpixel, lowest {z.min():.2f}"]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #ad246026
+# %% ../nbs/4_workbench/41_explore.ipynb #dc1e9a46
 _GROWTH = dict(scores=dict(op="scores", H="H|epoch", sp="sp", seed="seed"), choice=dict(op="choice", s="scores", classes="ids", params=["beta_bg", "beta_fg"]),
                grown=dict(op="grow", seed="seed", sp="sp", choice="choice"), surest=dict(op="surest", s="scores", sp="sp", seed="seed"), quality=dict(op="quality", L="grown", gt="gt"))
 _BETAS = np.linspace(0, 1, 21)
-_MEASURES = dict(mIoU="miou", coverage="coverage", precision="precision")
+_GROWN_BY = dict(mIoU="miou", coverage="coverage", precision="precision")
 
 def _beta_panes(names):
     "`names`: background and the present classes"
@@ -526,7 +526,7 @@ def _beta_panes(names):
             dict(title="How sure, by superpixel", caption="bright: a mean probability close to 1 for some class; the seed is left out", hover=[sp, s, truth],
                  layers=[_PHOTO, dict(type="heat", map="surest", hi=1.2), _LINES, _TRUTH])]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #a811755a
+# %% ../nbs/4_workbench/41_explore.ipynb #0805fa15
 class BetaExplorer(Explorer):
     "The growing of (3.7) under two sliders, with the softmax of any epoch of a run. `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged sample); `picture`: one of the pictures whose softmax it kept; `epoch`: default the last."
     def __init__(self, run=None, picture=None, epoch=None, **kwargs):
@@ -536,7 +536,7 @@ class BetaExplorer(Explorer):
         need(1 <= c.epoch <= last, f"epoch must lie in [1, {last}], the epochs whose softmax was kept; it is {c.epoch}", ParameterError)
         need(picture is None or picture in g.ids, f"{picture!r} is none of the pictures whose softmax is there; its growth was kept of {', '.join(g.ids)}", ParameterError)
         self.bg, self.fg = _slider("β background", c, "beta_bg", 0, 1), _slider("β foreground", c, "beta_fg", 0, 1)
-        self.linked, self.measure = W.Checkbox(False, description="both the same", indent=False, layout=W.Layout(width="auto")), W.Dropdown(options=_MEASURES, description="map of", style=_WIDE, layout=W.Layout(width="160px"))
+        self.linked, self.measure = W.Checkbox(False, description="both the same", indent=False, layout=W.Layout(width="auto")), W.Dropdown(options=_GROWN_BY, description="map of", style=_WIDE, layout=W.Layout(width="160px"))
         bars, self.map, self.table = Chart(kind="bars", title="Grown seed by class", data=_NO_TRUTH), Chart(kind="map", title="What other thresholds would give", x_label="β background", y_label="β foreground", data=_NO_TRUTH), W.HTML()
         for a, b in (((c, "stats"), (bars, "data")), ((self.bg, "value"), (self.map, "x")), ((self.fg, "value"), (self.map, "y"))): jslink(a, b)
         controls = [_slider("epoch", c, "epoch", 1, last, 1), self.bg, self.fg, self.linked, _truth_switch(c)]
@@ -759,11 +759,11 @@ def _push(self:SaliencyExplorer, change):
     c = self.canvas
     if c.tau2 > c.tau1: setattr(c, "tau2" if change["name"] == "tau1" else "tau1", change["new"])
 
-# %% ../nbs/4_workbench/41_explore.ipynb #ee473748
+# %% ../nbs/4_workbench/41_explore.ipynb #3acc6ae6
 def _truth_map(photo):
     need(photo.mask is not None, f"{photo.name} has no ground truth: choose another saliency source.", DataError)
-    T = true_saliency(photo.mask)
-    return np.where(T == 255, -1, T).astype(np.float32)
+    T = true_saliency(photo.mask).astype(np.float32)
+    return np.where(T == 255, -1, T)
 
 def _border_map(photo): return border_saliency(superpixels(photo.image, load("mini"), tau=.4), "connectivity")
 

@@ -1,0 +1,68 @@
+"The explorer of α in a real browser: the seed that is shown is `initial_seed`'s, to the bit."
+import numpy as np
+import pytest
+from canvas_page import CanvasPage
+from test_chart import browser  # noqa: F401  (a fixture)
+
+from wsss_nb.explore import AlphaExplorer
+from wsss_nb.metrics import seed_quality
+from wsss_nb.seeds import foreground_score, initial_seed
+
+
+@pytest.fixture(scope="module")
+def opened(browser):  # noqa: F811
+    e = AlphaExplorer()
+    p = CanvasPage(browser, e.canvas, width=1600)
+    p.settle()
+    yield e, p
+    assert not p.problems
+    p.page.close()
+
+
+def captions(p): return p.page.locator(".wsss-caption").all_inner_texts()
+
+
+def test_the_seed_is_the_librarys_to_the_bit(opened):
+    e, p = opened
+    for alpha in (0., .01, .3, .5, .77, 1., .4):
+        p.set(alpha=alpha)
+        seed = initial_seed(e.M, e.new["sp"], e.present, alpha)
+        q = seed_quality(seed, e.new["gt"], 9)
+        np.testing.assert_array_equal(p.get("seed"), seed)
+        assert captions(p)[1] == f"coverage (labelled) {q['coverage']:.3f} · precision (of that right) {q['precision']:.3f}"
+    assert len(p.asked) == len(set(p.asked)), "each array travels once"
+
+
+def test_pixels_change_with_alpha_and_hover_tells(opened):
+    e, p = opened
+    p.set(alpha=0.)
+    M, sp = e.M[e.present].max(0), e.new["sp"]
+    lowest = foreground_score(e.M, sp, e.present).argmin()
+    y, x = np.argwhere((M > .3) & (M < .6) & (sp != lowest))[40].tolist()
+    before = p.pixel(x, y, 1)
+    p.set(alpha=1.)
+    after = [p.pixel(x + d, y, 1) for d in range(-2, 3)]
+    assert any(a != before for a in after)
+    z = foreground_score(e.M, sp, e.present)
+    assert p.hover(x, y, 1) == dict(x=x, y=y, seed="unlabeled", superpixel=sp[y, x], z=pytest.approx(z[sp[y, x]]), truth=e.canvas.classes[e.new["gt"][y, x]])
+    assert p.hover(x, y, 0)["activation"] == pytest.approx(M[y, x]) and p.hover(x, y, 2)["size"] == (sp == sp[y, x]).sum()
+    p.set(klass=2)
+    assert p.hover(x, y, 0)["activation"] == pytest.approx(e.M[e.present][1][y, x])
+    p.set(klass=0)
+
+
+def test_another_label_another_seed_and_no_truth_no_numbers(opened):
+    e, p = opened
+    box = next(b for b in e.ticks.boxes.values() if b.description.startswith("cat"))
+    box.value = False
+    p.page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 1")
+    p.settle()
+    p.set(alpha=.35)
+    np.testing.assert_array_equal(p.get("seed"), initial_seed(e.M, e.new["sp"], e.present, .35))
+    assert set(np.unique(p.get("seed"))) <= {0, 2, 255}
+    e.open_picture(e.new["image"])
+    p.page.wait_for_function("document.querySelector('.wsss-caption:nth-child(1n)') && model.get('stats').empty")
+    assert captions(p)[1] == f"labelled {(initial_seed(e.M, e.new['sp'], e.present, .35) != 255).mean():.3f}"
+    e.names.value = "scene: lamp"
+    p.page.wait_for_function("model.get('stats').series?.length === 2")
+    assert "precision" in captions(p)[1]

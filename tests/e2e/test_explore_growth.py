@@ -1,0 +1,62 @@
+"The explorer of growth in a real browser: each epoch's seeds, play, and the film as a download."
+import numpy as np
+import pytest
+from canvas_page import CanvasPage
+from test_chart import browser  # noqa: F401  (a fixture)
+
+from wsss_nb.explore import GrowthExplorer
+from wsss_nb.show import PALETTE
+
+
+@pytest.fixture(scope="module")
+def opened(browser):  # noqa: F811
+    e = GrowthExplorer()
+    e.canvas.panes = [pane | dict(layers=[{"type": "image", "map": "image"}, *pane["layers"][1:]]) if k == 0 else pane for k, pane in enumerate(e.canvas.panes)]
+    e.canvas.put("image", e.growth.image(e.shown[0]))  # where the page looks for the picture's size
+    p = CanvasPage(browser, e.canvas, width=1600)
+    p.settle()
+    yield e, p
+    assert not p.problems
+    p.page.close()
+
+
+def titles(p): return p.page.locator(".wsss-title").all_inner_texts()
+
+
+def test_each_step_shows_the_seeds_of_its_epoch(opened):
+    e, p = opened
+    for epoch in (6, 0, 3, 1):
+        p.set(step=epoch)
+        assert titles(p) == [f"{id}, epoch {epoch}" for id in e.shown]
+        for k, id in enumerate(e.shown):
+            L, I = e.growth.grown(id, epoch), e.growth.image(id)
+            inside = (L < 255) & (L == np.roll(L, 1, 0)) & (L == np.roll(L, -1, 0)) & (L == np.roll(L, 1, 1)) & (L == np.roll(L, -1, 1))
+            for y, x in (np.argwhere(inside[2:-2, 2:-2])[7::1500] + 2).tolist():
+                assert p.pixel(x, y, k) == pytest.approx(I[y, x] + .6*(PALETTE[L[y, x]] - I[y, x].astype(float)), abs=2)
+                assert p.hover(x, y, k)["seed"] == e.canvas.classes[L[y, x]]
+    assert len(p.asked) == len(set(p.asked)), "each array travels once"
+
+
+def test_play_goes_to_the_last_epoch_and_stops(opened):
+    e, p = opened
+    p.set(step=0, speed=20., playing=True)
+    p.page.wait_for_function("model.get('step') === 6 && !model.get('playing')")
+    assert titles(p)[0].endswith("epoch 6")
+    p.page.locator(".wsss-picture").first.focus()
+    p.page.keyboard.press("ArrowLeft")
+    assert titles(p)[0].endswith("epoch 5")
+    p.page.keyboard.press(" ")
+    p.page.wait_for_function("model.get('step') === 6 && !model.get('playing')")
+
+
+def test_the_film_can_be_downloaded(opened, tmp_path, monkeypatch):
+    e, p = opened
+    monkeypatch.chdir(tmp_path)
+    assert not p.page.locator(".wsss-file").is_visible()
+    e.button.click()
+    link = p.page.locator(".wsss-file")
+    link.wait_for(state="visible")
+    assert link.inner_text() == "download growth.gif"
+    with p.page.expect_download() as got: link.click()
+    got.value.save_as(tmp_path/"got.gif")
+    assert (tmp_path/"got.gif").read_bytes() == (tmp_path/"growth.gif").read_bytes()
