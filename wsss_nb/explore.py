@@ -70,10 +70,10 @@ def _player(canvas, name="step"):
     jslink((canvas, "last"), (at, "max"))
     return [play, at, _slider("per second", canvas, "speed", 1, 30, 1, "220px")]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #ff6c7c47
+# %% ../nbs/4_workbench/41_explore.ipynb #fa8112a6
 def _png(pictures, titles, width=9, colors=128):
     "Pictures side by side, as a PNG of few colours: bytes"
-    figure, out = grid(pictures, titles, ncols=3, width=width), io.BytesIO()
+    figure, out = grid(pictures, titles, ncols=3, width=width, theme="light"), io.BytesIO()
     figure.savefig(out, dpi=72)
     plt.close(figure)
     small = io.BytesIO()
@@ -274,7 +274,7 @@ def still(self:TauExplorer):
     row = resize(self.group.row(self.group.patch(I.shape[1]//2, I.shape[0]//2)), I.shape[:2], "nearest")
     return [superpixel_picture(I, L), superpixel_picture(I, L, order=True), heatmap(row, I)], [f"τ = {c.tau:.2f}: {L.max()+1} superpixels", "in order of discovery", "similarity to the middle"]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #6a64ff36
+# %% ../nbs/4_workbench/41_explore.ipynb #d1f73997
 _CLICK, _LASSO = "superpixel", "lasso"
 
 def _object_panes(own=False):
@@ -291,7 +291,15 @@ def _brightness(own=False):
     words = ["none", "", "half of the most", "", "the most in this map"] if own else ["none", "", "half", "", "all of the object’s patches"]
     return [dict(name=w, color="#%02x%02x%02x" % tuple(c)) for w, c in zip(words, heatmap(np.linspace(0, 1, 5)[None])[0])]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #68deb6df
+def _offer(dropdown, observer, options, keep):
+    "Other options, of which the observer does not hear; a choice that is one of `keep` stays"
+    old = dropdown.value
+    dropdown.unobserve(observer, "value")
+    dropdown.options = options
+    if old in keep: dropdown.value = old
+    dropdown.observe(observer, "value")
+
+# %% ../nbs/4_workbench/41_explore.ipynb #28b09fdf
 class ObjectExplorer(Explorer):
     "Positiveness and negativeness of an object (Figure 3.14), and what lemma 1 promises for a superpixel. `features`, `weights` as in `features.load`."
     first = "scene: boat"
@@ -304,13 +312,13 @@ class ObjectExplorer(Explorer):
         self.chart, self.words = Chart(kind="histogram", x_label="similarity of two patches of the object", y_label="pairs", x=tau, x_range=[-1, 1], width=520), W.HTML(layout=W.Layout(max_width="460px"))
         jslink((slider, "value"), (self.chart, "x"))
         own.observe(lambda change: self.stretch(change["new"]), "value")
-        self.which.observe(lambda change: self.choose(), "value")
+        self.which.observe(self.choose, "value")
         c.observe(lambda change: self.moved(), "tau")
         c.on_click(self.click)
         c.on_lasso(self.lasso)
         super().__init__(c, [self.which, slider, own], [self.chart, self.words], **kwargs)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #41e246b0
+# %% ../nbs/4_workbench/41_explore.ipynb #46176689
 @patch
 def show(self:ObjectExplorer, photo):
     "Features and similarities of the picture, and its first object."
@@ -320,8 +328,9 @@ def show(self:ObjectExplorer, photo):
     masks = {} if photo.mask is None else {int(c): patch_mask(photo.mask == c, (h, w)) for c in np.unique(photo.mask) if c not in (0, 255)}
     self.masks = {c: m for c, m in masks.items() if m.any()}
     self.canvas.put("image", photo.image)
-    old, self.which.options = self.which.value, [(f"the {photo.classes[c-1]}, its true mask", c) for c in self.masks] + [("a superpixel: click a patch", _CLICK), ("your own: draw a line around it", _LASSO)]
-    if self.which.value == old: self.choose()  # else its observer has done so
+    of_truth = [(f"the {photo.classes[c-1]}, its true mask", c) for c in self.masks]
+    _offer(self.which, self.choose, [*of_truth, ("a superpixel: click a patch", _CLICK), ("your own: draw a line around it", _LASSO)], keep=[_CLICK])
+    self.choose()
 
 @patch
 def mask(self:ObjectExplorer):
@@ -331,9 +340,9 @@ def mask(self:ObjectExplorer):
     L = self.group.labels(self.canvas.tau)
     return L == L.flat[self.at]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #fabb7303
+# %% ../nbs/4_workbench/41_explore.ipynb #67a8b4dc
 @patch
-def choose(self:ObjectExplorer):
+def choose(self:ObjectExplorer, change=None):
     "Count within the object that is chosen, and show it."
     kind, m = self.which.value, self.mask()
     self.canvas.tool = "lasso" if kind == _LASSO else "point"
@@ -1029,19 +1038,19 @@ def _crf_panes(superpixels, truth):
             dict(title="After {iterations} iterations", caption=quality("_after") + " · took {seconds}", hover=hover, layers=[_PHOTO, layer("after")]),
             dict(title="Changed: {changed}", caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "", hover=hover, layers=changed)]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #cd372f8b
+# %% ../nbs/4_workbench/41_explore.ipynb #caf413b4
 class CrfExplorer(Explorer):
     """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`, else the sample) or on superpixels, with its numbers as sliders."""
     def __init__(self, run=None, features="mini", weights=None, **kwargs):
         self.growth, about = _from_run(Growth, run)
-        self.extractor, self.made = partial(load, features, weights), {}
+        self.extractor, self.made, self.kind = partial(load, features, weights), {}, None
         self.knobs = {k: _knob(k) for k in _KNOBS}
         self.input = W.Dropdown(description="labels from", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
         usual = W.Button(description="usual values", icon="undo", tooltip="those of the library", layout=W.Layout(width="130px"))
         self.bar, self.chart = W.FloatProgress(0, max=1, layout=W.Layout(width="180px", visibility="hidden")), Chart(kind="bars", width=460)
         c = Canvas(panes=_crf_panes(False, True), fill=2)
         for k in self.knobs.values(): k.observe(lambda change: self.turned(), "value")
-        self.input.observe(lambda change: self.choose(), "value")
+        self.input.observe(self.choose, "value")
         usual.on_click(lambda _: self.reset())
         super().__init__(c, self._layout(usual), [self.chart], about=about, more={f"run: {i}": partial(self._run_photo, i) for i in self.growth.ids}, **kwargs)
 
@@ -1052,7 +1061,7 @@ class CrfExplorer(Explorer):
         first = W.VBox([self.input, *(self.knobs[n] for n in ("iters", "gt_prob", "tau")), W.HBox([usual, self.bar])])
         return [first, group("Near pixels agree", "sxy1", "w1"), group("Near pixels of like colour agree", "sxy2", "srgb", "w2")]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #0d8411d5
+# %% ../nbs/4_workbench/41_explore.ipynb #f65f193e
 @patch
 def show(self:CrfExplorer, photo):
     "A picture, and what there is to clean up in it."
@@ -1060,23 +1069,23 @@ def show(self:CrfExplorer, photo):
     self.new, self.id, self.group = photo, id if id != photo.name else None, None
     self.canvas.put("image", photo.image)
     self.canvas.put("gt", photo.mask)
-    epochs = [] if self.id is None else [(f"the segmenter after epoch {k}", k) for k in dict.fromkeys((e, (e+1)//2, 1))]
-    old, self.input.options = self.input.value, [*epochs, ("superpixels", "superpixels")]
-    if self.input.value == old: self.choose()  # else its observer has done so
+    epochs = [] if self.id is None else list(dict.fromkeys((e, (e+1)//2, 1)))
+    _offer(self.input, self.choose, [*((f"the segmenter after epoch {k}", k) for k in epochs), ("superpixels", "superpixels")], keep=[*epochs, "superpixels"])
+    self.choose()
 
 @patch
-def choose(self:CrfExplorer):
-    "Take up the chosen labels with the usual values for them."
+def choose(self:CrfExplorer, change=None):
+    "Take up the chosen labels; where they are of the other kind, with the usual values for them."
     sp = self.input.value == "superpixels"
     for name in ("gt_prob", "tau"): self.knobs[name].layout.display = "" if sp else "none"
     if sp and self.group is None: self.group = Grouping(self.new.image, self.extractor())
     self.made.clear()
-    self.canvas.panes = _crf_panes(sp, self.new.mask is not None)
-    _legend(self.canvas, self.new)
-    verdict = [] if self.new.mask is None else [dict(name=w, color=c) for w, c in _VERDICT.items()]
-    self.canvas.legend = [] if sp else [*self.canvas.legend, *verdict]
-    self.canvas.colors = [*self.canvas.colors[:_MENDED], *_VERDICT.values(), self.canvas.colors[255]]
-    self.reset()
+    c, truth = self.canvas, self.new.mask is not None
+    c.panes, c.colors = _crf_panes(sp, truth), [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
+    _legend(c, self.new)
+    c.legend = [] if sp else [*c.legend, *(dict(name=w, color=v) for w, v in _VERDICT.items() if truth)]
+    if sp != self.kind: self.kind = sp; self.reset()
+    else: self.turned()
 
 @patch
 def reset(self:CrfExplorer):
