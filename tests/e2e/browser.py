@@ -1,0 +1,170 @@
+"""Explorers in a real browser: JupyterLab and the page of `wsss-nb explore --page`, each on a copy of the notebooks, away from the user's settings and from any network.
+
+A test asks for `tab` and gets one for each of the two places: `tab.open("e1_tau")` opens the notebook there, runs it and returns when its canvas shows a picture.
+Whatever the browser complains about while a test runs fails the test."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+EXPLORERS = [p.stem for p in sorted((REPO/"nbs"/"explorers").glob("e[1-9]_*.ipynb"))]
+TOKEN = "a-token-for-tests"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]
+HARMLESS = ()  # what a browser may complain about: (part of the text, why)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def ask(url, method="GET", **headers):
+    "Status and text of an answer; redirects are followed."
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=headers), timeout=30) as r: return r.status, r.read().decode(errors="replace")
+    except urllib.error.HTTPError as e: return e.code, e.read().decode(errors="replace")
+
+
+def wait(true, what, seconds=60):
+    "What `true()` gives once it gives something."
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError):
+            if found := true(): return found
+        time.sleep(.1)
+    pytest.fail(f"{what}: not within {seconds} s")
+
+
+def private(folder, **env):
+    "Variables that keep Jupyter, Python and the explorers away from what is the user's."
+    own = {k: str(folder/k.lower()) for k in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WSSS_NB_DATA", "WSSS_NB_RUN", "WSSS_NB_PAGE", "JUPYTER"))}
+    return {**kept, **own, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "NO_PROXY": "*", **env}
+
+
+class Server:
+    "A server with the explorers; `stop` ends it as Ctrl-C does, with its kernels."
+    name = url = None
+
+    def __init__(self, folder, words, port, **env):
+        self.folder, self.port, self.log = folder, port, folder/"server.log"
+        self.url = f"http://127.0.0.1:{port}"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([sys.executable, "-P", *map(str, words)], cwd=folder, env=private(folder, **env), stdout=log, stderr=log, start_new_session=True)
+
+    def started(self, path):
+        def there():
+            if self.process.poll() is not None: pytest.fail(f"the server ended: {self.log.read_text()}")
+            return ask(self.url + path)[0] == 200
+        wait(there, f"{self.name} at {self.url}")
+        return self
+
+    def children(self): return psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
+
+    def stop(self):
+        left = self.children()
+        for _ in range(2):  # JupyterLab asks back once
+            if self.process.poll() is None: os.kill(self.process.pid, signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired): self.process.wait(3)
+        if self.process.poll() is None: self.process.terminate()
+        self.process.wait(20)
+        for p in psutil.wait_procs(left, timeout=20)[1]: p.kill()
+
+
+class Lab(Server):
+    name = "lab"
+
+    def __init__(self, folder, **env):
+        shutil.copytree(REPO/"nbs"/"explorers", folder/"nb", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        self.settings = folder/"jupyterlab_settings_dir"/"@jupyterlab"/"apputils-extension"
+        self.settings.mkdir(parents=True)
+        (self.settings/"notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false, "doNotDisturbMode": true}')
+        port = free_port()
+        words = ["-m", "jupyterlab", "--no-browser", f"--ServerApp.root_dir={folder/'nb'}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+                 "--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly", "--ServerApp.terminals_enabled=False",
+                 "--LanguageServerManager.autodetect=False"]
+        super().__init__(folder, words, port, JUPYTER_TOKEN=TOKEN, **env)
+        self.started(f"/api/status?token={TOKEN}")
+
+    def goto(self, page, name, theme):
+        (self.settings/"themes.jupyterlab-settings").write_text(json.dumps({"theme": f"JupyterLab {theme.title()}"}))
+        page.goto(f"{self.url}/lab/tree/{name}.ipynb?reset&token={TOKEN}")
+        page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell", timeout=60_000)
+        page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
+
+    def run(self, page): page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+    def free(self):
+        "End all kernels."
+        for s in json.loads(ask(f"{self.url}/api/sessions?token={TOKEN}")[1]): ask(f"{self.url}/api/sessions/{s['id']}?token={TOKEN}", "DELETE")
+
+
+class Page(Server):
+    name = "page"
+
+    def __init__(self, folder, **given):
+        notebooks = folder/"nb"
+        shutil.copytree(REPO/"nbs"/"explorers", notebooks, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+        port = free_port()
+        page = dict(folder=str(notebooks), port=port, token=TOKEN, browser=False) | given
+        super().__init__(folder, ["-c", "from wsss_nb.page import main; main()"], port, WSSS_NB_PAGE=json.dumps(page))
+        self.started(f"/voila/tree?token={TOKEN}")
+
+    def goto(self, page, name, theme): page.goto(f"{self.url}/voila/render/{name}.ipynb?token={TOKEN}&theme={theme}", wait_until="domcontentloaded", timeout=120_000)
+    def run(self, page): page.wait_for_function("!document.getElementById('loading')", timeout=120_000)
+    def free(self): wait(lambda: not [p for p in self.children() if p.is_running() and "ipykernel" in " ".join(p.cmdline())], "the end of the kernels")
+
+
+class Tab:
+    "One browser tab in one place. `page` is Playwright's; `errors` what the browser complained about so far."
+    def __init__(self, place, context):
+        self.place, self.context, self.errors = place, context, []
+        self.page = self.watch(context.new_page())
+
+    def watch(self, page):
+        page.on("console", lambda m: m.type == "error" and self.note(f"{m.text} ({m.location.get('url', '')})"))
+        page.on("pageerror", lambda e: self.note(f"{e.name}: {e.message}\n{e.stack}"))
+        return page
+
+    def note(self, text):
+        if not any(part in text for part, _ in HARMLESS): self.errors.append(text)
+
+    def open(self, name, theme="light", canvas=True):
+        "Open a notebook and run it; with `canvas`, until its canvas has drawn. Returns Playwright's page."
+        self.place.goto(self.page, name, theme)
+        self.place.run(self.page)
+        if canvas: self.ready()
+        return self.page
+
+    def ready(self, seconds=60):
+        "Until every pane of every canvas that is seen has something drawn on it."
+        self.page.locator(".wsss-canvas .wsss-picture").first.wait_for(timeout=seconds*1000)
+        self.page.wait_for_function("""() => { const c = document.querySelector('.wsss-canvas');
+            return c.querySelector('.wsss-pane') && !c.querySelector('.wsss-pane.wsss-waiting') && !c.classList.contains('wsss-busy') }""", timeout=seconds*1000)
+
+    def shot(self, name):
+        "A picture of the page, to be looked at: in `screenshots/`, or where WSSS_NB_SCREENSHOTS says."
+        folder = Path(os.environ.get("WSSS_NB_SCREENSHOTS") or REPO/"screenshots")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=str(folder/f"{name}-{self.place.name}.png"))
+
+
+def missing():
+    "Why there can be no browser here, or None."
+    try: import playwright  # noqa: F401
+    except ImportError: return "playwright is not installed (pip install -e '.[dev]')"
+    return None if Path(CHROMIUM).exists() else f"no {CHROMIUM} (Debian: apt-get install chromium)"
