@@ -192,16 +192,16 @@ _FILLS = ["nothing", "mean colour", "any colour", "order of discovery"]
 _PHOTO = dict(type="image", map="image")
 _SP = "sp|tau,order,crf~"  # the CRF is slow: meanwhile the superpixels without it are shown
 
-# %% ../nbs/4_workbench/41_explore.ipynb #78056444
+# %% ../nbs/4_workbench/41_explore.ipynb #64ea8210
 def _tau_panes():
     sp, size, truth = dict(map=_SP, label="superpixel"), dict(map=_SP, kind="size"), dict(map="gt", kind="class")
-    seed = dict(map="origin|tau,order", kind="row", of=_SP, names=["seed x", "seed y", "degree of its seed"])
-    first = dict(map="origin|tau,order", at="step", names=["", "", "degree"])
+    seed = dict(map="origin|tau,order", settle=True, kind="row", of=_SP, names=["seed x", "seed y", "degree of its seed"])
+    first = dict(map="origin|tau,order", settle=True, at="step", names=["", "", "degree"])
     look = dict(fill="fill", lines="lines")
-    return [dict(title="{count} superpixels", caption="UE {ue} · BR {br} · BP {bp} · ASA {asa} · number {step} began at degree {degree}", hover=[sp, size, truth, seed], facts=[first],
-                 layers=[_PHOTO, dict(type="superpixels", map=_SP, reveal="step", **look), dict(type="points", map="origin|tau,order", at="step")]),
-            dict(title="What the clicked patch is similar to", caption="degree {patch_degree} of {patches} patches", hover=[dict(map="row", label="similarity"), sp],
-                 facts=[dict(map="patch", names=["patch_degree", "patches"])], layers=[_PHOTO, dict(type="heat", map="row")]),
+    return [dict(title="{count} superpixels", caption="UE {ue} · BR {br} · BP {bp} · ASA {asa} · superpixel {step} began with a patch alike to {degree}", hover=[sp, size, truth, seed], facts=[first],
+                 layers=[_PHOTO, dict(type="superpixels", map=_SP, reveal="step", **look), dict(type="points", map="origin|tau,order", settle=True, at="step")]),
+            dict(title="What the clicked patch is similar to", caption="alike (A > 0) to {patch_degree} of {patches} patches", hover=[dict(map="row", label="similarity"), sp],
+                 facts=[dict(map="patch", names=["patch_degree", "patches"])], layers=[_PHOTO, dict(type="heat", map="row"), dict(type="points", map="spot")]),
             dict(title="{other} pieces by {method_name}", caption="UE {other_ue} · BR {other_br} · BP {other_bp} · ASA {other_asa}", hover=[dict(map="other|method,count", label="piece"), truth],
                  layers=[_PHOTO, dict(type="superpixels", map="other|method,count", settle=True, **look)])]
 
@@ -217,7 +217,7 @@ class TauExplorer(Explorer):
         super().__init__(c, [_slider("τ", c, "tau", -.5, 1, width="420px"), _choice("order", c, "order", list(ORDERS.values())), _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
                              *_player(c), _choice("fill", c, "fill", _FILLS), _switch("lines", c, "lines"), _choice("beside it", c, "method", methods)], **kwargs)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #8e8992aa
+# %% ../nbs/4_workbench/41_explore.ipynb #5db66e6e
 def _quality(sp, mask, prefix=""):
     return {} if mask is None else {prefix + k: v for k, v in superpixel_quality(sp, mask).items() if k != "count" and np.isfinite(v)}
 
@@ -225,9 +225,8 @@ def _quality(sp, mask, prefix=""):
 def superpixels(self:TauExplorer, tau, order, crf):
     "(h,w) ids of the patches, or (H,W) after the CRF; and what there is to say of them."
     order = list(ORDERS)[int(order)]
-    L = self.group.pixels(tau, order, bool(crf))
-    n = int(L.max()) + 1
-    return (L if crf else self.group.labels(tau, order)), dict(count=n) | _quality(L, self.new.mask)
+    L = self.group.pixels(tau, order, True) if crf else self.group.labels(tau, order)
+    return L, dict(count=int(L.max()) + 1) | _quality(L if crf or self.new.mask is None else self.group.pixels(tau, order, False), self.new.mask)
 
 @patch
 def origins(self:TauExplorer, tau, order):
@@ -237,7 +236,7 @@ def origins(self:TauExplorer, tau, order):
     (h, w), (H, W) = self.group.hw, self.new.image.shape[:2]
     return np.stack([(p%w + .5)*W/w, (p//w + .5)*H/h, degree], 1).astype(np.int32)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #c03b1eb1
+# %% ../nbs/4_workbench/41_explore.ipynb #6c22b899
 @patch
 def other(self:TauExplorer, method, count):
     "(H,W) pieces of a conventional method, about `count`."
@@ -252,6 +251,7 @@ def click(self:TauExplorer, pane, x, y):
     with c.hold():
         c.put("row", self.group.row(p))
         c.put("patch", np.array([[self.group.degree().flat[p], self.group.degree().size]], np.int32))
+        c.put("spot", np.array([[x, y]], np.int32))
 
 # %% ../nbs/4_workbench/41_explore.ipynb #d0f3b4ae
 @patch
@@ -799,14 +799,14 @@ def ticked(self:SaliencyExplorer):
     "Other classes are in the picture now."
     self.canvas.provide("B", self.objectness)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #cdf65686
+# %% ../nbs/4_workbench/41_explore.ipynb #7fafc22d
 def _known_classes(photo, classes):
     "(C,) bool where the picture is labelled in the classifier's classes, else None"
     return photo.present if photo.present is not None and np.any(photo.present) and tuple(photo.classes) == tuple(classes) else None
 
-_GUESSED = "Its labels are not known in the classifier's classes: tick what is there."
+def _guessed(known, classes): return "" if known is not None else f"What it shows is the classifier's guess, which knows only {', '.join(classes)}: tick below what is there."
 
-# %% ../nbs/4_workbench/41_explore.ipynb #1e7eab70
+# %% ../nbs/4_workbench/41_explore.ipynb #0c156ce9
 @patch
 def show(self:SaliencyExplorer, photo):
     "The classes from the labels or the classifier; each map when the browser asks for it."
@@ -820,7 +820,7 @@ def show(self:SaliencyExplorer, photo):
         c.put("T", None if photo.mask is None else true_saliency(photo.mask))
         c.provide("raw", self.raw)
         c.provide("B", self.objectness)
-    return _GUESSED if known is None else ""
+    return _guessed(known, self.classifier.classes)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #02f03ba9
 @patch
@@ -963,7 +963,7 @@ def _answer(self:MaskingExplorer, change=None):
                                series=[dict(name="whole picture", color="#56B4E9", values=whole[0]), dict(name="masked", color="#E69F00", values=now[0])])
     self.charts[0].title = "How sure the classifier is" + (f"; attention loss {now[2]:.3f}" if any(row) else "")
 
-# %% ../nbs/4_workbench/41_explore.ipynb #e56420a2
+# %% ../nbs/4_workbench/41_explore.ipynb #7cda91c9
 @patch
 def ticked(self:MaskingExplorer):
     "Other classes are in the picture now: new switches, all kept but the first."
@@ -974,13 +974,13 @@ def ticked(self:MaskingExplorer):
     with c.hold():
         c.provide("H", self.planes)
         c.provide("seg", self.segmented)
-    self.say(_GUESSED)
+    self.say("")
     self.switches.items = [dict(name=names[i], color=hex_color(i + 1)) for i in at]
     b = [1] + [0]*(len(at) - 1)
     for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")): setattr(o, trait, b)
     self._answer()
 
-# %% ../nbs/4_workbench/41_explore.ipynb #931ef187
+# %% ../nbs/4_workbench/41_explore.ipynb #e1f71ff4
 @patch
 def show(self:MaskingExplorer, photo):
     "The segmenter's softmax of the picture, then all that follows from it."
@@ -994,7 +994,7 @@ def show(self:MaskingExplorer, photo):
     self.ticks.ask(self.judge.classes, score_images(self.judge, [photo.image])[0].sigmoid().numpy(), known)
     self.ticks.layout.display = "none" if known is not None else ""
     self.ticked()
-    return _GUESSED if known is None else ""
+    return _guessed(known, self.judge.classes)
 
 @patch
 def still(self:MaskingExplorer):
