@@ -1038,7 +1038,7 @@ def _crf_panes(superpixels, truth):
             dict(title="After {iterations} iterations", caption=quality("_after") + " · took {seconds}", hover=hover, layers=[_PHOTO, layer("after")]),
             dict(title="Changed: {changed}", caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "", hover=hover, layers=changed)]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #caf413b4
+# %% ../nbs/4_workbench/41_explore.ipynb #fdc55e2d
 class CrfExplorer(Explorer):
     """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`, else the sample) or on superpixels, with its numbers as sliders."""
     def __init__(self, run=None, features="mini", weights=None, **kwargs):
@@ -1047,8 +1047,9 @@ class CrfExplorer(Explorer):
         self.knobs = {k: _knob(k) for k in _KNOBS}
         self.input = W.Dropdown(description="labels from", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
         usual = W.Button(description="usual values", icon="undo", tooltip="those of the library", layout=W.Layout(width="130px"))
-        self.bar, self.chart = W.FloatProgress(0, max=1, layout=W.Layout(width="180px", visibility="hidden")), Chart(kind="bars", width=460)
+        self.bar, self.chart = W.FloatProgress(0, max=1, layout=W.Layout(width="120px", visibility="hidden")), Chart(kind="bars", width=460)
         c = Canvas(panes=_crf_panes(False, True), fill=2)
+        self.fill = _choice("fill", c, "fill", _FILLS[:3])
         for k in self.knobs.values(): k.observe(lambda change: self.turned(), "value")
         self.input.observe(self.choose, "value")
         usual.on_click(lambda _: self.reset())
@@ -1058,10 +1059,10 @@ class CrfExplorer(Explorer):
     def _layout(self, usual):
         "Knobs in three groups with a heading each"
         def group(text, *names): return W.VBox([W.HTML(f"<b>{text}</b>"), *(self.knobs[n] for n in names)])
-        first = W.VBox([self.input, *(self.knobs[n] for n in ("iters", "gt_prob", "tau")), W.HBox([usual, self.bar])])
+        first = W.VBox([self.input, *(self.knobs[n] for n in ("iters", "gt_prob", "tau")), W.HBox([usual, self.fill, self.bar])])
         return [first, group("Near pixels agree", "sxy1", "w1"), group("Near pixels of like colour agree", "sxy2", "srgb", "w2")]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #f65f193e
+# %% ../nbs/4_workbench/41_explore.ipynb #7de21cde
 @patch
 def show(self:CrfExplorer, photo):
     "A picture, and what there is to clean up in it."
@@ -1077,10 +1078,11 @@ def show(self:CrfExplorer, photo):
 def choose(self:CrfExplorer, change=None):
     "Take up the chosen labels; where they are of the other kind, with the usual values for them."
     sp = self.input.value == "superpixels"
-    for name in ("gt_prob", "tau"): self.knobs[name].layout.display = "" if sp else "none"
+    for w in (self.knobs["gt_prob"], self.knobs["tau"], self.fill): w.layout.display = "" if sp else "none"
     if sp and self.group is None: self.group = Grouping(self.new.image, self.extractor())
     self.made.clear()
     c, truth = self.canvas, self.new.mask is not None
+    self.chart.layout.display = "" if truth else "none"
     c.panes, c.colors = _crf_panes(sp, truth), [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
     _legend(c, self.new)
     c.legend = [] if sp else [*c.legend, *(dict(name=w, color=v) for w, v in _VERDICT.items() if truth)]
