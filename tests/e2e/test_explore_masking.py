@@ -4,14 +4,13 @@ from itertools import product
 import numpy as np
 import pytest
 from canvas_page import STATIC, CanvasPage
-from test_chart import browser  # noqa: F401  (a fixture)
 
 from wsss_nb.explore import MaskingExplorer
 from wsss_nb.masking import erased
 
 
 @pytest.fixture(scope="module")
-def opened(browser):  # noqa: F811
+def opened(browser):
     e = MaskingExplorer()
     p = CanvasPage(browser, e.canvas, width=1200)
     p.settle()
@@ -63,7 +62,7 @@ PICK = """async items => {
 
 
 @pytest.mark.parametrize("items", [[dict(name="car", color="#ff0000"), dict(name="cat", color="#00ff00")], [dict(title="as it is", value=[0, 0]), dict(title="without car", value=[1, 0]), dict(title="without cat", value=[0, 1])]], ids=["switches", "cards"])
-def test_switches_and_cards(browser, items):  # noqa: F811
+def test_switches_and_cards(browser, items):
     "A press, or space on the focused one, changes the value; what another widget sets is shown."
     page, problems = browser.new_page(), []
     page.on("pageerror", lambda e: problems.append(str(e)))
@@ -86,3 +85,35 @@ def test_switches_and_cards(browser, items):  # noqa: F811
         assert value() == [0, 1] and pressed() == ["false", "true"]
     assert not problems
     page.close()
+
+
+MAP = "n => Array.from(document.querySelector('.wsss-canvas').wsss.get(n)?.data ?? [])"
+
+
+def test_in_jupyterlab_and_on_the_page(tab, opened):
+    "Switches, cards and the picture go together; bars and losses follow."
+    e, page = opened[0], tab.open("e7_masking")
+    shown, bars, cards = (lambda: page.evaluate(MAP, "masked")), page.locator(".wsss-chart"), page.locator(".wsss-card")
+    np.testing.assert_array_equal(shown(), masked(e, (1, 0))[1].ravel())
+    tab.shot("e7_masking")
+    page.get_by_role("button", name="cat kept").click()
+    np.testing.assert_array_equal(shown(), masked(e, (1, 1))[1].ravel())  # at once: nothing is waited for
+    assert cards.nth(3).get_attribute("aria-pressed") == "true"
+    loss = e.asked(0, [(1, 1)])[1, 1][2]
+    page.wait_for_function("t => document.querySelector('.wsss-chart').innerText.includes(t)", arg=f"attention loss {loss:.3f}")
+    assert "cat: 0 wanted" in bars.text_content()
+    cards.nth(2).click()
+    np.testing.assert_array_equal(shown(), masked(e, (0, 1))[1].ravel())
+    assert page.get_by_role("button", name="car kept").count() == 1
+    page.get_by_label("erased by").select_option("the true masks")
+    page.wait_for_function("document.querySelector('.wsss-title').textContent === 'The true masks'")
+    np.testing.assert_array_equal(shown(), masked(e, (0, 1), 1)[1].ravel())
+    loss = e.asked(1, [(0, 1)])[0, 1][2]
+    page.wait_for_function("t => document.querySelectorAll('.wsss-card')[2].innerText.includes(t)", arg=f"attention loss {loss:.3f}")
+    page.get_by_label("picture", exact=True).select_option("coffee")
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('masked')?.shape[1] === 500")
+    page.locator(".wsss-status", has_text="tick below what is there").wait_for()
+    assert not page.get_by_label("erased by").is_visible()
+    n = cards.count()
+    page.get_by_role("checkbox", name="lamp").check()
+    page.wait_for_function("n => document.querySelectorAll('.wsss-card').length === 2*n", arg=n)

@@ -2,15 +2,14 @@
 import numpy as np
 import pytest
 from canvas_page import CanvasPage
-from test_chart import browser  # noqa: F401  (a fixture)
 
 from wsss_nb.explore import SaliencyExplorer
-from wsss_nb.saliency import binarize, refine, saliency_quality
+from wsss_nb.saliency import binarize, objectness, refine, saliency_quality
 from wsss_nb.study import gallery
 
 
 @pytest.fixture(scope="module")
-def opened(browser):  # noqa: F811
+def opened(browser):
     e = SaliencyExplorer()
     p = CanvasPage(browser, e.canvas, width=1200)
     p.settle()
@@ -93,3 +92,35 @@ def test_sources_scales_and_ticks(opened):
     assert "no ground truth" in alert.inner_text()
     p.set(method=0); p.settle()
     assert not alert.inner_text()
+
+
+MAP = "n => Array.from(document.querySelector('.wsss-canvas').wsss.get(n)?.data ?? [])"
+
+
+def test_in_jupyterlab_and_on_the_page(tab, opened):
+    "Sliders refine, and push each other; an upload that is no picture is refused and the old one stays."
+    e, page = opened[0], tab.open("e6_saliency")
+    e.open_picture(gallery()["scene: car"]())
+    O, B = maps(e, .5)
+    handles, value = page.locator(".wsss-explorer .noUi-handle"), page.locator(".wsss-explorer .widget-readout")
+    handles.nth(1).focus()
+    for _ in range(20): page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.model.get('tau1') < .601")
+    np.testing.assert_array_equal(page.evaluate(MAP, "R"), refine(O, B, .6, .3).ravel())
+    q = saliency_quality(refine(O, B, .6, .3), e.photo.mask)
+    page.wait_for_function("t => document.querySelector('.wsss-chart').innerText.includes(t)", arg=f"{q['labelled']:.2f}")
+    assert f"{q['iou']:.2f}" in page.locator(".wsss-chart").inner_text()
+    handles.nth(2).focus()
+    for _ in range(35): page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.model.get('tau1') > .649")
+    assert [v.inner_text() for v in value.all()] == ["0.50", "0.65", "0.65"]
+    np.testing.assert_array_equal(page.evaluate(MAP, "R"), refine(O, B, .65, .65).ravel())
+    tab.shot("e6_saliency")
+    page.get_by_role("checkbox", name="cat").uncheck()
+    without = objectness(e.cams[1.,], e.photo.present & (np.array(e.photo.classes) != "cat"))
+    page.wait_for_function("([i, v]) => document.querySelector('.wsss-canvas').wsss.get('B|order')?.data[i] === v", arg=[int(B[:40].argmax()), float(without.flat[B[:40].argmax()])])
+    np.testing.assert_array_equal(np.float32(page.evaluate(MAP, "B|order")), without.ravel())
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="your own").click()
+    chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
+    page.locator(".wsss-status .bad").wait_for()
+    assert "notes.jpg" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.photo.image.ravel().tolist()
