@@ -70,6 +70,16 @@ class _Start(JupyterHandler):
         self.set_header("Cache-Control", "no-store")
         self.finish(start_html(self.folder, "voila/render/{}.ipynb" + query, theme))
 
+# %% ../nbs/4_workbench/46_page.ipynb #e0ab13c8
+class _Bye(JupyterHandler):
+    "A tab says that it closes: its kernel ends."
+    def check_xsrf_cookie(self): pass  # the browser's last message carries no header; the cookie and the kernel's id are enough
+
+    @web.authenticated
+    async def post(self, kernel):
+        if kernel in self.kernel_manager: await self.kernel_manager.shutdown_kernel(kernel)
+        self.finish()
+
 # %% ../nbs/4_workbench/46_page.ipynb #077cc79b
 def _config(folder, port, theme, token, idle):
     return Config(
@@ -77,7 +87,7 @@ def _config(folder, port, theme, token, idle):
         VoilaConfiguration=dict(theme=theme, file_allowlist=[], allow_template_override="NO", show_tracebacks=True),
         MappingKernelManager=dict(cull_idle_timeout=idle, cull_interval=max(1, idle//10), cull_connected=False))
 
-# %% ../nbs/4_workbench/46_page.ipynb #957324c1
+# %% ../nbs/4_workbench/46_page.ipynb #eab6ecc2
 class _Page(Voila):
     "Voila with our start page, our template and one line about where it is."
     first, browse = "", True  # the address to open, below the root; whether to open it
@@ -88,7 +98,7 @@ class _Page(Voila):
 
     def init_handlers(self):
         at = lambda *parts: url_path_join(self.base_url, *parts)
-        ours = [(at("log(?:in|out)"), _Refused), (at(), _Start, dict(folder=self.root_dir, theme=self.voila_configuration.theme))]
+        ours = [(at("log(?:in|out)"), _Refused), (at(r"bye/([\w-]+)"), _Bye), (at(), _Start, dict(folder=self.root_dir, theme=self.voila_configuration.theme))]
         IOLoop.current().add_callback(self.announce, self.port)
         return ours + super().init_handlers()
 

@@ -73,7 +73,10 @@ class Server:
         wait(there, f"{self.name} at {self.url}")
         return self
 
-    def children(self): return psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
+    def children(self):
+        "Processes it started and that still run; one that was killed stays for a while as a zombie."
+        if self.process.poll() is not None: return []
+        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
     def stop(self):
         left = self.children()
@@ -126,7 +129,7 @@ class Page(Server):
 
     def goto(self, page, name, theme): page.goto(f"{self.url}/voila/render/{name}.ipynb?token={TOKEN}&theme={theme}", wait_until="domcontentloaded", timeout=120_000)
     def run(self, page): page.wait_for_function("!document.getElementById('loading')", timeout=120_000)
-    def free(self): wait(lambda: not [p for p in self.children() if p.is_running() and "ipykernel" in " ".join(p.cmdline())], "the end of the kernels")
+    def free(self): wait(lambda: not [p for p in self.children() if p.is_running() and "ipykernel" in " ".join(p.cmdline())], "the end of the kernels", 20)
 
 
 class Tab:
@@ -155,6 +158,12 @@ class Tab:
         self.page.locator(".wsss-canvas .wsss-picture").first.wait_for(timeout=seconds*1000)
         self.page.wait_for_function("""() => { const c = document.querySelector('.wsss-canvas');
             return c.querySelector('.wsss-pane') && !c.querySelector('.wsss-pane.wsss-waiting') && !c.classList.contains('wsss-busy') }""", timeout=seconds*1000)
+
+    def close(self):
+        "Leave as a person does: pages hear that they are left (Playwright's `close` alone kills them)."
+        for p in self.context.pages:
+            with contextlib.suppress(Exception): p.goto("about:blank", timeout=5000)
+        self.context.close()
 
     def shot(self, name):
         "A picture of the page, to be looked at: in `screenshots/`, or where WSSS_NB_SCREENSHOTS says."

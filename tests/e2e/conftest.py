@@ -57,7 +57,7 @@ def open_tab(browser):
         tabs.append(Tab(place, context))
         return tabs[-1]
     yield new
-    for t in tabs: t.context.close()
+    for t in tabs: t.close()
     for t in {t.place.name: t for t in tabs}.values(): t.place.free()
     assert not (found := [e for t in tabs for e in t.errors]), "\n".join(found)
 
