@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-PARTS = ("nbs/training", "wsss_nb", "setup.py", "settings.ini", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in")
+PARTS = ("nbs/training", "nbs/explorers", "wsss_nb", "setup.py", "settings.ini", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in")
 
 
 def run(*words, cwd, **env):
@@ -46,10 +46,10 @@ def venv(wheel, tmp_path_factory):
 
 def test_carries_what_it_needs(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    tree = {f"wsss_nb/{p.relative_to(REPO/'wsss_nb')}" for d in ("data", "static") for p in (REPO/"wsss_nb"/d).glob("*") if p.is_file()}
+    tree = {f"wsss_nb/{p.relative_to(REPO/'wsss_nb')}" for d in ("data", "static") for p in (REPO/"wsss_nb"/d).rglob("*") if p.is_file()}
     assert any(n.startswith("wsss_nb/data/mini") and n.endswith(".safetensors") for n in names)
     assert tree <= names, tree - names
-    assert {f"wsss_nb/training/{p.name}" for p in (REPO/"nbs/training").glob("*.ipynb")} <= names
+    for folder in ("training", "explorers"): assert {f"wsss_nb/{folder}/{p.name}" for p in (REPO/"nbs"/folder).glob("*.ipynb")} <= names
     assert not [n for n in names if n.startswith(("nbs/", "tests/"))]
 
 
