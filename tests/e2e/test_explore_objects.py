@@ -82,6 +82,12 @@ def test_a_line_drawn_around_something(opened):
     assert_browser_has(e, p)
     want = patch_mask(polygon_mask([(x + .5, y + .5) for x, y in corners], (160, 160)), (20, 20))
     np.testing.assert_array_equal(p.get("object"), want)
+    drawn = "() => { const c = document.querySelectorAll('.wsss-over')[1]; return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0) }"
+    p.page.mouse.move(2, 2)
+    assert p.page.evaluate(drawn)
+    e.which.value = 1
+    p.page.wait_for_function("model.get('tool') === 'point'")
+    assert not p.page.evaluate(drawn), "the line goes with its tool"
 
 
 def test_each_map_stretched(opened):
