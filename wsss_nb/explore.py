@@ -711,7 +711,7 @@ _REFINED = ["background", "foreground", "put in"]
 _REFINED_COLORS = ["#808080", "#0072b2", "#e69f00"]
 _HATCHED = "repeating-linear-gradient(135deg, #ffffff 0 2px, #666666 2px 5px)"
 
-# %% ../nbs/4_workbench/41_explore.ipynb #47d82f5e
+# %% ../nbs/4_workbench/41_explore.ipynb #ae522f6c
 def _saliency_panes():
     score, seen = dict(map="raw|method", label="saliency"), dict(map="B|order", label="objectness")
     now, truth = dict(map="R", kind="class", label="refined"), dict(map="T", kind="class", label="truth")
@@ -723,16 +723,18 @@ def _saliency_panes():
             dict(title="Refined", caption="IoU {iou} · {more} of the picture put in · {less} made unlabeled", hover=[now, score, seen, truth], stats=["agreement"],
                  layers=[_PHOTO, dict(type="labels", map="corrections", opacity=.6, lines=False), object_])]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #bc0d9323
 _SALIENCY_MAPS = dict(O=dict(op="threshold", S="raw|method", params=["alpha"]), R=dict(op="refine", O="O", B="B|order", params=["tau1", "tau2"]),
                       bands=dict(op="bands", B="B|order", params=["tau1", "tau2"]), corrections=dict(op="corrections", O="O", R="R"), agreement=dict(op="agreement", O="O", R="R", T="T"))
 
-# %% ../nbs/4_workbench/41_explore.ipynb #b07fc2c4
+# %% ../nbs/4_workbench/41_explore.ipynb #43424d3c
 def _masking_run(folder):
     "A run of the masking method"
     r = Run(folder)
     need(r.method == "masking", f"{r.folder} is a run of the method {r.method}; this explorer looks into one of masking, as `wsss-nb run masking` makes it.", RunError)
     return r
 
+# %% ../nbs/4_workbench/41_explore.ipynb #49bef01c
 def _setting(run, name, default): return run.data.get("parameters", {}).get(name, default)
 def _scale_set(scales): return next((i for i, s in enumerate(_SCALES.values()) if tuple(s) == tuple(scales)), 0)
 
@@ -755,20 +757,21 @@ class SaliencyExplorer(Explorer):
         self.outline = _switch("outline of the truth", c, "lines")
         super().__init__(c, [*_saliency_controls(c), self.outline], [chart], below=[self.ticks], about=about, **kwargs)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #9044fca5
+# %% ../nbs/4_workbench/41_explore.ipynb #cff29079
 def _saliency_controls(c):
     scales = [f"{k}: {', '.join(f'{s:g}' for s in v)}" if k in SCALE_SETS else k for k, v in _SCALES.items()]
     return [_choice("saliency by", c, "method", [n for n, _ in _RAW.values()]), _slider("object above", c, "alpha", 0, 1),
             _choice("picture scales", c, "order", scales), _slider("τ₁: put in above", c, "tau1", 0, 1, width="340px"),
             _slider("τ₂: unlabeled below", c, "tau2", 0, 1, width="340px")]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #cf090649
 @patch
 def _push(self:SaliencyExplorer, change):
     "τ₂ ≤ τ₁: the one that moves takes the other along"
     c = self.canvas
     if c.tau2 > c.tau1: setattr(c, "tau2" if change["name"] == "tau1" else "tau1", change["new"])
 
-# %% ../nbs/4_workbench/41_explore.ipynb #3acc6ae6
+# %% ../nbs/4_workbench/41_explore.ipynb #7527e3ce
 def _truth_map(photo):
     need(photo.mask is not None, f"{photo.name} has no ground truth: choose another saliency source.", DataError)
     T = true_saliency(photo.mask).astype(np.float32)
@@ -776,16 +779,18 @@ def _truth_map(photo):
 
 def _border_map(photo): return border_saliency(superpixels(photo.image, load("mini"), tau=.4), "connectivity")
 
+# %% ../nbs/4_workbench/41_explore.ipynb #b7d47903
 _RAW_MAPS = dict(builtin=lambda p: detect(load_detector(), p.image), superpixels=_border_map, truth=_truth_map,
                  spectral=lambda p: opencv_saliency(p.image, "spectral"), finegrained=lambda p: opencv_saliency(p.image, "finegrained"))
 
-# %% ../nbs/4_workbench/41_explore.ipynb #569fe485
+# %% ../nbs/4_workbench/41_explore.ipynb #e9b5f1cc
 @patch
 def raw(self:SaliencyExplorer, method):
     "(H,W) float32 in [0,1] of a source, -1 where nothing is known; and where it comes from."
     name = list(_RAW)[int(method)]
     return _RAW_MAPS[name](self.new), dict(source=_RAW[name][0], learned=_RAW[name][1])
 
+# %% ../nbs/4_workbench/41_explore.ipynb #614eca2b
 @patch
 def objectness(self:SaliencyExplorer, order):
     "B (H,W), (2.5), of the classes that are ticked, over the scales chosen."
@@ -794,6 +799,7 @@ def objectness(self:SaliencyExplorer, order):
     if scales not in self.cams: self.cams[scales] = multi_scale_cam(self.classifier, self.new.image, scales, merge="max")
     return objectness(self.cams[scales], self.ticks.present)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #d77c730d
 @patch
 def ticked(self:SaliencyExplorer):
     "Other classes are in the picture now."
@@ -822,7 +828,7 @@ def show(self:SaliencyExplorer, photo):
         c.provide("B", self.objectness)
     return _guessed(known, self.classifier.classes)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #02f03ba9
+# %% ../nbs/4_workbench/41_explore.ipynb #e450230e
 @patch
 def maps(self:SaliencyExplorer):
     "O, B and R as they are shown: (H,W) uint8, float32, uint8."
@@ -830,6 +836,7 @@ def maps(self:SaliencyExplorer):
     O, B = np.where(S < 0, 255, binarize(S.clip(0), c.alpha)).astype(np.uint8), self.objectness(c.order)
     return O, B, refine(O, B, c.tau1, c.tau2)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #c4162e2b
 @patch
 def still(self:SaliencyExplorer):
     "Three pictures and their titles."
@@ -843,7 +850,7 @@ class _Pick(anywidget.AnyWidget):
     label, items, value = T.Unicode().tag(sync=True), T.List().tag(sync=True), T.List().tag(sync=True)
     many, words = T.Bool(True).tag(sync=True), T.List(["off", "on"]).tag(sync=True)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #8d6c8811
+# %% ../nbs/4_workbench/41_explore.ipynb #dbfdee87
 def _masking_panes(present, names):
     "Hover tells H of each present class; `H|extra` holds their maps only"
     H = [dict(map="H|extra", channel=k, label=f"H {names[c]}") for k, c in enumerate(np.flatnonzero(present))]
@@ -852,15 +859,17 @@ def _masking_panes(present, names):
             dict(title="Attention map F", caption="white: may still be seen · black: erased", hover=[seen, *H], layers=[dict(type="heat", map="F", solid=True, colors="grey")]),
             dict(title="Masked picture I′", caption="what the classifier sees · erased is the mean colour of the training", hover=[seen, seg], layers=[dict(type="image", map="masked")])]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #a4bd855e
 _MASKING_MAPS = dict(F=dict(op="attention", H="H|extra", params=["b"]), masked=dict(op="masked", image="image", F="F", mean="mean"))
 _WHOSE = ["the trained segmenter's masks", "the true masks"]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #b3f5484e
+# %% ../nbs/4_workbench/41_explore.ipynb #e39033c8
 def _mean_of(run):
     "μ: the training's mean colour, recorded with the segmenter; of older runs that of a few pictures"
     kept = weights_meta(run.file("segmenter", "model.safetensors")).get("mean")
     return np.array(kept if kept else np.mean([run.image(i).mean((0, 1)) for i in run.ids[:20]], 0))
 
+# %% ../nbs/4_workbench/41_explore.ipynb #f846135e
 class MaskingExplorer(Explorer):
     """Image masking, (2.8)-(2.10): erase what the segmenter calls a class, and see what the classifier still recognises.
     `run`: the folder of a masking run (by default `$WSSS_NB_RUN`, else the packaged sample)."""
@@ -877,12 +886,13 @@ class MaskingExplorer(Explorer):
         chart = Chart(kind="bars", title="How sure the classifier is", width=430)
         super().__init__(c, [self.switches, self.whose], [chart, self.cards], below=[self.ticks], about=about, **kwargs)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #8a875895
+# %% ../nbs/4_workbench/41_explore.ipynb #f52d14af
 def _choices(k):
     "Rows of b to show at once: (m,k) tuples of 0 and 1"
     rows = sorted(product((0, 1), repeat=k), key=lambda r: (sum(r), [-v for v in r]))  # few first
     return rows if k <= 3 else [*rows[:k+1], rows[-1]]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #b5472eb9
 def _masked_scores(judge, image, H, present, b, mean): # (C+1,H,W), (C,), (m,C), (3,) in 0…255
     "Scores (m,C) of the pictures masked by each row of `b`"
     mu = (torch.as_tensor(mean)/255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
@@ -896,7 +906,7 @@ def _judged(judge, image, H, present, b, mean): # as `_masked_scores`
     loss = [[attention_loss(z[i:i+1, c:c+1], t[None, c:c+1], b[i:i+1, c:c+1]).item() for c in np.flatnonzero(present)] for i in range(len(b))]
     return z[:, t].sigmoid().numpy(), np.array(loss), np.array([attention_loss(z[i:i+1], t[None], b[i:i+1]).item() for i in range(len(b))])
 
-# %% ../nbs/4_workbench/41_explore.ipynb #1c45c6a8
+# %% ../nbs/4_workbench/41_explore.ipynb #52d8974a
 @patch
 def softmax(self:MaskingExplorer, extra):
     "(C+1,H,W): the segmenter's, or 1 where the true mask says so; void is background."
@@ -905,11 +915,13 @@ def softmax(self:MaskingExplorer, extra):
     T = np.where(self.new.mask == 255, 0, self.new.mask)
     return (T == np.arange(len(self.predicted))[:, None, None]).astype(np.float32)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #267959df
 @patch
 def planes(self:MaskingExplorer, extra):
     "H (k,H,W) of the present classes: all that (2.8) asks for."
     return self.softmax(extra)[1:][self.present]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #5ad97ba6
 @patch
 def segmented(self:MaskingExplorer, extra):
     "(H,W) the likeliest class among those that are present."
@@ -929,7 +941,7 @@ def asked(self:MaskingExplorer, extra, rows): # rows of b, (k,) each
         self.answers |= {(extra, r): a for r, *a in zip(new, *said)}
     return {r: self.answers[extra, r] for r in rows}
 
-# %% ../nbs/4_workbench/41_explore.ipynb #423fa11a
+# %% ../nbs/4_workbench/41_explore.ipynb #977680cf
 def _card(picture, row, names, answer):
     "One choice of b as a card: the masked picture small, and the losses"
     p, losses, total = answer
@@ -938,6 +950,7 @@ def _card(picture, row, names, answer):
     last = f"attention loss {total:.3f}" if gone else "nothing erased: not counted"
     return dict(title=("without " + " and ".join(gone)) if gone else "as it is", value=list(row), table=table, last=last, image=data_uri(picture))
 
+# %% ../nbs/4_workbench/41_explore.ipynb #3918909d
 @patch
 def _strip(self:MaskingExplorer, extra):
     "Cards of all choices"
@@ -980,7 +993,7 @@ def ticked(self:MaskingExplorer):
     for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")): setattr(o, trait, b)
     self._answer()
 
-# %% ../nbs/4_workbench/41_explore.ipynb #e1f71ff4
+# %% ../nbs/4_workbench/41_explore.ipynb #e299afc3
 @patch
 def show(self:MaskingExplorer, photo):
     "The segmenter's softmax of the picture, then all that follows from it."
@@ -996,6 +1009,7 @@ def show(self:MaskingExplorer, photo):
     self.ticked()
     return _guessed(known, self.judge.classes)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #6adf040c
 @patch
 def still(self:MaskingExplorer):
     "Three pictures and their titles."
