@@ -1,0 +1,143 @@
+"The explorer of superpixels in JupyterLab and on the page; and what holds for every explorer: twenty loads, a second tab, a kernel that dies, a saved notebook."
+import base64
+import json
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+from browser import EXPLORERS, wait
+from test_canvas import CONTRAST
+
+from wsss_nb.explore import TauExplorer
+from wsss_nb.images import resize
+from wsss_nb.superpixels import partition
+
+SLIDER = "[...document.querySelectorAll('.widget-slider')].find(s => s.querySelector('.widget-label')?.textContent === '{}').querySelector('.noUi-handle').focus()"
+STORE = "document.querySelector('.wsss-canvas').wsss"
+
+
+@pytest.fixture(scope="module")
+def explorer(): return TauExplorer()
+
+
+def label(e, tau): return partition(e.group.A, tau).reshape(e.group.hw)
+
+
+def title(page, pane=0): return page.locator(".wsss-title").nth(pane).inner_text()
+
+
+def colors(page, points, pane=0):
+    "Colours in the middle of pixels of the picture"
+    return page.evaluate(f"""([pane, points]) => {{ const c = document.querySelectorAll('.wsss-picture')[pane], g = c.getContext('2d'), [H, W] = {STORE}.get('image').shape;
+        return points.map(([x, y]) => [...g.getImageData(Math.floor((x+.5)/W*c.width), Math.floor((y+.5)/H*c.height), 1, 1).data].slice(0, 3)) }}""", [pane, points])
+
+
+def at(page, x, y, side=160, pane=0):
+    b = page.locator(".wsss-picture").nth(pane).bounding_box()
+    return b["x"] + (x + .5)/side*b["width"], b["y"] + (y + .5)/side*b["height"]
+
+
+def edges(L, n=6):
+    "Pixels (x, y) to the left of a border of superpixels"
+    P = resize(L, (160, 160), "nearest")
+    y, x = np.nonzero(P[:, :-1] != P[:, 1:])
+    pick = np.linspace(0, len(x) - 1, n).astype(int)
+    return [[int(x[i]), int(y[i])] for i in pick]
+
+
+def test_drag_hover_click_play(tab, explorer):
+    page = tab.open("e1_tau")
+    page.wait_for_function(f"!{STORE}.asked.size && !{STORE}.timers.size")
+    assert title(page) == f"{label(explorer, .3).max() + 1} superpixels"
+    page.evaluate(SLIDER.format("τ"))
+    for _ in range(20): page.keyboard.press("ArrowRight")
+    L = label(explorer, .5)
+    page.wait_for_function(f"document.querySelector('.wsss-title').textContent === '{L.max() + 1} superpixels'")
+    new = [p for p in edges(L, 60) if p not in edges(label(explorer, .3), 10**5)][:6]
+    assert new and all(r > 170 and g > 140 and b < min(r, g) - 40 for r, g, b in colors(page, new)), "borders that were not there before are drawn in yellow"
+    assert page.evaluate(f"Array.from({STORE}.get('sp|tau,order,crf~').data)") == L.ravel().tolist()
+
+    page.mouse.move(*at(page, 61, 100))
+    page.wait_for_function("document.querySelector('.wsss-readout').dataset.hover?.includes('class')")  # what is pointed at is asked for, once
+    hover = json.loads(page.locator(".wsss-readout").get_attribute("data-hover"))
+    mine, mask = L[100*20//160, 61*20//160], explorer.photo.mask
+    assert hover["superpixel"] == mine and hover["size"] == 64*(L == mine).sum() and hover["class"] == explorer.canvas.classes[mask[100, 61]]
+
+    page.mouse.click(*at(page, 61, 100))
+    p = 100*20//160*20 + 61*20//160
+    page.wait_for_function(f"Math.abs({STORE}.get('row')?.data[3] - {explorer.group.A[p, 3]}) < 1e-6")
+    np.testing.assert_allclose(page.evaluate(f"Array.from({STORE}.get('row').data)"), explorer.group.A[p], atol=1e-6)
+
+    page.evaluate(f"{STORE}.model.set('speed', 20)")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"{STORE}.model.get('playing') && {STORE}.model.get('step') >= 2")
+    dark = sum(colors(page, [[80, 10]])[0])
+    page.get_by_role("button", name="Play").click()
+    step = page.evaluate(f"{STORE}.model.get('step')")
+    page.wait_for_timeout(300)
+    assert page.evaluate(f"{STORE}.model.get('step')") == step, "stopped"
+    page.locator(".wsss-picture").first.focus()
+    page.keyboard.press(" ")
+    page.wait_for_function(f"!{STORE}.model.get('playing') && {STORE}.model.get('step') === {int(L.max())}")
+    assert sum(colors(page, [[80, 10]])[0]) >= dark
+    tab.shot("e1-light")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_dark_theme_is_legible(tab, name):
+    page = tab.open(name, "dark")
+    page.locator(".wsss-picture").first.hover()
+    found = dict(page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
+    texts = page.evaluate("""() => [...document.querySelectorAll('.wsss-explorer .widget-label, .wsss-explorer .widget-readout, .wsss-status span')].filter(e => e.textContent).length""")
+    assert texts and min(found.values()) >= 4.5, found
+    tab.shot(f"{name}-dark")
+
+
+def test_twenty_loads_and_none_hangs(voila, open_tab):
+    for _ in range(20):
+        tab = open_tab(voila)
+        tab.open("e5_growth")
+        assert tab.page.locator(".wsss-title").first.inner_text()
+        tab.close()
+        tab.page.context.browser  # the context is closed, the browser lives
+
+
+def test_a_second_tab(place, open_tab):
+    first, second = open_tab(place), open_tab(place)
+    pages = first.open("e1_tau"), second.open("e1_tau")
+    for page, key in zip(pages, ("ArrowRight", "ArrowLeft")):
+        page.evaluate(SLIDER.format("τ"))
+        page.keyboard.press(key)
+    for page, tau in zip(pages, (.31, .29)):
+        page.wait_for_function(f"Math.abs({STORE}.model.get('tau') - {tau}) < 1e-9 && {STORE}.get('sp|tau,order,crf~')?.data && document.querySelector('.wsss-alert').textContent === ''")
+
+
+def kernels(place): return [p for p in place.children() if "ipykernel" in " ".join(p.cmdline())]
+
+
+def test_the_kernel_dies_under_the_page(tab):
+    page = tab.open("e1_tau")
+    for k in kernels(tab.place): os.kill(k.pid, signal.SIGKILL)
+    page.wait_for_function("document.querySelector('.wsss-alert')?.textContent.includes('kernel is gone')", timeout=30_000)
+    page.keyboard.press("Escape")
+    assert page.locator(".wsss-picture").first.is_visible(), "what is there can still be looked at"
+    tab.shot("kernel-gone")
+    tab.errors.clear()  # the browser may say that its connection broke
+
+
+def test_a_saved_notebook_is_small_and_shows_a_still(lab, open_tab):
+    tab = open_tab(lab)
+    page = tab.open("e1_tau")
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    file = lab.folder/"nb"/"e1_tau.ipynb"
+    wait(lambda: "widget-view" in file.read_text(), "the notebook is saved")
+    nb = json.loads(file.read_text())
+    assert file.stat().st_size < 300_000
+    still = [o["data"]["image/png"] for c in nb["cells"] for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    assert base64.b64decode(still[0])[:4] == b"\x89PNG"
+    from nbconvert import HTMLExporter
+    import nbformat
+    html, _ = HTMLExporter().from_notebook_node(nbformat.read(file, 4))
+    assert re.search(r'<img[^>]+src="data:image/png', html), "nbconvert shows the still"
