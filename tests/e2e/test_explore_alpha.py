@@ -2,15 +2,15 @@
 import numpy as np
 import pytest
 from canvas_page import CanvasPage
-from test_chart import browser  # noqa: F401  (a fixture)
 
 from wsss_nb.explore import AlphaExplorer
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import foreground_score, initial_seed
+from wsss_nb.study import seed_by_class
 
 
 @pytest.fixture(scope="module")
-def opened(browser):  # noqa: F811
+def opened(browser):
     e = AlphaExplorer()
     p = CanvasPage(browser, e.canvas, width=1600)
     p.settle()
@@ -66,3 +66,29 @@ def test_another_label_another_seed_and_no_truth_no_numbers(opened):
     e.names.value = "scene: lamp"
     p.page.wait_for_function("model.get('stats').series?.length === 2")
     assert "precision" in captions(p)[1]
+
+
+MAP = "n => Array.from(document.querySelector('.wsss-canvas').wsss.get(n)?.data ?? [])"
+
+
+def test_in_jupyterlab_and_on_the_page(tab, opened):
+    e, (page, mark) = opened[0], (tab.open("e3_alpha"), ".wsss-chart[data-kind=lines] .wsss-mark")
+    e.names.value = "scene: car"
+    handle = page.locator(".wsss-explorer .noUi-handle").first
+    handle.focus()
+    for _ in range(7): page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs(document.querySelector('{mark}').dataset.x - .57) < 1e-6")
+    seed = initial_seed(e.M, e.new["sp"], e.present, .57)
+    np.testing.assert_array_equal(page.evaluate(MAP, "seed"), seed.ravel())
+    bars = page.locator(".wsss-chart[data-kind=bars]").inner_text()
+    q = seed_by_class(seed, e.new["gt"], 9)
+    for c in (0, 2, 7): assert f"{q[0][c]:.3f}" in bars and f"{q[1][c]:.3f}" in bars
+    tab.shot("e3_alpha")
+    page.get_by_label("true outlines").check(timeout=5000)
+    page.get_by_role("checkbox", name="cat ").uncheck()
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 1")
+    assert set(page.evaluate(MAP, "seed")) <= {0, 2, 255}
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="your own").click()
+    chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
+    page.locator(".wsss-status .bad").wait_for()
+    assert "notes.jpg: is not an image" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.new["image"].ravel().tolist()

@@ -2,15 +2,15 @@
 import numpy as np
 import pytest
 from canvas_page import CanvasPage
-from test_chart import browser  # noqa: F401  (a fixture)
 
 from wsss_nb.explore import BetaExplorer
 from wsss_nb.growing import grow, superpixel_scores
 from wsss_nb.metrics import seed_quality
+from wsss_nb.study import taken
 
 
 @pytest.fixture(scope="module")
-def opened(browser):  # noqa: F811
+def opened(browser):
     e = BetaExplorer()
     p = CanvasPage(browser, e.canvas, width=1600)
     p.settle()
@@ -55,3 +55,31 @@ def test_pixels_change_with_beta_and_hover_tells(opened):
     names = ["background", *np.array(e.growth.classes)[e.new.present]]
     assert told["superpixel"] == big and told["grown"] == names[s[big].argmax()]
     assert [told[n] for n in names] == pytest.approx(s[big].tolist())
+
+
+def test_in_jupyterlab_and_on_the_page(tab, opened):
+    e, page = opened[0], tab.open("e4_beta")
+    handles, values = page.locator(".wsss-explorer .noUi-handle"), lambda: page.locator(".wsss-explorer .widget-readout").all_inner_texts()
+    page.wait_for_function("document.querySelector('.wsss-canvas').dataset.ready === '1'")
+    assert values() == ["6", "0.70", "0.70"]
+    cells = page.locator(".wsss-chart[data-kind=map] image").first
+    cells.scroll_into_view_if_needed()
+    box = cells.bounding_box()
+    page.mouse.click(box["x"] + box["width"]*(5.5/21), box["y"] + box["height"]*(8.5/21))  # β background 0.25, foreground 0.60
+    page.wait_for_function("document.querySelectorAll('.wsss-explorer .widget-readout')[1].innerText === '0.25'")
+    assert values() == ["6", "0.25", "0.60"]
+    grown = lambda: np.array(page.evaluate("Array.from(document.querySelector('.wsss-canvas').wsss.get('grown').data)")).reshape(e.L.shape)
+    np.testing.assert_array_equal(grown(), grow(*asked(e, 6), .25, .6))
+    rows = taken(*asked(e, 6), .25, .6)
+    page.wait_for_function("n => document.querySelector('.wsss-explorer').innerText.includes(n + ' superpixels taken')", arg=len(rows))
+    assert page.locator(".wsss-table tr").nth(1).locator("td").all_inner_texts()[0] == str(rows[0]["superpixel"])
+    tab.shot("e4_beta")
+    page.get_by_label("both the same").check()
+    page.wait_for_function("document.querySelectorAll('.wsss-explorer .widget-readout')[2].innerText === '0.25'")
+    handles.nth(2).focus()
+    for _ in range(4): page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.querySelectorAll('.wsss-explorer .widget-readout')[1].innerText === '0.29'")
+    handles.nth(0).focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('H|epoch')?.shape")
+    np.testing.assert_array_equal(grown(), grow(*asked(e, 5), .29, .29))

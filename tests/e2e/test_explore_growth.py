@@ -2,14 +2,13 @@
 import numpy as np
 import pytest
 from canvas_page import CanvasPage
-from test_chart import browser  # noqa: F401  (a fixture)
 
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.show import PALETTE
 
 
 @pytest.fixture(scope="module")
-def opened(browser):  # noqa: F811
+def opened(browser):
     e = GrowthExplorer()
     e.canvas.panes = [pane | dict(layers=[{"type": "image", "map": "image"}, *pane["layers"][1:]]) if k == 0 else pane for k, pane in enumerate(e.canvas.panes)]
     e.canvas.put("image", e.growth.image(e.shown[0]))  # where the page looks for the picture's size
@@ -60,3 +59,23 @@ def test_the_film_can_be_downloaded(opened, tmp_path, monkeypatch):
     with p.page.expect_download() as got: link.click()
     got.value.save_as(tmp_path/"got.gif")
     assert (tmp_path/"got.gif").read_bytes() == (tmp_path/"growth.gif").read_bytes()
+
+
+def test_in_jupyterlab_and_on_the_page(tab):
+    page = tab.open("e5_growth")
+    page.wait_for_function("document.querySelector('.wsss-explorer .wsss-title').innerText.endsWith('epoch 6')")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('.wsss-explorer .wsss-title').innerText.endsWith('epoch 0')")
+    page.wait_for_function("document.querySelector('.wsss-explorer .wsss-title').innerText.endsWith('epoch 6')")
+    page.wait_for_function("!document.querySelector('.wsss-explorer .widget-toggle-button').classList.contains('mod-active')")
+    chart = page.locator(".wsss-chart[data-kind=lines]")
+    chart.focus()
+    for _ in range(4): page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.querySelector('.wsss-explorer .wsss-title').innerText.endsWith('epoch 2')")
+    tab.shot("e5_growth")
+    page.get_by_role("button", name="Save the film").click()
+    page.locator(".wsss-file").wait_for()
+    with page.expect_download() as got: page.locator(".wsss-file").click()
+    film = tab.place.folder/"nb"/"growth.gif"
+    assert str(film) in page.locator(".wsss-status").inner_text() and film.read_bytes() == got.value.path().read_bytes()
+    film.unlink()
