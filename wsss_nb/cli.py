@@ -245,11 +245,11 @@ def _lab(args, name):
     print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
     return ["-m", "jupyterlab", str(to/f"{name or 'e0_start'}.ipynb"), "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port or 8888}", *["--no-browser"]*(not args.browser)], {}
 
-# %% ../nbs/4_workbench/45_cli.ipynb #8734ba50
+# %% ../nbs/4_workbench/45_cli.ipynb #ea68f593
 def _page(args, name):
     "The page of `wsss_nb.page`, a program of its own that needs none of what this one has loaded: (words, variables)."
     given = dict(folder=str(_explorers()), name=name, port=args.port or 8866, theme=args.theme or "light", token=args.token, browser=args.browser)
-    return ["-c", "from wsss_nb.page import main; main()"], dict(WSSS_NB_PAGE=json.dumps(given))
+    return ["-c", "from wsss_nb.page import main; main()"], dict(WSSS_NB_PAGE=json.dumps(given), WSSS_NB_FILES=os.getcwd())
 
 # %% ../nbs/4_workbench/45_cli.ipynb #2be6c142
 def explore(args): # does not return: the server takes this process over, and Ctrl-C reaches it directly
