@@ -13,7 +13,7 @@ DIMS = dict(small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
 @pytest.fixture
 def offline(monkeypatch):
     monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
-    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda *a: None)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -105,7 +105,7 @@ def test_imagenet_offline_names_model_file_and_place(offline, name):
 def test_a_file_in_the_cache_is_found(monkeypatch, tmp_path):
     net = create("resnet50", "random")
     save_file({k: v.contiguous() for k, v in net.state_dict().items()}, tmp_path/"model.safetensors")
-    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda repo, f: str(tmp_path/f) if f == "model.safetensors" else None)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda repo, f: str(tmp_path/f) if f == "model.safetensors" else None)
     again = create("resnet50")
     assert again.init == dict(name="resnet50", source="resnet50.tv_in1k", sha256=sha256(tmp_path/"model.safetensors"))
     assert hub_file("resnet50.tv_in1k") == tmp_path/"model.safetensors"

@@ -6,13 +6,13 @@ from hypothesis import given, settings, strategies as st
 
 from wsss_nb import backbones, features
 from wsss_nb.core import DataError, ParameterError, WeightsError, save_weights, sha256
-from wsss_nb.features import DINO, RGB, ViTKeys, VisionTransformer, cached, extract, keys, load, mini_vit
+from wsss_nb.features import DINO, RGB, ViTKeys, cached, extract, keys, load, mini_vit
 
 
 @pytest.fixture
 def offline(monkeypatch):
     monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
-    monkeypatch.setattr(backbones, "try_to_load_from_cache", lambda *a: None)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
 
 
 def heard(vit, x):
@@ -26,7 +26,7 @@ def heard(vit, x):
 
 
 def small_vit(**kw):
-    return VisionTransformer(**dict(dict(img_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=3, num_classes=0, dynamic_img_size=True), **kw)).eval()
+    return backbones._timm().models.VisionTransformer(**dict(dict(img_size=32, patch_size=8, embed_dim=48, depth=3, num_heads=3, num_classes=0, dynamic_img_size=True), **kw)).eval()
 
 
 @pytest.mark.parametrize("kw", [{}, dict(depth=1), dict(qkv_bias=False), dict(reg_tokens=4), dict(class_token=False, global_pool="avg"),

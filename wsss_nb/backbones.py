@@ -5,15 +5,13 @@
 # %% auto #0
 __all__ = ['BACKBONES', 'TIMM', 'DATA', 'Small', 'hub_file', 'load_into', 'create']
 
-# %% ../nbs/1_nets/10_backbones.ipynb #13a943c5
+# %% ../nbs/1_nets/10_backbones.ipynb #f72592f2
 import os, socket
 from pathlib import Path
 from urllib.parse import urlparse
 
-from .core import ParameterError, WeightsError, load_weights, need, read_json, sha256  # also makes torchvision importable, so before timm
-import timm
+from .core import ParameterError, WeightsError, load_weights, need, read_json, sha256
 import torch
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from torch import nn
 from torch.nn import functional as F
 
@@ -46,13 +44,19 @@ class Small(nn.Module):
     def forward_features(self, x): return self.last(self.blocks(self.stem(x)))
     forward = forward_features
 
-# %% ../nbs/1_nets/10_backbones.ipynb #a1c17da2
+# %% ../nbs/1_nets/10_backbones.ipynb #07837890
+def _timm():
+    "timm, imported by the first who needs it."
+    import timm
+    return timm
+
+# %% ../nbs/1_nets/10_backbones.ipynb #41f48a75
 class _VGG16(nn.Module):
     "timm's VGG16 up to `conv5_3`: (B,3,H,W) to (B,512,⌊H/8⌋,⌊W/8⌋)."
     num_features = 512
     def __init__(self):
         super().__init__()
-        layers = list(timm.create_model("vgg16", pretrained=False, num_classes=0).features)[:-1]
+        layers = list(_timm().create_model("vgg16", pretrained=False, num_classes=0).features)[:-1]
         layers[23] = nn.Identity()  # pool4; the numbering of the weights stays
         for c in (24, 26, 28): layers[c].dilation = layers[c].padding = (2, 2)
         self.features = nn.Sequential(*layers)
@@ -109,21 +113,23 @@ class _ResNet38(nn.Module):
         return F.relu(self.bn7(x))
     forward = forward_features
 
-# %% ../nbs/1_nets/10_backbones.ipynb #2fd51b0b
+# %% ../nbs/1_nets/10_backbones.ipynb #8d9240b5
 def _hub_answers(seconds=3):
     "Whether the model hub can be reached from here (a proxy is trusted to)."
+    from huggingface_hub import constants
     if constants.HF_HUB_OFFLINE: return False
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"): return True
     try: socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), seconds).close()
     except OSError: return False
     return True
 
-# %% ../nbs/1_nets/10_backbones.ipynb #4dcd6286
+# %% ../nbs/1_nets/10_backbones.ipynb #894cff2d
 def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
              download=True # fetch it where it is not in the cache
             )->Path:
     "The local file with the weights of a timm model. Raises `WeightsError` with the file to put and where."
-    repo, names = timm.get_pretrained_cfg(model).hf_hub_id, ("model.safetensors", "pytorch_model.bin")
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    repo, names = _timm().get_pretrained_cfg(model).hf_hub_id, ("model.safetensors", "pytorch_model.bin")
     hits = [h for f in names if isinstance(h := try_to_load_from_cache(repo, f), str)]
     if hits: return Path(hits[0])
     why = WeightsError(f"the weights of {model} are not on this machine and cannot be fetched: "
@@ -155,8 +161,8 @@ def load_into(model, # net whose weights are replaced, all of them
     model.load_state_dict({k: state.get(k, v) for k, v in own.items()})
     return sha256(path)
 
-# %% ../nbs/1_nets/10_backbones.ipynb #46445176
-def _resnet(name): return lambda s: timm.create_model(name, pretrained=False, num_classes=0, output_stride=s)
+# %% ../nbs/1_nets/10_backbones.ipynb #98f596a7
+def _resnet(name): return lambda s: _timm().create_model(name, pretrained=False, num_classes=0, output_stride=s)
 
 # %% ../nbs/1_nets/10_backbones.ipynb #a971512c
 BACKBONES = {"small": lambda s: Small(), "resnet50": _resnet("resnet50"), "resnet101": _resnet("resnet101"),

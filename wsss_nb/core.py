@@ -7,9 +7,11 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'pick_device', 'atomic', 'write_json', 'read_json', 'sha256', 'fingerprint', 'save_weights', 'load_weights',
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
-# %% ../nbs/0_base/00_core.ipynb #40863074
+# %% ../nbs/0_base/00_core.ipynb #313bbf99
 import hashlib, json, os, random, sys, time
 from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +20,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from tqdm.auto import tqdm
 
-# %% ../nbs/0_base/00_core.ipynb #0d71a5bd
+# %% ../nbs/0_base/00_core.ipynb #3ae040b5
+def _load_operators(folder):
+    "Load torchvision's compiled library from its folder, if it is there and fits this torch."
+    if os.name == "nt": os.add_dll_directory(folder)
+    spec = FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES)).find_spec("_C")
+    try: torch.ops.load_library(spec.origin) if spec else None
+    except OSError: pass  # of another build
+
+# %% ../nbs/0_base/00_core.ipynb #8f7f7daf
 def _guard_torchvision():
     "Declare the two operator schemas torchvision insists on, only where its compiled library does not load."
-    try: import torchvision
-    except RuntimeError:
-        lib = torch.library.Library("torchvision", "DEF")
-        for op in ("nms", "qnms"): lib.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _guard_torchvision.library = lib  # the schemas live as long as this object
+    package = find_spec("torchvision")  # finds it, does not import it
+    if package is None: return
+    _load_operators(package.submodule_search_locations[0])
+    if hasattr(torch.ops.torchvision, "nms"): return
+    for op in ("nms", "qnms"): torch.library.define(f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 # %% ../nbs/0_base/00_core.ipynb #7b1cb3f2
 _guard_torchvision()

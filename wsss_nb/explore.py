@@ -6,7 +6,7 @@
 __all__ = ['ORDERS', 'Explorer', 'TauExplorer', 'ObjectExplorer', 'AlphaExplorer', 'BetaExplorer', 'GrowthExplorer',
            'SaliencyExplorer', 'MaskingExplorer', 'CrfExplorer']
 
-# %% ../nbs/4_workbench/41_explore.ipynb #f6db3dcd
+# %% ../nbs/4_workbench/41_explore.ipynb #c0d53eec
 import inspect, io, os, time
 from itertools import product
 from functools import partial
@@ -19,7 +19,6 @@ import torch
 import traitlets as T
 from fastcore.basics import patch
 from ipywidgets import jslink
-from matplotlib import pyplot as plt
 from PIL import Image
 
 from .cam import SCALE_SETS, multi_scale_cam, normalize_cam
@@ -70,12 +69,11 @@ def _player(canvas, name="step"):
     jslink((canvas, "last"), (at, "max"))
     return [play, at, _slider("per second", canvas, "speed", 1, 30, 1, "220px")]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #fa8112a6
+# %% ../nbs/4_workbench/41_explore.ipynb #a88dbc3d
 def _png(pictures, titles, width=9, colors=128):
     "Pictures side by side, as a PNG of few colours: bytes"
     figure, out = grid(pictures, titles, ncols=3, width=width, theme="light"), io.BytesIO()
     figure.savefig(out, dpi=72)
-    plt.close(figure)
     small = io.BytesIO()
     Image.open(out).convert("RGB").quantize(colors).save(small, "PNG", optimize=True)
     return small.getvalue()
@@ -675,14 +673,14 @@ def _draw_curves(self:GrowthExplorer, tables):
     self.curves.title = f"Seeds of {len(tables)} pictures, mean" if len(tables) > 1 else "Seed of this picture"
     self.curves.data = dict(x=list(range(len(mean))), step=1, series=series, marks=[dict(of="x", label="epoch")])
 
-# %% ../nbs/4_workbench/41_explore.ipynb #6c7f9dba
+# %% ../nbs/4_workbench/41_explore.ipynb #29af74be
 @patch
 def export(self:GrowthExplorer,
     path,             # .gif or .mp4
     replace=False):   # a file that is there already
     "Write the growth of the pictures shown as a film, at the speed that is set; returns the path. Raises `ParameterError` for a file that is there."
     need(path, "the film needs a name, such as growth.gif", ParameterError)
-    path = Path(path).expanduser()
+    path = Path(os.environ.get("WSSS_NB_FILES", ""))/Path(path).expanduser()  # the page is no place to write to: there, where it was started
     need(replace or not path.exists(), f"{path} is there already: give another name, or allow it to be replaced", ParameterError)
     need(path.parent.is_dir(), f"there is no folder {path.parent}", ParameterError)
     return save_animation(path, self.growth.frames(self.shown), self.canvas.speed)

@@ -5,17 +5,15 @@
 # %% auto #0
 __all__ = ['MEAN', 'STD', 'MINI', 'DATA', 'DINO', 'ViTKeys', 'RGB', 'mini_vit', 'load', 'keys', 'extract', 'cached']
 
-# %% ../nbs/1_nets/11_features.ipynb #456d7516
+# %% ../nbs/1_nets/11_features.ipynb #2ba850a0
 import math
 from pathlib import Path
 
 from .core import DataError, ParameterError, WeightsError, check_array, fingerprint, load_arrays, need, pick_device, read_json, save_arrays, sha256
 from .images import resize
-from .backbones import hub_file, load_into
+from .backbones import _timm, hub_file, load_into
 import numpy as np
-import timm
 import torch
-from timm.models.vision_transformer import VisionTransformer, checkpoint_filter_fn
 from torch import nn
 from torch.nn import functional as F
 
@@ -36,12 +34,12 @@ def _last_keys(vit, x):
 # %% ../nbs/1_nets/11_features.ipynb #b6669981
 MEAN, STD = (.485, .456, .406), (.229, .224, .225)  # ImageNet's, which nearly all these nets were trained with
 
-# %% ../nbs/1_nets/11_features.ipynb #aea08a59
+# %% ../nbs/1_nets/11_features.ipynb #ea368ef1
 class ViTKeys(nn.Module):
     "The last keys of a timm `VisionTransformer`, for any image size that is a multiple of `patch`."
     def __init__(self, vit, name):
         super().__init__()
-        need(isinstance(vit, VisionTransformer), f"{name} is no timm VisionTransformer but {type(vit).__name__}: its keys are not known", ParameterError)
+        need(isinstance(vit, _timm().models.VisionTransformer), f"{name} is no timm VisionTransformer but {type(vit).__name__}: its keys are not known", ParameterError)
         cfg = vit.pretrained_cfg if hasattr(vit, "pretrained_cfg") else {}
         self.vit, self.name, self.init = vit, name, {}
         self.patch, self.dim = vit.patch_embed.patch_size[0], vit.blocks[-1].attn.attn_dim
@@ -70,10 +68,10 @@ def _stem(dim):
     def conv(i, o, stride): return [nn.Conv2d(i, o, 3, stride, 1, bias=False, padding_mode="replicate"), nn.GroupNorm(8, o), nn.GELU()]
     return nn.Sequential(*conv(3, 32, 2), *conv(32, 64, 2), *conv(64, dim, 2), *conv(dim, dim, 1), nn.Conv2d(dim, dim, 1))
 
-# %% ../nbs/1_nets/11_features.ipynb #b2a16966
+# %% ../nbs/1_nets/11_features.ipynb #87e88832
 def mini_vit():
     "The architecture of `mini`, with random weights."
-    vit = VisionTransformer(**MINI)
+    vit = _timm().models.VisionTransformer(**MINI)
     for block in vit.blocks: block.attn.fused_attn = False  # with so few patches the plain product is quicker on a CPU
     vit.patch_embed.proj = _stem(vit.embed_dim)
     return vit
@@ -93,15 +91,15 @@ def _mini(weights, name="mini"):
 DINO = {"dino_vits16": "vit_small_patch16_224.dino", "dino_vits8": "vit_small_patch8_224.dino",
         "dino_vitb16": "vit_base_patch16_224.dino", "dino_vitb8": "vit_base_patch8_224.dino"}
 
-# %% ../nbs/1_nets/11_features.ipynb #c401912e
+# %% ../nbs/1_nets/11_features.ipynb #bff24c5b
 def _timm_vit(name, weights):
     "A timm ViT as an extractor, and the SHA-256 of its weights (None if they are random)."
-    model = DINO.get(name, name)
+    timm, model = _timm(), DINO.get(name, name)
     need(timm.is_model(model), f"features {name!r} are unknown: use mini, rgb, {', '.join(DINO)}, or the name of a timm VisionTransformer", ParameterError)
     file = None if weights == "random" else Path(weights) if weights else hub_file(model)
     kw = dict(dynamic_img_size=True) if "vit" in model else {}
     vit = ViTKeys(timm.create_model(model, pretrained=False, num_classes=0, **kw), name)
-    return vit, load_into(vit.vit, file, checkpoint_filter_fn) if file else None
+    return vit, load_into(vit.vit, file, timm.models.vision_transformer.checkpoint_filter_fn) if file else None
 
 # %% ../nbs/1_nets/11_features.ipynb #bbae9989
 def load(name="mini", # "mini", "rgb", "dino_vits16|s8|b16|b8", or a timm VisionTransformer

@@ -6,10 +6,9 @@
 __all__ = ['mean_known', 'ConfusionMatrix', 'seed_quality', 'undersegmentation_error', 'achievable_accuracy', 'boundary_recall',
            'boundary_precision', 'fill_void', 'superpixel_quality', 'mean_quality']
 
-# %% ../nbs/0_base/05_metrics.ipynb #559ffdb6
+# %% ../nbs/0_base/05_metrics.ipynb #fe00009c
 import math
 import cv2, numpy as np
-from scipy.ndimage import distance_transform_edt
 from .core import need, DataError, ParameterError
 
 # %% ../nbs/0_base/05_metrics.ipynb #a8e8ef20
@@ -172,12 +171,13 @@ def boundary_precision(sp, gt, eps=2, ignore=255):
     S, G = _boundaries(sp, gt, eps, ignore)
     return _found(S, G, eps)
 
-# %% ../nbs/0_base/05_metrics.ipynb #d01da698
+# %% ../nbs/0_base/05_metrics.ipynb #1cbef1c1
 def fill_void(gt, ignore=255):
     "(H,W) truth → the same, each void pixel with the label of the nearest known pixel. A truth that is all void stays."
     G = _ids("the ground truth", gt)
     need(G.ndim == 2, f"the ground truth has shape {G.shape}; a label map is (height, width)", DataError)
     if (G == ignore).all(): return G.copy()
+    from scipy.ndimage import distance_transform_edt  # slow to import, and needed here only
     return G[tuple(distance_transform_edt(G == ignore, return_distances=False, return_indices=True))]
 
 # %% ../nbs/0_base/05_metrics.ipynb #e564565b

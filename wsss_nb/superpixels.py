@@ -6,7 +6,7 @@
 __all__ = ['METHODS', 'similarity', 'partition', 'discover', 'discover_batch', 'positiveness', 'negativeness', 'ncut',
            'conventional', 'superpixels', 'tau_for_count']
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #91e2772a
+# %% ../nbs/3_clustering/30_superpixels.ipynb #1328baff
 import math
 from contextlib import contextmanager
 
@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import scipy.linalg
 import torch
-from skimage.segmentation import felzenszwalb
 
 from .core import DataError, ParameterError, check_array, need
 from .images import resize
@@ -200,9 +199,10 @@ def _seeds(image, n):
     s.iterate(image, 30)
     return s.getLabels()
 
-# %% ../nbs/3_clustering/30_superpixels.ipynb #418b4585
+# %% ../nbs/3_clustering/30_superpixels.ipynb #392d3c70
 def _felzenszwalb(image, n):
     "The scale is found by bisection: a larger one gives fewer superpixels. Of the eight tried, the nearest to `n`"
+    from skimage.segmentation import felzenszwalb  # slow to import, and needed here only
     lo, hi, seen = 0, 5, []  # powers of ten
     for _ in range(8):
         seen.append(felzenszwalb(image, scale=10**((lo + hi)/2), min_size=20))

@@ -5,11 +5,10 @@
 # %% auto #0
 __all__ = ['IMAGENET_MEAN', 'IMAGENET_STD', 'to_tensor', 'denormalize', 'adjust_color', 'Augment']
 
-# %% ../nbs/0_base/04_transforms.ipynb #b09d5ff9
+# %% ../nbs/0_base/04_transforms.ipynb #5c174ca0
 import math
 import numpy as np, torch
 from .core import need, DataError, ParameterError
-from torchvision.transforms.v2 import functional as F
 
 # %% ../nbs/0_base/04_transforms.ipynb #98c12e0c
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -92,13 +91,14 @@ def _map(name, a, hw):
     if a.dtype in (bool, np.uint8): return torch.from_numpy(a.copy()), 255 if a.dtype == np.uint8 else False
     return torch.from_numpy(a.astype(np.int64 if a.itemsize == 8 else np.int32)), -1
 
-# %% ../nbs/0_base/04_transforms.ipynb #275d0007
+# %% ../nbs/0_base/04_transforms.ipynb #8695c667
 def _scaled(x, hw, interpolate=None):
     "(…,H,W) → (…,h,w): floats (and photographs, if told) interpolated, other maps by the nearest pixel"
     if list(x.shape[-2:]) == list(hw): return x
     interpolate = x.is_floating_point() if interpolate is None else interpolate
     if not interpolate: return _nearest(x, hw)
-    return F.resize(x.reshape(-1, *x.shape[-2:]), list(hw), antialias=True).reshape(*x.shape[:-2], *hw)  # (K,H,W) → (K,h,w)
+    from torchvision.transforms.v2.functional import resize  # not above: it takes more than a second
+    return resize(x.reshape(-1, *x.shape[-2:]), list(hw), antialias=True).reshape(*x.shape[:-2], *hw)  # (K,H,W) → (K,h,w)
 
 # %% ../nbs/0_base/04_transforms.ipynb #94294401
 def _place_map(a, fill, size, top, left, crop, flip):
