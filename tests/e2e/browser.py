@@ -157,7 +157,7 @@ class Tab:
         "Until every pane of every canvas that is seen has something drawn on it."
         self.page.locator(".wsss-canvas .wsss-picture").first.wait_for(timeout=seconds*1000)
         self.page.wait_for_function("""() => { const c = document.querySelector('.wsss-canvas');
-            return c.querySelector('.wsss-pane') && !c.querySelector('.wsss-pane.wsss-waiting') && !c.classList.contains('wsss-busy') }""", timeout=seconds*1000)
+            return c.dataset.ready === '1' && !c.classList.contains('wsss-busy') }""", timeout=seconds*1000)
 
     def close(self):
         "Leave as a person does: pages hear that they are left (Playwright's `close` alone kills them)."

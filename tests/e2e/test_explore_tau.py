@@ -86,7 +86,8 @@ def test_drag_hover_click_play(tab, explorer):
 
 
 @pytest.mark.parametrize("name", EXPLORERS)
-def test_dark_theme_is_legible(tab, name):
+def test_dark_theme_is_legible(voila, open_tab, name):
+    tab = open_tab(voila)
     page = tab.open(name, "dark")
     page.locator(".wsss-picture").first.hover()
     found = dict(page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
@@ -101,7 +102,6 @@ def test_twenty_loads_and_none_hangs(voila, open_tab):
         tab.open("e5_growth")
         assert tab.page.locator(".wsss-title").first.inner_text()
         tab.close()
-        tab.page.context.browser  # the context is closed, the browser lives
 
 
 def test_a_second_tab(place, open_tab):
