@@ -135,12 +135,13 @@ def say(self:Explorer, text, bad=False):
     text = text.replace("&", "&amp;").replace("<", "&lt;")
     self.status.value = f'<span class="bad" role="alert">{text}</span>' if bad else f"<span>{text}</span>"
 
-# %% ../nbs/4_workbench/41_explore.ipynb #51ac5a6a
+# %% ../nbs/4_workbench/41_explore.ipynb #cabe5bab
 @patch
 def _repr_mimebundle_(self:Explorer, **kwargs):
     "The widget, and a still for where there is no kernel"
     import base64
     bundle = super(Explorer, self)._repr_mimebundle_(**kwargs)
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"): return bundle  # a page is never saved
     data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
     data = {**data, "image/png": base64.b64encode(_png(*self.still())).decode()}
     return (data, *meta) if meta else data
