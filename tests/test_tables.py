@@ -5,7 +5,7 @@ import pytest
 from wsss_nb.core import RunError, write_json
 from wsss_nb.images import write_image
 from wsss_nb.record import RunRecord
-from wsss_nb.tables import TABLE_2_3, as_text, class_table, masking_table, mean_std, net_names, order_table, pick, replicas, saliency_table, write_report
+from wsss_nb.tables import TABLE_2_3, as_text, class_table, masking_table, mean_std, net_names, order_table, paper_table, pick, replicas, saliency_table, write_report
 
 CLASSES = ["ball", "cup"]
 
@@ -155,3 +155,16 @@ def test_nothing_to_report(tmp_path):
     RunRecord(tmp_path/"new").create(**record())
     with pytest.raises(RunError, match="new holds neither"): write_report(run_folder(tmp_path/"a", "masking", SEEDS), tmp_path/"new")
     assert not (tmp_path/"new/report.html").exists() and not (tmp_path/"a/report.html").exists() and not (tmp_path/"nothing").exists()
+
+
+def test_the_papers_tables():
+    from wsss_nb.core import ParameterError
+    numbers = {c: sum(isinstance(v, float) or v.replace(".", "", 1).isdigit() for r in paper_table(c)["rows"] for v in r["cells"][1:]) for c in ("2.8", "3.4", "3.5", "3.7", "3.8")}
+    assert numbers == {"2.8": 6, "3.4": 44, "3.5": 90, "3.7": 12, "3.8": 32}
+    printed = {r["cells"][0]: [float(v) for v in r["cells"][-2:]] for r in paper_table("2.3")["rows"]}
+    assert printed == {k: [t["plain"], t["crf"]] for k, t in TABLE_2_3.items()}
+    assert all(len(r["cells"]) == len(t["head"]) for t in map(paper_table, "2.1 2.2 2.4 2.5 2.6 2.7 3.2 3.3 3.6".split()) for r in t["rows"])
+    for row in paper_table("3.5")["rows"]:  # two of its columns bear each other out
+        ue, asa = float(row["cells"][2]), float(row["cells"][5])
+        assert abs(asa - (1 - ue/2)) < .0025
+    with pytest.raises(ParameterError, match="choose from 2.1"): paper_table("3.1")

@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['TABLE_2_3', 'replicas', 'pick', 'mean_std', 'seed_table', 'net_table', 'superpixel_table', 'net_names',
-           'masking_table', 'order_table', 'saliency_table', 'class_table', 'as_text', 'write_report']
+           'masking_table', 'order_table', 'saliency_table', 'class_table', 'as_text', 'paper_table', 'write_report']
 
-# %% ../nbs/4_workbench/43_tables.ipynb #aafd9a52
+# %% ../nbs/4_workbench/43_tables.ipynb #a7ec9dd3
 import json
 from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment
 
-from .core import RunError, atomic, need, read_json
+from .core import ParameterError, RunError, atomic, need, read_json
 from .record import RunRecord
 from .show import data_uri
 
@@ -147,6 +147,20 @@ def as_text(table)->str:
     line = lambda r: "  ".join(str(c).ljust(w[0]) if i == 0 else str(c).rjust(w[i]) for i, c in enumerate(r))
     return "\n".join([table["title"], line(rows[0]), "  ".join("-"*n for n in w), *map(line, rows[1:])])
 
+# %% ../nbs/4_workbench/43_tables.ipynb #7c047781
+def _packaged(name):
+    import wsss_nb
+    return Path(wsss_nb.__file__).parent/"data"/name
+
+# %% ../nbs/4_workbench/43_tables.ipynb #a6a6df27
+def paper_table(number:str)->dict: # title, head, rows, text: as the other tables
+    "A table of the dissertation, such as `3.6`, with its numbers as printed. Raises `ParameterError` for one that holds none."
+    tables = read_json(_packaged("paper.json"))
+    need(number in tables, f"the dissertation has no table {number!r} with numbers: choose from {', '.join(tables)}", ParameterError)
+    t, show = tables[number], lambda v: "" if v is None else str(v)
+    rows = [dict(cells=[r["name"], *map(show, r["cells"])], kind="own" if r["ours"] else "") for r in t["rows"]]
+    return dict(title=f"Table {number} of the paper: {t['caption']}", head=[t["row_header"], *t["columns"]], rows=rows, text=t["notes"])
+
 # %% ../nbs/4_workbench/43_tables.ipynb #4b360376
 _FIGURES = (("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
            ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
@@ -205,7 +219,7 @@ def _title(titles): # "a on x", "b on x" -> "a and b on x"
     methods, data = zip(*(t.rpartition(" on ")[::2] for t in titles))
     return f"{' and '.join(dict.fromkeys(methods))} on {data[0]}" if len(set(data)) == 1 else " and ".join(titles)
 
-# %% ../nbs/4_workbench/43_tables.ipynb #00429b95
+# %% ../nbs/4_workbench/43_tables.ipynb #3c71f98a
 def write_report(*runs, # folders
                  to=None, # the page; by default report.html in the first run's folder
                  title=None)->Path: # of the page
@@ -213,15 +227,10 @@ def write_report(*runs, # folders
     need(runs, "name at least one run's folder", RunError)
     sections, to = [_section(Path(o)) for o in runs], Path(to or Path(runs[0])/"report.html")
     tables = [_side_by_side(sections)] if len(sections) > 1 else []
-    page = Environment(autoescape=True).from_string(_template().read_text(encoding="utf-8")).render(title=title or _title([s["title"] for s in sections]), sections=sections, tables=tables)
+    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8")).render(title=title or _title([s["title"] for s in sections]), sections=sections, tables=tables)
     with atomic(to) as t: t.write_text(page, encoding="utf-8")
     for t in tables + [t for s in sections for t in s["tables"][:2]]: print(as_text(t), end="\n\n")
     return to
-
-# %% ../nbs/4_workbench/43_tables.ipynb #b89f5600
-def _template():
-    import wsss_nb
-    return Path(wsss_nb.__file__).parent/"data"/"report.html.j2"
 
 # %% ../nbs/4_workbench/43_tables.ipynb #244ea5bf
 _LEADS = dict(clustering="superpixels from self-supervised features, seeds from a classifier, regions that grow while a segmenter learns.",
