@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LABELFREE := saliency=superpixels superpixels=runs/demo/superpixels
 ROWS := A1,A2,A3,A4,A5,A7,C1,C2
 
-.PHONY: setup demo demo-full test export readme clean-notebooks hooks
+.PHONY: setup demo demo-full test test-units test-whole export readme clean-notebooks hooks
 setup: $(STAMP)
 
 # A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
@@ -46,7 +46,14 @@ test: setup
 	$(BIN)/ruff check -q setup.py tests
 	$(BIN)/python -m pytest -q --durations=0 --durations-min=5 tests/test_house.py
 	$(BIN)/nbdev_test --n_workers 2 --timing
-	$(BIN)/python -m pytest -q --ignore tests/test_house.py
+	$(MAKE) --no-print-directory -j2 test-units test-whole
+
+# The two halves run side by side, one core each.
+test-units: setup
+	$(BIN)/python -m pytest -q --ignore tests/test_house.py --ignore tests/e2e
+
+test-whole: setup
+	$(BIN)/python -m pytest -q --durations=15 tests/e2e
 
 export: setup
 	$(BIN)/nbdev_export

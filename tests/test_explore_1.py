@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from wsss_nb.core import DataError
-from wsss_nb.explore import TauExplorer
+from wsss_nb.explore import AlphaExplorer, TauExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import superpixel_quality
 from wsss_nb.study import gallery
@@ -88,7 +88,48 @@ def test_an_upload_that_is_no_image_leaves_the_old_one(explorer):
 
 def test_choosing_from_the_list(explorer):
     explorer.names.value = "scene: fish"
-    assert explorer.photo.name == "scene: fish" and "fish" in [o["name"] for o in explorer.canvas.legend] and "bad" not in explorer.status.value
+    assert explorer.photo.name == "scene: fish" and explorer.canvas.classes[5] == "fish" and "bad" not in explorer.status.value
+
+
+def upload(e, name, content): e.upload.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.datetime(2026, 1, 1)},)
+
+
+def test_an_upload_is_listed_and_can_be_chosen_again(explorer):
+    explorer.names.value = "scene: car"
+    upload(explorer, "mine.png", photograph("RGB"))
+    mine = explorer.photo
+    assert explorer.names.value == "mine.png" and mine.image.shape == (60, 90, 3)
+    explorer.names.value = "scene: car"
+    assert explorer.photo.name == "scene: car"
+    explorer.names.value = "mine.png"
+    assert explorer.photo is mine
+    upload(explorer, "broken.png", b"no image")
+    assert explorer.names.value == "mine.png" and "broken.png" in explorer.status.value and "broken.png" not in explorer.names.options
+
+
+@pytest.fixture
+def boats(tmp_path):
+    "An own folder with classes of its own: a boat, and what no classifier of scenes knows"
+    for d in ("images", "masks"): (tmp_path/d).mkdir()
+    for name in "ab": Image.fromarray(gallery()["scene: boat"]().image).save(tmp_path/"images"/f"{name}.png")
+    mask = np.zeros((160, 160), np.uint8)
+    mask[:20], mask[30:] = 1, 2
+    Image.fromarray(mask).save(tmp_path/"masks"/"a.png")
+    (tmp_path/"labels.csv").write_text("file,labels\na.png,anchor;boat\nb.png,anchor\n")
+    return tmp_path
+
+
+def test_a_dataset_is_opened_on_its_own_first_picture(boats):
+    e = TauExplorer(data=boats)
+    assert e.photo.name == "b" == e.names.value and e.canvas.classes == ["background", "anchor", "boat"]
+
+
+def test_labels_are_matched_with_the_classifiers_classes_by_name(boats):
+    e = AlphaExplorer(data=boats, picture="a")
+    at = list(e.run.classes).index("boat")
+    assert np.flatnonzero(e.present).tolist() == [at] and set(np.unique(e.new["gt"])) == {0, at + 1, 255}, "what the classifier does not know is void"
+    e.names.value = "b"
+    assert "guess" in e.status.value and e.new["gt"] is None
 
 
 def test_the_still_is_a_small_png_beside_the_widget(explorer):
@@ -104,3 +145,5 @@ def test_wrong_use():
     with pytest.raises(DataError, match="nowhere"): TauExplorer(data="nowhere")
     with pytest.raises(DataError, match="holiday.jpg"): TauExplorer(picture="holiday.jpg")
     with pytest.raises(ValueError, match="unknown"): TauExplorer(features="dino_vitz")
+    with pytest.raises(ValueError, match="must lie in"): TauExplorer(tau=3)
+    with pytest.raises(DataError, match="a picture is a path"): TauExplorer(picture=99)

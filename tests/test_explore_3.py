@@ -61,7 +61,7 @@ def test_ticking_changes_what_is_looked_for(car):
 def test_without_labels_the_classifier_is_believed():
     photo = gallery()["scene: cat"]()
     e = AlphaExplorer(picture=photo.image)
-    assert "the classifier is believed" in e.status.value and given(e.canvas, "gt") is None and "no true mask" in e.curve.data["empty"]
+    assert "its own guess is taken" in e.status.value and given(e.canvas, "gt") is None and "no true mask" in e.curve.data["empty"]
     p = {b.description.rsplit(" ", 1)[0]: (float(b.description.rsplit(" ", 1)[1]), b.value) for b in e.ticks.boxes.values()}
     assert any(on for _, on in p.values()) and all(on == (q > .5) for q, on in p.values())
     assert [q for q, _ in p.values()] == sorted((q for q, _ in p.values()), reverse=True)
@@ -72,7 +72,7 @@ def test_without_labels_the_classifier_is_believed():
 def test_labels_of_other_classes_are_no_labels():
     photo = gallery()["scene: car"]()._replace(classes=("dog", "cow"), present=np.array([True, False]))
     e = AlphaExplorer(picture=photo)
-    assert "believed" in e.status.value and given(e.canvas, "gt") is None and e.canvas.classes[1] == "boat"
+    assert "guess" in e.status.value and given(e.canvas, "gt") is None and e.canvas.classes[1] == "boat"
 
 
 def test_an_upload_that_is_none_and_one_that_is(car):

@@ -53,7 +53,7 @@ def test_the_table_lists_what_is_taken(explorer, growth):
         rows = taken(*asked(growth, explorer, epoch), bg, fg)
         cells = re.findall(r"<td>(.*?)</td>", explorer.table.value)
         assert explorer.table.value.startswith(f"<b>{len(rows)} superpixels taken") and len(cells) == 4*min(8, len(rows))
-        if rows: assert cells[0] == str(rows[0]["superpixel"]) and cells[2] == f"{rows[0]['score']:.3f}" and cells[3] == str(rows[0]["pixels"])
+        if rows: assert cells[0] == str(rows[0]["superpixel"]) and cells[2] == f"{rows[0]['score']:.3f}" and cells[3] == f"{rows[0]['pixels']:,}"
 
 
 def test_another_picture(explorer, growth):

@@ -98,7 +98,7 @@ def test_truth_as_a_source(shown):
     shown.open_picture(gallery()["coffee"]())
     with pytest.raises(DataError, match="coffee has no ground truth"): shown.raw(4)
     assert shown.charts[0].layout.display == shown.outline.layout.display == "none" and shown.canvas._make("T") is None
-    assert "tick below what is there" in shown.status.value and shown.ticks.present.any()
+    assert "tick what is there" in shown.status.value and shown.ticks.present.any()
 
 
 def test_an_upload(shown):

@@ -130,7 +130,7 @@ def test_a_photograph_without_labels(shown):
     shown.canvas.extra = 1
     shown.open_picture(gallery()["coffee"]())
     assert shown.canvas.extra == 0 and shown.whose.layout.display == "none" and shown.ticks.layout.display == ""
-    assert "tick below what is there" in shown.status.value and shown.present.any()
+    assert "tick what is there" in shown.status.value and shown.present.any()
     with pytest.raises(DataError, match="coffee has no true mask"): shown.softmax(1)
     boxes = list(shown.ticks.boxes.values())
     for box in boxes: box.value = False

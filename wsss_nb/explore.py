@@ -78,7 +78,7 @@ def _png(pictures, titles, width=9, colors=128):
     Image.open(out).convert("RGB").quantize(colors).save(small, "PNG", optimize=True)
     return small.getvalue()
 
-# %% ../nbs/4_workbench/41_explore.ipynb #96c899df
+# %% ../nbs/4_workbench/41_explore.ipynb #60a24358
 class Explorer(W.VBox):
     """What all explorers share: `canvas`, `controls`, `charts`, a choice of pictures, and a line that says what happened.
     `data`: any dataset `open_dataset` takes (by default `$WSSS_NB_DATA`, else the gallery); `picture`: what to begin with, a name or anything `open_photo` takes.
@@ -87,7 +87,9 @@ class Explorer(W.VBox):
 
     def __init__(self, canvas, controls=(), charts=(), data=None, picture=None, below=(), pictures=None, more=None, about=""):
         self.canvas, self.charts, self.photo, self.status, self.about = canvas, list(charts), None, W.HTML(), about
-        self.pictures = pictures or (more or {}) | gallery(data or os.environ.get("WSSS_NB_DATA") or None)
+        data = data or os.environ.get("WSSS_NB_DATA") or None
+        self.pictures = pictures or (more or {}) | gallery(data)
+        if data and not pictures: self.first = next(n for n in self.pictures if n not in (more or {}))  # who names a dataset wants to see it
         self.names = W.Dropdown(options=list(self.pictures), description="picture", style=_WIDE, layout=W.Layout(width="240px"))
         self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own", layout=W.Layout(width="130px"))
         head = W.HBox([self.names, *([] if pictures else [self.upload]), self.status])
@@ -101,18 +103,33 @@ class Explorer(W.VBox):
     def show(self, photo): "Put a `Photo` under the explorer: what each explorer knows how to do. Returns what is worth saying about it, if anything."
     def still(self): return [self.photo.image], [self.photo.name]  # pictures and their titles, for where no kernel runs
 
-# %% ../nbs/4_workbench/41_explore.ipynb #4a5abde7
+# %% ../nbs/4_workbench/41_explore.ipynb #73302424
 @patch
 def _begin(self:Explorer, picture):
     "The first picture, then ears for the list and the upload"
-    name = picture if isinstance(picture, str) and picture in self.pictures else None
-    if picture is None: name = self.first if self.first in self.pictures else next(iter(self.pictures))
-    if name is not None: self.names.value = name
-    self.open_picture(self.pictures[name]() if name is not None else picture)
-    self.names.observe(lambda change: self.try_open(self.pictures[change["new"]]), "value")
-    self.upload.observe(lambda change: change["new"] and self.try_open(lambda: change["new"][0]), "value")
+    if picture is None: picture = self.first if self.first in self.pictures else next(iter(self.pictures))
+    listed = isinstance(picture, str) and picture in self.pictures
+    self.open_picture(self.pictures[picture]() if listed else picture)
+    self._list(picture if listed else self.photo.name)
+    self.names.observe(lambda change: change["new"] != self.listed and self.try_open(self.pictures[change["new"]], change["new"]), "value")
+    self.upload.observe(lambda change: change["new"] and self.try_open(lambda: change["new"][0], change["new"][0]["name"]), "value")
 
-# %% ../nbs/4_workbench/41_explore.ipynb #3df48924
+@patch
+def _list(self:Explorer, name):
+    "Say in the list which picture is shown; one from elsewhere is added to it, and can be chosen again"
+    photo, self.listed = self.photo, name
+    self.pictures.setdefault(name, lambda: photo)
+    if name not in self.names.options: self._quietly(options=list(self.pictures))
+    self._quietly(value=name)
+
+@patch
+def _quietly(self:Explorer, **traits):
+    "Change the list without opening what it says"
+    shown, self.listed = self.listed, self.names.options[0]  # new options choose the first
+    self.names.set_trait(*next(iter(traits.items())))
+    self.listed = shown
+
+# %% ../nbs/4_workbench/41_explore.ipynb #38cb1648
 @patch
 def open_picture(self:Explorer, source): # whatever `open_photo` takes
     "Show another picture. Raises `DataError` for what is none."
@@ -123,11 +140,15 @@ def open_picture(self:Explorer, source): # whatever `open_photo` takes
     self.say(" ".join(f"{s[0].upper()}{s[1:].rstrip('.')}." for s in (photo.note, note, self.about) if s))
 
 @patch
-def try_open(self:Explorer, load):
+def try_open(self:Explorer, load, name=None): # name in the list; default: the photo's
     "`open_picture`, where what goes wrong is said in the explorer and the old picture stays."
     self.say("one moment …")
-    try: self.open_picture(load())
-    except WsssError as e: self.say(str(e), bad=True)
+    try:
+        self.open_picture(load())
+        self._list(name or self.photo.name)
+    except WsssError as e:
+        self._list(self.listed)
+        self.say(str(e), bad=True)
 
 @patch
 def say(self:Explorer, text, bad=False):
@@ -153,14 +174,24 @@ def _legend(canvas, photo):
     shown = [i + 1 for i in np.flatnonzero(photo.present)] if photo.present is not None else []
     canvas.classes, canvas.legend = names, legend(names, shown)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #64571312
+# %% ../nbs/4_workbench/41_explore.ipynb #644897f8
 def _from_run(make, run=None, sample="demo"):
     "`make(folder)` of a run, and a sentence where `$WSSS_NB_RUN` cannot be used and the packaged sample stands in"
     if run is not None: return make(run), ""
     folder = os.environ.get("WSSS_NB_RUN")
     if not folder: return make(demo_folder(sample)), ""
-    try: return make(folder), ""
-    except WsssError as e: return make(demo_folder(sample)), f"{e} This is the sample run instead."
+    try: return make(folder), f"From the run {Path(folder).name}"
+    except WsssError as e: return make(demo_folder(sample)), f"{str(e).rstrip('.')}. This is the sample run instead"
+
+# %% ../nbs/4_workbench/41_explore.ipynb #64c4add5
+def _in_classes(photo, classes): # the classifier's
+    "The photo with label and mask in other classes, matched by name: what has no counterpart is void, and a photo without any loses both"
+    if tuple(photo.classes) == tuple(classes): return photo
+    to = {i + 1: classes.index(n) + 1 for i, n in enumerate(photo.classes) if n in classes}
+    known = photo.present is not None and [to[i + 1] for i in np.flatnonzero(photo.present) if i + 1 in to]
+    if not known: return photo._replace(present=None, mask=None, classes=tuple(classes))
+    table = np.array([to.get(i, 0 if i == 0 else 255) for i in range(256)], np.uint8)
+    return photo._replace(present=np.isin(np.arange(1, len(classes) + 1), known), mask=None if photo.mask is None else table[photo.mask], classes=tuple(classes))
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b9da1547
 def _believed(p): # (C,) probabilities
@@ -204,11 +235,12 @@ def _tau_panes():
             dict(title="{other} pieces by {method_name}", caption="UE {other_ue} · BR {other_br} · BP {other_bp} · ASA {other_asa}", hover=[dict(map="other|method,count", label="piece"), truth],
                  layers=[_PHOTO, dict(type="superpixels", map="other|method,count", settle=True, **look)])]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #a0264632
+# %% ../nbs/4_workbench/41_explore.ipynb #58aaabbc
 class TauExplorer(Explorer):
     "Superpixels of Table 3.1 under a slider, beside a conventional method at a like count. `features`, `weights` as in `features.load`."
     first = "scene: house"
     def __init__(self, features="mini", weights=None, tau=.3, **kwargs):
+        need(-1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError)
         self.extractor = load(features, weights)
         c = Canvas(panes=_tau_panes(), tau=tau, follow="count", step=10**6)
         methods = [m.upper() if len(m) < 6 else m.title() for m in METHODS]
@@ -252,7 +284,7 @@ def click(self:TauExplorer, pane, x, y):
         c.put("patch", np.array([[self.group.degree().flat[p], self.group.degree().size]], np.int32))
         c.put("spot", np.array([[x, y]], np.int32))
 
-# %% ../nbs/4_workbench/41_explore.ipynb #d0f3b4ae
+# %% ../nbs/4_workbench/41_explore.ipynb #de434015
 @patch
 def show(self:TauExplorer, photo):
     "Features and similarities of the picture; all else when the browser asks for it."
@@ -264,6 +296,7 @@ def show(self:TauExplorer, photo):
         for name, fn in dict(sp=self.superpixels, origin=self.origins, other=self.other).items(): c.provide(name, fn)
     self.click(0, w//2, h//2)
     _legend(c, photo)
+    c.legend = []  # no class has a colour here
 
 @patch
 def still(self:TauExplorer):
@@ -339,13 +372,14 @@ def mask(self:ObjectExplorer):
     L = self.group.labels(self.canvas.tau)
     return L == L.flat[self.at]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #67a8b4dc
+# %% ../nbs/4_workbench/41_explore.ipynb #2e101a99
 @patch
 def choose(self:ObjectExplorer, change=None):
     "Count within the object that is chosen, and show it."
     kind, m = self.which.value, self.mask()
     self.canvas.tool = "lasso" if kind == _LASSO else "point"
     if m is None: return self.say("draw a line around something, on any of the three pictures")
+    if "bad" in self.status.value: self.say("")  # what was wrong is over
     self.object, n = m, int(m.sum())
     P, N = (f(self.group.A, m.ravel()).reshape(m.shape) for f in (positiveness, negativeness))
     share = lambda v: f"{100*v/n:.1f} %"
@@ -462,22 +496,18 @@ class AlphaExplorer(Explorer):
         jslink((self.slider, "value"), (self.curve, "x"))
         super().__init__(c, [self.slider, self.channel, _truth_switch(c), self.ticks], [self.curve, bars], about=about, **kwargs)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #f101c2e8
-def _labels_of(photo, classes):
-    "What is known of a photo: present, mask; None where its classes are not these"
-    return (photo.present, photo.mask) if tuple(photo.classes) == tuple(classes) else (None, None)
-
+# %% ../nbs/4_workbench/41_explore.ipynb #4fde9023
 @patch
 def show(self:AlphaExplorer, photo):
     "Scores, CAM and superpixels of a picture, then its seed."
     I, names = photo.image, self.run.classes
     p = score_images(self.model, [I])[0].sigmoid().numpy()
-    present, gt = _labels_of(photo, names)
-    new = dict(image=I, raw=multi_scale_cam(self.model, I, self.scales), sp=Grouping(I, self.extractor).pixels(self.tau), gt=gt)
-    believed = present is None or not present.any()
-    self._seed(new, _believed(p) if believed else present)
+    known = _in_classes(photo, tuple(names))
+    new = dict(image=I, raw=multi_scale_cam(self.model, I, self.scales), sp=Grouping(I, self.extractor).pixels(self.tau), gt=known.mask)
+    believed = known.present is None or not known.present.any()
+    self._seed(new, _believed(p) if believed else known.present)
     self.ticks.ask(names, p, self.present)
-    return "Nothing says what this picture shows, so the classifier is believed: tick what you know better." if believed else ""
+    return "No label that the classifier knows, so its own guess is taken: tick what you know better." if believed else ""
 
 @patch
 def relabel(self:AlphaExplorer):
@@ -586,7 +616,7 @@ def _asked(self:BetaExplorer):
     "What `grow` takes, at this epoch"
     return self.L, self.growth.softmax(self.id, self.canvas.epoch), self.S, self.new.present
 
-# %% ../nbs/4_workbench/41_explore.ipynb #c131f3a6
+# %% ../nbs/4_workbench/41_explore.ipynb #68f71fec
 @patch
 def judge(self:BetaExplorer):
     "The map over both thresholds, where there is a truth."
@@ -598,7 +628,7 @@ def judge(self:BetaExplorer):
 def tell(self:BetaExplorer, most=8):
     "The table of the superpixels that were taken."
     rows, names = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg), ["background", *self.growth.classes]
-    cells = [[r["superpixel"], f'<i class="wsss-dot" style="background:{hex_color(r["label"])}"></i>{names[r["label"]]}', f'{r["score"]:.3f}', r["pixels"]] for r in rows[:most]]
+    cells = [[r["superpixel"], f'<i class="wsss-dot" style="background:{hex_color(r["label"])}"></i>{names[r["label"]]}', f'{r["score"]:.3f}', f'{r["pixels"]:,}'] for r in rows[:most]]
     body = "".join(f"<tr>{''.join(f'<td>{v}</td>' for v in row)}</tr>" for row in cells)
     more = f" (the {most} largest)" if len(rows) > most else ""
     head = "<tr><th>superpixel</th><th>taken by</th><th>mean probability</th><th>pixels</th></tr>"
@@ -804,18 +834,14 @@ def ticked(self:SaliencyExplorer):
     "Other classes are in the picture now."
     self.canvas.provide("B", self.objectness)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #7fafc22d
-def _known_classes(photo, classes):
-    "(C,) bool where the picture is labelled in the classifier's classes, else None"
-    return photo.present if photo.present is not None and np.any(photo.present) and tuple(photo.classes) == tuple(classes) else None
+# %% ../nbs/4_workbench/41_explore.ipynb #f9bcc3d0
+def _guessed(known, classes): return "" if known is not None else f"What it shows is the classifier's guess, which knows only {', '.join(classes)}: tick what is there."
 
-def _guessed(known, classes): return "" if known is not None else f"What it shows is the classifier's guess, which knows only {', '.join(classes)}: tick below what is there."
-
-# %% ../nbs/4_workbench/41_explore.ipynb #0c156ce9
+# %% ../nbs/4_workbench/41_explore.ipynb #2bcff065
 @patch
 def show(self:SaliencyExplorer, photo):
     "The classes from the labels or the classifier; each map when the browser asks for it."
-    known = _known_classes(photo, self.classifier.classes)
+    known = _in_classes(photo, tuple(self.classifier.classes)).present
     p = score_images(self.classifier, [photo.image])[0].sigmoid().numpy()
     self.new, self.cams, c = photo, {}, self.canvas
     self.ticks.ask(self.classifier.classes, p, known)
@@ -992,11 +1018,12 @@ def ticked(self:MaskingExplorer):
     for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")): setattr(o, trait, b)
     self._answer()
 
-# %% ../nbs/4_workbench/41_explore.ipynb #e299afc3
+# %% ../nbs/4_workbench/41_explore.ipynb #ec8c47c3
 @patch
 def show(self:MaskingExplorer, photo):
     "The segmenter's softmax of the picture, then all that follows from it."
-    known = _known_classes(photo, self.judge.classes)
+    photo = _in_classes(photo, tuple(self.judge.classes))
+    known = photo.present
     self.predicted = predict(self.segmenter, photo.image, _setting(self.run, "test_scales", (1,)))
     self.new, c = photo, self.canvas
     if photo.mask is None or known is None: c.extra = 0

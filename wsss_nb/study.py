@@ -70,7 +70,7 @@ def _fit(photo, limit):
     mask = None if photo.mask is None else resize(photo.mask, hw, "nearest")
     return photo._replace(image=resize(photo.image, hw, "area"), mask=mask, note=f"scaled down from {W}×{H} to {w}×{h}")
 
-# %% ../nbs/3_clustering/34_study.ipynb #b473b1fe
+# %% ../nbs/3_clustering/34_study.ipynb #4a988bdd
 def open_photo(
     source,          # a path, the bytes of an image file, an array (H,W), (H,W,3) or (H,W,4), or a `Photo`
     limit=500,       # a longer side is scaled down to this, in pixels
@@ -81,7 +81,9 @@ def open_photo(
     if isinstance(source, Photo): return _fit(source, limit)
     if isinstance(source, (bytes, bytearray, memoryview)): image = _decoded(bytes(source), name)
     elif isinstance(source, np.ndarray): image = _coloured(source, name)
-    else: image, name = read_image(source), Path(source).stem
+    else:
+        need(isinstance(source, (str, Path)), f"a picture is a path, the bytes of a file, an array or a Photo; this is a {type(source).__name__}", DataError)
+        image, name = read_image(source), Path(source).stem
     return _fit(Photo(name, image), limit)
 
 # %% ../nbs/3_clustering/34_study.ipynb #799fb5f6

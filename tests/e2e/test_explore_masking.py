@@ -112,7 +112,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.wait_for_function("t => document.querySelectorAll('.wsss-card')[2].innerText.includes(t)", arg=f"attention loss {loss:.3f}")
     page.get_by_label("picture", exact=True).select_option("coffee")
     page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('masked')?.shape[1] === 500")
-    page.locator(".wsss-status", has_text="tick below what is there").wait_for()
+    page.locator(".wsss-status", has_text="tick what is there").wait_for()
     assert not page.get_by_label("erased by").is_visible()
     n = cards.count()
     page.get_by_role("checkbox", name="lamp").check()
