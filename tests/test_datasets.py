@@ -288,9 +288,21 @@ def test_found_from_above_and_below(tmp_path, coco):
 
 def test_not_found_says_what_was_looked_for(tmp_path):
     with pytest.raises(DataError, match="(?s)JPEGImages.*instances_.*labels.csv.*scenes"): D.open_dataset(tmp_path)
-    with pytest.raises(DataError, match="no such folder"): D.open_dataset(tmp_path/"nowhere")
+    with pytest.raises(DataError, match="no such folder. Give a dataset's folder, or `scenes`, which is built in"): D.open_dataset(tmp_path/"nowhere")
     make_own(tmp_path/"one"); make_own(tmp_path/"two")
     with pytest.raises(DataError, match="several.*one.*two"): D.open_dataset(tmp_path)
+
+def test_a_file_beside_a_dataset_is_not_the_dataset(tmp_path, coco):
+    own, voc = make_own(tmp_path/"mine"), make_voc(tmp_path/"v")
+    (own/"notes.txt").write_text("of ours"); write_image(own/"big.jpg", photo())
+    for p in (own/"notes.txt", coco/"notes.json"):
+        p.touch()
+        with pytest.raises(DataError, match=f"{p.name} is a file, not the folder of a dataset$"): D.open_dataset(p)
+    for p in (own/"big.jpg", next((own/"images").iterdir())):
+        with pytest.raises(DataError, match="is a file, not the folder of a dataset; an explorer takes a single picture as picture="): D.open_dataset(p)
+    [problem] = D.check_dataset(own/"big.jpg")
+    assert "is a file, not the folder" in problem.file + problem.what
+    for p in (own/"labels.csv", voc/"ImageSets"/"Segmentation"/"train.txt", coco/"annotations"/"instances_train2014.json"): assert D.open_dataset(p).ids()
 
 def test_2012_is_taken_beside_2007(tmp_path):
     voc = make_voc(tmp_path); shutil.copytree(voc, voc.parent/"VOC2007")

@@ -386,7 +386,16 @@ def _places(path):
     above = [path.parent, path.parent.parent] if _PART.fullmatch(path.name) else []
     return [path], list(dict.fromkeys(p for p in below if p.is_dir())), above
 
-# %% ../nbs/0_base/02_datasets.ipynb #a241cbbf
+# %% ../nbs/0_base/02_datasets.ipynb #55504e11
+_LIST = re.compile(r"labels\.csv|classes\.txt|instances_.*\.json|(train|val|trainval|test)\.txt")  # the files that stand for their dataset
+
+def _check_place(path):
+    "Refuse what is not there, and a file that is no list of a dataset."
+    need(path.exists(), f"{path}: no such folder. Give a dataset's folder, or {' or '.join(f'`{o}`' for o in BUILTIN)}, which is built in", DataError)
+    alone = "; an explorer takes a single picture as picture=…, or by upload"*(path.suffix.lower() in IMAGE_SUFFIXES)
+    need(path.is_dir() or _LIST.fullmatch(path.name), f"{path} is a file, not the folder of a dataset{alone}", DataError)
+
+# %% ../nbs/0_base/02_datasets.ipynb #7de02328
 def _find(path):
     "The folder at or about `path` whose layout is known, and its opener."
     for places in _places(path):
@@ -400,7 +409,7 @@ def _find(path):
 def _open(spec, report):
     path = Path(spec).expanduser()
     if str(spec).partition(":")[0] in BUILTIN and not path.exists(): return _open_builtin(str(spec))
-    need(path.exists(), f"{path}: no such folder. Give a dataset's folder, or one of {', '.join(BUILTIN)}", DataError)
+    _check_place(path)
     root, opener = _find((path if path.is_dir() else path.parent).resolve())
     ds = opener(root, report)
     need(ds.classes and any(ds.splits.values()), f"{root}: the dataset is empty: it lists no image with a label", DataError)
