@@ -184,13 +184,13 @@ def _explorers():
     here = Path(wsss_nb.__file__).parent
     return here/"explorers" if (here/"explorers").is_dir() else here.parent/"nbs"/"explorers"
 
-# %% ../nbs/4_workbench/45_cli.ipynb #3abac68a
+# %% ../nbs/4_workbench/45_cli.ipynb #b430c5f8
 def _choose(wanted, folder):
-    "The notebook that `e1_tau`, `tau`, `e1` or `1` means."
+    "The notebook that `tau`, `e1_tau`, `e1` or `1` means; the start page is none."
     from wsss_nb.core import ParameterError, need
-    names = sorted(p.stem for p in folder.glob("e[0-9]_*.ipynb"))
+    names = sorted(p.stem for p in folder.glob("e[1-9]_*.ipynb"))
     means = {word: n for n in names for word in (n, f"{n}.ipynb", *n.split("_", 1), n[1])}
-    need(wanted in means, f"explorer {wanted!r} is unknown: choose from {', '.join(names)}", ParameterError)
+    need(wanted in means, f"explorer {wanted!r} is unknown: choose from {', '.join(n.split('_', 1)[1] for n in names)}", ParameterError)
     return means[wanted]
 
 # %% ../nbs/4_workbench/45_cli.ipynb #c7bfda30
@@ -219,21 +219,38 @@ def _copy_notebooks(source, to)->list: # names of newer notebooks that were not 
     write_json(note, old)
     return kept
 
-# %% ../nbs/4_workbench/45_cli.ipynb #686804f6
-def _shown(args)->dict: # variables for the notebooks
+# %% ../nbs/4_workbench/45_cli.ipynb #fb1f914e
+_METHOD = dict(e4_beta="clustering", e5_growth="clustering", e6_saliency="masking", e7_masking="masking", e8_crf="clustering")  # the others take either
+
+def _check_run(folder, name):
+    "Refuse what is no run, and a run of another method than that of the explorer `name`."
+    from wsss_nb.core import ParameterError, need, read_json
+    record = Path(folder)/"run.json"
+    need(record.is_file(), f"{folder} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)", ParameterError)
+    method, wanted = read_json(record, ParameterError).get("method"), _METHOD.get(name)
+    need(wanted in (None, method), f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]} looks into one of {wanted}, as `wsss-nb run {wanted}` makes it", ParameterError)
+
+# %% ../nbs/4_workbench/45_cli.ipynb #70cf565e
+def _shown(args, name)->dict: # variables for the notebooks
     "What `--data` and `--run` mean, checked."
-    from wsss_nb.core import ParameterError, need
     from wsss_nb.datasets import open_dataset
     env = {}
     if args.data is not None:
         open_dataset(args.data)
         env["WSSS_NB_DATA"] = str(Path(args.data).resolve()) if Path(args.data).exists() else args.data
     if args.run is not None:
-        need((Path(args.run)/"run.json").is_file(), f"{args.run} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)", ParameterError)
+        _check_run(args.run, name)
         env["WSSS_NB_RUN"] = str(Path(args.run).resolve())
     return env
 
-# %% ../nbs/4_workbench/45_cli.ipynb #86cac8ef
+# %% ../nbs/4_workbench/45_cli.ipynb #7739ab45
+def _lab_words(notebook, port, browser):
+    "The words that start JupyterLab for us: on this machine only, and it asks no one for news. It refuses root unless told; whoever is root here is root already."
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return ["-m", "jupyterlab", str(notebook), "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *["--allow-root"]*root, *["--no-browser"]*(not browser)]
+
+# %% ../nbs/4_workbench/45_cli.ipynb #edebaae3
 def _lab(args, name):
     "JupyterLab on a copy of the explorers: (words, variables)."
     from wsss_nb.core import ParameterError
@@ -243,15 +260,15 @@ def _lab(args, name):
         kept = _copy_notebooks(_explorers(), to)
     except OSError as e: raise ParameterError(f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder") from e
     print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
-    return ["-m", "jupyterlab", str(to/f"{name or 'e0_start'}.ipynb"), "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={args.port or 8888}", *["--no-browser"]*(not args.browser)], {}
+    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), {}
 
-# %% ../nbs/4_workbench/45_cli.ipynb #ea68f593
+# %% ../nbs/4_workbench/45_cli.ipynb #14660842
 def _page(args, name):
     "The page of `wsss_nb.page`, a program of its own that needs none of what this one has loaded: (words, variables)."
-    given = dict(folder=str(_explorers()), name=name, port=args.port or 8866, theme=args.theme or "light", token=args.token, browser=args.browser)
+    given = dict(folder=str(_explorers()), name=name, port=args.port or 8866, theme=args.theme, token=args.token, browser=args.browser)
     return ["-c", "from wsss_nb.page import main; main()"], dict(WSSS_NB_PAGE=json.dumps(given), WSSS_NB_FILES=os.getcwd())
 
-# %% ../nbs/4_workbench/45_cli.ipynb #2be6c142
+# %% ../nbs/4_workbench/45_cli.ipynb #407dfa6c
 def explore(args): # does not return: the server takes this process over, and Ctrl-C reaches it directly
     "`wsss-nb explore`: the explorers in JupyterLab, or as a page."
     from wsss_nb.core import ParameterError, need
@@ -259,8 +276,10 @@ def explore(args): # does not return: the server takes this process over, and Ct
     need(args.page or args.token is None, "--token is for --page; JupyterLab makes its own", ParameterError)
     need(not args.page or args.folder == "wsss-explorers", "--folder is for JupyterLab; --page copies nothing", ParameterError)
     need(args.token is None or len(args.token) >= 8, "--token must have at least 8 characters", ParameterError)
-    need(args.port is None or 1 <= args.port <= 65535, f"--port must lie in 1 … 65535; got {args.port}", ParameterError)
-    name, shown = args.name and _choose(args.name, _explorers()), _shown(args)
+    need(args.port is None or args.port.isdecimal() and 1 <= int(args.port) <= 65535, f"--port must lie in 1 … 65535; got {args.port}", ParameterError)
+    args.port = args.port and int(args.port)
+    name = args.name and _choose(args.name, _explorers())
+    shown = _shown(args, name)
     words, env = (_page if args.page else _lab)(args, name)
     for s in (sys.stdout, sys.stderr): s.flush()
     os.execve(sys.executable, [sys.executable, "-P", *words], {**os.environ, **shown, **env})
@@ -417,17 +436,17 @@ def _add_run(commands):
     p.add_argument("--dry-run", action="store_true", help="list what would run, and write nothing")
     p.set_defaults(go=run_command)
 
-# %% ../nbs/4_workbench/45_cli.ipynb #303336bf
+# %% ../nbs/4_workbench/45_cli.ipynb #c8e0309f
 def _add_explore(commands):
     p = commands.add_parser("explore", help="open the explorers: sliders, maps and growth, in JupyterLab or as a page",
                             epilog="The page is served to this machine only, and only to the address with the token that is printed.")
-    p.add_argument("name", nargs="?", metavar="NAME", help="an explorer, such as tau or 1 (default: the start page)")
+    p.add_argument("name", nargs="?", metavar="NAME", help="an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number (default: the start page)")
     p.add_argument("--page", action="store_true", help="a page in the browser instead of JupyterLab")
     p.add_argument("--data", metavar="DATA", help="a dataset to show: its folder (VOC, COCO or your own), or scenes")
     p.add_argument("--run", metavar="RUN", help="a run's folder, for the explorers that show one (default: the sample run)")
-    p.add_argument("--port", type=int, metavar="N", help="if it is taken, another is used (default: 8888, the page 8866)")
+    p.add_argument("--port", metavar="N", help="if it is taken, another is used (default: 8888, the page 8866)")
     p.add_argument("--no-browser", dest="browser", action="store_false", help="print the address and open nothing")
-    p.add_argument("--theme", choices=("light", "dark"), help="of the page (default: light)")
+    p.add_argument("--theme", choices=("light", "dark"), help="of the page (default: the start page as the system has it, explorers light)")
     p.add_argument("--token", metavar="T", help="of the page (default: a new one each time)")
     p.add_argument("--folder", default="wsss-explorers", metavar="DIR", help="where JupyterLab's copies of the notebooks go (default: wsss-explorers)")
     p.set_defaults(go=explore)
