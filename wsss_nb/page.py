@@ -5,16 +5,18 @@
 # %% auto #0
 __all__ = ['STATIC', 'REFUSED', 'card', 'start_html', 'start', 'serve', 'main']
 
-# %% ../nbs/4_workbench/46_page.ipynb #a5587817
-import base64, json, os, secrets, sys, threading, webbrowser
+# %% ../nbs/4_workbench/46_page.ipynb #d6dadf61
+import base64, json, logging, os, secrets, sys, threading, webbrowser
 from functools import lru_cache
 from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
+from jupyter_client import KernelManager
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.ioloop import IOLoop
+from traitlets import TraitError
 from traitlets.config import Config
 from voila.app import Voila
 
@@ -33,9 +35,9 @@ def card(notebook:Path)->dict: # name, title, sentence, picture (data URI, or ""
     first = lambda mark: next((o[len(mark):].strip() for o in lines if o.startswith(mark)), "")
     return dict(name=notebook.stem, title=first("# ") or notebook.stem, sentence=first("> "), picture=_picture(STATIC/"cards"/f"{notebook.stem}.jpg"))
 
-# %% ../nbs/4_workbench/46_page.ipynb #8353ac8a
+# %% ../nbs/4_workbench/46_page.ipynb #db79e8c6
 def start_html(folder:Path, link="{}.ipynb", theme=None)->str:
-    "The cards of the explorers in `folder` (`e1_…`, `e2_…`), linked by `link`: part of a page, or a whole one in `theme`."
+    "The cards of the explorers in `folder` (`e1_…`, `e2_…`), linked by `link`: part of a page, or a whole one in `theme` (\"light\", \"dark\", or \"auto\", as the system has it)."
     env = Environment(loader=FileSystemLoader(STATIC), autoescape=True)
     cards = [card(o) | dict(link=link.format(o.stem)) for o in sorted(Path(folder).glob("e[1-9]_*.ipynb"))]
     return env.get_template("start.html.j2").render(cards=cards, theme=theme)
@@ -57,20 +59,20 @@ class _Refused(JupyterHandler):
         self.finish(REFUSED)
     post = get
 
-# %% ../nbs/4_workbench/46_page.ipynb #2597329c
+# %% ../nbs/4_workbench/46_page.ipynb #7145a45d
 class _Start(JupyterHandler):
     def initialize(self, folder, theme): self.folder, self.theme = folder, theme
 
     @web.authenticated
     def get(self):
         theme = self.get_query_argument("theme", self.theme)
-        if theme not in ("light", "dark"): raise web.HTTPError(400, "theme must be light or dark")
+        if theme not in ("light", "dark", self.theme): raise web.HTTPError(400, "theme must be light or dark")
         query = f"?theme={theme}" if theme != self.theme else ""
         if self.get_query_argument("token", None): return self.redirect(self.base_url + query)
         self.set_header("Cache-Control", "no-store")
         self.finish(start_html(self.folder, "voila/render/{}.ipynb" + query, theme))
 
-# %% ../nbs/4_workbench/46_page.ipynb #e0ab13c8
+# %% ../nbs/4_workbench/46_page.ipynb #f273ef8f
 class _Bye(JupyterHandler):
     "A tab says that it closes: its kernel ends."
     def check_xsrf_cookie(self): pass  # the browser's last message carries no header; the cookie and the kernel's id are enough
@@ -80,17 +82,30 @@ class _Bye(JupyterHandler):
         if kernel in self.kernel_manager: await self.kernel_manager.shutdown_kernel(kernel)
         self.finish()
 
-# %% ../nbs/4_workbench/46_page.ipynb #077cc79b
+class _Nothing(JupyterHandler):
+    "An empty answer, for what browsers and Voila ask unasked."
+    def check_xsrf_cookie(self): pass  # nothing is done
+
+    @allow_unauthenticated
+    def get(self, *_): self.set_status(204)
+    post = get
+
+# %% ../nbs/4_workbench/46_page.ipynb #b498dd1d
+def _encryption():
+    "Let kernels that can encrypt what they say do so: they warn where they do not. Older ones know no such setting, and some systems have no library for it."
+    try: return Config(KernelManager=dict(transport_encryption=KernelManager(transport_encryption="auto").transport_encryption))
+    except (AttributeError, TraitError): return Config()
+
 def _config(folder, port, theme, token, idle):
     return Config(
         Voila=dict(root_dir=str(folder), ip="127.0.0.1", port=port, token=token, open_browser=False, log_level="WARN", config_file_paths=[]),
         VoilaConfiguration=dict(theme=theme, file_allowlist=[], allow_template_override="NO", show_tracebacks=True),
         MappingKernelManager=dict(cull_idle_timeout=idle, cull_interval=max(1, idle//10), cull_connected=False))
 
-# %% ../nbs/4_workbench/46_page.ipynb #eab6ecc2
+# %% ../nbs/4_workbench/46_page.ipynb #2b581243
 class _Page(Voila):
     "Voila with our start page, our template and one line about where it is."
-    first, browse = "", True  # the address to open, below the root; whether to open it
+    first, browse, scheme = "", True, "auto"  # the address to open, below the root; whether to open it; theme of the start page
 
     def setup_template_dirs(self):
         super().setup_template_dirs()
@@ -98,7 +113,8 @@ class _Page(Voila):
 
     def init_handlers(self):
         at = lambda *parts: url_path_join(self.base_url, *parts)
-        ours = [(at("log(?:in|out)"), _Refused), (at(r"bye/([\w-]+)"), _Bye), (at(), _Start, dict(folder=self.root_dir, theme=self.voila_configuration.theme))]
+        ours = [(at("log(?:in|out)"), _Refused), (at(r"bye/([\w-]+)"), _Bye), (at(), _Start, dict(folder=self.root_dir, theme=self.scheme)),
+                (at("favicon.ico"), _Nothing), (at("voila/api/shutdown/(.*)"), _Nothing)]  # the latter comes before the browser knows that the tab closes; `_Bye` does
         IOLoop.current().add_callback(self.announce, self.port)
         return ours + super().init_handlers()
 
@@ -108,19 +124,27 @@ class _Page(Voila):
         print(f"wsss-nb: the explorers are at {address} (Ctrl-C ends them)", flush=True)
         if self.browse: threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-# %% ../nbs/4_workbench/46_page.ipynb #d88d84ff
+# %% ../nbs/4_workbench/46_page.ipynb #0499bc0b
+def _heard(record):
+    "Whether a line of the log is worth a reader's time: the one that is not compares Jupyter's milliseconds with tornado's seconds, and nobody can do anything about it."
+    return not record.getMessage().startswith("The websocket_ping_timeout")
+
+# %% ../nbs/4_workbench/46_page.ipynb #dd193606
 def serve(
     folder:Path, # of the notebooks
     name:str=None, # the notebook to open; default: the start page
     port=8866, # if it is taken, another one is
-    theme="light", # or "dark"
+    theme:str=None, # "light" or "dark"; default: the start page as the system has it, the explorers light
     token:str=None, # default: a new one
     browser=True, # open it
     idle=600, # seconds until a kernel without a tab ends
 ):
     "Serve the notebooks of a folder by Voila, to this machine only, until Ctrl-C."
-    app = _Page(config=_config(Path(folder).resolve(), port, theme, token or secrets.token_urlsafe(24), idle))
-    app.first, app.browse = f"voila/render/{name}.ipynb" if name else "", browser
+    logging.getLogger("tornado.general").addFilter(_heard)
+    config = _config(Path(folder).resolve(), port, theme or "light", token or secrets.token_urlsafe(24), idle)
+    config.merge(_encryption())
+    app = _Page(config=config)
+    app.first, app.browse, app.scheme = f"voila/render/{name}.ipynb" if name else "", browser, theme or "auto"
     app.initialize([])
     app.start()
 

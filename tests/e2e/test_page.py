@@ -1,15 +1,20 @@
-"""`wsss-nb explore`: what it refuses, where it listens, and that it leaves nothing behind."""
+"""`wsss-nb explore`: what it refuses, how it starts, where it listens, and that it leaves nothing behind."""
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 
+import numpy as np
 import psutil
 import pytest
 from browser import EXPLORERS, TOKEN, Page, ask, free_port, private, wait
 
 from wsss_nb import cli
+from wsss_nb.explore import GrowthExplorer
+from wsss_nb.images import write_image
+from wsss_nb.study import demo_folder
 
 SECRET = ["/", "/?token=wrong", "/voila/render/e1_tau.ipynb", "/voila/tree", "/voila/files/e1_tau.ipynb", "/voila/api/contents",
           "/api/kernels/11111111-1111-1111-1111-111111111111", "/api/kernels/11111111-1111-1111-1111-111111111111/channels", "/login", "/logout"]
@@ -29,6 +34,10 @@ def test_refused_without_token(page, path):
     assert status == 403 and "superpixel" not in text.lower()
 
 
+@pytest.mark.parametrize("path,method", [("/favicon.ico", "GET"), ("/voila/api/shutdown/11111111-1111-1111-1111-111111111111", "POST")])
+def test_answered_with_nothing(page, path, method): assert ask(page.url + path, method) == (204, "")
+
+
 def test_listens_to_this_machine_only(page):
     assert {c.laddr.ip for c in psutil.Process(page.process.pid).net_connections() if c.status == "LISTEN" and c.laddr.port == page.port} == {"127.0.0.1"}
 
@@ -39,7 +48,19 @@ def test_start_page(voila, open_tab, theme):
     tab.page.goto(f"{voila.url}/?token={TOKEN}&theme={theme}")
     links = [a.get_attribute("href") for a in tab.page.locator("a.card").all()]
     assert [o.split("/")[-1].split(".")[0] for o in links] == EXPLORERS and len(links) == 8
+    assert not any(a.get_attribute("target") for a in tab.page.locator("a.card").all())
     tab.shot(f"start-{theme}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_start_page_as_the_system_has_it(voila, open_tab, scheme):
+    tab = open_tab(voila)
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.page.goto(f"{voila.url}/?token={TOKEN}")
+    dark = scheme == "dark"
+    assert (tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)") == dark
+    assert [tab.page.locator(f".theme .to-{o}").is_visible() for o in ("light", "dark")] == [dark, not dark]
+    assert all(("theme=dark" in a.get_attribute("href")) == dark for a in tab.page.locator("a.card").all())
 
 
 def test_port_taken_and_ctrl_c(tmp_path):
@@ -57,7 +78,8 @@ def test_port_taken_and_ctrl_c(tmp_path):
         assert not [o for o in psutil.process_iter(["environ"]) if (o.info["environ"] or {}).get("IPYTHONDIR") == str(tmp_path/"ipythondir")]
 
 
-@pytest.mark.parametrize("words,said", [(["nix"], "'nix' is unknown"), (["--port", "0"], "--port must lie in"), (["--theme", "dark"], "--theme is for --page"), (["--data", "nowhere"], "nowhere"),
+@pytest.mark.parametrize("words,said", [(["nix"], "'nix' is unknown: choose from tau, objects, alpha, beta, growth, saliency, masking, crf\n"), (["e0_start"], "is unknown"), (["--port", "0"], "--port must lie in"),
+                                        (["--port", "abc"], "--port must lie in 1 … 65535; got abc"), (["--theme", "dark"], "--theme is for --page"), (["--data", "nowhere"], "nowhere"),
                                         (["--run", "nowhere"], "no run.json"), (["--page", "--token", "abc"], "at least 8"), (["--token", "abcdefgh"], "--token is for --page")])
 def test_refused_words(words, said, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -65,3 +87,61 @@ def test_refused_words(words, said, capsys, monkeypatch, tmp_path):
     assert cli.main(["explore", *words]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def started(words, monkeypatch):
+    "The words and variables of the program that `wsss-nb explore` becomes."
+    found = []
+    monkeypatch.setattr(os, "execve", lambda program, words, env: found.append((words, env)))
+    cli.main(["explore", *map(str, words)])
+    assert len(found) == 1
+    return found[0]
+
+
+def refused(words, capsys, monkeypatch):
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("something was started"))
+    assert cli.main(["explore", *map(str, words)]) == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method,sample,explorers", [("clustering", "demo-masking", ["beta", "growth", "crf"]), ("masking", "demo", ["saliency", "masking"])])
+def test_run_of_another_method(method, sample, explorers, capsys, monkeypatch):
+    for name in explorers:
+        err = refused([name, "--page", "--run", demo_folder(sample)], capsys, monkeypatch)
+        assert f"the explorer {name} looks into one of {method}, as `wsss-nb run {method}` makes it" in err and err.count("\n") == 1
+    for name in ("tau", "objects", "alpha"): assert started([name, "--page", "--run", demo_folder(sample)], monkeypatch)[1]["WSSS_NB_RUN"] == str(demo_folder(sample))
+
+
+def test_a_picture_is_no_dataset(tmp_path, capsys, monkeypatch):
+    write_image(tmp_path/"images"/"big.jpg", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path/"labels.csv").write_text("file,labels\nbig.jpg,cat\n")
+    err = refused(["--page", "--data", tmp_path/"images"/"big.jpg"], capsys, monkeypatch)
+    assert "big.jpg is a file, not the folder of a dataset; an explorer takes a single picture as picture=" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_jupyterlab_starts_for_root_and_asks_for_no_news(user, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    words, _ = started(["tau", "--no-browser", "--port", "9000"], monkeypatch)
+    assert ("--allow-root" in words) == (user == 0) and {"--no-browser", "--ServerApp.port=9000", "--LabApp.news_url=None"} < set(words)
+
+
+def test_jupyterlab_understands_our_words(tmp_path):
+    from jupyterlab.labapp import LabApp
+    from jupyterlab import NeverCheckForUpdate
+    words = [o for o in cli._lab_words("e1_tau.ipynb", 8888, False)[3:] if o.startswith("--LabApp")]
+    app = LabApp()
+    app.parse_command_line(words)
+    assert app.news_url is None and app.check_for_updates_class is NeverCheckForUpdate
+
+
+def test_a_film_of_the_page_lies_where_it_was_started(tmp_path, monkeypatch):
+    (tmp_path/"here").mkdir(), (tmp_path/"notebooks").mkdir()
+    monkeypatch.chdir(tmp_path/"here")
+    words, env = started(["growth", "--page"], monkeypatch)
+    assert words[-1] == "from wsss_nb.page import main; main()" and json.loads(env["WSSS_NB_PAGE"])["name"] == "e5_growth"
+    monkeypatch.setenv("WSSS_NB_FILES", env["WSSS_NB_FILES"])
+    monkeypatch.chdir(tmp_path/"notebooks")  # where the page's kernel stands
+    path = GrowthExplorer().export("x.gif")
+    assert path == tmp_path/"here"/"x.gif" and path.stat().st_size > 1000 and not list((tmp_path/"notebooks").iterdir())
