@@ -252,6 +252,32 @@ def test_a_closed_view_listens_no_more(page):
     assert page.evaluate("model.on_.length") == 0
 
 
+def test_a_tip_stays_in_the_chart_and_hides_neither_pointer_nor_ring(page):
+    for width in (360, 240):  # so small that there may be no room for the ring, too
+        chart = show(page, **MAP | dict(width=width, x_label="β background", y_label="β foreground", x=.5, y=1))
+        for k in range(3):
+            page.evaluate("v => { model.set('x', v[0]); model.set('y', v[1]) }", [(0, .5, 1)[k], k % 2])
+            inside, ring = chart.bounding_box(), chart.locator(".wsss-mark").bounding_box()
+            for u in (.05, .3, .5, .7, .95):
+                for v in (.2, .8):
+                    x, y = in_map(chart, u, v)
+                    page.mouse.move(x, y)
+                    tip = chart.locator(".wsss-tip").bounding_box()
+                    assert inside["x"] - 1 <= tip["x"] and tip["x"] + tip["width"] <= inside["x"] + inside["width"] + 1
+                    hides = lambda l, t, r, b: l < tip["x"] + tip["width"] and r > tip["x"] and t < tip["y"] + tip["height"] and b > tip["y"]
+                    assert not hides(x, y, x, y), (width, u, v)
+                    assert not hides(ring["x"], ring["y"], ring["x"] + ring["width"], ring["y"] + ring["height"]) or width == 240, (u, v)
+
+
+def test_a_page_may_make_it_wider(page):
+    chart = show(page, **LINES)
+    page.evaluate("document.querySelector('.wsss-chart').style.width = '600px'")
+    page.wait_for_function("document.querySelector('.wsss-chart svg').getAttribute('viewBox') === '0 0 600 220'")
+    assert chart.locator("svg").bounding_box()["height"] == 220, "drawn anew, not blown up"
+    page.mouse.click(*at(chart, .5, .5))
+    assert get(page, "x") == .5
+
+
 def test_narrow_page(page):
     page.set_viewport_size(dict(width=260, height=500))
     chart = show(page, **LINES)

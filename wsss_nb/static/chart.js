@@ -1,5 +1,6 @@
 // One small chart beside a picture: lines, bars, a histogram or a map. It is drawn anew only when its data change;
-// when the value it marks changes (a slider linked to `x`), what is drawn stays and the mark moves.
+// when the value it marks changes (a slider linked to `x`), what is drawn stays and the mark moves. Where the page makes it
+// wider than its `width`, it is drawn at that width: its words keep their size.
 
 const NS = "http://www.w3.org/2000/svg";
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]; // Okabe and Ito, those that read on white and on black first
@@ -273,27 +274,39 @@ function map(view) {
     praise = [`best ${say(best, digits)} at ${say(xs[col], dx)}, ${say(ys[row], dy)}`];
   }
   const ring = svg(view.svg, "g", { class: "wsss-mark" });
+  let spot = null; // where it is
   for (const name of ["wsss-ring-out", "wsss-ring"]) svg(ring, "circle", { class: name, r: 7 });
   const cell = (p, q) => [clamp(Math.floor((p - box.left) / w * nx), 0, nx - 1), clamp(Math.floor((box.bottom - q) / h * ny), 0, ny - 1)];
   return {
     box,
+    ring: () => spot,
     move(x, y) {
       const i = place(xs, x), j = place(ys, y), on = i !== null && j !== null, v = on ? z[Math.round(j)][Math.round(i)] ?? NaN : NaN;
       ring.style.display = on ? "" : "none"; needle.style.display = Number.isFinite(v) ? "" : "none";
       here.textContent = say(v, digits);
+      spot = on ? [px(i), py(j)] : null;
       if (!on) return praise;
       Object.assign(ring.dataset, { x, y });
-      ring.setAttribute("transform", `translate(${px(i).toFixed(2)} ${py(j).toFixed(2)})`);
+      ring.setAttribute("transform", `translate(${spot[0].toFixed(2)} ${spot[1].toFixed(2)})`);
       needle.setAttribute("transform", `translate(0 ${(box.bottom - clamp((v - lo) / (hi - lo), 0, 1) * h || 0).toFixed(2)})`);
       return [`${view.xLabel || "x"} ${say(x, dx)}`, `${view.yLabel || "y"} ${say(y, dy)}`, `${data.label ?? "value"} ${here.textContent}`, ...praise];
     },
     tip(p, q) {
       const [i, j] = cell(p, q);
-      return `${view.xLabel || "x"} ${say(xs[i], dx)}, ${view.yLabel || "y"} ${say(ys[j], dy)}\n${data.label ?? "value"} ${say(z[j][i] ?? NaN, digits)}`;
+      return `${view.xLabel || "x"} ${say(xs[i], dx)}\n${view.yLabel || "y"} ${say(ys[j], dy)}\n${data.label ?? "value"} ${say(z[j][i] ?? NaN, digits)}`;
     },
     pick(p, q) { const [i, j] = cell(p, q); return { x: xs[i], y: ys[j] }; },
     step: (sx, sy, x, y) => ({ x: xs[clamp(nearest(xs, x ?? xs[0]) + sx, 0, nx - 1)], y: ys[clamp(nearest(ys, y ?? ys[0]) + sy, 0, ny - 1)] }),
   };
+}
+
+// Where a tip of w × h goes: right or left of the pointer (the first of `shown`), high or low; it hides none of `shown` and does not leave the chart.
+function beside(shown, w, h, width, top, bottom) {
+  const [[x]] = shown, sides = x > width / 2 ? [x - 12 - w, x + 12] : [x + 12, x - 12 - w], above = clamp(x - w / 2, 0, Math.max(0, width - w));
+  const spots = [...sides, above].flatMap(l => [[l, top], [l, bottom - h]]);
+  const clear = ([l, t], [a, b]) => a + 10 < l || a - 10 > l + w || b + 10 < t || b - 10 > t + h;
+  const free = spots.filter(s => s[0] >= 0 && s[0] + w <= width && clear(s, shown[0]));
+  return free.find(s => shown.every(o => clear(s, o))) ?? free[0] ?? [above, top];
 }
 
 const KINDS = { lines, bars, histogram, map };
@@ -301,11 +314,14 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], Arr
 
 // ---- the widget
 
+const widthOf = (root, model) => Math.max(model.get("width"), root.clientWidth);
+
 function draw(root, model) {
-  const get = name => model.get(name), data = get("data") ?? {}, W = get("width"), view = { data, W, H: get("height"), xLabel: get("x_label"), yLabel: get("y_label"), xRange: get("x_range"), yRange: get("y_range") };
+  root.style.setProperty("--wsss-width", `${model.get("width")}px`);
+  const get = name => model.get(name), data = get("data") ?? {}, W = widthOf(root, model), view = { data, W, H: get("height"), xLabel: get("x_label"), yLabel: get("y_label"), xRange: get("x_range"), yRange: get("y_range") };
   view.marks = data.marks ?? [{ of: "x", label: view.xLabel.length < 9 ? view.xLabel : "" }];
   root.replaceChildren();
-  root.dataset.kind = get("kind"); root.style.width = `${W}px`;
+  root.dataset.kind = get("kind");
   if (get("title")) html(root, "div", "wsss-head-line", get("title"));
   view.keys = html(root, "div", "wsss-keys");
   view.svg = svg(root, "svg", { viewBox: `0 0 ${W} ${view.H}`, "aria-hidden": "true" });
@@ -347,7 +363,9 @@ function render({ model, el }) {
     tip.hidden = !inside(p, q);
     if (tip.hidden) return;
     tip.textContent = chart.tip(p, q);
-    tip.style.transform = `translate(${e.clientX - o.left}px, ${r.top - o.top + chart.box.top * r.height / chart.view.H}px) translate(${p > W / 2 ? "calc(-100% - 12px)" : "12px"}, 6px)`;
+    const k = r.width / W, up = r.top - o.top, shown = [[p, q], chart.ring?.()].filter(Boolean).map(([a, b]) => [a * k, b * k + up]);
+    const [left, high] = beside(shown, tip.offsetWidth, tip.offsetHeight, o.width, up + chart.box.top * k + 6, up + chart.box.bottom * k - 6);
+    tip.style.transform = `translate(${left}px, ${high}px)`;
   };
   root.onpointerup = root.onpointercancel = () => { dragging = false; };
   root.onpointerleave = () => { chart.view.tip.hidden = true; };
@@ -359,10 +377,12 @@ function render({ model, el }) {
   };
 
   const rebuilt = ["kind", "data", "title", "x_label", "y_label", "width", "height", "x_range", "y_range"].map(t => `change:${t}`).join(" ");
+  const sized = new ResizeObserver(() => { if (widthOf(root, model) !== chart.view.W) build(); });
   model.on(rebuilt, soon);
   model.on("change:x change:y", move);
   build();
-  return () => { model.off(rebuilt, soon); model.off("change:x change:y", move); };
+  sized.observe(root);
+  return () => { sized.disconnect(); model.off(rebuilt, soon); model.off("change:x change:y", move); };
 }
 
 export default { render };
