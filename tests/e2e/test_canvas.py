@@ -138,6 +138,31 @@ def test_one_question_at_a_time_and_the_last_value_wins(open_canvas):
     assert p.page.locator(".wsss-title").inner_text() == "0" and len(seen) == n, "a value seen before is not asked for"
 
 
+def test_a_share_of_one_reads_as_a_share_and_a_minus_is_a_minus(open_canvas):
+    c = Canvas(panes=[dict(layers=[IMAGE], caption="coverage {coverage} · {count} pieces · {least}", facts=[dict(map="f", names=["coverage", "count", "least"])])],
+               hover=[dict(map="m"), dict(map="n")])
+    for k, v in dict(image=np.zeros((H, W, 3), np.uint8), m=np.full((H, W), -1, np.float32), n=np.full((H, W), 12000, np.int32), f=np.array([[1, 1200, -.25]])).items(): c.put(k, v)
+    p = open_canvas(c)
+    p.settle()
+    assert p.page.locator(".wsss-caption").inner_text() == "coverage 1.000 · 1,200 pieces · −0.250"
+    p.hover(3, 4)
+    p.page.wait_for_function("document.querySelector('.wsss-readout').textContent.includes('n ')")
+    assert p.hover(3, 4) == dict(x=3, y=4, m=-1, n=12000)
+    assert p.page.locator(".wsss-readout").inner_text().split("  ·  ") == ["x 3", "y 4", "m −1.000", "n 12,000"]
+
+
+def test_the_cursor_is_a_cross_in_the_other_pictures_and_a_click_a_ring_in_all(world, open_canvas):
+    p = open_canvas(growing_canvas(world))
+    p.settle()
+    middle = lambda pane: p.page.evaluate("""([i, x, y]) => { const c = document.querySelectorAll('.wsss-over')[i];
+        return c.getContext('2d').getImageData(Math.round((x + .5)/40*c.width), Math.round((y + .5)/30*c.height), 1, 1).data[3] > 0 }""", [pane, 20, 15])
+    p.hover(20, 15)
+    assert [middle(0), middle(1)] == [False, True]
+    p.page.mouse.down(); p.page.mouse.up(); p.page.mouse.move(0, 0)
+    marked = lambda i: p.page.evaluate("i => { const c = document.querySelectorAll('.wsss-over')[i]; return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v) }", i)
+    assert [middle(0), middle(1)] == [False, False] and marked(0) and marked(1)
+
+
 def test_old_answers_do_not_overwrite_new_pictures(open_canvas):
     c = Canvas(panes=[dict(layers=[dict(type="heat", map="m")])])
     c.put("m", np.zeros((H, W)))

@@ -32,7 +32,13 @@ function dom(tag, cls, parent, text) {
 }
 const TYPES = { uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 const hw = (a) => a.shape.length === 3 && a.shape[2] === 3 && a.dtype === "uint8" ? a.shape.slice(0, 2) : a.shape.slice(-2);
-const say = (v) => typeof v !== "number" ? String(v) : Number.isInteger(v) ? v.toLocaleString("en") : Math.abs(v) >= 100 ? v.toFixed(0) : v.toFixed(3);
+// Facts that are parts of one, whole only by chance: 1.000. Numbers from Python do not tell a float from an int.
+const RATIO = /^(other_)?(ue|br|bp|asa|m?iou|coverage|precision|recall|labelled|z)(0|_after)?$/;
+function say(v, ratio = false) {
+  if (typeof v !== "number") return String(v);
+  const text = Number.isInteger(v) && !ratio ? v.toLocaleString("en") : v.toFixed(Math.abs(v) >= 100 ? 0 : 3);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
 
 // ---------------------------------------------------------------- maps that are computed here: the same numbers as the library's
 
@@ -462,7 +468,11 @@ class Pane {
       if (a?.data && i < a.shape[0]) ring([a.data[i * a.shape[1]], a.data[i * a.shape[1] + 1]], "#fff");
     }
     if (v.clicked) ring(v.clicked, "#00e5ff");
-    if (v.cursor && v.cursor.pane !== this.index) ring([v.cursor.x, v.cursor.y], "#ffffffaa");
+    if (v.cursor && v.cursor.pane !== this.index) {  // where another picture is pointed at: a cross, so that it is not taken for what was clicked
+      const [x, y] = at(v.cursor.x + .5, v.cursor.y + .5), arm = 1.4 * r;
+      g.beginPath(); g.moveTo(x - arm, y); g.lineTo(x + arm, y); g.moveTo(x, y - arm); g.lineTo(x, y + arm);
+      for (const [c, w] of [["#000", 3.5], ["#fff", 1.5]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.stroke(); }
+    }
     const path = v.lasso;
     if (path.length > 1) {
       g.beginPath(); path.forEach(([x, y], i) => g[i ? "lineTo" : "moveTo"](...at(x, y)));
@@ -518,6 +528,14 @@ function listen(pane) {
 
 // ---------------------------------------------------------------- a view: all panes, one zoom, one cursor
 
+// A slider's handle has no name of its own: it takes that of the label beside it
+function name(root) {
+  for (const h of root.closest(".wsss-explorer")?.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])") ?? []) {
+    const label = h.closest(".widget-slider").querySelector(".widget-label")?.textContent;
+    if (label) h.setAttribute("aria-label", label);
+  }
+}
+
 class View {
   constructor(model, store, el) {
     Object.assign(this, { model, store, zoom: { scale: 1, x: 0, y: 0 }, lasso: [], panes: [], drawn: 0 });
@@ -551,6 +569,7 @@ class View {
   draw(what) {
     const said = {}, image = this.store.arrays.get("image");
     if (what === "wait") return this.note();
+    name(this.root);
     if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; }  // marks of another picture
     this.store.error = "";  // what goes wrong is said as long as it is looked at
     for (const p of this.panes) {
@@ -606,17 +625,18 @@ class View {
   hover(pane, x, y) {
     if (!this.inside(pane, x, y)) return this.leave();
     this.cursor = { pane: pane.index, x, y };
-    const facts = { x, y, ...this.look(pane, x, y) };
+    const real = new Set(), facts = { x, y, ...this.look(pane, x, y, real) };
     this.readout.dataset.hover = JSON.stringify(facts);
-    this.readout.textContent = Object.entries(facts).map(([k, v]) => `${k} ${say(v)}`).join("  ·  ");
+    this.readout.textContent = Object.entries(facts).map(([k, v]) => `${k} ${say(v, real.has(k))}`).join("  ·  ");
     this.overlay();
   }
 
-  look(pane, x, y) {
+  look(pane, x, y, real) {  // `real`: is given the names of what was read from maps of real numbers
     const out = {}, names = this.model.get("classes"), H = pane.off.height, W = pane.off.width;
     for (const h of pane.spec.hover ?? this.model.get("hover")) {
       const a = this.store.get(h.map, h.settle);
       if (!a?.data) continue;
+      if (a.dtype.startsWith("float")) for (const n of h.names ?? [h.label ?? h.map]) real.add(n);
       if (h.kind === "row") {  // numbers of the superpixel under the cursor: (n,k), k named
         const s = this.at(this.store.get(h.of), x, y, H, W), k = a.shape[1] ?? 1;
         if (s >= 0 && s < a.shape[0]) h.names.forEach((n, c) => { if (c < k && !Number.isNaN(a.data[s * k + c])) out[n] = a.data[s * k + c]; });
@@ -679,7 +699,7 @@ class View {
 Pane.prototype.label = function () {
   const spec = this.spec, fill = (text) => text.split(" · ").map((part) => {
     let whole = true;
-    const said = part.replace(/{(\w+)}/g, (_, k) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return say(v); });
+    const said = part.replace(/{(\w+)}/g, (_, k) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return say(v, RATIO.test(k)); });
     return whole ? said : "";
   }).filter(Boolean).join(" · ");
   this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = fill(spec.caption ?? "");
