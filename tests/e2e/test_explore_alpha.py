@@ -44,6 +44,8 @@ def test_pixels_change_with_alpha_and_hover_tells(opened):
     after = [p.pixel(x + d, y, 1) for d in range(-2, 3)]
     assert any(a != before for a in after)
     z = foreground_score(e.M, sp, e.present)
+    p.hover(x, y, 1)
+    p.settle()  # z is asked for when it is first pointed at
     assert p.hover(x, y, 1) == dict(x=x, y=y, seed="unlabeled", superpixel=sp[y, x], z=pytest.approx(z[sp[y, x]]), truth=e.canvas.classes[e.new["gt"][y, x]])
     assert p.hover(x, y, 0)["activation"] == pytest.approx(M[y, x]) and p.hover(x, y, 2)["size"] == (sp == sp[y, x]).sum()
     p.set(klass=2)
