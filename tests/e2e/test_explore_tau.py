@@ -100,7 +100,7 @@ def test_twenty_loads_and_none_hangs(voila, open_tab):
     for _ in range(20):
         tab = open_tab(voila)
         tab.open("e5_growth")
-        assert tab.page.locator(".wsss-title").first.inner_text()
+        tab.page.locator(".wsss-title", has_text="epoch").first.wait_for()
         tab.close()
 
 
