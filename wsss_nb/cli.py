@@ -243,24 +243,32 @@ def _shown(args, name)->dict: # variables for the notebooks
         env["WSSS_NB_RUN"] = str(Path(args.run).resolve())
     return env
 
-# %% ../nbs/4_workbench/45_cli.ipynb #7739ab45
+# %% ../nbs/4_workbench/45_cli.ipynb #c9337101
+def _quiet(folder)->dict: # variables
+    "JupyterLab asks everyone whether they want news: settings beside the notebooks that say no, unless the user has said something else."
+    from wsss_nb.core import write_json
+    settings = folder.resolve()/".jupyter"/"labconfig"/"default_setting_overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    write_json(settings, {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
+    return dict(JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, [str(folder.resolve()/".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")])))
+
 def _lab_words(notebook, port, browser):
     "The words that start JupyterLab for us: on this machine only, and it asks no one for news. It refuses root unless told; whoever is root here is root already."
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     return ["-m", "jupyterlab", str(notebook), "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *["--allow-root"]*root, *["--no-browser"]*(not browser)]
 
-# %% ../nbs/4_workbench/45_cli.ipynb #edebaae3
+# %% ../nbs/4_workbench/45_cli.ipynb #d99196e9
 def _lab(args, name):
     "JupyterLab on a copy of the explorers: (words, variables)."
     from wsss_nb.core import ParameterError
     to = Path(args.folder)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        kept = _copy_notebooks(_explorers(), to)
+        kept, quiet = _copy_notebooks(_explorers(), to), _quiet(to)
     except OSError as e: raise ParameterError(f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder") from e
     print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
-    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), {}
+    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), quiet
 
 # %% ../nbs/4_workbench/45_cli.ipynb #14660842
 def _page(args, name):

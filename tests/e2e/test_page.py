@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -123,7 +124,9 @@ def test_a_picture_is_no_dataset(tmp_path, capsys, monkeypatch):
 def test_jupyterlab_starts_for_root_and_asks_for_no_news(user, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    words, _ = started(["tau", "--no-browser", "--port", "9000"], monkeypatch)
+    words, env = started(["tau", "--no-browser", "--port", "9000"], monkeypatch)
+    settings = json.loads((Path(env["JUPYTER_CONFIG_PATH"].split(os.pathsep)[0])/"labconfig"/"default_setting_overrides.json").read_text())
+    assert settings["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
     assert ("--allow-root" in words) == (user == 0) and {"--no-browser", "--ServerApp.port=9000", "--LabApp.news_url=None"} < set(words)
 
 
