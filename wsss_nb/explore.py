@@ -650,7 +650,7 @@ def _growth_panes(names, truth):
     return [dict(title=f"{name}, epoch {{epoch_number}}", caption=_SAID, layers=tint(i), facts=[dict(map=f"curve{i}", at="step", names=columns)],
                  hover=[dict(map=f"grown{i}", kind="class", label="seed", channel="step"), dict(map=f"sp{i}", label="superpixel"), dict(map=f"gt{i}", kind="class", label="truth")]) for i, name in enumerate(names)]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #e4aefd94
+# %% ../nbs/4_workbench/41_explore.ipynb #a522cf18
 class GrowthExplorer(Explorer):
     "How the seeds of a run grow over its epochs (Figure 3.4). `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged sample); `ids`: up to three of its pictures to begin with."
     def __init__(self, run=None, ids=None, **kwargs):
@@ -662,7 +662,7 @@ class GrowthExplorer(Explorer):
         self.curves = Chart(title="", x_label="epoch", y_range=[0, 1], width=460)
         jslink((self.at, "value"), (self.curves, "x"))
         self.file, self.replace = W.Text("growth.gif", description="save as", style=_WIDE, layout=W.Layout(width="240px")), W.Checkbox(False, description="replace", indent=False, layout=W.Layout(width="auto"))
-        self.button = W.Button(description="Save the film", icon="download", tooltip="as .gif or .mp4, beside this notebook")
+        self.button = W.Button(description="Save the film", icon="download", tooltip="as .gif or .mp4, beside the notebook, or where the page was started")
         self.button.on_click(lambda _: self.save())
         sets = [tuple(ids)] if ids else [tuple(g.ids[i:i + 3]) for i in range(0, len(g.ids), 3)]
         super().__init__(c, [play, self.at, speed, _truth_switch(c)], [self.curves, W.VBox([W.HBox([self.file, self.replace]), self.button])], about=about,

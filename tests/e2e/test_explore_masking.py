@@ -106,7 +106,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     np.testing.assert_array_equal(shown(), masked(e, (0, 1))[1].ravel())
     assert page.get_by_role("button", name="car kept").count() == 1
     page.get_by_label("erased by").select_option("the true masks")
-    page.wait_for_function("document.querySelector('.wsss-title').textContent === 'The true masks'")
+    page.wait_for_function("document.querySelector('.wsss-title').textContent === 'The true masks' && document.querySelector('.wsss-canvas').wsss.get('masked')?.data")
     np.testing.assert_array_equal(shown(), masked(e, (0, 1), 1)[1].ravel())
     loss = e.asked(1, [(0, 1)])[0, 1][2]
     page.wait_for_function("t => document.querySelectorAll('.wsss-card')[2].innerText.includes(t)", arg=f"attention loss {loss:.3f}")

@@ -290,7 +290,7 @@ function full(a, H, W) {  // the map at the picture's size; kept, because the sa
   return out;
 }
 // What follows from a map alone is computed once: `kept(table, map, make)`
-const edgesOf = new WeakMap(), topOf = new WeakMap(), rgbaOf = new WeakMap(), fillsOf = new WeakMap(), ids = new WeakMap();
+const edgesOf = new WeakMap(), topOf = new WeakMap(), rgbaOf = new WeakMap(), fillsOf = new WeakMap(), planesOf = new WeakMap(), ids = new WeakMap();
 function kept(table, key, make) { let v = table.get(key); if (v === undefined) table.set(key, v = make()); return v; }
 let last = 0;
 const id = (a) => kept(ids, a, () => ++last);
@@ -304,6 +304,7 @@ const edges = (L, H, W) => kept(edgesOf, L, () => {  // pixels beside another la
   }
   return { at: at.slice(0, n), low: low.slice(0, n) };
 });
+const plane = (a, c, H, W) => kept(kept(planesOf, full(a, H, W), () => new Map()), c, () => full(a, H, W).subarray(c * H * W, (c + 1) * H * W));
 const rgba = (a) => kept(rgbaOf, a, () => {
   const I = a.data, out = new Uint8ClampedArray(I.length / 3 * 4);
   for (let i = 0, j = 0; i < out.length; i += 4, j += 3) { out[i] = I[j]; out[i + 1] = I[j + 1]; out[i + 2] = I[j + 2]; out[i + 3] = 255; }
@@ -326,7 +327,7 @@ const FILLS = ["none", "mean", "hue", "order"];
 const LAYERS = {
   image(px, a) { px.set(rgba(a)); },
   labels(px, a, H, W, o, m) {
-    const at = of(m, o.channel, 0) * H * W, L = at || a.shape.length > 2 ? full(a, H, W).subarray(at, at + H * W) : full(a, H, W);
+    const L = a.shape.length > 2 ? plane(a, of(m, o.channel, 0), H, W) : full(a, H, W);
     const colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300)), hatch = o.hatch !== false;
     for (let y = 0, i = 0; y < H; y++) for (let x = 0; x < W; x++, i++) {
       const l = L[i], p = 4 * i;
