@@ -64,3 +64,9 @@ def test_a_library_that_does_not_load_is_declared(declared, monkeypatch, tmp_pat
     monkeypatch.setattr(core, "find_spec", lambda name: SimpleNamespace(submodule_search_locations=[str(tmp_path)]))
     core._guard_torchvision()
     assert declared == ["torchvision::nms", "torchvision::qnms"]
+
+
+def test_what_a_kernel_of_explore_starts_with_is_there_and_leaves_no_names():
+    out = fresh("import sys, wsss_nb, pathlib; file = pathlib.Path(wsss_nb.__file__).parent/'static'/'startup.txt'; names = {}; exec(file.read_text(), names); "
+                "print('timm' in sys.modules, 'wsss_nb.explore' in sys.modules, set(names) - {'__builtins__'})")
+    assert out == ["True", "True", "set()"]

@@ -276,7 +276,7 @@ def _page(args, name):
     given = dict(folder=str(_explorers()), name=name, port=args.port or 8866, theme=args.theme, token=args.token, browser=args.browser)
     return ["-c", "from wsss_nb.page import main; main()"], dict(WSSS_NB_PAGE=json.dumps(given), WSSS_NB_FILES=os.getcwd())
 
-# %% ../nbs/4_workbench/45_cli.ipynb #407dfa6c
+# %% ../nbs/4_workbench/45_cli.ipynb #e573ddb1
 def explore(args): # does not return: the server takes this process over, and Ctrl-C reaches it directly
     "`wsss-nb explore`: the explorers in JupyterLab, or as a page."
     from wsss_nb.core import ParameterError, need
@@ -290,7 +290,8 @@ def explore(args): # does not return: the server takes this process over, and Ct
     shown = _shown(args, name)
     words, env = (_page if args.page else _lab)(args, name)
     for s in (sys.stdout, sys.stderr): s.flush()
-    os.execve(sys.executable, [sys.executable, "-P", *words], {**os.environ, **shown, **env})
+    ready = {} if "PYTHONSTARTUP" in os.environ else dict(PYTHONSTARTUP=str(Path(__file__).parent/"static"/"startup.txt"))  # the explorers' imports, while one reads
+    os.execve(sys.executable, [sys.executable, "-P", *words], {**os.environ, **shown, **env, **ready})
 
 # %% ../nbs/4_workbench/45_cli.ipynb #0326ecd4
 Check = namedtuple("Check", "status found todo", defaults=("",))
