@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsss_nb.core import DataError
+from wsss_nb.core import DataError, WeightsError
 from wsss_nb.explore import AlphaExplorer, TauExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import superpixel_quality
@@ -59,6 +59,16 @@ def test_a_click_shows_its_row(explorer):
 def test_a_conventional_method_at_a_like_count(explorer, method, name):
     L, meta = ask(explorer, f"other|method={method}|count=20")
     assert L.shape == (160, 160) and meta["other"] == L.max() + 1 and meta["method_name"] == name and meta["other_asa"] > .5
+
+
+def test_other_features_and_those_whose_weights_are_missing(monkeypatch):
+    e = TauExplorer(picture="scene: boat")
+    e.features.value = "rgb"
+    assert ask(e, "sp|tau=0.9|order=0|crf=0")[0].shape == (20, 20) and e.extractor.name == "rgb" and "8 pixels" in e.status.value
+    def missing(name): raise WeightsError("no weights of dino_vitb8 here")
+    monkeypatch.setattr("wsss_nb.explore.load", missing)
+    e.features.value = "dino_vitb8"
+    assert e.features.value == "rgb" == e.extractor.name and "no weights" in e.status.value and "bad" in e.status.value
 
 
 def photograph(mode, size=(90, 60)):

@@ -6,7 +6,7 @@
 __all__ = ['ORDERS', 'Explorer', 'TauExplorer', 'ObjectExplorer', 'AlphaExplorer', 'BetaExplorer', 'GrowthExplorer',
            'SaliencyExplorer', 'MaskingExplorer', 'CrfExplorer']
 
-# %% ../nbs/4_workbench/41_explore.ipynb #c0d53eec
+# %% ../nbs/4_workbench/41_explore.ipynb #febcb636
 import inspect, io, os, time
 from itertools import product
 from functools import partial
@@ -27,7 +27,7 @@ from .classifier import load_classifier, score_images
 from .core import DataError, ParameterError, RunError, WsssError, need
 from .crf import crf_from_labels, dense_crf
 from .deeplab import load_deeplab, padded, predict, weights_meta
-from .features import load
+from .features import DINO, load
 from .growing import grow, superpixel_scores
 from .images import resize
 from .masking import attention_loss, attention_map, erased, freeze, masked_image
@@ -235,7 +235,7 @@ def _tau_panes():
             dict(title="{other} pieces by {method_name}", caption="UE {other_ue} · BR {other_br} · BP {other_bp} · ASA {other_asa}", hover=[dict(map="other|method,count", label="piece"), truth],
                  layers=[_PHOTO, dict(type="superpixels", map="other|method,count", settle=True, **look)])]
 
-# %% ../nbs/4_workbench/41_explore.ipynb #58aaabbc
+# %% ../nbs/4_workbench/41_explore.ipynb #93c7df82
 class TauExplorer(Explorer):
     "Superpixels of Table 3.1 under a slider, beside a conventional method at a like count. `features`, `weights` as in `features.load`."
     first = "scene: house"
@@ -245,7 +245,9 @@ class TauExplorer(Explorer):
         c = Canvas(panes=_tau_panes(), tau=tau, follow="count", step=10**6)
         methods = [m.upper() if len(m) < 6 else m.title() for m in METHODS]
         c.on_click(self.click)
-        super().__init__(c, [_slider("τ", c, "tau", -.5, 1, width="420px"), _choice("order", c, "order", list(ORDERS.values())), _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
+        self.features = W.Dropdown(options=list(dict.fromkeys([features, "mini", "rgb", *DINO])), description="features", style=_WIDE, layout=W.Layout(width="auto"))
+        self.features.observe(self.use, "value")
+        super().__init__(c, [_slider("τ", c, "tau", -.5, 1, width="420px"), _choice("order", c, "order", list(ORDERS.values())), self.features, _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
                              *_player(c), _choice("fill", c, "fill", _FILLS), _switch("lines", c, "lines"), _choice("beside it", c, "method", methods)], **kwargs)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5db66e6e
@@ -284,7 +286,7 @@ def click(self:TauExplorer, pane, x, y):
         c.put("patch", np.array([[self.group.degree().flat[p], self.group.degree().size]], np.int32))
         c.put("spot", np.array([[x, y]], np.int32))
 
-# %% ../nbs/4_workbench/41_explore.ipynb #de434015
+# %% ../nbs/4_workbench/41_explore.ipynb #a3528165
 @patch
 def show(self:TauExplorer, photo):
     "Features and similarities of the picture; all else when the browser asks for it."
@@ -297,6 +299,21 @@ def show(self:TauExplorer, photo):
     self.click(0, w//2, h//2)
     _legend(c, photo)
     c.legend = []  # no class has a colour here
+
+@patch
+def use(self:TauExplorer, change):
+    "Other features; where their weights are missing, that is said and the old ones stay."
+    old = self.extractor
+    try:
+        self.extractor = load(change["new"])
+        self.show(self.photo)
+        self.say(f"{self.extractor.dim} numbers for each patch of {self.extractor.patch} pixels")
+    except WsssError as e:
+        self.extractor = old
+        self.features.unobserve(self.use, "value")
+        self.features.value = change["old"]
+        self.features.observe(self.use, "value")
+        self.say(str(e), bad=True)
 
 @patch
 def still(self:TauExplorer):
