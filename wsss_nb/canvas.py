@@ -47,14 +47,13 @@ def parse_key(key):
     name, *rest = key.split("|")
     return name, {k: _number(v) for k, _, v in (r.partition("=") for r in rest)}
 
-# %% ../nbs/4_workbench/40_canvas.ipynb #0e2cffc0
+# %% ../nbs/4_workbench/40_canvas.ipynb #cd175676
 class Canvas(anywidget.AnyWidget):
     """Panes of pictures composed in the browser. Parameters (`tau`, `alpha`, …) are traits for `jslink`; the browser writes `meta`
     (what is known of the picture shown) and `stats` (data of a bar chart). Space plays `step`, arrows move it, + − 0 zoom."""
     _esm, _css = STATIC/"canvas.js", STATIC/"canvas.css"
     panes, derived, hover, legend = T.List().tag(sync=True), T.Dict().tag(sync=True), T.List().tag(sync=True), T.List().tag(sync=True)
     classes, colors = T.List().tag(sync=True), T.List([hex_color(c) for c in range(256)]).tag(sync=True)
-    poster = T.Unicode().tag(sync=True)
     meta, stats = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
     params = T.List("tau order method alpha beta_bg beta_fg tau1 tau2 step steps klass epoch opacity lines fill crf b extra".split()).tag(sync=True)
     tau, alpha = T.Float(.3).tag(sync=True), T.Float(.5).tag(sync=True)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 from canvas_page import CanvasPage
-from test_chart import DARK, LIGHT, browser  # noqa: F401  (a fixture)
+from test_chart import DARK, LIGHT
 
 from wsss_nb.canvas import Canvas, legend
 from wsss_nb.core import DataError
@@ -34,7 +34,7 @@ def world(rng):
 
 
 @pytest.fixture
-def open_canvas(browser):  # noqa: F811
+def open_canvas(browser):
     pages = []
     def make(canvas, **kw):
         pages.append(CanvasPage(browser, canvas, **kw))

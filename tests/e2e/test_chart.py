@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api")
 STATIC = Path(__file__).resolve().parents[2]/"wsss_nb"/"static"
-CHROMIUM = Path("/usr/bin/chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 # colours as JupyterLab's two themes define them
 LIGHT = "--jp-content-font-color1: rgba(0,0,0,.87); --jp-layout-color1: white; --jp-border-color2: #e0e0e0; --jp-brand-color1: #1976d2"
 DARK = "--jp-content-font-color1: #fff; --jp-layout-color1: #212121; --jp-border-color2: #424242; --jp-brand-color1: #2196f3"
@@ -41,15 +38,6 @@ BARS = dict(kind="bars", title="Scores", data=dict(names=["cat", "a very long na
             series=[dict(name="before", values=[.9, .25]), dict(name="after", values=[.125, None])]))
 HISTOGRAM = dict(kind="histogram", title="Similarity", x_label="cosine", x=.5, data=dict(edges=[-1, -.5, 0, .5, 1], counts=[0, 1000, 200, 50], scale="sqrt", shade=True,
                  marks=[dict(of="x", label="τ"), dict(of="2x²-1", label="2τ²−1")]))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM.exists(): pytest.skip("no /usr/bin/chromium")
-    with sync_api.sync_playwright() as p:
-        b = p.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
-        yield b
-        b.close()
 
 
 def open_page(browser, variables="", scheme="light"):

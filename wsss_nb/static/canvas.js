@@ -553,7 +553,6 @@ class View {
     this.readout = dom("output", "wsss-readout", this.foot);
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
-    this.poster = dom("img", "wsss-poster", this.root);
     this.build();
     this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
     this.sized.observe(this.grid);
@@ -584,8 +583,6 @@ class View {
       Object.assign(said, p.facts);
     }
     this.store.said = said; this.publish("meta", said); this.follow(said);
-    this.poster.hidden = this.panes.some((p) => p.image) || !this.model.get("poster");
-    if (!this.poster.hidden) this.poster.src = this.model.get("poster");
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
     this.root.dataset.ready = +ready; this.root.dataset.drawn = ++this.drawn;
     if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
