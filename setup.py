@@ -14,12 +14,12 @@ name = cfg["lib_name"]
 
 
 class BuildWithNotebooks(build_py):
-    "Also put nbs/training and nbs/explorers into the package, so that an installed wheel can run a method and open the explorers."
+    "Also put nbs/training, nbs/explorers and nbs/figures into the package, so that an installed wheel can run a method, open the explorers and draw the figures."
 
     def notebooks(self):
         return {} if self.editable_mode else {
             nb: Path(self.build_lib)/name/folder/nb.name
-            for folder in ("training", "explorers") for nb in sorted((here/cfg["nbs_path"]/folder).glob("[!_.]*.ipynb"))}
+            for folder in ("training", "explorers", "figures") for nb in sorted((here/cfg["nbs_path"]/folder).glob("[!_.]*.ipynb"))}
 
     def run(self):
         super().run()
@@ -38,7 +38,7 @@ setup(
     author=cfg["author"], author_email=cfg["author_email"], url=cfg["git_url"], license="Apache-2.0", license_files=["LICENSE"],
     packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/**/*", "static/**/*"]},
     python_requires=f">={cfg['min_python']}", install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split()}, entry_points={"console_scripts": cfg["console_scripts"].split()},
+    extras_require={"dev": cfg["dev_requirements"].split(), "slurm": cfg["slurm_requirements"].split()}, entry_points={"console_scripts": cfg["console_scripts"].split()},
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research", "Programming Language :: Python :: 3 :: Only",
                  f"Programming Language :: Python :: {cfg['min_python']}", "Topic :: Scientific/Engineering :: Image Recognition"],
     zip_safe=False, cmdclass={"build_py": BuildWithNotebooks},
