@@ -227,6 +227,9 @@ def test_version(): assert version("wsss_nb") == config()["version"], "run `make
 TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lightly, and the module only inside functions: see CONTRIBUTING
 
 
+EXTRAS = {"queue.py": ["slurm_requirements"]}  # optional: imported inside functions, which say what to install
+
+
 @each(MODULES + TRAINING)
 def test_imports_are_required(path):
     trees = [ast.parse(s) for s in ([path.read_text(encoding="utf-8")] if path.suffix == ".py" else [code(s) for _, s in cells(path)])]
@@ -235,7 +238,7 @@ def test_imports_are_required(path):
         at_top = {o.split(".")[0] for t in trees for n in t.body if is_import(n) for o in imported(n)}
         assert path.suffix == ".ipynb" or "lightly" not in at_top, "the package must import without lightly"
         names.discard("lightly")
-    missing = {n for n in names if canon(ISSUED.get(n, n)) not in requirements("requirements")}
+    missing = {n for n in names if canon(ISSUED.get(n, n)) not in requirements("requirements", *EXTRAS.get(path.name, ()))}
     assert not missing, f"{rel(path)} imports {missing}, which settings.ini does not require"
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
+import psutil, torch
 from fastcore.basics import patch
 from filelock import FileLock
 
@@ -66,9 +66,10 @@ class RunRecord:
 # %% ../nbs/0_base/07_record.ipynb #c51ddc12
 @patch
 def create(self:RunRecord, **fields):
-    "Start (or take up again) a record: surroundings, commit and `fields`, status `queued`."
+    "Start (or take up again) a record: surroundings, commit and `fields`, status `queued`. Who makes many gives `versions` and `commit` along."
     started = self.data.get("created") or _now()
-    return self.update(created=started, status="queued", versions=versions(), commit=git_commit(), argv=sys.argv, **fields)
+    around = {} if {"versions", "commit"} <= fields.keys() else dict(versions=versions(), commit=git_commit())
+    return self.update(created=started, status="queued", argv=sys.argv, **around, **fields)
 
 # %% ../nbs/0_base/07_record.ipynb #a4b95e55
 @patch
@@ -84,14 +85,14 @@ def stage(self:RunRecord,
           name:str, # the stage
           key:str, # fingerprint of everything it depends on
           **fields): # more to write down with it
-    "Record a stage: `running`, then `done` with seconds, or `failed`/`killed` with the reason. Yields a dict to add fields to."
+    "Record a stage: `running` (by which process, where), then `done` with seconds, or `failed`/`killed` with the reason. Yields a dict to add fields to."
     notes, t0 = {}, time.monotonic()
     put = lambda **kw: self.update(status=kw["status"] if kw["status"] != "done" else "running", stages={name: kw})
-    put(status="running", key=key, started=_now(), pid=os.getpid(), error=None, **fields)
+    put(status="running", key=key, started=_now(), pid=os.getpid(), born=psutil.Process().create_time(), host=platform.node(), error=None, **fields)
     try: yield notes
     except BaseException as e:
-        killed = isinstance(e, KeyboardInterrupt)
-        put(status="killed" if killed else "failed", error=f"{type(e).__name__}: {e}"[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
+        ended = "killed" if isinstance(e, KeyboardInterrupt) else getattr(e, "status", "failed")
+        put(status=ended, error=f"{type(e).__name__}: {e}"[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
         raise
     put(status="done", finished=_now(), seconds=round(time.monotonic()-t0, 2), **notes)
 
