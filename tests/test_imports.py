@@ -23,6 +23,10 @@ def test_an_explorer_opens_without_what_is_slow_to_import():
     assert not SLOW & set(fresh("import sys, wsss_nb.explore; print(*sys.modules)"))
 
 
+def test_the_state_of_runs_is_told_without_torch():
+    assert not {"torch", "torchvision"} & set(fresh("import sys, wsss_nb.core, wsss_nb.record, wsss_nb.runs, wsss_nb.store, wsss_nb.queue; print(*sys.modules)"))
+
+
 def test_torchvision_and_timm_load_after_core():
     code = "import sys, wsss_nb.core\nassert 'torchvision' not in sys.modules\nimport torchvision, timm\nprint(timm.models.VisionTransformer.__name__)"
     assert fresh(code) == ["VisionTransformer"]
@@ -39,6 +43,8 @@ def load(path):  # as the compiled library does
     for op in ("nms", "qnms"): lib.define(op + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 torch.ops.load_library = load
 import wsss_nb.core
+from importlib.util import find_spec
+find_spec("torchvision")
 print(len(torch._C._jit_get_schemas_for_operator("torchvision::nms")))"""
     assert fresh(code) == ["1"]
 
@@ -48,7 +54,7 @@ def declared(monkeypatch):
     "What is declared from here on."
     seen = []
     monkeypatch.setattr(torch.library, "define", lambda name, schema: seen.append(name))
-    monkeypatch.setattr(core, "torch", SimpleNamespace(ops=SimpleNamespace(torchvision=SimpleNamespace(), load_library=torch.ops.load_library), library=torch.library))
+    monkeypatch.setattr(torch, "ops", SimpleNamespace(torchvision=SimpleNamespace(), load_library=torch.ops.load_library))
     return seen
 
 

@@ -15,14 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from tqdm.auto import tqdm
 
 # %% ../nbs/0_base/00_core.ipynb #3ae040b5
 def _load_operators(folder):
     "Load torchvision's compiled library from its folder, if it is there and fits this torch."
+    import torch
     if os.name == "nt": os.add_dll_directory(folder)
     spec = FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES)).find_spec("_C")
     try: torch.ops.load_library(spec.origin) if spec else None
@@ -31,6 +29,7 @@ def _load_operators(folder):
 # %% ../nbs/0_base/00_core.ipynb #8f7f7daf
 def _guard_torchvision():
     "Declare the two operator schemas torchvision insists on, only where its compiled library does not load."
+    import torch
     package = find_spec("torchvision")  # finds it, does not import it
     if package is None: return
     _load_operators(package.submodule_search_locations[0])
@@ -38,7 +37,14 @@ def _guard_torchvision():
     for op in ("nms", "qnms"): torch.library.define(f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 # %% ../nbs/0_base/00_core.ipynb #7b1cb3f2
-_guard_torchvision()
+class _BeforeTorchvision:
+    "A finder that finds nothing: it only hears that torchvision is about to be imported."
+    def find_spec(self, name, path=None, target=None):
+        if name != "torchvision" or self not in sys.meta_path: return
+        sys.meta_path.remove(self)
+        _guard_torchvision()
+
+if "torchvision" not in sys.modules: sys.meta_path.insert(0, _BeforeTorchvision())
 
 # %% ../nbs/0_base/00_core.ipynb #84b570d1
 class WsssError(ValueError): "A sentence that says what is wrong, where, and what to do."
@@ -53,8 +59,9 @@ def need(ok, message, error=WsssError):
     if not ok: raise error(message)
 
 # %% ../nbs/0_base/00_core.ipynb #0060e8b3
-def _all_finite(a): return bool(torch.isfinite(a).all() if torch.is_tensor(a) else np.isfinite(a).all())
-def _is_float(a): return a.is_floating_point() if torch.is_tensor(a) else np.issubdtype(np.asarray(a).dtype, np.floating)
+def _is_tensor(a): return hasattr(a, "detach")  # without importing torch
+def _all_finite(a): return bool(a.isfinite().all() if _is_tensor(a) else np.isfinite(a).all())
+def _is_float(a): return a.is_floating_point() if _is_tensor(a) else np.issubdtype(np.asarray(a).dtype, np.floating)
 
 # %% ../nbs/0_base/00_core.ipynb #03f1bead
 def check_array(name:str, # what the caller calls it, for the message
@@ -75,6 +82,7 @@ def check_array(name:str, # what the caller calls it, for the message
 def seed_everything(seed:int, # any non-negative integer below 2**32
                     deterministic=True): # also ask torch for reproducible kernels
     "Seed Python, NumPy and Torch; with `deterministic`, the same seed gives the same bits on the same machine."
+    import torch
     random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first call
@@ -85,6 +93,7 @@ def seed_everything(seed:int, # any non-negative integer below 2**32
 # %% ../nbs/0_base/00_core.ipynb #2529e038
 def pick_device(name="auto"): # "auto", "cpu", "cuda", "cuda:1" or "mps"
     "The `torch.device` of that name; `auto` takes CUDA, then MPS, then the CPU. Raises `ParameterError` for one that is not here."
+    import torch
     have = dict(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available(), cpu=True)
     if name == "auto": name = next(d for d, ok in have.items() if ok)
     kind = str(name).split(":")[0]
@@ -115,7 +124,7 @@ def _plain(o):
     "`o` in the types that JSON knows."
     if isinstance(o, dict): return {str(k): _plain(v) for k, v in o.items()}
     if isinstance(o, (list, tuple, set)): return [_plain(v) for v in o]
-    if isinstance(o, (np.ndarray, np.generic)) or torch.is_tensor(o): return _plain(o.tolist())
+    if isinstance(o, (np.ndarray, np.generic)) or _is_tensor(o): return _plain(o.tolist())
     if isinstance(o, float) and not np.isfinite(o): return None
     return o if isinstance(o, (str, int, float, bool, type(None))) else str(o)
 
@@ -136,7 +145,7 @@ def sha256(path)->str: # hexadecimal digest
 def _digest(o)->bytes:
     "Bytes that stand for `o`: a file by its content, an array by dtype, shape and data, the rest by its JSON."
     if isinstance(o, Path): return sha256(o).encode()
-    if torch.is_tensor(o): o = o.detach().cpu().numpy()
+    if _is_tensor(o): o = o.detach().cpu().numpy()
     if isinstance(o, np.ndarray): return f"{o.dtype}{o.shape}".encode() + np.ascontiguousarray(o).tobytes()
     if isinstance(o, bytes): return o
     return json.dumps(_plain(o), sort_keys=True).encode()
@@ -158,6 +167,7 @@ def save_weights(path, # ends in .safetensors
                  tensors, # dict of name -> tensor
                  meta=None): # dict of strings kept inside the file
     "Save tensors as safetensors with `PATH.sha256` beside it; each is written atomically, the sidecar last."
+    from safetensors.torch import save
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic(path) as t:
         t.write_bytes(save(tensors, metadata={k: str(v) for k, v in (meta or {}).items()}))  # `save_file` would hide the file from other users
@@ -169,6 +179,9 @@ def save_weights(path, # ends in .safetensors
 # %% ../nbs/0_base/00_core.ipynb #f18e9710
 def load_weights(path)->dict: # name -> tensor, on the CPU
     "Load `.safetensors`, or a plain state dict, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
     path, side = Path(path), _sidecar(path)
     need(path.is_file(), f"weights {path} are not there", WeightsError)
     if side.is_file():

@@ -234,13 +234,14 @@ def saliency(self:Source, id, kind="refined"): # or "original", (H,W) uint8 of 0
 # %% ../nbs/4_workbench/44_figures.ipynb #434b6986
 @patch
 @torch.no_grad()
-def stages(self:Source, id, most=8): # list of ((most,h,w) array, number of channels)
-    "What the classifier's backbone sees of a picture at each size on the way, the largest first: the channels that vary most, and how many there are."
+def stages(self:Source, id, most=8, model=None): # list of ((most,h,w) array, number of channels)
+    "What the backbone of the classifier, or of `model`, sees of a picture at each size on the way, the largest first: the channels that vary most, and how many there are."
     x, seen, hooks = to_tensor(self.ds.image(id))[None], {}, []
     def note(module, given, out):
         if torch.is_tensor(out) and out.ndim == 4: seen[tuple(out.shape[-2:])] = out[0]
-    for m in self.classifier.backbone.modules(): hooks.append(m.register_forward_hook(note))
-    try: self.classifier.backbone.forward_features(x)
+    backbone = (model or self.classifier).backbone
+    for m in backbone.modules(): hooks.append(m.register_forward_hook(note))
+    try: backbone.forward_features(x)
     finally:
         for h in hooks: h.remove()
     varied = lambda a: a[a.flatten(1).std(1).argsort(descending=True, stable=True)[:most]]
@@ -253,10 +254,10 @@ def _worth(self:Source, id):
     return -abs((self.ds.mask(id) > 0).mean() - .35) if self.ds.has_mask(id) else 0
 
 @patch
-def pick(self:Source, n, split="train", classes=None, most=200): # names of classes, one of which must be there; how many pictures are looked at
+def pick(self:Source, n, split="train", classes=None, of="run", most=200): # names of classes, one of which must be there; whose sample; how many pictures are looked at
     "`n` ids that show the most: new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`."
     ids = self.ds.ids(split)
-    held = [i for i in (self._runs["run"].data.get("sample", ()) if self._fits("run") else ()) if i in ids]
+    held = [i for i in (self._runs[of].data.get("sample", ()) if self._fits(of) else ()) if i in ids]
     wanted = np.array([classes is None or c in classes for c in self.ds.classes])
     pool = [i for i in dict.fromkeys([*held, *ids[::max(1, len(ids)//most)]]) if (self.ds.present(i) & wanted).any()]
     need(len(pool) >= n, f"{self.ds.name} has only {len(pool)} such pictures in {split}, but {n} are asked for", DataError)
@@ -356,12 +357,12 @@ def arrow(ax, a, b, text="", via=(), color=_INK, dashed=False, offset=(0, .045),
         _words(ax, x + dx, y + dy, text, **dict(fontsize=7, ha="center" if not dx else "left" if dx > 0 else "right", va="center" if not dy else "bottom" if dy > 0 else "top") | kw)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #a9388bcc
-def picture(ax, xy, wh, image, text="", frame=_INK, **kw): # words below; kw: of the words
+def picture(ax, xy, wh, image, text="", frame=_INK, z=4, **kw): # words below; the higher z lies above; kw: of the words
     "A picture in a thin frame."
     place = _Place(*xy, *wh)
     extent = (place.x, place.x + place.w, place.y, place.y + place.h)
-    ax.imshow(image, extent=extent, aspect="auto", interpolation="antialiased", zorder=4)
-    if frame: ax.add_patch(Rectangle(xy, *wh, fill=False, ec=frame, lw=.6, zorder=4.5))
+    ax.imshow(image, extent=extent, aspect="auto", interpolation="antialiased", zorder=z)
+    if frame: ax.add_patch(Rectangle(xy, *wh, fill=False, ec=frame, lw=.6, zorder=z + .01))
     if text: _words(ax, place.x + place.w/2, place.y - .05, text, **dict(fontsize=7, va="top") | kw)
     return place
 

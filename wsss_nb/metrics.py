@@ -32,13 +32,29 @@ def _check_ids(name, a, n, ignore):
     bad = a[((a < 0) | (a >= n)) & (a != ignore)]
     need(bad.size == 0, f"{name} holds id {bad[:1]}, but ids are 0…{n - 1}, or {ignore} for void", DataError)
 
+# %% ../nbs/0_base/05_metrics.ipynb #c1a40e57
+def _changes(on):
+    "`np.flatnonzero` of a bool vector that is mostly False: eight at a time, then only in the eights that are not empty"
+    n = on.size//8*8
+    at = np.flatnonzero(on[:n].view(np.uint64) != 0)
+    inside = np.flatnonzero(on[:n].view(np.uint64)[at].view(bool))
+    return np.concatenate([at[inside >> 3]*8 + (inside & 7), n + np.flatnonzero(on[n:])])
+
+# %% ../nbs/0_base/05_metrics.ipynb #77d0b2c9
+def _runs(P, T):
+    "Runs of pixels that agree in both maps, row by row: their prediction, their truth, how long they are"
+    P, T = P.ravel(), T.ravel()
+    if not P.size: return P, T, np.zeros(0, np.int64)
+    last = np.append(_changes((P[1:] != P[:-1]) | (T[1:] != T[:-1])), P.size - 1)
+    return P[last], T[last], np.diff(last, prepend=-1)
+
 # %% ../nbs/0_base/05_metrics.ipynb #0cdf7d55
-def _table(P, T, n, ignore):
-    "(n, n+1) counts of one picture, void left out; the last column: no label"
+def _table(P, T, size, n, ignore):
+    "(n, n+1) counts of runs of `size` pixels, void left out; the last column: no label"
     known = T != ignore
     T, P = T[known].astype(np.int64), P[known].astype(np.int64)
     P[P == ignore] = n
-    return np.bincount(T*(n + 1) + P, minlength=n*(n + 1)).reshape(n, n + 1)
+    return np.bincount(T*(n + 1) + P, size[known], n*(n + 1)).astype(np.int64).reshape(n, n + 1)
 
 # %% ../nbs/0_base/05_metrics.ipynb #17128e4f
 def _ratio(a, b):
@@ -64,8 +80,9 @@ class ConfusionMatrix:
     def update(self, pred, gt):
         "Count one picture, or a stack of them: maps of one shape with ids 0…n_classes-1 or `ignore` (else DataError)."
         P, T = _pair("the prediction", pred, gt)
+        P, T, size = _runs(P, T)
         for name, a in (("the prediction", P), ("the ground truth", T)): _check_ids(name, a, self.n_classes, self.ignore)
-        self.counts += _table(P, T, self.n_classes, self.ignore)
+        self.counts += _table(P, T, size, self.n_classes, self.ignore)
         return self
 
     def __add__(self, other):

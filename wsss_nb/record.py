@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import psutil, torch
+import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 
@@ -29,6 +29,7 @@ def _version(package):
 # %% ../nbs/0_base/07_record.ipynb #89b6077e
 def versions()->dict: # package -> version, or None where it is not installed
     "Versions of Python, of the packages that can change a number, and of CUDA."
+    import torch
     return dict(python=platform.python_version(), platform=platform.platform(), cuda=torch.version.cuda, **{p: _version(p) for p in PACKAGES})
 
 # %% ../nbs/0_base/07_record.ipynb #f1032c93

@@ -1,0 +1,222 @@
+"Sweeps: shared stages, failures of every kind, workers and runners that are killed, two at once, a full disk."
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import toy
+from wsss_nb.core import ParameterError, RunError, read_json
+from wsss_nb.store import read_store, run_states, status_text
+
+GRID = dict(alpha=[.1, .2], seed=[0, 1])
+
+
+@pytest.fixture(autouse=True)
+def method(tmp_path, monkeypatch):
+    "The toy method, for one test."
+    for module in (toy.runs, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
+    monkeypatch.setattr(toy.runs, "METHODS", dict(toy.runs.METHODS))
+    toy.runs.notebook_parameters.cache_clear()
+    toy.install(tmp_path/"notebooks")
+
+
+@pytest.fixture(scope="module")
+def unhurt(tmp_path_factory):
+    "The table of a sweep that nobody disturbs."
+    d = tmp_path_factory.mktemp("unhurt")
+    subprocess.run([sys.executable, toy.__file__, str(d/"notebooks"), str(d/"sweep"), json.dumps(GRID), json.dumps(dict(workers=2))], check=True, capture_output=True)
+    return d/"sweep"
+
+
+def start(tmp_path, **how):
+    "A sweep in a process of its own."
+    return subprocess.Popen([sys.executable, toy.__file__, str(tmp_path/"notebooks"), str(tmp_path/"sweep"), json.dumps(GRID), json.dumps(dict(workers=2) | how)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+
+def wait_for(sign, process=None, seconds=120):
+    end = time.monotonic() + seconds
+    while not sign():
+        assert process is None or process.poll() is None, process.stdout.read()
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(.05)
+
+
+def family(pid):
+    try: return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess: return []
+
+
+def test_stages_are_shared_and_runs_are_folders(unhurt):
+    plan = read_store(unhurt)
+    names = [s["name"] for s in plan["stages"].values()]
+    assert len(plan["runs"]) == 4 and [names.count(n) for n in toy.METHOD] == [1, 4, 4]
+    for name, r in plan["runs"].items():
+        run = unhurt/name
+        record = read_json(run/"run.json")
+        assert record["status"] == "done" and set(record["stages"]) == set(toy.METHOD) and all(s["seconds"] > 0 and s["peak_memory_mb"] > 0 for s in record["stages"].values())
+        assert read_json(run/"metrics.json")["segmenter"]["plain"]["miou"] == pytest.approx(1 + r["params"]["alpha"]/10 + r["seed"]/100)
+        assert {p.stem for p in (run/"notebooks").glob("*.ipynb")} == set(toy.METHOD)
+        assert all(not os.path.isabs(os.readlink(p)) for p in run.iterdir() if p.is_symlink()), "a folder that is moved must keep its links"
+    assert "4 runs: 4 done" in status_text(unhurt)
+
+
+def test_nothing_is_run_again(unhurt, tmp_path):
+    mine = shutil.copytree(unhurt, tmp_path/"sweep", symlinks=True)
+    before = {p: p.stat().st_mtime_ns for p in mine.glob("stages/*/*/value.json")}
+    assert [s.status for s in toy.sweep(mine, GRID)] == ["done"]*4
+    assert before == {p: p.stat().st_mtime_ns for p in before} and toy.table(mine) == toy.table(unhurt)
+
+
+def test_a_wider_grid_uses_what_is_there(unhurt, tmp_path):
+    mine = shutil.copytree(unhurt, tmp_path/"sweep", symlinks=True)
+    before = set(mine.glob("stages/*"))
+    assert [s.status for s in toy.sweep(mine, dict(alpha=[.3], seed=[0]), workers=1)] == ["done"]
+    new = {p.name.split("-")[0] for p in set(mine.glob("stages/*")) - before}
+    assert new == {"x2_work", "x3_score"} and len(run_states(mine)) == 5
+
+
+@pytest.mark.parametrize("trick, status, words", [("raise", "failed", "ValueError: no seed above it"), ("exit", "failed", "ended before its last cell"), ("kill", "killed", "its kernel was killed"), ("hang", "killed", "no end after 9 s")])
+def test_each_ending_is_recorded_as_what_it_is(tmp_path, trick, status, words):
+    states = toy.sweep(tmp_path/"sweep", dict(alpha=[.1, .9], trick=[trick], seed=[0]), workers=2, timeout=9 if trick == "hang" else 300)
+    good, bad = states
+    assert good.status == "done", "what does not need the failed stage goes on"
+    assert bad.status == status and words in bad.error and bad.at == "x2_work" and bad.log.exists()
+    record = read_json(tmp_path/"sweep"/bad.name/"run.json")
+    assert record["status"] == status and words in record["stages"]["x2_work"]["error"]
+    said = status_text(tmp_path/"sweep")
+    assert f"1 {status}" in said and words in said and ".log" in said and "resume" in said
+    assert trick == "hang" or ".ipynb" in said, "the executed notebook is kept"
+
+
+def test_killed_twenty_times(unhurt, tmp_path):
+    "SIGKILL at random moments to whoever is there: the runner, a worker, a stage, a kernel. The table at the end is the unhurt one's."
+    rng, p, seen = random.Random(0), None, set()
+    for _ in range(20):
+        if p is None or p.poll() is not None:
+            p = start(tmp_path)
+            wait_for(lambda: (tmp_path/"sweep"/"sweep.json").exists(), p)
+        time.sleep(rng.uniform(.1, 3))
+        victim = rng.choice([*family(p.pid), psutil.Process(p.pid)]) if p.poll() is None else None
+        if victim is None: continue
+        try: seen.add("runner" if victim.pid == p.pid else "other"); victim.kill()
+        except psutil.NoSuchProcess: pass
+    if p.poll() is None: p.kill()
+    p.communicate()
+    states = toy.sweeps.resume(tmp_path/"sweep", workers=2)
+    assert seen == {"runner", "other"} and [s.status for s in states] == ["done"]*4
+    assert toy.table(tmp_path/"sweep") == toy.table(unhurt)
+    assert len(list((tmp_path/"sweep"/"stages").iterdir())) == len(list((unhurt/"stages").iterdir())), "each stage once"
+
+
+def test_a_worker_that_is_killed(unhurt, tmp_path):
+    "Two workers on a scheduler of their own; one is killed in the middle of a stage, which the other makes instead."
+    env = {**os.environ, "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "spawn"}
+    dask = lambda *a: subprocess.Popen([sys.executable, "-m", "dask", *a], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    where = tmp_path/"scheduler.json"
+    server = [dask("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where))]
+    try:
+        wait_for(where.exists)
+        address = read_json(where)["address"]
+        server += [dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", n, "--resources", "GPU=1", "--local-directory", str(tmp_path)) for n in "ab"]
+        p = start(tmp_path, scheduler=address)
+        at_work = lambda: [w for w in server[1:] if any("execute_step" in " ".join(c.cmdline()) for c in family(w.pid) if c.is_running())]
+        wait_for(at_work, p)
+        time.sleep(1.5)
+        victim = at_work() or server[1:]
+        victim[0].kill()
+        out, _ = p.communicate(timeout=240)
+        assert p.returncode == 0, out
+    finally:
+        for s in server: s.kill(); s.wait()
+    assert toy.table(tmp_path/"sweep") == toy.table(unhurt), out
+    assert out.count(" start ") == len(read_store(unhurt)["stages"]), "nothing is counted twice"
+
+
+def test_ctrl_c_stops_cleanly_and_resume_goes_on(unhurt, tmp_path):
+    p = start(tmp_path)
+    running = lambda: any(s.status == "running" and s.at == "x2_work" for s in run_states(tmp_path/"sweep")) if (tmp_path/"sweep"/"sweep.json").exists() else False
+    wait_for(running, p)
+    children = family(p.pid)
+    p.send_signal(signal.SIGINT)
+    out, _ = p.communicate(timeout=60)
+    assert p.returncode == 130, out
+    wait_for(lambda: not any(c.is_running() and c.status() != "zombie" for c in children), seconds=10)
+    assert "Traceback" not in out and {s.status for s in run_states(tmp_path/"sweep")} <= {"killed", "queued", "done"}
+    assert "killed" in {s.status for s in run_states(tmp_path/"sweep")} and not list((tmp_path/"sweep").glob(".stop*"))
+    toy.sweeps.resume(tmp_path/"sweep", workers=2)
+    assert toy.table(tmp_path/"sweep") == toy.table(unhurt)
+
+
+def test_slurm_jobs_run_as_local_processes(unhurt, tmp_path):
+    pytest.importorskip("submitit")
+    states = toy.sweep(tmp_path/"sweep", GRID, workers=2, slurm=dict(cluster="local"))
+    assert [s.status for s in states] == ["done"]*4 and toy.table(tmp_path/"sweep") == toy.table(unhurt)
+
+
+def test_two_sweeps_in_one_folder(tmp_path):
+    from filelock import FileLock
+    (tmp_path/"sweep").mkdir()
+    with FileLock(tmp_path/"sweep"/".runner.lock"), pytest.raises(RunError, match="another sweep is running"):
+        toy.sweep(tmp_path/"sweep", GRID)
+    assert not (tmp_path/"sweep"/"sweep.json").exists()
+
+
+@pytest.mark.parametrize("grid, words", [(dict(alhpa=[.1]), "'alhpa' is unknown"), ({}, "empty grid"), (dict(alpha=""), "names no value"), (dict(alpha="0.1,0.1"), "twice"), (dict(seeds="0"), "seed=0,1,2"), (dict(seed="x"), "whole numbers")])
+def test_wrong_grids_are_refused_before_anything_is_written(tmp_path, grid, words):
+    with pytest.raises(ParameterError, match=words): toy.sweep(tmp_path/"sweep", grid)
+    assert not (tmp_path/"sweep").exists()
+
+
+def test_a_full_disk(tmp_path):
+    "On a file system of 24 MB that a stage fills up: said, nothing more is started, and once there is room resume finishes."
+    disk = tmp_path/"disk"; disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(disk)], capture_output=True).returncode: pytest.skip("cannot mount a small file system here (needs root)")
+    try:
+        with pytest.raises(RunError, match="the disk is full"): toy.sweep(disk/"sweep", dict(alpha=[.9, .1], trick=["fill"], seed=[0]), workers=1)
+        assert run_states(disk/"sweep")[0].status in ("failed", "killed")
+        for f in (disk/"sweep").rglob("*.json"): json.loads(f.read_text())  # nothing is half-written
+        for f in (disk/"sweep").rglob("ballast"): f.unlink()
+        nb = tmp_path/"notebooks"/"x2_work.ipynb"
+        nb.write_text(nb.read_text().replace("while True", "while False"))
+        toy.runs._notebook_code.cache_clear()
+        assert [s.status for s in toy.sweeps.resume(disk/"sweep", workers=1)] == ["done"]*2
+    finally: subprocess.run(["umount", "-l", str(disk)])
+
+
+def test_too_little_disk_is_said_before(unhurt, tmp_path, monkeypatch):
+    mine = shutil.copytree(unhurt, tmp_path/"sweep", symlinks=True)
+    monkeypatch.setattr(toy.sweeps.shutil, "disk_usage", lambda p: shutil._ntuple_diskusage(1, 1, 0))
+    with pytest.raises(RunError, match="are needed and 0 MB are free"): toy.sweep(mine, dict(alpha=[.7], seed=[0]))
+    assert len(run_states(mine)) == 4
+
+
+def test_another_dataset_and_a_run_s_folder_are_refused(unhurt, tmp_path):
+    with pytest.raises(RunError, match="choose another --out"): toy.sweeps.plan_sweep("toy", "scenes:train=5,val=2", unhurt, GRID)
+    with pytest.raises(RunError, match="single run"): toy.sweeps.plan_sweep("toy", toy.DATA, next(unhurt.glob("toy*")), GRID)
+    (tmp_path/"file").write_text("")
+    with pytest.raises(RunError, match="is a file"): toy.sweeps.plan_sweep("toy", toy.DATA, tmp_path/"file", GRID)
+
+
+def test_the_state_of_a_thousand_runs(tmp_path):
+    "1,000 runs of 3 stages, made by hand: all are there, and each stage is read once."
+    stages, runs = {}, {}
+    for n in range(1000):
+        for s in toy.METHOD: stages[f"{s}-{n}"] = dict(name=s, makes=METHOD_MAKES[s], key=str(n), needs=[])
+        runs[f"toy,alpha={n}"] = dict(method="toy", params={}, seed=0, stages=[f"{s}-{n}" for s in toy.METHOD])
+        for s in list(toy.METHOD)[:1 + n % 3]:
+            f = tmp_path/"stages"/f"{s}-{n}"/"run.json"; (f.parent/METHOD_MAKES[s]).mkdir(parents=True)
+            f.write_text(json.dumps(dict(stages={s: dict(status="done", key=str(n), seconds=1.)})))
+    (tmp_path/"sweep.json").write_text(json.dumps(dict(data="scenes", stages=stages, runs=runs)))
+    assert "1000 runs: 333 done, 667 queued" in status_text(tmp_path)
+
+
+METHOD_MAKES = {k: v["makes"] for k, v in toy.METHOD.items()}

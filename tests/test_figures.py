@@ -1,0 +1,224 @@
+"Figures: what they are drawn from, the pieces, the files with their provenance, and that every figure of the dissertation has its notebook and its picture."
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss_nb.core import DataError, ParameterError, RunError
+from wsss_nb.figures import COLUMN, PAGE, arrow, box, canvas, feature_block, open_source, panels, picture, read_provenance, save_figure
+from wsss_nb.images import read_mask
+from wsss_nb.study import demo_folder
+
+REPO = Path(__file__).resolve().parents[1]
+NUMBERS = [f"1.{k}" for k in range(1, 6)] + [f"2.{k}" for k in range(1, 9)] + [f"3.{k}" for k in range(1, 21)]
+ROOM = .13  # inches below a figure of scenes, where the mark stands
+
+
+@pytest.fixture(scope="module")
+def source(): return open_source()
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    "A dataset that is no scenes, of two pictures"
+    root = tmp_path_factory.mktemp("own")
+    (root/"images").mkdir()
+    for k, name in enumerate("ab"): Image.new("RGB", (40, 30), (90*k, 80, 60)).save(root/"images"/f"{name}.png")
+    (root/"labels.csv").write_text("file,labels\na.png,cat\nb.png,dog\n")
+    return open_source(str(root))
+
+
+def drawn():
+    "The same small figure each time it is asked for"
+    rng = np.random.default_rng(0)
+    return panels([[rng.integers(0, 256, (20, 30, 3), dtype=np.uint8) for _ in range(3)]], ["one", "two", r"$\tau=0.3$"], ["row"], COLUMN)
+
+
+def size(path):
+    with Image.open(path) as im: return im.size
+
+
+# ---- files
+
+def test_provenance_in_every_format(tmp_path, source):
+    caption = r"With a \ and a ( and a ), <b> & τ."
+    pdf, png, svg, md = save_figure(drawn(), "3.14", caption, source, tmp_path, note="a note.")
+    assert [p.name for p in (pdf, png, svg, md)] == ["f3_14.pdf", "f3_14.png", "f3_14.svg", "f3_14.md"]
+    p = read_provenance(png)
+    assert p == read_provenance(pdf) == read_provenance(svg)
+    assert p["figure"] == "3.14" and p["dataset"] == "scenes" and p["scenes"] is True and p["fingerprint"] == source.ds.fingerprint("train") and p["wsss_nb"]
+    assert "commit" in p
+    text = md.read_text(encoding="utf-8")
+    assert text.startswith(f"**Figure 3.14.** {caption}\n") and "Unlike the dissertation's figure: a note." in text and "Generated scenes" in text and p["fingerprint"] in text
+
+
+def test_runs_in_provenance_are_those_that_were_asked(tmp_path):
+    s = open_source()
+    assert s.runs == []
+    i = s.pick(1)[0]
+    assert s.runs == []  # a picture alone is of no run
+    s.cam(i)
+    assert len(s.runs) == 1 and "clustering" in s.runs[0] and "packaged sample" in s.runs[0]
+    s.saliency(s.pick(1, of="masking")[0])
+    assert len(s.runs) == 2 and "masking" in s.runs[1]
+    assert read_provenance(save_figure(drawn(), "2.7", "", s, tmp_path)[1])["runs"] == s.runs
+
+
+def test_awkward_provenance_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("wsss_nb.figures.git_commit", lambda: r"a\(b)c) <&> \" ü")
+    back = [read_provenance(p)["commit"] for p in save_figure(drawn(), "1.1", "", None, tmp_path)[:3]]
+    assert back == [r"a\(b)c) <&> \" ü"]*3
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path, source):
+    a, b = ([p.read_bytes() for p in save_figure(drawn(), "2.1", "Same.", source, tmp_path/n)] for n in "ab")
+    assert a == b
+    assert not re.search(rb"CreationDate|dc:date", a[0] + a[2])
+
+
+def test_mark_of_scenes(tmp_path, source, other):
+    fig = drawn()
+    w, h = (round(v*200) for v in fig.get_size_inches())
+    with_mark = save_figure(fig, "1.2", "", source, tmp_path/"scenes")
+    without = save_figure(fig, "1.2", "", other, tmp_path/"own")
+    assert abs(size(without[1])[1] - h) <= 1 and abs(size(with_mark[1])[1] - h - round(ROOM*200)) <= 2
+    with Image.open(with_mark[1]) as im: below = np.asarray(im.convert("L"))[h + 2:]
+    assert below[:, w - 120:].min() < 200 and below[:, :w - 120].min() == 255  # the mark at the right, nothing else
+    assert ">scenes<" in with_mark[2].read_text() and ">scenes<" not in without[2].read_text()
+    assert not read_provenance(without[1])["scenes"] and "Generated" not in without[3].read_text()
+    assert not [t for t in fig.texts if t.get_text() == "scenes"]  # the figure is left as it was
+
+
+def test_without_a_source(tmp_path):
+    png = save_figure(drawn(), "1.3", "", None, tmp_path)[1]
+    assert read_provenance(png) | dict(commit=None, wsss_nb=None) == dict(figure="1.3", dataset=None, fingerprint=None, scenes=False, runs=[], commit=None, wsss_nb=None)
+
+
+def test_size_of_png(tmp_path):
+    rng = np.random.default_rng(0)
+    noise = lambda w: panels([[rng.integers(0, 256, (400, 400, 3), dtype=np.uint8)]], width=w)
+    assert save_figure(noise(3), "1.1", "", None, tmp_path)[1].stat().st_size <= 250_000
+    with pytest.raises(ParameterError, match="250 kB"): save_figure(noise(7), "1.2", "", None, tmp_path)
+    assert not list(tmp_path.glob("f1_2*"))  # all or nothing
+
+
+@pytest.mark.parametrize("number", ["14", "3.x", "", "../3.1"])
+def test_wrong_number(tmp_path, number):
+    with pytest.raises(ParameterError, match="like 3.14"): save_figure(drawn(), number, "", None, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_provenance(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path/"a.png")
+    for f in ("a.png", "missing.pdf", "a.txt"):
+        with pytest.raises(DataError): read_provenance(tmp_path/f)
+
+
+# ---- pieces
+
+def test_panels_are_a_grid():
+    a, tall = np.zeros((20, 40, 3), np.uint8), np.zeros((40, 40, 3), np.uint8)
+    fig = panels([[a, a], [tall, None]], ["x", "y"], ["first", "second"], COLUMN, [["p", "q"], ["r", ""]])
+    places = np.array([ax.get_position().bounds for ax in fig.axes])*[*fig.get_size_inches()]*2
+    assert places.shape == (4, 4) and places.min() > 0 and np.isclose(fig.get_figwidth(), COLUMN)
+    x, y, w, h = places.T/2
+    assert np.allclose(w, w[0]) and np.isclose(h[0], w[0]/2) and np.isclose(h[2], w[0]) and h[0] == h[1]
+    assert x[0] == x[2] and x[1] > x[0] + w[0] and y[0] == y[1] and y[0] > y[2] + h[2]
+    with pytest.raises(ParameterError, match="2 columns and 2 rows"): panels([[a, a], [a, a]], ["x"])
+
+
+def test_pieces_lie_where_they_are_put():
+    fig, ax = canvas(PAGE, 2)
+    assert np.allclose(ax.transData.transform((PAGE, 2)), fig.get_size_inches()*fig.dpi)  # inches
+    b = box(ax, (1, .5), (2, 1), "words")
+    assert (b.left, b.right, b.top, b.bottom, b.center) == ((1, 1), (3, 1), (2, 1.5), (2, .5), (2, 1))
+    p = picture(ax, (4, .5), (1, 1), np.zeros((5, 5, 3), np.uint8), "below")
+    f = feature_block(ax, (5.5, .5), (1, 1), maps=np.random.default_rng(0).random((9, 4, 4)))
+    arrow(ax, b.right, p.left, "why"); arrow(ax, p.top, f.top, via=[(4.5, 1.8), (6, 1.8)])
+    assert (ax.get_xlim(), ax.get_ylim()) == ((0, PAGE), (0, 2))  # no piece moves the sheet
+
+
+# ---- sources
+
+def test_sample_is_read_and_what_it_lacks_is_made_the_same(tmp_path, source):
+    demo, i = demo_folder(), source.pick(1)[0]
+    (tmp_path/"classifier").mkdir()
+    for f in ("run.json", "classifier/model.safetensors", "classifier/model.safetensors.sha256"): shutil.copy(demo/f, tmp_path/f)
+    bare = open_source(run=tmp_path)
+    assert np.array_equal(source.seed(i), read_mask(demo/"seeds"/f"{i}.png"))
+    assert np.abs(bare.cam(i) - source.cam(i)).max() < .05
+    assert (bare.superpixels(i) == source.superpixels(i)).mean() > .95
+    assert (bare.seed(i) == source.seed(i)).mean() > .95
+    assert source.superpixels(i, tau=.8).max() > source.superpixels(i).max()
+
+
+def test_predictions(tmp_path, source):
+    v = source.pick(1, "val")[0]
+    P = source.prediction(v, crf=False, net="masking")
+    assert np.array_equal(P, source.softmax(v, "masking").argmax(0)) and source.nets == ["masking"] and source.segmenter is None
+    with pytest.raises(RunError, match=r"segmenter/model.safetensors is not there: make it with `wsss-nb run clustering"): source.prediction(v)
+    with pytest.raises(RunError, match="segmenter-A1"): source.prediction(v, net="masking-A1")
+
+
+def test_saliency_follows_the_rules(source):
+    i = source.pick(1, of="masking")[0]
+    O, R = source.saliency(i, "original"), source.saliency(i)
+    assert np.isin(O, (0, 1)).all() and np.isin(R, (0, 1, 255)).all() and (R[O == 0] != 255).all()
+    live = source.saliency(source.pick(5)[-1])  # the sample has no map of it
+    assert live.shape == O.shape and np.isin(live, (0, 1, 255)).all()
+
+
+def test_pick(source):
+    assert source.pick(4) == source.pick(4) and len(set(source.pick(6))) == 6
+    assert set(source.pick(4)) == set(source._runs["run"].data["sample"])
+    cats = source.pick(3, "val", classes=["cat"])
+    assert all(source.ds.present(i)[source.ds.classes.index("cat")] for i in cats)
+    with pytest.raises(DataError, match="only"): source.pick(10**4)
+
+
+def test_wrong_runs(tmp_path, other):
+    with pytest.raises(RunError, match="no run.json"): open_source(run=tmp_path)
+    with pytest.raises(RunError, match="masking="): open_source(run=demo_folder("demo-masking"))
+    with pytest.raises(RunError, match="run="): open_source(masking=demo_folder())
+    with pytest.raises(RunError, match="is a run on scenes"): open_source(str(other.ds.root), run=demo_folder())
+
+
+def test_another_dataset_has_only_the_settings_of_the_sample(other):
+    assert other.superpixels("a").shape == (30, 40) and other.tau == .4 and other.nets == []
+    for ask in (other.cam, other.seed, lambda i: other.prediction(i, net="masking")):
+        with pytest.raises(RunError, match="is of scenes, but the pictures are own"): ask("a")
+
+
+# ---- the figures of the dissertation
+
+def stem(number): return "f" + number.replace(".", "_")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_figure_has_its_notebook(number):
+    found = [p for p in (REPO/"nbs/figures").glob("f*.ipynb") if re.fullmatch(rf"{stem(number)}_[a-z0-9]+\.ipynb", p.name)]
+    assert len(found) == 1, f"one notebook {stem(number)}_<word>.ipynb, but there are {[p.name for p in found]}"
+    cells = json.loads(found[0].read_text(encoding="utf-8"))["cells"]
+    assert re.match(r"# Figure "+re.escape(number)+r" · .+\n+> .+", "".join(cells[0]["source"])), "first cell: `# Figure N · title`, then `> summary`"
+    tagged = ["".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", [])]
+    values = {}
+    exec("\n".join(tagged), values)
+    values.pop("__builtins__")
+    assert len(tagged) == 1 and list(values) == ["data", "run", "masking", "out", "n"]
+    assert (values["data"], values["run"], values["masking"], values["out"]) == ("scenes", "", "", "../../figures") and isinstance(values["n"], int)
+    assert f'"{number}"' in "".join(cells[-1]["source"]) and "save_figure(" in "".join(cells[-1]["source"]), "the last cell saves the figure under its number"
+    defined = [line for c in cells if c["cell_type"] == "code" for line in c["source"] if re.match(r"\s*(class |import torch\.nn|.*\.backward\()", line)]
+    assert not defined, f"a figure's notebook holds no algorithm: {defined}"
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_figure_has_its_picture(number):
+    png = REPO/"figures"/f"{stem(number)}.png"
+    p = read_provenance(png)
+    assert p["figure"] == number and p["scenes"] is True, "committed pictures are those of scenes"
+    assert png.stat().st_size <= 250_000
+    assert png.with_suffix(".md").read_text(encoding="utf-8").startswith(f"**Figure {number}.**")
