@@ -85,11 +85,11 @@ def test_the_same_run_twice(tmp_path):
     assert differ["rows"] == [] and "Nothing" in differ["text"] and body(scores)["the run's own"][-1] == "+0.0"
 
 def test_superpixels_of_both(tmp_path):
-    q = lambda n: dict(superpixels=dict(count=n, ue=.1, bp=.2, br=.3, asa=.9 + n/1000))
+    q = lambda n: dict(superpixels=dict(count=n, ue=.1, bp=.2, br=.3, asa=.9 + n/500))
     a, b = run(tmp_path/"a", record("superpixels", segments=5), q(10.)), run(tmp_path/"b", record("superpixels", segments=9), q(12.5))
     differ, scores, superpixels = explain(a, b)
     assert body(differ) == {"segments": ["5", "9"]} and scores["rows"] == []
-    assert body(superpixels)["count"] == ["10.0", "12.5", "+2.5"] and body(superpixels)["ASA ↑"] == ["0.910", "0.912", "+0.003"] and body(superpixels)["UE ↓"] == ["0.100", "0.100", "+0.000"]
+    assert body(superpixels)["count"] == ["10.0", "12.5", "+2.5"] and body(superpixels)["ASA ↑"] == ["0.920", "0.925", "+0.005"] and body(superpixels)["UE ↓"] == ["0.100", "0.100", "+0.000"]
 
 def test_different_datasets_are_not_compared(tmp_path):
     a = run(tmp_path/"a", record(), dict(segmenter=score(.4)))

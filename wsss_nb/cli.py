@@ -14,6 +14,8 @@ from functools import lru_cache, partial
 from multiprocessing import parent_process
 from pathlib import Path
 
+from .commands import add_commands, names_and_values
+
 # %% ../nbs/6_command/60_cli.ipynb #4b649f86
 def _summary(ds):
     "What a dataset is, in a line."
@@ -143,28 +145,28 @@ def superpixels_command(args)->int: # 0, or 1 if some pictures could not be cut
     print(f"{out}: {len(made)} made{mean}, {len(found)-len(todo)} there already, {len(bad)} failed")
     return int(bool(bad))
 
-# %% ../nbs/6_command/60_cli.ipynb #43fa5248
-def _parameters(words)->dict: # name -> text
-    "`name=value` words as a dict. Raises `ParameterError` for a word of another form, or a name given twice."
-    from wsss_nb.core import ParameterError, need
-    for w in words: need(w.partition("=")[0].isidentifier() and "=" in w, f"{w!r} is not of the form name=value", ParameterError)
-    twice = [n for n, k in Counter(w.partition("=")[0] for w in words).items() if k > 1]
-    need(not twice, f"given more than once: {', '.join(twice)}", ParameterError)
-    return {n: v for n, _, v in (w.partition("=") for w in words)}
-
 # %% ../nbs/6_command/60_cli.ipynb #7dd5583e
 def run_command(args)->int:
     "`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and `report.html`."
     from wsss_nb.runs import run_method
     from wsss_nb.tables import write_report
-    run_method(args.method, args.data, Path(args.out), _parameters(args.parameters), dry_run=args.dry_run)
+    run_method(args.method, args.data, Path(args.out), names_and_values(args.parameters), dry_run=args.dry_run)
     if not args.dry_run: print(f"report: {write_report(args.out)}")
     return 0
 
 # %% ../nbs/6_command/60_cli.ipynb #71bba00b
+def _report_of_many(args):
+    "One page (and a PDF, where LaTeX is there) for a folder of many runs, with the dissertation's tables and figures."
+    from wsss_nb.book import write_book
+    from wsss_nb.core import ParameterError, need
+    need(len(args.runs) == 1, "a folder of many runs has a page of its own: name it alone", ParameterError)
+    for p in write_book(args.runs[0], args.figures, args.out): print(f"report: {p}")
+    return 0
+
 def report_command(args)->int:
-    "`wsss-nb report`: one page for one or more runs, side by side."
+    "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
     from wsss_nb.tables import write_report
+    if any((Path(r)/"sweep.json").exists() for r in args.runs): return _report_of_many(args)
     print(f"report: {write_report(*args.runs, to=args.out)}")
     return 0
 
@@ -467,23 +469,25 @@ def parser()->argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="wsss-nb", description="Weakly supervised semantic segmentation: from photographs and the names of what they show, to masks.")
     top.add_argument("--version", action="version", version=f"wsss-nb {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_run, _add_explore, _add_superpixels, _add_data): add(commands)
+    for add in (_add_run, add_commands, _add_explore, _add_superpixels, _add_data): add(commands)
     p = commands.add_parser("params", help="list the parameters of a method")
     p.add_argument("method", metavar="METHOD", help="clustering or masking")
     p.set_defaults(go=params_command)
     p = commands.add_parser("report", help="write the page of one or more runs")
-    p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder")
+    p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or one of a sweep or of `wsss-nb reproduce`")
     p.add_argument("--out", metavar="FILE", help="the page (default: report.html in the first run's folder)")
+    p.add_argument("--figures", default="figures", metavar="DIR", help="of a folder of many runs: where `wsss-nb figures` has drawn (default: figures)")
     p.set_defaults(go=report_command)
     commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
     return top
 
 # %% ../nbs/6_command/60_cli.ipynb #af68272c
 def parse(argv=None)->argparse.Namespace:
-    "Arguments of one call; `run` also gets `.parameters`, a list of words."
+    "Arguments of one call; `run`, `sweep` and `reproduce` also get `.parameters`, a list of words."
     top = parser()
     args, rest = top.parse_known_args(argv)
-    strange = [w for w in rest if args.command != "run" or w.startswith("-")]
+    if args.command == "reproduce": args.tables, rest = [t for t in args.tables if "=" not in t], [t for t in args.tables if "=" in t] + rest
+    strange = [w for w in rest if args.command not in ("run", "sweep", "reproduce") or w.startswith("-")]
     if strange: top.error(f"unrecognized arguments: {' '.join(strange)} (see wsss-nb {args.command} --help)")
     args.parameters = rest
     return args
@@ -503,7 +507,7 @@ def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 st
     "The command `wsss-nb`."
     try:
         args = parse(argv)
-        from wsss_nb.core import WsssError  # imports torch: only once the command is known to be meant
+        from wsss_nb.core import WsssError
         try: code = args.go(args)
         except WsssError as e: code = _complain(e)
         sys.stdout.flush()  # here, where a reader that is gone can be answered

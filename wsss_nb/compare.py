@@ -5,13 +5,11 @@
 # %% auto #0
 __all__ = ['differences', 'explain', 'average_precision', 'classifier_scores', 'cam_scores', 'where', 'where_table']
 
-# %% ../nbs/5_reproduce/54_compare.ipynb #eff037df
+# %% ../nbs/5_reproduce/54_compare.ipynb #92bd3a28
 from pathlib import Path
 
 import numpy as np
 
-from .cam import load_cam
-from .classifier import macro_f1, predict_labels, score_images
 from .core import RunError, check_array, need, progress, read_json
 from .metrics import mean_known
 from .record import RunRecord
@@ -37,11 +35,11 @@ def _start(init): # name, source, first digits of the SHA-256
     if not isinstance(init, dict): return init
     return ", ".join(str(x) for x in (init.get("name"), _no_path(init.get("source")), (init.get("sha256") or "")[:12]) if x)
 
-# %% ../nbs/5_reproduce/54_compare.ipynb #877a1cb3
+# %% ../nbs/5_reproduce/54_compare.ipynb #4e48b76b
 def _told(d):
     "All that a record tells and that can decide a number: {what: value}, in order."
     told = {k: _no_path(v) for k, p in _ABOUT.items() if (v := pick(d, p)) is not None}
-    told |= {f"start of {k}": _start(v) for k, v in (d.get("init") or {}).items()}
+    told |= {f"start of {k}": _start(v) for k, v in (d.get("init") or {}).items() if "-" not in k} # others were run beside it
     told |= {_WORDS.get(k, k): _no_path(v) for k, v in d.get("parameters", {}).items() if k not in _VOLATILE}
     told |= {f"version of {k}": v for k, v in d.get("versions", {}).items()}
     return told | {k: d[k] for k in ("commit", "device") if k in d}
@@ -140,16 +138,18 @@ def average_precision(scores, # (n,C)
     held = hit.any(0)
     return float(((precision*hit).sum(0)[held]/hit.sum(0)[held]).mean()) if held.any() else float("nan")
 
-# %% ../nbs/5_reproduce/54_compare.ipynb #478af75c
+# %% ../nbs/5_reproduce/54_compare.ipynb #a96df273
 def classifier_scores(model, ds, ids)->dict: # a classifier in eval mode; which pictures: macro_f1, map, images
     "Macro F1 (at a probability of one half) and mean average precision of a classifier on image-level labels."
+    from wsss_nb.classifier import macro_f1, predict_labels, score_images # with torch: slow to import, and needed here only
     scores = score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids)))
     true = np.stack([ds.present(i) for i in ids])
     return dict(macro_f1=macro_f1(predict_labels(scores), true), map=average_precision(scores, true), images=len(ids))
 
-# %% ../nbs/5_reproduce/54_compare.ipynb #9d2f4ad8
+# %% ../nbs/5_reproduce/54_compare.ipynb #f47179f7
 def _cam_counts(ds, ids, folder, steps):
     "(C+1, C+1, steps+1) pixels by truth, class, and how many of the thresholds 0, 1/steps, … the maximum exceeds."
+    from wsss_nb.cam import load_cam # with torch: slow to import, and needed here only
     K = ds.n_classes + 1
     n = np.zeros(K*K*(steps+1), np.int64)
     for id in progress(ids, "CAM"):
@@ -199,7 +199,7 @@ def _verdict(value, e):
     if e["low"] is None: return "no expectation"
     return "below" if value < e["low"] else "above" if value > e["high"] else "within"
 
-# %% ../nbs/5_reproduce/54_compare.ipynb #1b1a5b9a
+# %% ../nbs/5_reproduce/54_compare.ipynb #b2a3dc1c
 _DEVICE = ("device", "jobs", "workers", "threads", "seeds", "compare", "superpixels", "saliency", "watch", "softmax")
 _LISTS = dict(scenes=(400, 80), voc=(10582, 1449), coco=(82783, 40504)) # pictures to learn from, held out
 
@@ -208,9 +208,9 @@ def _unlike(d):
     if d.get("method") not in _STAGES: return []
     try: usual = check_parameters(d["method"], {}) | PRESETS.get(pick(d, "data.name"), {}).get(d["method"], {})
     except ValueError: return []
-    lists = _LISTS.get(_kind(pick(d, "data.name")))
-    there = tuple(pick(d, f"data.{k}") for k in ("train", "val"))
-    return [f"{there[0]} pictures to learn from, {there[1]} held out (usually {lists[0]}, {lists[1]})"]*bool(lists and there != lists) + [f"{_WORDS.get(k, k)} {_shown(_no_path(v))} (usually {_shown(usual[k])})" for k, v in d.get("parameters", {}).items() if k in usual and k not in _DEVICE and v != usual[k]]
+    there, lists = tuple(pick(d, f"data.{k}") for k in ("train", "val")), _LISTS.get(_kind(pick(d, "data.name")))
+    said = [f"{there[0]} pictures to learn from, {there[1]} held out (usually {lists[0]}, {lists[1]})"] if lists and there != lists else []
+    return said + [f"{_WORDS.get(k, k)} {_shown(_no_path(v))} (usually {_shown(usual[k])})" for k, v in d.get("parameters", {}).items() if k in usual and k not in _DEVICE and v != usual[k]]
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #dae11146
 def where(run)->dict: # run, dataset, method, rows, first (None: no stage is out), unlike

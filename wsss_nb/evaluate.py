@@ -22,7 +22,7 @@ from .datasets import VOC_CLASSES
 from .images import open_picture, picture_size, read_mask, voc_palette
 from .metrics import ConfusionMatrix
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #e4768b27
+# %% ../nbs/1_nets/17_evaluate.ipynb #66d978f5
 def _plain_png(raw):
     "The pixels of an 8-bit palette or grey PNG without row filters, given its bytes; None for any other"
     w, h, depth, colour, _, _, lace = struct.unpack_from(">IIBBBBB", raw, 16)
@@ -33,7 +33,10 @@ def _plain_png(raw):
         if zlib.crc32(raw[at + 4:at + 8 + n]) != struct.unpack_from(">I", raw, at + 8 + n)[0]: return
         if kind == b"IDAT": data.append(raw[at + 8:at + 8 + n])
         at += n + 12
-    rows = np.frombuffer(zlib.decompress(b"".join(data), bufsize=h*(w + 1)), np.uint8).reshape(h, w + 1)  # a row begins with its filter
+    packed = b"".join(data)
+    if packed[0] & 15 != 8 or packed[1] & 32: return
+    rows = zlib.decompress(packed[2:-4], -15, h*(w + 1))  # without zlib's own checksum: the chunks' covers the same bytes
+    rows = np.frombuffer(rows, np.uint8).reshape(h, w + 1)  # a row begins with its filter
     return None if rows[:, 0].any() else rows[:, 1:]
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #31a41688
@@ -49,11 +52,12 @@ def _by_colour(im, path, n_classes):
     need(not bad.any(), f"{path}: holds colours, and {tuple(a[bad][:1].ravel()[:3].tolist())} ({bad.sum()} pixels) is none of VOC's palette for {n_classes} classes: save class ids as a palette or grey PNG", DataError)
     return ids[at].astype(np.uint8)
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #d1d71fb3
+# %% ../nbs/1_nets/17_evaluate.ipynb #ae03795d
 def _read_png(path, n_classes):
     "Class ids (H,W) of a label map; those of the plain kind are not checked against `n_classes`"
-    try: ids = _plain_png(Path(path).read_bytes())
-    except (OSError, struct.error, zlib.error, ValueError): ids = None  # Pillow finds the words for it
+    try:
+        with open(path, "rb") as f: ids = _plain_png(f.read())
+    except (OSError, struct.error, zlib.error, ValueError, IndexError): ids = None  # Pillow finds the words for it
     if ids is not None: return ids
     im = open_picture(path)
     need(not im.mode.startswith("I"), f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit palette or grey PNG", DataError)
@@ -208,18 +212,21 @@ def in_threads(fn, jobs, # a function of a list of jobs
         return [f.result() for f in progress(futures, desc)]
     finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #c8fd94e3
+# %% ../nbs/1_nets/17_evaluate.ipynb #10700684
 def _truth(ds, id):
     "The true mask, and its file; COCO's is drawn first where it has not been"
     path = ds._mask_path(id)
-    if not path.exists():
-        need(ds.has_mask(id), f"{path}: {ds.name} has no true mask for {id}, so nothing can be scored there", DataError)
-        ds.mask(id)
-    return _read_png(path, ds.n_classes), path
+    try: return _read_png(path, ds.n_classes), path
+    except DataError:
+        if path.exists(): raise
+    need(ds.has_mask(id), f"{path}: {ds.name} has no true mask for {id}, so nothing can be scored there", DataError)
+    return ds.mask(id), path
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #b622a959
+# %% ../nbs/1_nets/17_evaluate.ipynb #44978a3f
 def _check_size(path, hw, T):
-    need(hw == T.shape, f"{path}: is {hw[0]}x{hw[1]} (height x width), but its picture is {T.shape[0]}x{T.shape[1]}: predictions are judged at the picture's own size; resize scores (linear) or labels (nearest) before saving them", DataError)
+    if hw != T.shape:
+        raise DataError(f"{path}: is {hw[0]}x{hw[1]} (height x width), but its picture is {T.shape[0]}x{T.shape[1]}: predictions are judged at the picture's own size; "
+                        "resize scores (linear) or labels (nearest) before saving them")
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #8dad7f71
 def _count_labels(ds, lot):

@@ -399,7 +399,7 @@ def _png_of(fig, text, **kw):
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=dpi, **kw)
         full = Image.open(raw).convert("RGB")
-        for im in (full, full.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)):
+        for im in (full, full.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)):
             out, info = io.BytesIO(), PngInfo()
             info.add_text("wsss_nb", text)
             im.save(out, "PNG", optimize=True, pnginfo=info, dpi=(dpi, dpi))

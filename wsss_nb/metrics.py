@@ -15,7 +15,7 @@ from .core import need, DataError, ParameterError
 def _ids(name, a):
     "`a` as a NumPy array of whole numbers; NumPy, lists and tensors on any device"
     a = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
-    need(a.dtype.kind in "iub", f"{name} holds {a.dtype} values, but labels are whole numbers: take its argmax first", DataError)
+    if a.dtype.kind not in "iub": raise DataError(f"{name} holds {a.dtype} values, but labels are whole numbers: take its argmax first")
     return a.view(np.uint8) if a.dtype == bool else a
 
 # %% ../nbs/0_base/05_metrics.ipynb #cefb8580
@@ -30,7 +30,7 @@ def _pair(a_name, a, gt, ndim=None):
 def _check_ids(name, a, n, ignore):
     "Refuse ids that are neither a class below `n` nor `ignore`"
     bad = a[((a < 0) | (a >= n)) & (a != ignore)]
-    need(bad.size == 0, f"{name} holds id {bad[:1]}, but ids are 0…{n - 1}, or {ignore} for void", DataError)
+    if bad.size: raise DataError(f"{name} holds id {bad[:1]}, but ids are 0…{n - 1}, or {ignore} for void")  # no `need`: NumPy takes its time over words that are rarely wanted
 
 # %% ../nbs/0_base/05_metrics.ipynb #c1a40e57
 def _changes(on):
@@ -46,7 +46,9 @@ def _runs(P, T):
     P, T = P.ravel(), T.ravel()
     if not P.size: return P, T, np.zeros(0, np.int64)
     last = np.append(_changes((P[1:] != P[:-1]) | (T[1:] != T[:-1])), P.size - 1)
-    return P[last], T[last], np.diff(last, prepend=-1)
+    size = last + 1
+    size[1:] -= size[:-1].copy()
+    return P[last], T[last], size
 
 # %% ../nbs/0_base/05_metrics.ipynb #0cdf7d55
 def _table(P, T, size, n, ignore):

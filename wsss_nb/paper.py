@@ -5,12 +5,11 @@
 # %% auto #0
 __all__ = ['SETTINGS', 'OURS', 'Setting', 'settings', 'algorithm_table', 'reproduced_table', 'departures']
 
-# %% ../nbs/5_reproduce/53_paper.ipynb #55b905e8
+# %% ../nbs/5_reproduce/53_paper.ipynb #2c19b05a
 from dataclasses import dataclass
 
 import numpy as np
 from fastcore.basics import patch
-from scipy.stats import spearmanr
 
 from .core import ParameterError, need, read_json
 from .runs import check_parameters
@@ -193,11 +192,12 @@ def _difference(k, line, ms):
 
 def _papers(k, line): return "–" if k not in line["paper"] else f"{line['paper'][k]:.{_DIGITS.get(k, (100, 1))[1]}f}"
 
-# %% ../nbs/5_reproduce/53_paper.ipynb #a17b041f
+# %% ../nbs/5_reproduce/53_paper.ipynb #9d5a6b38
 def _order(k, lines, metrics):
     "A sentence on the order of the rows by one metric, or nothing where fewer than two were run."
     both = [(l["name"], l["paper"][k], o) for l in lines if l["setting"] and k in l["paper"] and (o := _number(k, l, metrics.get(l["setting"].name, []))) is not None]
     if len(both) < 2: return ""
+    from scipy.stats import spearmanr # slow to import, and needed here only
     names, theirs, ours = zip(*both)
     best = min if k == "ue" else max
     there, here = (" and ".join(n for n, x in zip(names, v) if x == best(v)) for v in (theirs, ours))

@@ -36,9 +36,16 @@ def unhurt(tmp_path_factory):
     return d/"sweep"
 
 
-def start(tmp_path, **how):
+def right(folder, n):
+    "Whether all of a folder's `n` runs are done, with the score that the toy's arithmetic gives."
+    plan = read_store(folder)
+    scores = {name: read_json(folder/name/"metrics.json")["segmenter"]["plain"]["miou"] for name in plan["runs"]}
+    return [s.status for s in run_states(folder)] == ["done"]*n and scores == pytest.approx({name: 1 + r["params"]["alpha"]/10 + r["seed"]/100 for name, r in plan["runs"].items()})
+
+
+def start(tmp_path, grid=GRID, **how):
     "A sweep in a process of its own."
-    return subprocess.Popen([sys.executable, toy.__file__, str(tmp_path/"notebooks"), str(tmp_path/"sweep"), json.dumps(GRID), json.dumps(dict(workers=2) | how)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    return subprocess.Popen([sys.executable, toy.__file__, str(tmp_path/"notebooks"), str(tmp_path/"sweep"), json.dumps(grid), json.dumps(dict(workers=2) | how)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
 
@@ -84,17 +91,16 @@ def test_a_wider_grid_uses_what_is_there(unhurt, tmp_path):
     assert new == {"x2_work", "x3_score"} and len(run_states(mine)) == 5
 
 
-@pytest.mark.parametrize("trick, status, words", [("raise", "failed", "ValueError: no seed above it"), ("exit", "failed", "ended before its last cell"), ("kill", "killed", "its kernel was killed"), ("hang", "killed", "no end after 9 s")])
-def test_each_ending_is_recorded_as_what_it_is(tmp_path, trick, status, words):
-    states = toy.sweep(tmp_path/"sweep", dict(alpha=[.1, .9], trick=[trick], seed=[0]), workers=2, timeout=9 if trick == "hang" else 300)
-    good, bad = states
-    assert good.status == "done", "what does not need the failed stage goes on"
-    assert bad.status == status and words in bad.error and bad.at == "x2_work" and bad.log.exists()
-    record = read_json(tmp_path/"sweep"/bad.name/"run.json")
-    assert record["status"] == status and words in record["stages"]["x2_work"]["error"]
+def test_each_ending_is_recorded_as_what_it_is(tmp_path):
+    "A notebook that hangs, one that raises, one that exits, one whose kernel is killed, and a good one, side by side."
+    endings = dict(hang=("killed", "no end after 40 s"), none=("done", ""), **{"raise": ("failed", "ValueError: no seed above it")}, exit=("failed", "ended before its last cell"), kill=("killed", "its kernel was killed"))
+    states = toy.sweep(tmp_path/"sweep", dict(trick=list(endings), alpha=[.9], seed=[0]), workers=2, timeout=40)
+    for s, (status, words) in zip(states, endings.values()):
+        assert s.status == status and words in s.error, s
+        record = read_json(tmp_path/"sweep"/s.name/"run.json")
+        assert record["status"] == status and (status == "done" or s.at == "x2_work" and s.log.exists() and words in record["stages"]["x2_work"]["error"])
     said = status_text(tmp_path/"sweep")
-    assert f"1 {status}" in said and words in said and ".log" in said and "resume" in said
-    assert trick == "hang" or ".ipynb" in said, "the executed notebook is kept"
+    assert "1 done, 2 failed, 2 killed" in said and "x2_work.log" in said and "x2_work.ipynb" in said and "resume" in said
 
 
 def test_killed_twenty_times(unhurt, tmp_path):
@@ -117,7 +123,7 @@ def test_killed_twenty_times(unhurt, tmp_path):
     assert len(list((tmp_path/"sweep"/"stages").iterdir())) == len(list((unhurt/"stages").iterdir())), "each stage once"
 
 
-def test_a_worker_that_is_killed(unhurt, tmp_path):
+def test_a_worker_that_is_killed(tmp_path):
     "Two workers on a scheduler of their own; one is killed in the middle of a stage, which the other makes instead."
     env = {**os.environ, "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "spawn"}
     dask = lambda *a: subprocess.Popen([sys.executable, "-m", "dask", *a], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -127,7 +133,7 @@ def test_a_worker_that_is_killed(unhurt, tmp_path):
         wait_for(where.exists)
         address = read_json(where)["address"]
         server += [dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", n, "--resources", "GPU=1", "--local-directory", str(tmp_path)) for n in "ab"]
-        p = start(tmp_path, scheduler=address)
+        p = start(tmp_path, dict(alpha=[.1, .2], seed=[0]), scheduler=address)
         at_work = lambda: [w for w in server[1:] if any("execute_step" in " ".join(c.cmdline()) for c in family(w.pid) if c.is_running())]
         wait_for(at_work, p)
         time.sleep(1.5)
@@ -137,12 +143,11 @@ def test_a_worker_that_is_killed(unhurt, tmp_path):
         assert p.returncode == 0, out
     finally:
         for s in server: s.kill(); s.wait()
-    assert toy.table(tmp_path/"sweep") == toy.table(unhurt), out
-    assert out.count(" start ") == len(read_store(unhurt)["stages"]), "nothing is counted twice"
+    assert right(tmp_path/"sweep", 2) and out.count(" start ") == out.count(" done ") == 5, "nothing lost, nothing counted twice: " + out
 
 
-def test_ctrl_c_stops_cleanly_and_resume_goes_on(unhurt, tmp_path):
-    p = start(tmp_path)
+def test_ctrl_c_stops_cleanly_and_resume_goes_on(tmp_path):
+    p = start(tmp_path, dict(alpha=[.1, .2], seed=[0]))
     running = lambda: any(s.status == "running" and s.at == "x2_work" for s in run_states(tmp_path/"sweep")) if (tmp_path/"sweep"/"sweep.json").exists() else False
     wait_for(running, p)
     children = family(p.pid)
@@ -153,13 +158,13 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(unhurt, tmp_path):
     assert "Traceback" not in out and {s.status for s in run_states(tmp_path/"sweep")} <= {"killed", "queued", "done"}
     assert "killed" in {s.status for s in run_states(tmp_path/"sweep")} and not list((tmp_path/"sweep").glob(".stop*"))
     toy.sweeps.resume(tmp_path/"sweep", workers=2)
-    assert toy.table(tmp_path/"sweep") == toy.table(unhurt)
+    assert right(tmp_path/"sweep", 2)
 
 
-def test_slurm_jobs_run_as_local_processes(unhurt, tmp_path):
+def test_slurm_jobs_run_as_local_processes(tmp_path):
     pytest.importorskip("submitit")
-    states = toy.sweep(tmp_path/"sweep", GRID, workers=2, slurm=dict(cluster="local"))
-    assert [s.status for s in states] == ["done"]*4 and toy.table(tmp_path/"sweep") == toy.table(unhurt)
+    toy.sweep(tmp_path/"sweep", dict(alpha=[.1], seed=[0]), workers=2, slurm=dict(cluster="local"))
+    assert right(tmp_path/"sweep", 1) and list((tmp_path/"sweep"/"slurm").glob("*_result.pkl"))
 
 
 def test_two_sweeps_in_one_folder(tmp_path):
