@@ -1,5 +1,6 @@
 # make demo    run both methods on the built-in sample, then open runs/demo/report.html
 # make demo-full   the same with three seeds, true saliency, and the detector that learned from pixels (about an hour)
+# make figures every figure of the dissertation, drawn from runs/demo and runs/demo-masking where they are, else from the packaged samples
 # make test    everything that must hold before a commit
 # make setup   build .venv (done by the others when it is missing or out of date)
 # make export  write wsss_nb/*.py from the notebooks;  make clean-notebooks  strip what git should not see
@@ -15,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LABELFREE := saliency=superpixels superpixels=runs/demo/superpixels
 ROWS := A1,A2,A3,A4,A5,A7,C1,C2
 
-.PHONY: setup demo demo-full test test-units test-whole export readme clean-notebooks hooks
+.PHONY: setup demo demo-full figures test test-units test-whole export readme clean-notebooks hooks
 setup: $(STAMP)
 
 # A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
@@ -40,6 +41,9 @@ demo-full: setup
 	$(BIN)/wsss-nb run masking --data scenes --out runs/demo-masking $(LABELFREE) seeds=0,1,2 compare=$(ROWS)
 	$(BIN)/wsss-nb run masking --data scenes --out runs/demo-detector saliency=builtin seeds=0,1,2 compare=$(ROWS)
 	$(BIN)/wsss-nb report runs/demo runs/demo-masking runs/demo-detector --out runs/demo/report-full.html
+
+figures: setup
+	$(BIN)/wsss-nb figures --workers 2 $(if $(wildcard runs/demo/metrics.json),--run runs/demo) $(if $(wildcard runs/demo-masking/metrics.json),--masking runs/demo-masking)
 
 test: export OMP_NUM_THREADS ?= 1
 test: setup

@@ -235,11 +235,11 @@ def _check_run(folder, name):
 # %% ../nbs/6_command/60_cli.ipynb #70cf565e
 def _shown(args, name)->dict: # variables for the notebooks
     "What `--data` and `--run` mean, checked."
-    from wsss_nb.datasets import open_dataset
+    from wsss_nb.datasets import full_spec, open_dataset
     env = {}
     if args.data is not None:
         open_dataset(args.data)
-        env["WSSS_NB_DATA"] = str(Path(args.data).resolve()) if Path(args.data).exists() else args.data
+        env["WSSS_NB_DATA"] = full_spec(args.data)
     if args.run is not None:
         _check_run(args.run, name)
         env["WSSS_NB_RUN"] = str(Path(args.run).resolve())

@@ -31,7 +31,7 @@ def _seconds(text)->float:
     need(m, f"--timeout {text} is no time: give seconds, or a number with m, h or d, such as 12h (0: none)", ParameterError)
     return float(m[1])*_UNITS[m[2] or "s"]
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #67332205
+# %% ../nbs/5_reproduce/57_commands.ipynb #4dec24b2
 def _data(args)->str:
     "What `--data` and `--root` mean: a dataset's folder, `scenes`, or the name voc or coco of one below `--root`."
     from wsss_nb.core import ParameterError, need
@@ -43,12 +43,19 @@ def _data(args)->str:
     layouts = dict(voc=("VOCdevkit/VOC2012", "VOC2012", ""), coco=("coco2014", "coco", ""))[args.data.lower()]
     return str(next(root/p for p in layouts if (root/p).is_dir()))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #bdce7d9c
+# %% ../nbs/5_reproduce/57_commands.ipynb #137199dc
+def _longest(data)->str:
+    "VOC with SBD beside it learns from the 10,582 pictures of `train_aug`, as the dissertation does."
+    from wsss_nb.datasets import open_dataset
+    return f"{data}@train_aug" if "@" not in data and "train_aug" in open_dataset(data).splits else data
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #0040a36a
 def _out(args, kind, data):
     "Where the runs go: `--out`, or a folder in runs/ named after what is run on what."
     name = re.sub(r"[^\w.-]+", "-", Path(data).name) or "data"
     return Path(args.out or f"runs/{kind}-{name}")
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #70fb4396
 def _how(args)->dict:
     "Who runs the stages, from the words of the call."
     from wsss_nb.core import ParameterError, need
@@ -57,7 +64,7 @@ def _how(args)->dict:
     options = None if args.slurm is None else {k: int(v) if v.isdecimal() else v for k, v in names_and_values([w for w in args.slurm.split(",") if w]).items()}
     return dict(workers=args.workers, scheduler=args.scheduler or "", slurm=options, timeout=_seconds(args.timeout))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #25d304cd
+# %% ../nbs/5_reproduce/57_commands.ipynb #054cd29d
 def _ended(states, folder)->int: # exit code
     "Say which runs did not end well."
     from wsss_nb.store import status_text
@@ -65,11 +72,12 @@ def _ended(states, folder)->int: # exit code
     print(status_text(folder))
     return 1
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #07525ff8
 def _shown(*tables):
     from wsss_nb.tables import as_text
     for t in tables: print(as_text(t), *([t["text"]] if t.get("text") else []), sep="\n\n", end="\n\n")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #c2ef06a0
+# %% ../nbs/5_reproduce/57_commands.ipynb #52734af6
 def sweep_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over the seeds."
     from wsss_nb.sweeps import describe, execute, plan_sweep, sweep_table, write_csv
@@ -83,7 +91,7 @@ def sweep_command(args)->int: # 0, or 1 if some runs did not end well
     print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
     return _ended(states, os.path.relpath(sweep.folder))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #ce029f0e
+# %% ../nbs/5_reproduce/57_commands.ipynb #b085404d
 def _sweeps(folder):
     "The folder that is named, or all below runs/."
     from wsss_nb.core import RunError, need
@@ -92,6 +100,7 @@ def _sweeps(folder):
     need(found, "there is no sweep below runs/: name a folder, or start one with `wsss-nb sweep`", RunError)
     return found
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #a6517b09
 def status_command(args)->int: # 0, or 1 if a run has failed or was killed
     "`wsss-nb status`: what is queued, running, done, failed, killed; logs and notebooks to open."
     from wsss_nb.store import run_states, status_text
@@ -99,6 +108,7 @@ def status_command(args)->int: # 0, or 1 if a run has failed or was killed
     for f in folders: print(status_text(f, args.all))
     return int(any(s.status in ("failed", "killed") for f in folders for s in run_states(f)))
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #e5552467
 def resume_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb resume`: go on with what is not done, failures included."
     from wsss_nb.core import ParameterError, need
@@ -109,48 +119,63 @@ def resume_command(args)->int: # 0, or 1 if some runs did not end well
     print(f"every run: {write_csv(found[0])}")
     return _ended(states, found[0])
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #0f40a198
+# %% ../nbs/5_reproduce/57_commands.ipynb #90d4ebe6
 def _seeds(text):
     from wsss_nb.core import ParameterError, need
     need(all(s.isdecimal() for s in text.split(",")), f"--seeds {text} must be whole numbers with commas, such as 0,1,2", ParameterError)
     return [*map(int, text.split(","))]
 
-def _planned(args, numbers, data):
+def _planned(args, numbers, data, out):
     "One plan for all tables asked for, so that they share their stages; the names of their runs."
     from wsss_nb.reproduce import plan_table
     sweep, names = None, []
     for n in numbers:
-        sweep, rows = plan_table(n, data, _out(args, "reproduce", data), _seeds(args.seeds), names_and_values(args.parameters), sweep)
+        sweep, rows = plan_table(n, data, out, _seeds(args.seeds), names_and_values(args.parameters), sweep)
         names += [r for runs in rows.values() for r in runs]
     return sweep, list(dict.fromkeys(names))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #f9adf1dd
+# %% ../nbs/5_reproduce/57_commands.ipynb #c2e5e16a
+def _parts(args, numbers):
+    "(tables, data, folder): Table 3.5 measures superpixels of VOC's own training pictures, the others learn from the longest list there is."
+    data = _data(args)
+    out, longest = _out(args, "reproduce", data), _longest(data)
+    alone = [n for n in numbers if n == "3.5" and longest != data]
+    rest = [n for n in numbers if n not in alone]
+    return [(rest, longest, out)]*bool(rest) + [(alone, data, Path(f"{out}-superpixels") if rest else out)]*bool(alone)
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #ad9c3637
+def _tables(folder, numbers):
+    "Print tables, and write each as Markdown and CSV."
+    from wsss_nb.reproduce import table_of, write_table
+    for n in numbers:
+        t = table_of(folder, n)
+        _shown(t)
+        for end in ("md", "csv"): write_table(t, folder/"tables"/f"table-{n}.{end}")
+    print(f"tables: {os.path.relpath(folder/'tables')}; a page of all: wsss-nb report {os.path.relpath(folder)}")
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #599263dd
 def reproduce_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb reproduce table-3.6`: the runs behind a table's rows, then the paper's numbers beside ours."
-    from wsss_nb.reproduce import TABLES, table_number, table_of, write_table
+    from wsss_nb.reproduce import TABLES, table_number, table_of
     from wsss_nb.sweeps import describe, execute
-    numbers = [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables]
-    own, data, states = [n for n in numbers if n != "3.1"], _data(args), []
+    numbers, code = [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
     if "3.1" in numbers: _shown(table_of(None, "3.1"))
-    if not own: return 0
-    sweep, names = _planned(args, own, data)
-    print(describe(sweep, names, max(1, args.workers)))
-    if args.dry_run: return 0
-    states = execute(sweep, names, **_how(args))
-    for n in own:
-        t = table_of(sweep.folder, n)
-        _shown(t)
-        for end in ("md", "csv"): write_table(t, sweep.folder/"tables"/f"table-{n}.{end}")
-    print(f"tables: {os.path.relpath(sweep.folder/'tables')}; a page of all: wsss-nb report {os.path.relpath(sweep.folder)}")
-    return _ended(states, os.path.relpath(sweep.folder))
+    plans = [(own, *_planned(args, own, data, out)) for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])]
+    for _, sweep, names in plans: print(describe(sweep, names, max(1, args.workers)))
+    for own, sweep, names in plans if not args.dry_run else []:
+        states = execute(sweep, names, **_how(args))
+        _tables(sweep.folder, own)
+        code |= _ended(states, os.path.relpath(sweep.folder))
+    return code
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #5434b9a1
+# %% ../nbs/5_reproduce/57_commands.ipynb #c2e97e7b
 def explain_command(args)->int:
     "`wsss-nb explain A B`: what differs in two records, beside what differs in their scores."
     from wsss_nb.compare import explain
     _shown(*explain(args.a, args.b))
     return 0
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #82f330e6
 def where_command(args)->int: # 0, or 1 if a stage is out of its range
     "`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of its range."
     from wsss_nb.compare import where, where_table
@@ -158,7 +183,7 @@ def where_command(args)->int: # 0, or 1 if a stage is out of its range
     _shown(where_table(found))
     return int(found["first"] is not None)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #b29cd4bc
+# %% ../nbs/5_reproduce/57_commands.ipynb #5c9db54a
 def _folders(preds):
     "{name: folder} of `--pred`, each DIR or NAME=DIR."
     from wsss_nb.core import ParameterError, need
@@ -168,6 +193,7 @@ def _folders(preds):
     need(twice is None, f"two results are called {twice}: give them names, --pred a=DIR --pred b=DIR", ParameterError)
     return dict(pairs)
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #4cbe399e
 def _of_run(args, ds):
     "A run's own predictions, and with `--scales` those of its segmenter at other scales, made now; {name: folder}."
     from wsss_nb.core import RunError, need
@@ -182,7 +208,7 @@ def _of_run(args, ds):
     need(found, f"{run} holds no predictions: run its evaluation first (`wsss-nb resume`, `wsss-nb run`)", RunError)
     return found
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #1e170fda
+# %% ../nbs/5_reproduce/57_commands.ipynb #d541dc43
 def _exports(args, ds, folders):
     "The archives that were asked for, of the last result named."
     from wsss_nb.evaluate import write_coco, write_fiftyone, write_voc_archive
@@ -191,6 +217,7 @@ def _exports(args, ds, folders):
     if args.coco: print(f"COCO results: {write_coco(ds, ids, last, args.coco)}")
     if args.fiftyone: print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone)}")
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #4576c823
 def evaluate_command(args)->int:
     "`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives for other tools."
     from wsss_nb.core import ParameterError, need
@@ -210,7 +237,7 @@ def evaluate_command(args)->int:
     _exports(args, ds, folders)
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #6bc34efd
+# %% ../nbs/5_reproduce/57_commands.ipynb #b7984c59
 def refine_command(args)->int:
     "`wsss-nb refine`: pseudo-labels made elsewhere, cleaned up by superpixels, with the change in quality."
     from wsss_nb.cleanup import change_in_quality, clean_folder
@@ -228,7 +255,7 @@ def refine_command(args)->int:
     else: print("nothing to judge it by: " + ("the dataset has no masks for these pictures" if ds else "name a dataset with masks (--data) to see the change in quality"))
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #8d5ebfcb
+# %% ../nbs/5_reproduce/57_commands.ipynb #fa06bf3f
 def _figure_notebooks():
     "{number: notebook} of the dissertation's figures: inside the installed package, or in the checkout."
     import wsss_nb
@@ -237,7 +264,7 @@ def _figure_notebooks():
     number = lambda p: tuple(map(int, p.stem[1:].split("_")[:2]))
     return {"{}.{}".format(*number(p)): p for p in sorted(folder.glob("f[1-3]_*.ipynb"), key=number)}
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #d6a58190
+# %% ../nbs/5_reproduce/57_commands.ipynb #64d760f6
 def _draw(notebook, parameters, to):
     "Execute a figure's notebook; what it said is kept in `to`. The error in a sentence, or nothing."
     from papermill import PapermillExecutionError, execute_notebook
@@ -246,6 +273,7 @@ def _draw(notebook, parameters, to):
     except Exception as e: return f"{type(e).__name__}: {e}"
     return ""
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #160c2e67
 def _chosen(wanted):
     "{number: notebook} of the figures that are named; all."
     from wsss_nb.core import ParameterError, need
@@ -255,16 +283,17 @@ def _chosen(wanted):
     need(not strange, f"the dissertation has no figure {', '.join(strange)}: choose from {', '.join(have)}", ParameterError)
     return {n: have[n] for n in numbers} if wanted else have
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #f14c0523
+# %% ../nbs/5_reproduce/57_commands.ipynb #516bba75
 def figures_command(args)->int: # 0, or 1 if some could not be drawn
     "`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG, SVG and caption of each."
     from wsss_nb.core import progress
+    from wsss_nb.datasets import full_spec
     from wsss_nb.figures import open_source
     data, out = _data(args), Path(args.out).resolve()
     open_source(data, args.run or "", args.masking or "")  # what is missing is said before the first figure
     there = lambda n: all((out/f"f{n.replace('.', '_')}.{e}").exists() for e in ("png", "pdf", "svg"))
     todo = {n: p for n, p in _chosen(args.numbers).items() if not (args.missing and there(n))}
-    given = dict(data=str(Path(data).resolve()) if Path(data).exists() else data, out=str(out)) | {k: str(Path(v).resolve()) for k, v in dict(run=args.run, masking=args.masking).items() if v}
+    given = dict(data=full_spec(data), out=str(out)) | {k: str(Path(v).resolve()) for k, v in dict(run=args.run, masking=args.masking).items() if v}
     (out/"notebooks").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(max(1, args.workers)) as pool:
         jobs = {pool.submit(_draw, p, given | (dict(n=args.n) if args.n else {}), out/"notebooks"): n for n, p in todo.items()}
@@ -274,18 +303,19 @@ def figures_command(args)->int: # 0, or 1 if some could not be drawn
     print(f"{out}: {len(todo) - len(wrong)} figures drawn" + (f", {len(wrong)} failed (their notebooks: {out/'notebooks'})" if wrong else ""))
     return int(bool(wrong))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #af427eca
+# %% ../nbs/5_reproduce/57_commands.ipynb #95047e76
 def _about_data(p, default="scenes", required=False):
     p.add_argument("--data", default=default, required=required, help="a dataset's folder (VOC, COCO or your own), scenes, or voc or coco below --root" + (f" (default: {default})" if default else ""))
     p.add_argument("--root", metavar="DIR", help="where voc or coco lies (default: data)")
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #2082da94
 def _about_workers(p):
     p.add_argument("--workers", type=int, default=0, metavar="N", help="stages at a time on this machine (default: one a GPU, else as the dataset's preset says), or Slurm jobs in the queue")
     p.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:8786: its workers run the stages")
     p.add_argument("--slurm", metavar="OPTIONS", nargs="?", const="", help="run each stage as a Slurm job; submitit's options, such as slurm_partition=gpu,gpus_per_node=1")
     p.add_argument("--timeout", default="24h", metavar="T", help="a stage is ended after it: 90, 45m, 12h, 2d; 0 for none (default: 24h)")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #443d48c4
+# %% ../nbs/5_reproduce/57_commands.ipynb #f96cad51
 def _add_many(commands):
     p = commands.add_parser("sweep", help="run every combination of some settings", usage="wsss-nb sweep METHOD name=a,b,… [seed=0,1,2] [--data DATA] [--out DIR] [--dry-run]",
         epilog="A comma separates alternatives; a list joins its values by + (cam_scales=0.5+1,1). Three seeds unless seed= says otherwise. Run again, or `wsss-nb resume`, after Ctrl-C or a crash: what is done is skipped.")
@@ -303,7 +333,7 @@ def _add_many(commands):
     _about_workers(p)
     p.set_defaults(go=resume_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #94f9b52d
+# %% ../nbs/5_reproduce/57_commands.ipynb #38179d98
 def _add_reproduce(commands):
     p = commands.add_parser("reproduce", help="a table of the dissertation: its runs, and the paper's numbers beside ours", usage="wsss-nb reproduce table-3.6 [table-3.7 …] [--data DATA] [name=value …] [--dry-run]",
         epilog="name=value is laid over every row's settings, such as saliency=my_maps for the tables of chapter 2.")
@@ -320,7 +350,7 @@ def _add_reproduce(commands):
     p.add_argument("run", metavar="RUN")
     p.set_defaults(go=where_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #124fa947
+# %% ../nbs/5_reproduce/57_commands.ipynb #1b52ed53
 def _add_masks(commands):
     p = commands.add_parser("evaluate", help="score any folder of predictions or seeds, or a run, by class")
     p.add_argument("--pred", action="append", metavar="[NAME=]DIR", help="label maps (PNG) or scores (.npy, as IRN writes them), one file a picture; may be given several times")
@@ -343,7 +373,7 @@ def _add_masks(commands):
         p.add_argument(name, type=float, default=default, help=what + (f" (default: {default})" if default else ""))
     p.set_defaults(go=refine_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #af22111f
+# %% ../nbs/5_reproduce/57_commands.ipynb #00612d60
 def _add_figures(commands):
     p = commands.add_parser("figures", help="draw the dissertation's figures anew")
     p.add_argument("numbers", nargs="*", metavar="NUMBER", help="3.14 …; all by default")
@@ -356,6 +386,7 @@ def _add_figures(commands):
     p.add_argument("--missing", action="store_true", help="only those that are not there")
     p.set_defaults(go=figures_command)
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #c55a9eb2
 def add_commands(commands):
     "Add the parsers of this notebook to the command line's."
     for add in (_add_many, _add_reproduce, _add_masks, _add_figures): add(commands)

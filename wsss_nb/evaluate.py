@@ -179,7 +179,7 @@ def read_prediction(path, n_classes:int, # C
     need(threshold is not None, f"{path} holds scores: say by threshold= from which score on a pixel is foreground", ParameterError)
     return np.where(top > np.float32(threshold), label, 0).astype(np.uint8)
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #ecafca39
+# %% ../nbs/1_nets/17_evaluate.ipynb #43a5ce58
 def find_predictions(folder, ids, # which pictures
                      kind="auto", # "png", "npy" or "npy-bg"; auto: what is there
                      partial=False, # some may be missing
@@ -190,8 +190,8 @@ def find_predictions(folder, ids, # which pictures
     need(folder.is_dir(), f"{folder}: " + (f"is a file, not a folder of {what}s" if folder.exists() else "no such folder"), DataError)
     paths = [folder/e.name for e in sorted(os.scandir(folder), key=lambda e: e.name) if e.name.endswith(suffixes) and e.name[0] != "."]
     need(paths, f"{folder}: holds no {' and no '.join(suffixes)}; give the folder that holds <id>.png or <id>.npy itself", DataError)
-    files = {p.stem: p for p in paths}
-    twice = [o for o in ids if o in files and files[o].suffix == ".png" and folder/f"{o}.npy" in set(paths)]
+    files, names = {p.stem: p for p in paths}, {p.name for p in paths}
+    twice = [o for o in ids if {f"{o}.png", f"{o}.npy"} <= names]
     need(not twice, f"{folder}: has a .png and a .npy for {twice[:1]}; say kind=png or kind=npy", DataError)
     missing = [o for o in ids if o not in files]
     need(len(missing) < len(ids), f"{folder}: none of its {len(paths)} files is named as one of the {len(ids)} pictures are, such as {', '.join(ids[:2])}: another split, or another dataset?", DataError)

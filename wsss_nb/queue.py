@@ -232,7 +232,7 @@ def _wait_stopped(queue, seconds=20):
     while queue.running and time.monotonic() < end:
         list(queue.ended()); time.sleep(.1)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #de1a26ab
+# %% ../nbs/5_reproduce/51_queue.ipynb #89c274a3
 def run_queue(jobs, # of `Job`; needs that are not among them are done
               workers, # `DaskWorkers`, `SlurmWorkers`, or what has their `slots` and `submit`
               timeout=0., # seconds a stage may take; 0: none
@@ -247,8 +247,8 @@ def run_queue(jobs, # of `Job`; needs that are not among them are done
             for j in queue.start(): bar.write(f"  start   {j.label}")
             for j in queue.ended():
                 bar.write(f"  {j.status:<7} {j.label}  {duration(j.result['seconds'])}" + (f": {j.result['error'][:300]}" if j.result["error"] else ""))
-                ended(j)
                 need(not FULL.search(j.result["error"]), f"the disk is full: {j.label} could not write. Free some, then resume; what was done is kept", RunError)
+                ended(j)
             _show(bar, queue, total); time.sleep(.1)
     except BaseException: _wait_stopped(queue); raise
     finally: bar.close()

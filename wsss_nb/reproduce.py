@@ -41,7 +41,8 @@ def plan_table(number:str, # such as "3.6"
     "The runs of a table, planned; nothing is written."
     sweep = sweep or open_sweep(folder, data)
     where, extra = "scenes" if sweep.ds.name.startswith("scenes") else "voc", extra or {}
-    rows = [(s, s.parameters(where) | extra) for s in settings(number)]
+    fixed = lambda p: {k: v for k, v in p.items() if k == "saliency"}  # rows C see the truth, whatever the others see
+    rows = [(s, (p := s.parameters(where)) | extra | fixed(p)) for s in settings(number)]
     varied = _varied(number, [p for _, p in rows])
     add = lambda s, p, seed: sweep.add(s.method, p, int(seed), [k for k in varied if k in p] or None, [_tag(s)])
     return sweep, {s.name: [add(s, p, seed) for seed in (seeds if s.method != "superpixels" else [0])] for s, p in rows}  # superpixels draw no lots
@@ -74,6 +75,6 @@ def write_table(table:dict, to)->Path: # ends in .md or .csv
         text = buffer.getvalue()
     else:
         line = lambda r: "| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
-        text = "\n".join([f"**{table['title']}**", "", line(rows[0]), "|" + "---|"*len(rows[0]), *map(line, rows[1:]), "", table["text"], ""])
+        text = "\n".join([f"**{table['title']}**", "", line(rows[0]), "|" + "---|"*len(rows[0]), *map(line, rows[1:]), "", table["text"].replace("\n", "  \n"), ""])
     with atomic(to) as part: part.write_text(text, encoding="utf-8")
     return to

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from . import __version__
 from .core import ParameterError, RunError, fingerprint, need, progress, read_json, write_json
-from .datasets import open_dataset
+from .datasets import full_spec, open_dataset
 from .record import RunRecord
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
@@ -414,7 +414,7 @@ def run_method(method:str, # "clustering" or "masking"
                say=print)->list: # of `Step`
     "Run a method's notebooks on a dataset, for every seed; what is done with the same inputs is skipped. Equal inputs give equal artefacts."
     need(not Path(out).exists() or Path(out).is_dir(), f"{out} is a file: choose a folder that is new, or an earlier run, as --out", RunError)
-    data = str(Path(data).resolve()) if Path(data).exists() else str(data)
+    data = full_spec(data)
     full, preset = resolve(method, open_dataset(data), params)
     out = Path(out).resolve()
     steps = plan(method, data, out, full)

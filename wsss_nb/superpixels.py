@@ -192,7 +192,7 @@ def _seeds_levels(H, W, n):
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a536c805
 def _seeds(image, n):
-    H, W = image.shape[:2]
+    n, (H, W) = int(n), image.shape[:2]
     levels = _seeds_levels(H, W, n)
     need(levels, f"SEEDS cannot divide a picture of {H}x{W} into {n}: take another number or method", DataError)
     s = cv2.ximgproc.createSuperpixelSEEDS(W, H, 3, n, levels)
@@ -238,7 +238,7 @@ def conventional(
          f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}", DataError)
     need(method in METHODS, f"method must be one of {', '.join(METHODS)}; it is {method!r}", ParameterError)
     need(n_segments >= 1, f"n_segments must be at least 1; it is {n_segments}", ParameterError)
-    with _one_thread(): return _repack(METHODS[method](image, int(n_segments)))
+    with _one_thread(): return _repack(METHODS[method](image, n_segments))
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c7112daa
 def superpixels(

@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from filelock import FileLock, Timeout
 
 from .core import ParameterError, RunError, atomic, fingerprint, need, read_json, write_json
-from .datasets import open_dataset
+from .datasets import full_spec, open_dataset
 from .queue import DaskWorkers, Job, SlurmWorkers, run_queue
 from .record import RunRecord, git_commit, versions
 from .runs import METHODS, about, check_parameters, plan, preflight, resolve, training_folder
@@ -97,7 +97,7 @@ def add(self:Sweep, method:str, params:dict, seed:int,
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #cf06e79a
 def open_sweep(folder, data)->Sweep:
     "The plan of a folder with the runs it holds, or an empty one. Raises `RunError` for a folder that holds runs on another dataset, or is a file."
-    folder, data = Path(folder).resolve(), str(Path(data).resolve()) if Path(data).exists() else str(data)
+    folder, data = Path(folder).resolve(), full_spec(data)
     need(not folder.exists() or folder.is_dir(), f"{folder} is a file: choose a folder that is new, or an earlier sweep's, as --out", RunError)
     need(not (folder/"run.json").exists(), f"{folder} is the folder of a single run: choose another --out for a sweep", RunError)
     old = read_store(folder) if (folder/"sweep.json").exists() else dict(data=data, runs={}, stages={})
@@ -202,6 +202,11 @@ class _Books:
         for n in self.runs_of[job.id]: self._say(n, "running")
     def ended(self, job):
         for n in self.runs_of[job.id]: self.settle(n)
+    def settle_all(self, names):
+        "At the end, however it came. On a full disk records stay as they are: what `status` says is read off the stages."
+        try:
+            for n in names: self.settle(n)
+        except OSError: pass
     def settle(self, name):
         "Put a run's record and links in order, as far as its stages have come."
         status = states_in(self.sweep.folder, vars(self.sweep), [name])[0].status
@@ -269,8 +274,9 @@ def execute(sweep:Sweep, names=None, # which of its runs; all
         try:
             if jobs:
                 with _workers(sweep, names, workers, scheduler, slurm) as pool: run_queue(jobs, pool, timeout, str(stop), books.starts, books.ended)
+        except OSError as e: raise RunError(f"{sweep.folder} cannot be written to ({e.strerror or e}): free some disk, then resume; what was done is kept") from e
         finally:
-            for n in names: books.settle(n)
+            books.settle_all(names)
             stop.unlink(missing_ok=True)
         return states_in(sweep.folder, vars(sweep), names)
 

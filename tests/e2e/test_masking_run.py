@@ -43,7 +43,7 @@ def test_whole_run(base):
     assert record["supervision"] == "image-level labels, and saliency maps (no training: OpenCV's spectral residual); C1: upper bound, sees ground truth"
     assert "upper bound" in record["init"]["saliency-truth"]["source"] and record["init"]["segmenter"]["source"] == "random"
     nets = {"segmenter", "segmenter-A1", "segmenter-A3", "segmenter-C1"}
-    assert metrics.keys() == nets | {"saliency"} and all(0 <= metrics[n][k]["miou"] <= 1 for n in nets for k in ("plain", "crf"))
+    assert metrics.keys() == nets | {"saliency", "classifier"} and all(0 <= metrics[n][k]["miou"] <= 1 for n in nets for k in ("plain", "crf"))
     assert metrics["saliency"]["original"]["labelled"] == 1 > metrics["saliency"]["refined"]["labelled"]
     assert record["erasing"].keys() == {"segmenter", "segmenter-A3"}  # those that asked a classifier
     assert {p.name for p in (base/"pictures").iterdir()} >= {"masking.png", "erasing.png", "saliency.png", "dilation.png", "predictions.png"}
@@ -100,7 +100,7 @@ def test_killed_in_every_stage_and_never_a_mask(base, world, tmp_path):
     assert all(s.done for s in run_method("masking", str(data), out, TINY))
     assert {k for k, s in stages(out).items() if s != was[k]} == {"t30_evaluate"}
     ours, theirs = (read_json(o/"metrics.json") for o in (out, base))
-    assert ours == {k: theirs[k] for k in ours} and ours.keys() == {"segmenter", "saliency"}
+    assert ours == {k: theirs[k] for k in ours} and ours.keys() == {"segmenter", "saliency", "classifier"}
 
 
 @pytest.fixture(scope="module")

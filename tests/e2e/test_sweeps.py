@@ -20,8 +20,9 @@ GRID = dict(alpha=[.1, .2], seed=[0, 1])
 
 
 @pytest.fixture(autouse=True)
-def method(tmp_path, monkeypatch):
+def method(request, tmp_path, monkeypatch):
     "The toy method, for one test."
+    if "real" in request.node.name: return
     for module in (toy.runs, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
     monkeypatch.setattr(toy.runs, "METHODS", dict(toy.runs.METHODS))
     toy.runs.notebook_parameters.cache_clear()
@@ -103,24 +104,33 @@ def test_each_ending_is_recorded_as_what_it_is(tmp_path):
     assert "1 done, 2 failed, 2 killed" in said and "x2_work.log" in said and "x2_work.ipynb" in said and "resume" in said
 
 
+def at_work(p): return any("execute_step" in " ".join(c.cmdline()) for c in family(p.pid) if c.status() != psutil.STATUS_ZOMBIE)
+
+
 def test_killed_twenty_times(unhurt, tmp_path):
-    "SIGKILL at random moments to whoever is there: the runner, a worker, a stage, a kernel. The table at the end is the unhurt one's."
-    rng, p, seen = random.Random(0), None, set()
-    for _ in range(20):
-        if p is None or p.poll() is not None:
-            p = start(tmp_path)
-            wait_for(lambda: (tmp_path/"sweep"/"sweep.json").exists(), p)
-        time.sleep(rng.uniform(.1, 3))
-        victim = rng.choice([*family(p.pid), psutil.Process(p.pid)]) if p.poll() is None else None
-        if victim is None: continue
-        try: seen.add("runner" if victim.pid == p.pid else "other"); victim.kill()
+    "SIGKILL at random moments of the work to whoever is there: the runner, a worker, a stage, a kernel. The table at the end is the unhurt one's."
+    rng, p, hit, tables = random.Random(0), None, [], []
+
+    def finish():
+        states = toy.sweeps.resume(tmp_path/"sweep", workers=2)
+        assert [s.status for s in states] == ["done"]*4 and len(list((tmp_path/"sweep"/"stages").iterdir())) == len(list((unhurt/"stages").iterdir())), "each stage once"
+        tables.append(toy.table(tmp_path/"sweep"))
+
+    while len(hit) < 20:
+        if p is None or p.poll() is not None: p = start(tmp_path)
+        wait_for(lambda: at_work(p) or p.poll() is not None)
+        time.sleep(rng.uniform(0, 1.5))
+        if p.poll() is not None:  # it came to its end, with or without wounds
+            if all(s.status == "done" for s in run_states(tmp_path/"sweep")): finish(); shutil.rmtree(tmp_path/"sweep")
+            continue
+        victim = rng.choice([psutil.Process(p.pid), *family(p.pid)])
+        try: hit.append(" ".join(victim.cmdline())); victim.kill()
         except psutil.NoSuchProcess: pass
     if p.poll() is None: p.kill()
     p.communicate()
-    states = toy.sweeps.resume(tmp_path/"sweep", workers=2)
-    assert seen == {"runner", "other"} and [s.status for s in states] == ["done"]*4
-    assert toy.table(tmp_path/"sweep") == toy.table(unhurt)
-    assert len(list((tmp_path/"sweep"/"stages").iterdir())) == len(list((unhurt/"stages").iterdir())), "each stage once"
+    finish()
+    assert set(tables) == {toy.table(unhurt)}
+    assert {"toy.py" in h for h in hit} == {True, False} and any("ipykernel" in h for h in hit) and any("execute_step" in h for h in hit), "runners and what they started were hit"
 
 
 def test_a_worker_that_is_killed(tmp_path):
@@ -134,11 +144,10 @@ def test_a_worker_that_is_killed(tmp_path):
         address = read_json(where)["address"]
         server += [dask("worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", n, "--resources", "GPU=1", "--local-directory", str(tmp_path)) for n in "ab"]
         p = start(tmp_path, dict(alpha=[.1, .2], seed=[0]), scheduler=address)
-        at_work = lambda: [w for w in server[1:] if any("execute_step" in " ".join(c.cmdline()) for c in family(w.pid) if c.is_running())]
-        wait_for(at_work, p)
+        busy = lambda: [w for w in server[1:] if at_work(w)]
+        wait_for(busy, p)
         time.sleep(1.5)
-        victim = at_work() or server[1:]
-        victim[0].kill()
+        (busy() or server[1:])[0].kill()
         out, _ = p.communicate(timeout=240)
         assert p.returncode == 0, out
     finally:
@@ -225,3 +234,20 @@ def test_the_state_of_a_thousand_runs(tmp_path):
 
 
 METHOD_MAKES = {k: v["makes"] for k, v in toy.METHOD.items()}
+
+
+def test_a_real_sweep_and_its_table(world, tmp_path):
+    "Two by two settings of the clustering method on tiny scenes, through papermill and Dask; one seed."
+    from test_runs import TINY
+    fixed = {k: [v] if isinstance(v, list) else v for k, v in TINY.items() if k not in ("seeds", "jobs", "compare")} | dict(cls_epochs=1, seg_epochs=1)
+    sweep, names = toy.sweeps.plan_sweep("clustering", str(world), tmp_path/"sweep", fixed | dict(alpha="0.3,0.6", beta_bg="0.5,0.8", seed="0"))
+    states = toy.sweeps.execute(sweep, names, workers=2)
+    assert [s.status for s in states] == ["done"]*4, states
+    made = [s["name"] for s in sweep.stages.values()]
+    assert [made.count(n) for n in ("t20_superpixels", "t21_classifier", "t22_seeds", "t23_growing", "t30_evaluate")] == [1, 1, 2, 4, 4]
+    table = toy.sweeps.sweep_table(tmp_path/"sweep")
+    assert table["head"] == ["alpha", "beta_bg", "seeds", "mIoU %", "with CRF"] and [r["cells"][:3] for r in table["rows"]] == [[a, b, "1 (single)"] for a in ("0.3", "0.6") for b in ("0.5", "0.8")]
+    run = tmp_path/"sweep"/names[0]
+    assert read_json(run/"run.json")["init"].keys() >= {"superpixels", "classifier", "segmenter"} and len(list((run/"predictions"/"segmenter").glob("*.png"))) == 4
+    from wsss_nb.tables import write_report
+    assert "data:image/png" in write_report(run, to=tmp_path/"page.html").read_text(), "a run of a sweep is a run like any other"
