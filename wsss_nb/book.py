@@ -19,7 +19,7 @@ from .figures import read_provenance
 from .record import RunRecord, git_commit
 from .reproduce import TABLES, table_of
 from .show import data_uri
-from .store import duration, read_store, run_states
+from .store import duration, read_store, run_states, stage_state
 from .sweeps import sweep_table
 from .tables import _notes, _packaged
 
@@ -72,13 +72,14 @@ def _methods(plan):
     "The methods of the runs that are for no table."
     return [*dict.fromkeys(r["method"] for r in plan["runs"].values() if not any(t.startswith("table ") for t in r.get("tags", ())))]
 
-# %% ../nbs/5_reproduce/56_book.ipynb #73362523
-_NUMBER = re.compile(r"[-+–−]?[\d.,]*( ± [\d.]+)?( of \d+)?( \((one run|single)\))?")
+# %% ../nbs/5_reproduce/56_book.ipynb #42e8be58
+_NUMBER = re.compile(r"[-+–−]?[\d.,]*¹?( ± [\d.]+)?( of \d+)?( \(single\))?")
+_ONE = " (one run)" # stands in a cell as a raised 1
 
 def _columns(head, rows):
     "For each column its name, whether it is words (at the left) and whether it is ours."
-    words = lambda i: i == 0 or not all(_NUMBER.fullmatch(str(r["cells"][i])) for r in rows)
-    return [dict(name=re.sub(r"^.*, (?=paper)", "", h), text=words(i), us=h.startswith("ours")) for i, h in enumerate(head)]
+    words = lambda i: i == 0 or not all(_NUMBER.fullmatch(r["cells"][i]) for r in rows)
+    return [dict(name=re.sub(r"^.*, (?=paper)", "", h), text=words(i), us=h.startswith("ours"), longest=max((len(r["cells"][i]) for r in rows), default=1)) for i, h in enumerate(head)]
 
 def _groups(head, columns):
     "Columns under one name: a column on the paper's number, and ours and the difference that follow it; the others alone."
@@ -92,14 +93,13 @@ def _groups(head, columns):
 _ROOM = (("normalsize", 92), ("small", 102), ("footnotesize", 115), ("scriptsize", 132)) # characters in a line of the page
 _TALL, _MOST = 1.5, 34 # how much longer a line is on a page that lies on its side; characters of a column of words before it breaks
 
-def _shared(columns, rows):
+def _shared(columns):
     "(size, on its side, share of each column) of a table in print."
-    longest = lambda words: max(map(len, words), default=1)
-    wide = lambda i, c: max(longest(str(c["name"]).split()), min(longest(str(r["cells"][i]) for r in rows), _MOST if c["text"] else 99) if rows else 1) + 2
-    need_ = [wide(i, c) for i, c in enumerate(columns)]
-    fits = [(size, side, room*(_TALL if side else 1)) for side in (False, True) for size, room in _ROOM if sum(need_) <= room*(_TALL if side else 1)]
-    size, side, room = fits[0] if fits else ("tiny", True, sum(need_))
-    return size, side, [f"{w/room:.4f}" for w in need_]
+    word = lambda n, tight: max(map(len, n.split()), default=0) if tight or len(n) > 12 else len(n)
+    asked = {t: [max(word(c["name"], t), min(c["longest"], _MOST if c["text"] else 99)) + 2 for c in columns] for t in (False, True)} # tight: every head in several lines
+    fits = [(size, side, room*(_TALL if side else 1), asked[t]) for side in (False, True) for t in asked for size, room in _ROOM if sum(asked[t]) <= room*(_TALL if side else 1)]
+    size, side, room, widths = fits[0] if fits else ("tiny", True, sum(asked[True]), asked[True])
+    return size, side, [f"{w/room:.4f}" for w in widths]
 
 # %% ../nbs/5_reproduce/56_book.ipynb #a271f2fa
 def _finished(plan, states, mine):
@@ -109,12 +109,14 @@ def _finished(plan, states, mine):
 
 def _dressed(table, number, name, runs):
     "A table with all that the page and the print ask about it."
-    columns = _columns(table["head"], table["rows"])
-    groups, (size, side, shares) = _groups(table["head"], columns), _shared(columns, table["rows"])
+    rows = [dict(cells=[str(c).replace(_ONE, "¹").replace(" = ", " = ") for c in r["cells"]], kind=r["kind"]) for r in table["rows"]]
+    columns, kinds = _columns(table["head"], rows), {r["kind"] for r in rows}
+    groups, (size, side, shares) = _groups(table["head"], columns), _shared(columns)
     for c, s in zip(columns, shares): c["share"] = s
     short = re.sub(r"^Table [\d.]+( of the paper)?: ", "", table["title"])
-    return table | dict(id=f"table-{number or name}", number=number, short=_short(short), runs=runs, columns=columns, groups=groups, over=any(g["name"] for g in groups), size=size, landscape=side,
-                        mixed=len({r["kind"] for r in table["rows"]}) > 1, lines=[l for l in (table.get("text") or "").splitlines() if l.strip()])
+    once = ["¹ One run: its spread is not known."]*any("¹" in c for r in rows for c in r["cells"])
+    return table | dict(rows=rows, id=f"table-{number or name}", number=number, short=_short(short), runs=runs, columns=columns, groups=groups, over=any(g["name"] for g in groups), size=size, landscape=side,
+                        mixed={"", "ours"} <= kinds, lines=once + [l for l in (table.get("text") or "").splitlines() if l.strip()])
 
 def tables_in(folder)->list: # of dicts: title, head, rows, lines, number, runs …
     "Every table of the dissertation that a folder's runs are for, and one for each method of the other runs."
@@ -248,9 +250,9 @@ def _content(folder, figures_folder, figures, title):
     plan, states, numbers = read_store(folder), run_states(folder), _numbers(read_store(folder))
     records = [RunRecord(Path(folder)/n).data for n in plan["runs"]]
     dataset = next((x for d in records if (x := d.get("data", {}).get("name"))), Path(plan["data"]).name)
-    spent = sum(r.seconds for r in states if r.status == "done")
+    spent = sum(s.get("seconds") or 0 for i in plan["stages"] if (s := stage_state(folder, i, plan))["status"] == "done")
     return dict(title=title or _title(plan, dataset, numbers), lead=_lead(plan, numbers), made=f"{time.strftime('%Y-%m-%d %H:%M')}, wsss_nb {__version__}, commit {git_commit()}", notes=[*dict.fromkeys(n for d in records for n in _notes(d, True))],
-                **_runs(folder, states), facts=_facts(records) + [("time of the runs that are done", f"{duration(spent)}, stages that several share counted for each")]*bool(spent), tables=tables_in(folder), todo=_missing_runs(folder, states),
+                **_runs(folder, states), facts=_facts(records) + [("time of the stages that are done", duration(spent))]*bool(spent), tables=tables_in(folder), todo=_missing_runs(folder, states),
                 no_tables=_missing_tables(folder, plan, numbers), no_figures=_missing_figures(figures_folder, [f["number"] for f in figures]))
 
 # %% ../nbs/5_reproduce/56_book.ipynb #f242bd23

@@ -100,13 +100,13 @@ def _sweeps(folder):
     need(found, "there is no sweep below runs/: name a folder, or start one with `wsss-nb sweep`", RunError)
     return found
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #a6517b09
+# %% ../nbs/5_reproduce/57_commands.ipynb #14c6feb3
 def status_command(args)->int: # 0, or 1 if a run has failed or was killed
     "`wsss-nb status`: what is queued, running, done, failed, killed; logs and notebooks to open."
     from wsss_nb.store import run_states, status_text
-    folders = _sweeps(args.folder)
-    for f in folders: print(status_text(f, args.all))
-    return int(any(s.status in ("failed", "killed") for f in folders for s in run_states(f)))
+    found = {f: run_states(f) for f in _sweeps(args.folder)}
+    for f, states in found.items(): print(status_text(f, args.all, states))
+    return int(any(s.status in ("failed", "killed") for states in found.values() for s in states))
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #e5552467
 def resume_command(args)->int: # 0, or 1 if some runs did not end well

@@ -255,7 +255,7 @@ def _worth(self:Source, id):
 
 @patch
 def pick(self:Source, n, split="train", classes=None, of="run", most=200): # names of classes, one of which must be there; whose sample; how many pictures are looked at
-    "`n` ids that show the most: new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`."
+    "`n` ids that show the most: one or two new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`."
     ids = self.ds.ids(split)
     held = [i for i in (self._runs[of].data.get("sample", ()) if self._fits(of) else ()) if i in ids]
     wanted = np.array([classes is None or c in classes for c in self.ds.classes])
@@ -263,7 +263,7 @@ def pick(self:Source, n, split="train", classes=None, of="run", most=200): # nam
     need(len(pool) >= n, f"{self.ds.name} has only {len(pool)} such pictures in {split}, but {n} are asked for", DataError)
     worth, seen, out = {i: self._worth(i) for i in pool}, np.zeros(len(wanted), bool), []
     while len(out) < n:
-        best = max((i for i in pool if i not in out), key=lambda i: (i in held, (self.ds.present(i) & wanted & ~seen).sum(), worth[i]))
+        best = max((i for i in pool if i not in out), key=lambda i: (i in held, min(2, (self.ds.present(i) & wanted & ~seen).sum()), worth[i]))
         out.append(best); seen |= self.ds.present(best)
     return out
 
@@ -390,8 +390,18 @@ def _provenance(number, source):
     data = dict(dataset=source.ds.name, fingerprint=source.ds.fingerprint("train"), scenes=source.is_scenes, runs=source.runs) if source else dict(dataset=None, fingerprint=None, scenes=False, runs=[])
     return dict(figure=str(number), **data, commit=git_commit(), wsss_nb=__version__)
 
-# %% ../nbs/4_workbench/44_figures.ipynb #4c8a4213
+# %% ../nbs/4_workbench/44_figures.ipynb #8ad7f009
 _MOST = 250_000  # bytes of a PNG
+
+def _few_colors(image):
+    "A picture in 256 colours: those of its flat parts as they are, the others so that none is far off, from one pixel in nine"
+    some = image.resize((-(-image.width//3), -(-image.height//3)), Image.Resampling.NEAREST)
+    n = some.width*some.height
+    flat = [c for k, c in sorted(some.getcolors(n), reverse=True)[:48] if k > n/2000]
+    rest = some.quantize(256 - len(flat), Image.Quantize.MAXCOVERAGE, kmeans=500).getpalette()
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([v for c in flat for v in c] + rest[:3*(256 - len(flat))])
+    return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 def _png_of(fig, text, **kw):
     "Bytes of a PNG of at most `_MOST`: a palette where full colours are too much, then fewer pixels"
@@ -399,7 +409,7 @@ def _png_of(fig, text, **kw):
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=dpi, **kw)
         full = Image.open(raw).convert("RGB")
-        for im in (full, full.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)):
+        for im in (full, _few_colors(full)):
             out, info = io.BytesIO(), PngInfo()
             info.add_text("wsss_nb", text)
             im.save(out, "PNG", optimize=True, pnginfo=info, dpi=(dpi, dpi))

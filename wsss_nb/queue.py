@@ -105,15 +105,7 @@ def run_stage(file, # describes the stage (JSON)
         status, error = _ending(d, process.returncode, why)
     return dict(status=status, error=error, seconds=time.monotonic()-t0)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #070f65b2
-def _deaf(f, *args, **kw):
-    "Call `f` so that the processes it starts do not hear Ctrl-C, which the terminal sends to all of them: the runner tells them to stop."
-    try: old = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError: return f(*args, **kw)  # not the main thread: Ctrl-C does not come here
-    try: return f(*args, **kw)
-    finally: signal.signal(signal.SIGINT, old)
-
-# %% ../nbs/5_reproduce/51_queue.ipynb #3205356b
+# %% ../nbs/5_reproduce/51_queue.ipynb #036fc268
 def _gpus():
     "What CUDA_VISIBLE_DEVICES may name, one string a GPU."
     import torch
@@ -126,7 +118,7 @@ def _on_worker(devices, *args):
     name = get_worker().name
     return run_stage(*args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else "")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #3dce9d4a
+# %% ../nbs/5_reproduce/51_queue.ipynb #749e2649
 class DaskWorkers:
     "Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at `address`. Raises `RunError` where it does not answer."
     def __init__(self, workers=0, address=""):
@@ -135,7 +127,7 @@ class DaskWorkers:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its words about a worker that died; ours are in the record
         self.devices, self.cluster = [] if address else _gpus(), None
         with dask.config.set({"distributed.scheduler.allowed-failures": 20, "distributed.admin.tick.limit": "1h"}):
-            if not address: self.cluster = _deaf(LocalCluster, n_workers=workers or len(self.devices) or 1, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None, silence_logs=logging.CRITICAL)
+            if not address: self.cluster = LocalCluster(n_workers=workers or len(self.devices) or 1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL)
         try: self.client = Client(address or self.cluster, timeout="10s", set_as_default=False)
         except OSError as e: self._no_scheduler(address, e)
     def _no_scheduler(self, address, e):
@@ -152,7 +144,7 @@ class DaskWorkers:
         try: self.client.close(); self.cluster and self.cluster.close()
         finally: logging.disable(logging.NOTSET)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #0ff3f451
+# %% ../nbs/5_reproduce/51_queue.ipynb #94c91623
 class _SlurmJob:
     "A submitit job with the futures' two methods."
     def __init__(self, job): self.job = job
@@ -161,7 +153,7 @@ class _SlurmJob:
         if (e := self.job.exception()) is not None: return dict(status="killed", error=f"the Slurm job {self.job.job_id} ended without an answer: {' '.join(str(e).split())[:300]}", seconds=0.)
         return self.job.result()
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #b5462e05
+# %% ../nbs/5_reproduce/51_queue.ipynb #ad32fa0c
 class SlurmWorkers:
     "Slurm through submitit (`pip install 'wsss_nb[slurm]'`): a job for each stage, `workers` of them in the queue at a time; `options` are submitit's (slurm_partition, timeout_min, gpus_per_node, …)."
     def __init__(self, folder, workers=0, cluster="slurm", **options):
@@ -175,7 +167,7 @@ class SlurmWorkers:
     def submit(self, file, timeout, stop): return _SlurmJob(self.executor.submit(run_stage, str(file), timeout, stop))
     def close(self): pass
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #98db6c95
+# %% ../nbs/5_reproduce/51_queue.ipynb #319f0d8d
 @dataclass
 class Job:
     "A stage in the queue: the file that describes it, the ids it waits for, and how it ended."
@@ -183,7 +175,7 @@ class Job:
     @property
     def status(self): return (self.result or {}).get("status")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #fdd881d7
+# %% ../nbs/5_reproduce/51_queue.ipynb #ccef4360
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (28|122)\]")
 
 def _answer(future):
@@ -192,7 +184,7 @@ def _answer(future):
     except CancelledError: return dict(status="killed", error="the scheduler has dropped it", seconds=0.)
     except Exception as e: return dict(status="killed", error=f"{type(e).__name__}: {e}", seconds=0.)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #ed0c7da9
+# %% ../nbs/5_reproduce/51_queue.ipynb #2e3559b4
 class _Queue:
     "Jobs that wait, run and have ended"
     def __init__(self, jobs, workers, timeout, stop, starts):
@@ -212,7 +204,7 @@ class _Queue:
             j = self.running.pop(f); j.result = _answer(f)
             yield j
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #193fefa1
+# %% ../nbs/5_reproduce/51_queue.ipynb #affb105f
 def _progress_of(job):
     "What the stage's innermost bar says: a fraction and a few words."
     try: p = json.loads(Path(job.file).with_suffix(".progress").read_bytes())
@@ -224,7 +216,7 @@ def _show(bar, queue, total):
     bar.n = min(total, sum(j.result is not None for j in queue.jobs.values()) + sum(f for _, f, _ in at))
     bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at[:3]) + (f" · and {len(at)-3} more" if len(at) > 3 else ""))
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #8d912237
+# %% ../nbs/5_reproduce/51_queue.ipynb #957ff7ef
 def _wait_stopped(queue, seconds=20):
     "Tell what runs to stop, and wait until it has."
     Path(queue.stop).touch()
@@ -232,7 +224,7 @@ def _wait_stopped(queue, seconds=20):
     while queue.running and time.monotonic() < end:
         list(queue.ended()); time.sleep(.1)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #89c274a3
+# %% ../nbs/5_reproduce/51_queue.ipynb #3476b358
 def run_queue(jobs, # of `Job`; needs that are not among them are done
               workers, # `DaskWorkers`, `SlurmWorkers`, or what has their `slots` and `submit`
               timeout=0., # seconds a stage may take; 0: none

@@ -103,10 +103,11 @@ def _row(store, r):
     why = f": {' '.join(r.error.split())[:300]}" if r.error else ""
     return [f"{r.status:<8} {r.name}  {r.at}{why}", *(links if r.status in ("failed", "killed", "running") else [])]
 
-# %% ../nbs/5_reproduce/50_store.ipynb #18ec7352
-def status_text(store, everything=False)->str: # also the runs that are done or waiting
+# %% ../nbs/5_reproduce/50_store.ipynb #63bcda04
+def status_text(store, everything=False, # also the runs that are done or waiting
+                states=None)->str: # of `run_states`, where they are known
     "The state of a folder's runs, for the terminal: how many are queued, running, done, failed and killed, and the lines to look at."
-    states = run_states(store)
+    states = run_states(store) if states is None else states
     n = Counter(r.status for r in states)
     head = f"{store}: {len(states)} runs: " + ", ".join(f"{n[s]} {s}" for s in ("done", "running", "queued", "failed", "killed") if n[s])
     shown = [r for r in states if everything or r.status in ("running", "failed", "killed")]

@@ -274,7 +274,7 @@ def execute(sweep:Sweep, names=None, # which of its runs; all
         try:
             if jobs:
                 with _workers(sweep, names, workers, scheduler, slurm) as pool: run_queue(jobs, pool, timeout, str(stop), books.starts, books.ended)
-        except OSError as e: raise RunError(f"{sweep.folder} cannot be written to ({e.strerror or e}): free some disk, then resume; what was done is kept") from e
+        except OSError as e: raise RunError(f"{'the disk is full: '*(e.errno in (28, 122))}{sweep.folder} cannot be written to ({e.strerror or e}): free some disk, then resume; what was done is kept") from e
         finally:
             books.settle_all(names)
             stop.unlink(missing_ok=True)
