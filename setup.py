@@ -18,8 +18,9 @@ class BuildWithNotebooks(build_py):
 
     def notebooks(self):
         return {} if self.editable_mode else {
-            nb: Path(self.build_lib)/name/folder/nb.name
-            for folder in ("training", "explorers", "figures") for nb in sorted((here/cfg["nbs_path"]/folder).glob("[!_.]*.ipynb"))}
+            nb: Path(self.build_lib)/name/to/nb.name
+            for folder, to in (("training", "training"), ("explorers", "explorers"), ("figures", "figure_notebooks"))  # `figures` is a module
+            for nb in sorted((here/cfg["nbs_path"]/folder).glob("[!_.]*.ipynb"))}
 
     def run(self):
         super().run()

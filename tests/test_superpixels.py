@@ -311,3 +311,13 @@ def test_tau_for_count():
         assert abs(k - n) <= max(1, .15*n), (n, k)
     assert discover(f, tau_for_count(f, 10**6)).max() + 1 > 190
     with pytest.raises(ParameterError, match="n must be at least 1"): tau_for_count(f, 0)
+
+
+def test_ncut_finds_a_cut_where_nearly_all_pairs_are_alike():
+    "Scene 169 at τ = 0.93: LAPACK's default driver gives no eigenvector at all."
+    from wsss_nb.features import extract, load
+    from wsss_nb.scenes import open_scenes
+    from wsss_nb.superpixels import ncut
+    ds = open_scenes()
+    f, _ = extract(ds.image("train_00169"), load("mini", device="cpu"))
+    assert ncut(f, .93).max() > 10

@@ -255,12 +255,12 @@ def refine_command(args)->int:
     else: print("nothing to judge it by: " + ("the dataset has no masks for these pictures" if ds else "name a dataset with masks (--data) to see the change in quality"))
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #fa06bf3f
+# %% ../nbs/5_reproduce/57_commands.ipynb #ddaa6429
 def _figure_notebooks():
     "{number: notebook} of the dissertation's figures: inside the installed package, or in the checkout."
     import wsss_nb
     here = Path(wsss_nb.__file__).parent
-    folder = here/"figures" if (here/"figures").is_dir() else here.parent/"nbs"/"figures"
+    folder = here/"figure_notebooks" if (here/"figure_notebooks").is_dir() else here.parent/"nbs"/"figures"
     number = lambda p: tuple(map(int, p.stem[1:].split("_")[:2]))
     return {"{}.{}".format(*number(p)): p for p in sorted(folder.glob("f[1-3]_*.ipynb"), key=number)}
 

@@ -401,7 +401,12 @@ def _few_colors(image):
     rest = some.quantize(256 - len(flat), Image.Quantize.MAXCOVERAGE, kmeans=500).getpalette()
     palette = Image.new("P", (1, 1))
     palette.putpalette([v for c in flat for v in c] + rest[:3*(256 - len(flat))])
-    return image.quantize(palette=palette, dither=Image.Dither.NONE)
+    near, full = image.quantize(palette=palette, dither=Image.Dither.NONE), np.asarray(image) @ [65536, 256, 1]
+    index = np.array(near)
+    for k, (r, g, b) in enumerate(flat): index[full == r*65536 + g*256 + b] = k  # Pillow's nearest is only nearly so
+    out = Image.fromarray(index)
+    out.putpalette(near.getpalette())
+    return out
 
 def _png_of(fig, text, **kw):
     "Bytes of a PNG of at most `_MOST`: a palette where full colours are too much, then fewer pixels"
@@ -416,7 +421,7 @@ def _png_of(fig, text, **kw):
             if len(out.getvalue()) <= _MOST: return out.getvalue()
     raise ParameterError(f"the PNG stays above {_MOST//1000} kB: draw fewer or smaller pictures")
 
-# %% ../nbs/4_workbench/44_figures.ipynb #ea53d41d
+# %% ../nbs/4_workbench/44_figures.ipynb #c5b54f23
 def _bytes_of(fig, kind, text, title, **kw):
     "Bytes of a figure as png, pdf or svg, `text` inside"
     if kind == "png": return _png_of(fig, text, **kw)
@@ -425,7 +430,7 @@ def _bytes_of(fig, kind, text, title, **kw):
     fig.savefig(out, format=kind, dpi=300, metadata=meta, **kw)
     return out.getvalue()
 
-# %% ../nbs/4_workbench/44_figures.ipynb #64ac5c52
+# %% ../nbs/4_workbench/44_figures.ipynb #af51b031
 _ROOM = .13  # inches below a figure, for the mark
 
 @contextmanager
@@ -438,14 +443,14 @@ def _marked(fig, on):
     try: yield dict(bbox_inches=Bbox([[0, -_ROOM], [W, H]]))
     finally: mark.remove()
 
-# %% ../nbs/4_workbench/44_figures.ipynb #a3e78c4e
+# %% ../nbs/4_workbench/44_figures.ipynb #45a73b9c
 def _caption(number, caption, note, p):
     "The text of a caption file"
     made = [f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}"] + [f"from {p['dataset']} (fingerprint {p['fingerprint']})"]*bool(p["dataset"]) + [f"run {r}" for r in p["runs"]]
     parts = [f"**Figure {number}.** {caption.strip()}"] + [f"Unlike the dissertation's figure: {note.strip()}"]*bool(note) + ["Generated scenes, not photographs."]*p["scenes"] + ["; ".join(made) + "."]
     return "\n\n".join(parts) + "\n"
 
-# %% ../nbs/4_workbench/44_figures.ipynb #183d1cea
+# %% ../nbs/4_workbench/44_figures.ipynb #5c05b7f2
 def save_figure(
     fig,            # drawn in `figure_style`
     number,         # such as "3.14"
@@ -465,7 +470,7 @@ def save_figure(
         with atomic(path) as part: part.write_bytes(data)
     return list(files)
 
-# %% ../nbs/4_workbench/44_figures.ipynb #9c94dd19
+# %% ../nbs/4_workbench/44_figures.ipynb #3035bd18
 def _stored(path):
     "The text that `save_figure` put into a file, or None"
     if path.suffix == ".png":

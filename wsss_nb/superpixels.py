@@ -145,7 +145,7 @@ def negativeness(
 def _cut(W):
     "(n,n) weights → (n,) bool: the smaller side of the normalized cut, (3.14) (3.15)"
     n, r = len(W), W.sum(1)**-.5  # r: diagonal of D^-1/2
-    z = scipy.linalg.eigh(r[:, None]*W*r, subset_by_index=[n - 2, n - 2])[1][:, 0]
+    z = scipy.linalg.eigh(r[:, None]*W*r, subset_by_index=[n - 2, n - 2], driver="evx")[1][:, 0]  # LAPACK's default, evr, finds none where weights are nearly equal
     side = r*z > (r*z).mean()
     larger = 2*side.sum() > n or 2*side.sum() == n and not side[0]
     return ~side if larger else side

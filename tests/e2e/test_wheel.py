@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-PARTS = ("nbs/training", "nbs/explorers", "wsss_nb", "setup.py", "settings.ini", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in")
+PARTS = ("nbs/training", "nbs/explorers", "nbs/figures", "wsss_nb", "setup.py", "settings.ini", "pyproject.toml", "LICENSE", "README.md", "MANIFEST.in")
 
 
 def run(*words, cwd, **env):
@@ -49,7 +49,7 @@ def test_carries_what_it_needs(wheel):
     tree = {f"wsss_nb/{p.relative_to(REPO/'wsss_nb')}" for d in ("data", "static") for p in (REPO/"wsss_nb"/d).rglob("*") if p.is_file()}
     assert any(n.startswith("wsss_nb/data/mini") and n.endswith(".safetensors") for n in names)
     assert tree <= names, tree - names
-    for folder in ("training", "explorers"): assert {f"wsss_nb/{folder}/{p.name}" for p in (REPO/"nbs"/folder).glob("*.ipynb")} <= names
+    for folder, to in (("training", "training"), ("explorers", "explorers"), ("figures", "figure_notebooks")): assert {f"wsss_nb/{to}/{p.name}" for p in (REPO/"nbs"/folder).glob("*.ipynb")} <= names
     assert not [n for n in names if n.startswith(("nbs/", "tests/"))]
 
 
@@ -73,3 +73,9 @@ def test_runs_a_method_from_the_wheel(venv, tmp_path):
     said = run(venv/"bin/wsss-nb", "run", "clustering", "--data", "scenes:train=6,val=3,seed=0", "--out", tmp_path/"run", "--dry-run",
                cwd=tmp_path, PYTHONPATH="", WSSS_NB_HOME=str(tmp_path/"home"))
     assert "t23_growing" in said and not (tmp_path/"run").exists()
+
+
+def test_draws_a_figure_and_plans_a_table_from_the_wheel(venv, tmp_path):
+    there = dict(cwd=tmp_path, PYTHONPATH="", WSSS_NB_HOME=str(tmp_path/"home"))
+    assert "1 figures drawn" in run(venv/"bin/wsss-nb", "figures", "1.2", "--out", tmp_path/"drawn", **there) and (tmp_path/"drawn/f1_2.pdf").exists()
+    assert "6 runs" in run(venv/"bin/wsss-nb", "reproduce", "table-3.7", "--seeds", "0", "--data", "scenes:train=6,val=3", "--dry-run", **there)
