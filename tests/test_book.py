@@ -82,7 +82,7 @@ def test_page_of_a_reproduced_folder(reproduced, figures):
     text = words(p.text)
     assert "42.0 ± 2.8" in text and "65.1" in text  # ours; the paper's
     assert "50.0¹" in text and "¹ One run: its spread is not known." in text
-    assert "3 done 1 failed" in text and NASTY in text and "3 of 4 runs done" in text
+    assert "3 done" in text and "1 failed" in text and NASTY in text and "3 of 4 runs done" in text
     assert "Unlike the dissertation's figure: smaller." in text and "Drawn by wsss_nb" in text
     assert "built-in synthetic scenes" in text
 
@@ -143,7 +143,8 @@ def test_every_text_of_the_dissertation_has_its_signs(reproduced):
 
 @pytest.mark.parametrize("how,error,message", [
     (lambda r, f: (r.parent, f), RunError, "no sweep.json"), (lambda r, f: (r/"nowhere", f), RunError, "no sweep.json"), (lambda r, f: (r, f/"nowhere"), ParameterError, "wsss-nb figures --out"),
-    (lambda r, f: (r, f/"f1_1.png"), ParameterError, "no folder with figures"), (lambda r, f: (r, f, r), ParameterError, "is a folder"), (lambda r, f: (r, f, r/"book.pdf"), ParameterError, "must end in .html")])
+    (lambda r, f: (r, f/"f1_1.png"), ParameterError, "no folder with figures"), (lambda r, f: (r, f, r), ParameterError, "is a folder"), (lambda r, f: (r, f, r/"book.pdf"), ParameterError, "must end in .html"),
+    (lambda r, f: (r, f, r/"sweep.json"/"page.html"), ParameterError, "below a file")])
 def test_errors_in_one_sentence_and_nothing_written(reproduced, figures, how, error, message):
     before = sorted(p.name for p in reproduced.iterdir())
     with pytest.raises(error, match=message): write_book(*how(reproduced, figures), say=quiet)

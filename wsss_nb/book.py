@@ -262,6 +262,7 @@ def _checked(folder, figures, to):
     need(Path(figures).is_dir() or str(figures) == "figures" and not Path(figures).exists(), f"{figures} is no folder with figures: make them with `{_command('figures', '--out', figures)}`, or name the folder they are in", ParameterError)
     to = Path(to or Path(folder)/"report.html")
     need(not to.is_dir(), f"{to} is a folder: name a file, such as {to/'report.html'}", ParameterError)
+    need(not any(p.is_file() for p in to.parents), f"{to} lies below a file: name one in a folder", ParameterError)
     need(to.suffix.lower() in (".html", ".htm"), f"{to} must end in .html: the PDF goes beside it", ParameterError)
     return to
 
