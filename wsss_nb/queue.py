@@ -118,7 +118,7 @@ def _on_worker(devices, *args):
     name = get_worker().name
     return run_stage(*args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else "")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #749e2649
+# %% ../nbs/5_reproduce/51_queue.ipynb #66b1c250
 class DaskWorkers:
     "Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at `address`. Raises `RunError` where it does not answer."
     def __init__(self, workers=0, address=""):
@@ -129,11 +129,14 @@ class DaskWorkers:
         with dask.config.set({"distributed.scheduler.allowed-failures": 20, "distributed.admin.tick.limit": "1h"}):
             if not address: self.cluster = LocalCluster(n_workers=workers or len(self.devices) or 1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL)
         try: self.client = Client(address or self.cluster, timeout="10s", set_as_default=False)
-        except OSError as e: self._no_scheduler(address, e)
-    def _no_scheduler(self, address, e):
+        except (OSError, TypeError, ValueError) as e: self._refuse(f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start one (`dask scheduler`), or leave --scheduler out to work on this machine")
+    def _refuse(self, message):
         from wsss_nb.core import RunError
-        raise RunError(f"no Dask scheduler answers at {address}: start one (`dask scheduler`), or leave --scheduler out to work on this machine") from e
-    def _workers(self): return self.client.scheduler_info(n_workers=-1)["workers"].values()
+        raise RunError(message)
+    def _workers(self):
+        found = self.client.scheduler_info(n_workers=-1).get("workers")
+        if found is None or self.client.status != "running": self._refuse("the Dask scheduler is gone: start it again, then `wsss-nb resume`; what was done is kept")
+        return found.values()
     def slots(self): return max(1, sum(not self._gpu or "GPU" in w["resources"] for w in self._workers()))
     @property
     def _gpu(self): return any("GPU" in w.get("resources", {}) for w in self._workers())
