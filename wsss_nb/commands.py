@@ -77,16 +77,16 @@ def _shown(*tables):
     from wsss_nb.tables import as_text
     for t in tables: print(as_text(t), *([t["text"]] if t.get("text") else []), sep="\n\n", end="\n\n")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #52734af6
+# %% ../nbs/5_reproduce/57_commands.ipynb #68ea92a6
 def sweep_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over the seeds."
     from wsss_nb.sweeps import describe, execute, plan_sweep, sweep_table, write_csv
-    data = _data(args)
+    how, data = _how(args), _data(args)
     folder = _out(args, f"sweep-{args.method}", data)
     sweep, names = plan_sweep(args.method, data, folder, names_and_values(args.parameters))
     print(describe(sweep, names, max(1, args.workers)))
     if args.dry_run: return 0
-    states = execute(sweep, names, **_how(args))
+    states = execute(sweep, names, **how)
     _shown(sweep_table(sweep.folder, args.method))
     print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
     return _ended(states, os.path.relpath(sweep.folder))
@@ -153,17 +153,17 @@ def _tables(folder, numbers):
         for end in ("md", "csv"): write_table(t, folder/"tables"/f"table-{n}.{end}")
     print(f"tables: {os.path.relpath(folder/'tables')}; a page of all: wsss-nb report {os.path.relpath(folder)}")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #599263dd
+# %% ../nbs/5_reproduce/57_commands.ipynb #2dcfedb4
 def reproduce_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb reproduce table-3.6`: the runs behind a table's rows, then the paper's numbers beside ours."
     from wsss_nb.reproduce import TABLES, table_number, table_of
     from wsss_nb.sweeps import describe, execute
-    numbers, code = [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
+    how, numbers, code = _how(args), [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
     if "3.1" in numbers: _shown(table_of(None, "3.1"))
     plans = [(own, *_planned(args, own, data, out)) for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])]
     for _, sweep, names in plans: print(describe(sweep, names, max(1, args.workers)))
     for own, sweep, names in plans if not args.dry_run else []:
-        states = execute(sweep, names, **_how(args))
+        states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
         code |= _ended(states, os.path.relpath(sweep.folder))
     return code

@@ -95,8 +95,8 @@ def test_a_wider_grid_uses_what_is_there(unhurt, tmp_path):
 
 def test_each_ending_is_recorded_as_what_it_is(tmp_path):
     "A notebook that hangs, one that raises, one that exits, one whose kernel is killed, and a good one, side by side."
-    endings = dict(hang=("killed", "no end after 40 s"), none=("done", ""), **{"raise": ("failed", "ValueError: no seed above it")}, exit=("failed", "ended before its last cell"), kill=("killed", "its kernel was killed"))
-    states = toy.sweep(tmp_path/"sweep", dict(trick=list(endings), alpha=[.9], seed=[0]), workers=2, timeout=40)
+    endings = dict(hang=("killed", "no end after 30 s"), none=("done", ""), **{"raise": ("failed", "ValueError: no seed above it")}, exit=("failed", "ended before its last cell"), kill=("killed", "its kernel was killed"))
+    states = toy.sweep(tmp_path/"sweep", dict(trick=list(endings), alpha=[.9], seed=[0]), workers=2, timeout=30)
     for s, (status, words) in zip(states, endings.values()):
         assert s.status == status and words in s.error, s
         record = read_json(tmp_path/"sweep"/s.name/"run.json")
