@@ -142,10 +142,16 @@ def negativeness(
     return np.where(mask, (A[:, mask] < 0).sum(1), 0)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #927154dd
+def _second(S):
+    "(n,n) symmetric → (n,): the eigenvector of the second largest eigenvalue. Asked for one only, LAPACK finds none where they are nearly equal: then all are computed."
+    n = len(S)
+    z = scipy.linalg.eigh(S, subset_by_index=[n - 2, n - 2])[1]
+    return z[:, 0] if z.size else scipy.linalg.eigh(S, driver="evd")[1][:, -2]
+
 def _cut(W):
     "(n,n) weights → (n,) bool: the smaller side of the normalized cut, (3.14) (3.15)"
     n, r = len(W), W.sum(1)**-.5  # r: diagonal of D^-1/2
-    z = scipy.linalg.eigh(r[:, None]*W*r, subset_by_index=[n - 2, n - 2], driver="evx")[1][:, 0]  # LAPACK's default, evr, finds none where weights are nearly equal
+    z = _second(r[:, None]*W*r)
     side = r*z > (r*z).mean()
     larger = 2*side.sum() > n or 2*side.sum() == n and not side[0]
     return ~side if larger else side
