@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['FULL', 'run_stage', 'DaskWorkers', 'SlurmWorkers', 'Job', 'run_queue']
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #3827ef08
-import json, logging, os, re, signal, subprocess, sys, time
+# %% ../nbs/5_reproduce/51_queue.ipynb #d92dffc1
+import json, logging, os, re, signal, time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 
+from .processes import bar_of, kill_family, start_python
 from .store import duration
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #cd461743
@@ -32,42 +32,28 @@ def _note(d, **fields):
     try: RunRecord(d["folder"]).update(status=fields["status"], stages={d["name"]: fields})
     except OSError: pass
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #ffedf217
+# %% ../nbs/5_reproduce/51_queue.ipynb #3dcf27c3
 def _base(d): return Path(d["folder"])/"notebooks"/d["name"].replace(":", "-")
 
 def _start(file, d, device):
-    "The stage's process: its own session, so that Ctrl-C reaches the runner only; output to a log file."
-    base, n = _base(d), str(d.get("threads") or "")
-    env = {**os.environ, "WSSS_NB_PROGRESS": str(base.with_suffix(".progress"))}
-    if n: env |= dict(OMP_NUM_THREADS=n, MKL_NUM_THREADS=n)
-    if device: env["CUDA_VISIBLE_DEVICES"] = device
-    code = f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})"
-    with open(base.with_suffix(".log"), "w") as f:
-        return subprocess.Popen([sys.executable, "-P", "-c", code], env=env, stdout=f, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+    "The stage's process."
+    base = _base(d)
+    env = dict(WSSS_NB_PROGRESS=str(base.with_suffix(".progress"))) | (dict(CUDA_VISIBLE_DEVICES=device) if device else {})
+    return start_python(f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})", base.with_suffix(".log"), env, d.get("threads"))
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #1d59341d
-def _kill(process):
-    "Kill a process with all its children."
-    try: family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.NoSuchProcess: return
-    for p in family:
-        try: p.kill()
-        except psutil.NoSuchProcess: pass
-    process.wait()
-
-# %% ../nbs/5_reproduce/51_queue.ipynb #f9420bda
+# %% ../nbs/5_reproduce/51_queue.ipynb #f43fb83b
 def _watch(process, d, timeout, stop):
     "Until the process ends, with a heartbeat for other machines. Why it was ended from here, or nothing."
     t0, beat = time.monotonic(), Path(d["folder"])/".beat"
     while process.poll() is None:
-        if stop and os.path.exists(stop): _kill(process); return "stopped"
-        if timeout and time.monotonic() - t0 > timeout: _kill(process); return f"no end after {duration(timeout)}: the time-out of a stage (--timeout)"
+        if stop and os.path.exists(stop): kill_family(process); return "stopped"
+        if timeout and time.monotonic() - t0 > timeout: kill_family(process); return f"no end after {duration(timeout)}: the time-out of a stage (--timeout)"
         try: beat.touch()
         except OSError: pass  # a full disk: the record says it better
         time.sleep(.2)
     return ""
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #8647e6f2
+# %% ../nbs/5_reproduce/51_queue.ipynb #79f8973b
 def _ending(d, code, why):
     "(status, sentence) of a stage whose process has ended."
     if _done(d) and not why: return "done", ""
@@ -79,7 +65,7 @@ def _ending(d, code, why):
     _note(d, status=status, key=d["key"], error=error)
     return status, error
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #133b5d6d
+# %% ../nbs/5_reproduce/51_queue.ipynb #906033d1
 @contextmanager
 def _mine(d, stop):
     "The lock of a stage's folder; waits while another worker has it. Yields False where it was told to stop meanwhile."
@@ -90,7 +76,7 @@ def _mine(d, stop):
     try: yield free
     finally: lock.release() if free else None
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #43ba5d22
+# %% ../nbs/5_reproduce/51_queue.ipynb #50824103
 def run_stage(file, # describes the stage (JSON)
               timeout=0., # seconds; 0: none
               stop="", # a file: once it is there, the stage is killed
@@ -105,7 +91,7 @@ def run_stage(file, # describes the stage (JSON)
         status, error = _ending(d, process.returncode, why)
     return dict(status=status, error=error, seconds=time.monotonic()-t0)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #036fc268
+# %% ../nbs/5_reproduce/51_queue.ipynb #b64974c9
 def _gpus():
     "What CUDA_VISIBLE_DEVICES may name, one string a GPU."
     import torch
@@ -118,7 +104,7 @@ def _on_worker(devices, *args):
     name = get_worker().name
     return run_stage(*args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else "")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #66b1c250
+# %% ../nbs/5_reproduce/51_queue.ipynb #1714779a
 class DaskWorkers:
     "Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at `address`. Raises `RunError` where it does not answer."
     def __init__(self, workers=0, address=""):
@@ -147,7 +133,7 @@ class DaskWorkers:
         try: self.client.close(); self.cluster and self.cluster.close()
         finally: logging.disable(logging.NOTSET)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #94c91623
+# %% ../nbs/5_reproduce/51_queue.ipynb #dcc42d28
 class _SlurmJob:
     "A submitit job with the futures' two methods."
     def __init__(self, job): self.job = job
@@ -156,7 +142,7 @@ class _SlurmJob:
         if (e := self.job.exception()) is not None: return dict(status="killed", error=f"the Slurm job {self.job.job_id} ended without an answer: {' '.join(str(e).split())[:300]}", seconds=0.)
         return self.job.result()
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #ad32fa0c
+# %% ../nbs/5_reproduce/51_queue.ipynb #8802c9ef
 class SlurmWorkers:
     "Slurm through submitit (`pip install 'wsss_nb[slurm]'`): a job for each stage, `workers` of them in the queue at a time; `options` are submitit's (slurm_partition, timeout_min, gpus_per_node, …)."
     def __init__(self, folder, workers=0, cluster="slurm", **options):
@@ -170,7 +156,7 @@ class SlurmWorkers:
     def submit(self, file, timeout, stop): return _SlurmJob(self.executor.submit(run_stage, str(file), timeout, stop))
     def close(self): pass
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #319f0d8d
+# %% ../nbs/5_reproduce/51_queue.ipynb #b1a34ff5
 @dataclass
 class Job:
     "A stage in the queue: the file that describes it, the ids it waits for, and how it ended."
@@ -178,7 +164,7 @@ class Job:
     @property
     def status(self): return (self.result or {}).get("status")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #ccef4360
+# %% ../nbs/5_reproduce/51_queue.ipynb #2249c995
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (28|122)\]")
 
 def _answer(future):
@@ -187,7 +173,7 @@ def _answer(future):
     except CancelledError: return dict(status="killed", error="the scheduler has dropped it", seconds=0.)
     except Exception as e: return dict(status="killed", error=f"{type(e).__name__}: {e}", seconds=0.)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #2e3559b4
+# %% ../nbs/5_reproduce/51_queue.ipynb #4ab50515
 class _Queue:
     "Jobs that wait, run and have ended"
     def __init__(self, jobs, workers, timeout, stop, starts):
@@ -207,19 +193,13 @@ class _Queue:
             j = self.running.pop(f); j.result = _answer(f)
             yield j
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #affb105f
-def _progress_of(job):
-    "What the stage's innermost bar says: a fraction and a few words."
-    try: p = json.loads(Path(job.file).with_suffix(".progress").read_bytes())
-    except (FileNotFoundError, ValueError): return 0., ""
-    return (p["n"]/p["total"] if p.get("total") else 0.), f"{p['desc']} {p['n']}/{p['total'] or '?'}"
-
+# %% ../nbs/5_reproduce/51_queue.ipynb #5ebb1be4
 def _show(bar, queue, total):
-    at = [(j.label, *_progress_of(j)) for j in queue.running.values()]
+    at = [(j.label, *bar_of(Path(j.file).with_suffix(".progress"))) for j in queue.running.values()]
     bar.n = min(total, sum(j.result is not None for j in queue.jobs.values()) + sum(f for _, f, _ in at))
     bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at[:3]) + (f" · and {len(at)-3} more" if len(at) > 3 else ""))
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #957ff7ef
+# %% ../nbs/5_reproduce/51_queue.ipynb #206dc7e4
 def _wait_stopped(queue, seconds=20):
     "Tell what runs to stop, and wait until it has."
     Path(queue.stop).touch()
@@ -227,7 +207,7 @@ def _wait_stopped(queue, seconds=20):
     while queue.running and time.monotonic() < end:
         list(queue.ended()); time.sleep(.1)
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #3476b358
+# %% ../nbs/5_reproduce/51_queue.ipynb #6af16285
 def run_queue(jobs, # of `Job`; needs that are not among them are done
               workers, # `DaskWorkers`, `SlurmWorkers`, or what has their `slots` and `submit`
               timeout=0., # seconds a stage may take; 0: none

@@ -7,7 +7,7 @@ __all__ = ['METHODS', 'COMPARE', 'PRESETS', 'training_folder', 'notebook_paramet
            'Step', 'plan', 'preflight', 'execute_step', 'run_steps', 'about', 'resolve', 'run_method']
 
 # %% ../nbs/4_workbench/42_runs.ipynb #979fe04d
-import ast, os, signal, subprocess, sys, threading, time
+import ast, os, threading, time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from . import __version__
 from .core import ParameterError, RunError, fingerprint, need, progress, read_json, write_json
 from .datasets import full_spec, open_dataset
+from .processes import bar_of, die_with_parent, kill_family, start_python
 from .record import RunRecord
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
@@ -238,14 +239,6 @@ def _preflight_masking(params, ds):
     net = load_judge(params["classifier"], ds)[0].backbone.name
     need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
 
-# %% ../nbs/4_workbench/42_runs.ipynb #7405fefa
-def _die_with_parent():
-    "End this process and its children once its parent is gone."
-    parent = os.getppid()
-    while os.getppid() == parent: time.sleep(.5)
-    for p in psutil.Process().children(recursive=True): p.kill()
-    os.kill(os.getpid(), signal.SIGKILL)
-
 # %% ../nbs/4_workbench/42_runs.ipynb #69e5d9b0
 def _peak_memory(stop, notes):
     "The largest resident memory of this process and its children, sampled; into `notes['peak_memory_mb']`."
@@ -272,7 +265,7 @@ def execute_step(file):
     "Run the step described in `file` (JSON), with its record kept; what a runner starts in a new process."
     d = read_json(file, RunError)
     step = Step(d["name"], Path(d["notebook"]), Path(d["folder"]), d["params"], d["makes"], key=d["key"])
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     stop, kept = threading.Event(), step.folder/"notebooks"/f"{step.name.replace(':', '-')}.ipynb"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(step.folder/f".{step.makes}.lock", timeout=60), step.record.stage(step.name, step.key, params=step.params) as notes:
@@ -288,30 +281,10 @@ def execute_step(file):
 
 # %% ../nbs/4_workbench/42_runs.ipynb #277b7ff6
 def _start(step, threads):
-    "The step's process: its own session, so that Ctrl-C reaches the runner first; output to a log file."
+    "The step's process."
     file = step.folder/"notebooks"/f"{step.name.replace(':', '-')}.json"
     write_json(file, merge({k: getattr(step, k) for k in ("name", "notebook", "folder", "params", "makes", "key")}))
-    env = merge(dict(os.environ), dict(WSSS_NB_PROGRESS=str(file.with_suffix(".progress"))), dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)) if threads else {})
-    code = f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})"
-    with open(file.with_suffix(".log"), "w") as f:
-        return subprocess.Popen([sys.executable, "-P", "-c", code], env=env, stdout=f, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
-
-# %% ../nbs/4_workbench/42_runs.ipynb #ccaa6999
-def _kill(process):
-    "Kill a process with all its children."
-    try: family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.NoSuchProcess: return
-    for p in family:
-        try: p.kill()
-        except psutil.NoSuchProcess: pass
-    process.wait()
-
-# %% ../nbs/4_workbench/42_runs.ipynb #aaa1d416
-def _progress_of(step):
-    "What the step's innermost bar says: a fraction and a few words."
-    try: p = read_json(step.folder/"notebooks"/f"{step.name.replace(':', '-')}.progress")
-    except ValueError: return 0., ""
-    return (p["n"]/p["total"] if p.get("total") else 0.), f"{p['desc']} {p['n']}/{p['total'] or '?'} {p.get('note', '')}".strip()
+    return start_python(f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})", file.with_suffix(".log"), dict(WSSS_NB_PROGRESS=str(file.with_suffix(".progress"))), threads)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #cf130ba5
 def _why(step, code):
@@ -340,7 +313,7 @@ class _Pool:
             yield s, time.monotonic()-self.t0[s.label]
     def stop(self):
         for p, s in self.running.items():
-            _kill(p); s.record.update(status="killed", stages={s.name: dict(status="killed", error="stopped")})
+            kill_family(p); s.record.update(status="killed", stages={s.name: dict(status="killed", error="stopped")})
 
 # %% ../nbs/4_workbench/42_runs.ipynb #d954f8e7
 def run_steps(steps, # of `Step`
@@ -353,7 +326,7 @@ def run_steps(steps, # of `Step`
         while pool.todo or pool.running:
             for s in pool.start_ready(): bar.write(f"  start {s.label}")
             for s, sec in pool.ended(): bar.write(f"  done  {s.label}  {sec:.0f} s"); bar.done = getattr(bar, "done", 0)+1
-            at = [(s.label, *_progress_of(s)) for s in pool.running.values()]
+            at = [(s.label, *bar_of(s.folder/"notebooks"/f"{s.name.replace(':', '-')}.progress")) for s in pool.running.values()]
             bar.n = min(len(todo), getattr(bar, "done", 0) + sum(f for _, f, _ in at)); bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at))
             time.sleep(.3)
     except BaseException: pool.stop(); raise

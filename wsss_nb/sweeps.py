@@ -20,9 +20,9 @@ from .core import ParameterError, RunError, atomic, fingerprint, need, read_json
 from .datasets import full_spec, open_dataset
 from .queue import DaskWorkers, Job, SlurmWorkers, run_queue
 from .record import RunRecord, git_commit, versions
-from .runs import METHODS, about, check_parameters, plan, preflight, resolve, training_folder
+from .runs import about, check_parameters, plan, preflight, resolve, training_folder
 from .store import duration, history, read_store, run_states, stage_folder_of, stage_state, states_in
-from .tables import as_text, mean_std, pick
+from .tables import mean_std, pick
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #a4cfa9d9
 SEEDS = [0, 1, 2]
