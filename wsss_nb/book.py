@@ -14,7 +14,7 @@ from jinja2 import Environment
 from PIL import Image
 
 from . import __version__
-from .core import DataError, ParameterError, RunError, atomic, need
+from .core import DataError, ParameterError, atomic, need
 from .figures import read_provenance
 from .record import RunRecord, git_commit
 from .reproduce import TABLES, table_of

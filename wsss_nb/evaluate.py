@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from pycocotools import mask as rle
 
-from .core import DataError, ParameterError, WsssError, atomic, check_array, need, progress, read_json, write_json
+from .core import DataError, ParameterError, WsssError, atomic, need, progress, read_json
 from .datasets import VOC_CLASSES
 from .images import open_picture, picture_size, read_mask, voc_palette
 from .metrics import ConfusionMatrix
