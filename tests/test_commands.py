@@ -30,7 +30,9 @@ def elsewhere(tmp_path, monkeypatch, home): monkeypatch.chdir(tmp_path)
     (["sweep", "growing", "alpha=0.3"], "method 'growing' is unknown"), (["sweep", "clustering", "seed=0", "--timeout", "soon"], "is no time"), (["sweep", "clustering", "seed=0", "--workers", "-1"], "must not be negative"),
     (["sweep", "clustering", "seed=0", "--scheduler", "tcp://127.0.0.1:9", "--slurm"], "give one of them"), (["sweep", "clustering", "seed=0", "--data", "nowhere"], "nowhere"),
     (["reproduce", "table-3.9"], "choose from 3.1"), (["reproduce", "table-3.6", "--data", "voc"], "wsss-nb data get voc"), (["reproduce", "table-3.6", "--seeds", "a"], "whole numbers"), (["reproduce", "table-3.6", "--root", "x"], "needs none"),
-    (["reproduce", "table-3.6", "tua=0.3"], "'tua' is unknown"), (["status"], "no sweep below runs/"), (["status", "nowhere"], "no sweep.json"), (["resume", "nowhere"], "no sweep.json"), (["explain", "a", "b"], "a"), (["where", "nowhere"], "nowhere"),
+    (["reproduce", "table-3.6", "tua=0.3"], "did you mean tau"), (["reproduce", "table-3.6", "tau=0.3", "--data", DATA], "tau is what Table 3.6 varies"), (["sweep", "clustering", "seed=0", "--data", "scenes:train=0"], "nothing to learn from"),
+    (["evaluate", "--data", DATA, "--pred", "x", "--table", "t.xlsx"], "must end in .md or .csv"), (["evaluate", "--data", DATA, "--pred", "x", "--table", "no/t.md"], "there is no folder"), (["evaluate", "--data", DATA, "--pred", "x", "--voc-archive", "a.zip"], "is not VOC"),
+    (["evaluate", "--data", DATA, "--pred", "=x"], "NAME=FOLDER"), (["figures", "1.2", "--n", "0"], "at least 1"), (["status"], "no sweep below runs/"), (["status", "nowhere"], "no such folder"), (["resume", "nowhere"], "no such folder"), (["explain", "a", "b"], "a"), (["where", "nowhere"], "nowhere"),
     (["evaluate", "--data", DATA], "--pred DIR, or --run RUN"), (["evaluate", "--data", DATA, "--pred", "nowhere"], "nowhere"), (["evaluate", "--data", DATA, "--pred", "x", "--scales", "1"], "needs --run"),
     (["refine", "--seeds", "nowhere", "--superpixels", "x", "--out", "y"], "is not a folder"), (["figures", "3.21"], "no figure 3.21"), (["figures", "1.1", "--run", "nowhere"], "nowhere")])
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(capsys, words, said):
@@ -43,7 +45,26 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(capsys):
     code, out, err = call(capsys, "sweep", "clustering", "alpha=0.3,0.4", "seed=0,1", "--data", DATA, "--dry-run")
     assert code == 0 and "4 runs on scenes" in out and "1 stages for     4 runs" in out and "clustering,alpha=0.4,seed=1" in out and not Path("runs").exists()
     code, out, err = call(capsys, "reproduce", "table-3.7", "3.8", "--data", DATA, "--seeds", "0", "--dry-run", "seg_epochs=1")
-    assert code == 0 and "22 runs" in out and "1 stages for    22 runs" in out and not Path("runs").exists()
+    assert code == 0 and "22 runs" in out and "1 stages for    22 runs" in out and "β_fg = 0.8, β_bg = 0.5" in out and not Path("runs").exists()
+
+
+@pytest.mark.parametrize("where, said", [(["--scheduler", "foo"], "tcp://host:8786"), (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers"), (["--slurm"], "Slurm is not to be found")])
+def test_a_place_that_is_not_there_leaves_nothing_behind(capsys, where, said):
+    words = [f"{k}={v}" for k, v in dict(cls_net="small", seg_net="small").items()]
+    code, out, err = call(capsys, "sweep", "clustering", "seed=0", "--data", DATA, *words, *where)
+    assert code == 2 and said in err and err.count("\n") == 1 and not os.listdir(".")
+
+
+def test_a_dry_run_says_what_a_start_would_be_refused_for(capsys):
+    code, out, err = call(capsys, "sweep", "clustering", "seed=0", "--data", DATA, "features=dino_vitb8", "features_weights=gone.safetensors", "--dry-run")
+    assert code == 1 and "it could not start" in err and "gone.safetensors" in err and not os.listdir(".")
+
+
+def test_a_single_run_is_kept_out_of_a_sweep(capsys, tmp_path):
+    write_json(tmp_path/"s/sweep.json", dict(data="scenes", stages={}, runs={}))
+    for out in ("s", "s/clustering,seed=0"):
+        code, said, err = call(capsys, "run", "clustering", "--data", DATA, "--out", out)
+        assert code == 2 and "belongs to the sweep" in err and os.listdir("s") == ["sweep.json"]
 
 
 def test_table_3_1_needs_no_run(capsys):
@@ -55,7 +76,7 @@ def test_status_does_not_import_torch(tmp_path):
     write_json(tmp_path/"runs/a/sweep.json", dict(data="scenes", stages=dict(x=dict(name="t", makes="m", key="k", needs=[])), runs=dict(r=dict(method="toy", params={}, seed=0, stages=["x"]))))
     code = "import sys; from wsss_nb.cli import main; code = main(['status']); assert 'torch' not in sys.modules; sys.exit(code)"
     r = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert r.returncode == 0 and "1 runs: 1 queued" in r.stdout, r.stderr
+    assert r.returncode == 0 and "1 run: 1 queued" in r.stdout, r.stderr
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +123,6 @@ def test_a_figure_is_drawn_with_all_that_belongs_to_it(capsys):
 
 
 def test_a_figure_that_fails_is_named_and_the_others_are_drawn(capsys, monkeypatch, tmp_path):
-    real = commands._draw
     monkeypatch.setattr(commands, "_draw", lambda nb, p, to: "ValueError: no ink" if "f1_2" in nb.name else "")
     code, out, err = call(capsys, "figures", "1.1", "1.2", "--out", "drawn")
-    assert code == 1 and "figure 1.2: ValueError: no ink" in err and "1 figures drawn, 1 failed" in out and real is not commands._draw
+    assert code == 1 and "figure 1.2: ValueError: no ink" in err and "1 figure drawn, 1 failed" in out

@@ -11,6 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from skimage.metrics import contingency_table
 from skimage.segmentation import find_boundaries
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
+from wsss_nb.core import ParameterError
 from wsss_nb.metrics import (ConfusionMatrix, achievable_accuracy, boundary_precision, boundary_recall, fill_void, mean_known,
                              mean_quality, seed_quality, superpixel_quality, undersegmentation_error)
 
@@ -161,6 +162,61 @@ def test_seed_quality():
 def test_superpixels_hand_worked():
     sp, gt = np.array([[7, 7, 9], [7, 7, 9]]), np.array([[0, 0, 1], [0, 1, 255]])
     assert undersegmentation_error(sp, gt) == 2/5 and achievable_accuracy(sp, gt) == 4/5
+
+
+def slow_leak(sp, gt):
+    known = gt != 255
+    S = [(sp == k) & known for k in np.unique(sp[known])]
+    return np.mean([(sum(s.sum() for s in S if (s & (gt == i)).any()) - (gt == i).sum())/(gt == i).sum() for i in np.unique(gt[known])])
+
+
+def slow_tolerant(sp, gt):
+    known = gt != 255
+    S = [(sp == k) & known for k in np.unique(sp[known])]
+    cover = sum(int(s.sum()) for i in np.unique(gt[known]) for s in S if 100*int((s & (gt == i)).sum()) > 5*int(s.sum()))
+    return (cover - known.sum())/known.sum()
+
+
+def test_the_other_undersegmentation_errors_hand_worked():
+    "Superpixel 7: three pixels of region 0, one of region 1; superpixel 9: one known pixel, of region 1"
+    sp, gt = np.array([[7, 7, 9], [7, 7, 9]]), np.array([[0, 0, 1], [0, 1, 255]])
+    assert undersegmentation_error(sp, gt, kind="min") == undersegmentation_error(sp, gt, 255) == 2/5
+    assert undersegmentation_error(sp, gt, kind="leak") == pytest.approx(((4 - 3)/3 + (5 - 2)/2)/2)
+    assert undersegmentation_error(sp, gt, kind="tolerant") == (4 + 5 - 5)/5
+
+
+@pytest.mark.parametrize("over, want", [(0, 0), (1, 0), (2, 0), (3, 1), (20, 1), (37, 1), (38, 0)])
+def test_five_percent_are_forgiven_and_not_more(over, want):
+    gt = 1*(np.arange(40)[None] >= 40 - over)
+    assert undersegmentation_error(np.zeros((1, 40), int), gt, kind="tolerant") == want
+    if over: assert undersegmentation_error(np.zeros((1, 40), int), gt, kind="leak") == pytest.approx((over/(40 - over) + (40 - over)/over)/2)
+
+
+def test_ends_of_the_ranges():
+    "One superpixel over R equal regions"
+    for R, want in ((1, (0, 0, 0)), (2, (1, 1, 1)), (4, (1, 3, 3)), (19, (1, 18, 18)), (20, (1, 19, -1)), (40, (1, 39, -1))):
+        gt = np.arange(R).repeat(3)[None]
+        assert [undersegmentation_error(0*gt, gt, kind=k) for k in ("min", "leak", "tolerant")] == pytest.approx(want)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_leak_and_tolerant_equal_the_plain_reading(seed):
+    sp, gt = blobs(seed, (24, 30), 60, 6), with_void(blobs(seed + 50, (24, 30), 25, 2), seed, .04)
+    assert undersegmentation_error(sp, gt, kind="leak") == pytest.approx(slow_leak(sp, gt))
+    assert undersegmentation_error(sp, gt, kind="tolerant") == pytest.approx(slow_tolerant(sp, gt))
+
+
+@pytest.mark.parametrize("kind", ["leak", "tolerant"])
+def test_leak_and_tolerant_of_a_perfect_and_of_a_void_truth(kind):
+    gt = blobs(3)
+    assert undersegmentation_error(gt, gt, kind=kind) == undersegmentation_error(np.arange(gt.size).reshape(gt.shape), gt, kind=kind) == 0
+    assert np.isnan(undersegmentation_error(gt, np.full(gt.shape, 255), kind=kind))
+
+
+@pytest.mark.parametrize("kind", ["mean", "", None, "MIN"])
+def test_unknown_undersegmentation_error(kind):
+    with pytest.raises(ParameterError, match="kind must be one of min, leak, tolerant; it is"):
+        undersegmentation_error(np.zeros((2, 2), int), np.zeros((2, 2), int), kind=kind)
 
 
 @pytest.mark.parametrize("eps, want", [(1, 1/2), (2, 1.), (.5, 1/2)])

@@ -476,7 +476,7 @@ def parser()->argparse.ArgumentParser:
     p = commands.add_parser("report", help="write the page of one or more runs")
     p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or one of a sweep or of `wsss-nb reproduce`")
     p.add_argument("--out", metavar="FILE", help="the page (default: report.html in the first run's folder)")
-    p.add_argument("--figures", default="figures", metavar="DIR", help="of a folder of many runs: where `wsss-nb figures` has drawn (default: figures)")
+    p.add_argument("--figures", metavar="DIR", help="of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a folder of `wsss-nb reproduce`)")
     p.set_defaults(go=report_command)
     commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
     return top

@@ -77,21 +77,42 @@ def _shown(*tables):
     from wsss_nb.tables import as_text
     for t in tables: print(as_text(t), *([t["text"]] if t.get("text") else []), sep="\n\n", end="\n\n")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #68ea92a6
+# %% ../nbs/5_reproduce/57_commands.ipynb #f5a25498
+def _could_start(sweep, names)->int: # exit code
+    "What a real start would be refused for, said by a dry run too."
+    from wsss_nb.core import WsssError
+    from wsss_nb.sweeps import check_sweep
+    try: check_sweep(sweep, names)
+    except WsssError as e:
+        print(f"it could not start: {' '.join(str(e).split())}", file=sys.stderr)
+        return 1
+    return 0
+
+def _after(sweep_folder):
+    "The tables that belong to a folder's runs: the dissertation's, or one a method."
+    from wsss_nb.book import tables_in
+    from wsss_nb.store import read_store
+    from wsss_nb.sweeps import sweep_table, write_csv
+    numbers, plan = tables_in(sweep_folder), read_store(sweep_folder)
+    if numbers: _tables(Path(sweep_folder), numbers)
+    else: _shown(*(sweep_table(sweep_folder, m) for m in dict.fromkeys(r["method"] for r in plan["runs"].values())))
+    print(f"every run: {os.path.relpath(write_csv(sweep_folder))}")
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #1ab8caff
 def sweep_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over the seeds."
     from wsss_nb.sweeps import describe, execute, plan_sweep, sweep_table, write_csv
     how, data = _how(args), _data(args)
     folder = _out(args, f"sweep-{args.method}", data)
     sweep, names = plan_sweep(args.method, data, folder, names_and_values(args.parameters))
-    print(describe(sweep, names, max(1, args.workers)))
-    if args.dry_run: return 0
+    print(describe(sweep, names, args.workers))
+    if args.dry_run: return _could_start(sweep, names)
     states = execute(sweep, names, **how)
     _shown(sweep_table(sweep.folder, args.method))
     print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
     return _ended(states, os.path.relpath(sweep.folder))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #b085404d
+# %% ../nbs/5_reproduce/57_commands.ipynb #621f3ff6
 def _sweeps(folder):
     "The folder that is named, or all below runs/."
     from wsss_nb.core import RunError, need
@@ -100,7 +121,7 @@ def _sweeps(folder):
     need(found, "there is no sweep below runs/: name a folder, or start one with `wsss-nb sweep`", RunError)
     return found
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #14c6feb3
+# %% ../nbs/5_reproduce/57_commands.ipynb #8e13a686
 def status_command(args)->int: # 0, or 1 if a run has failed or was killed
     "`wsss-nb status`: what is queued, running, done, failed, killed; logs and notebooks to open."
     from wsss_nb.store import run_states, status_text
@@ -108,33 +129,33 @@ def status_command(args)->int: # 0, or 1 if a run has failed or was killed
     for f, states in found.items(): print(status_text(f, args.all, states))
     return int(any(s.status in ("failed", "killed") for states in found.values() for s in states))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #e5552467
+# %% ../nbs/5_reproduce/57_commands.ipynb #398894ff
 def resume_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb resume`: go on with what is not done, failures included."
     from wsss_nb.core import ParameterError, need
-    from wsss_nb.sweeps import resume, write_csv
-    found = _sweeps(args.folder)
+    from wsss_nb.sweeps import resume
+    how, found = _how(args), _sweeps(args.folder)
     need(len(found) == 1, f"which one? {', '.join(found)}: name the folder to resume", ParameterError)
-    states = resume(found[0], **_how(args))
-    print(f"every run: {write_csv(found[0])}")
+    states = resume(found[0], **how)
+    _after(found[0])
     return _ended(states, found[0])
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #90d4ebe6
+# %% ../nbs/5_reproduce/57_commands.ipynb #22971993
 def _seeds(text):
     from wsss_nb.core import ParameterError, need
     need(all(s.isdecimal() for s in text.split(",")), f"--seeds {text} must be whole numbers with commas, such as 0,1,2", ParameterError)
     return [*map(int, text.split(","))]
 
-def _planned(args, numbers, data, out):
+def _planned(args, numbers, data, out, seeds):
     "One plan for all tables asked for, so that they share their stages; the names of their runs."
     from wsss_nb.reproduce import plan_table
     sweep, names = None, []
     for n in numbers:
-        sweep, rows = plan_table(n, data, out, _seeds(args.seeds), names_and_values(args.parameters), sweep)
+        sweep, rows = plan_table(n, data, out, seeds, names_and_values(args.parameters), sweep)
         names += [r for runs in rows.values() for r in runs]
     return sweep, list(dict.fromkeys(names))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #c2e5e16a
+# %% ../nbs/5_reproduce/57_commands.ipynb #61693a6c
 def _parts(args, numbers):
     "(tables, data, folder): Table 3.5 measures superpixels of VOC's own training pictures, the others learn from the longest list there is."
     data = _data(args)
@@ -143,7 +164,13 @@ def _parts(args, numbers):
     rest = [n for n in numbers if n not in alone]
     return [(rest, longest, out)]*bool(rest) + [(alone, data, Path(f"{out}-superpixels") if rest else out)]*bool(alone)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #ad9c3637
+# %% ../nbs/5_reproduce/57_commands.ipynb #1bcb34bc
+def _rows(sweep, number):
+    "Which runs are which rows."
+    from wsss_nb.paper import settings
+    runs = lambda s: [n for n, r in sweep.runs.items() if f"table {number}: {s.name}" in r["tags"]]
+    return "\n".join([f"Table {number}:", *(f"  {s.name:<24} {'  '.join(runs(s))}" for s in settings(number))])
+
 def _tables(folder, numbers):
     "Print tables, and write each as Markdown and CSV."
     from wsss_nb.reproduce import table_of, write_table
@@ -153,29 +180,32 @@ def _tables(folder, numbers):
         for end in ("md", "csv"): write_table(t, folder/"tables"/f"table-{n}.{end}")
     print(f"tables: {os.path.relpath(folder/'tables')}; a page of all: wsss-nb report {os.path.relpath(folder)}")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #2dcfedb4
+# %% ../nbs/5_reproduce/57_commands.ipynb #5fe02450
 def reproduce_command(args)->int: # 0, or 1 if some runs did not end well
     "`wsss-nb reproduce table-3.6`: the runs behind a table's rows, then the paper's numbers beside ours."
     from wsss_nb.reproduce import TABLES, table_number, table_of
     from wsss_nb.sweeps import describe, execute
-    how, numbers, code = _how(args), [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
+    how, seeds, numbers, code = _how(args), _seeds(args.seeds), [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
     if "3.1" in numbers: _shown(table_of(None, "3.1"))
-    plans = [(own, *_planned(args, own, data, out)) for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])]
-    for _, sweep, names in plans: print(describe(sweep, names, max(1, args.workers)))
+    plans = [(own, *_planned(args, own, data, out, seeds)) for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])]
+    for own_tables, sweep, names in plans:
+        print(describe(sweep, names, args.workers))
+        for n in own_tables: print(_rows(sweep, n))
+        if args.dry_run: code |= _could_start(sweep, names)
     for own, sweep, names in plans if not args.dry_run else []:
         states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
         code |= _ended(states, os.path.relpath(sweep.folder))
     return code
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #c2e97e7b
+# %% ../nbs/5_reproduce/57_commands.ipynb #5b4e0e78
 def explain_command(args)->int:
     "`wsss-nb explain A B`: what differs in two records, beside what differs in their scores."
     from wsss_nb.compare import explain
     _shown(*explain(args.a, args.b))
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #82f330e6
+# %% ../nbs/5_reproduce/57_commands.ipynb #0ba18da5
 def where_command(args)->int: # 0, or 1 if a stage is out of its range
     "`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of its range."
     from wsss_nb.compare import where, where_table
@@ -183,24 +213,26 @@ def where_command(args)->int: # 0, or 1 if a stage is out of its range
     _shown(where_table(found))
     return int(found["first"] is not None)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #5c9db54a
+# %% ../nbs/5_reproduce/57_commands.ipynb #c67a0971
 def _folders(preds):
     "{name: folder} of `--pred`, each DIR or NAME=DIR."
     from wsss_nb.core import ParameterError, need
     pairs = [p.partition("=")[::2] if "=" in p and not Path(p).exists() else (Path(p).name, p) for p in preds]
     names = [n for n, _ in pairs]
+    need(all(n and d for n, d in pairs), f"--pred {' '.join(preds)}: give a folder, or NAME=FOLDER", ParameterError)
     twice = next((n for n in names if names.count(n) > 1), None)
     need(twice is None, f"two results are called {twice}: give them names, --pred a=DIR --pred b=DIR", ParameterError)
     return dict(pairs)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #4cbe399e
+# %% ../nbs/5_reproduce/57_commands.ipynb #0ca3d850
 def _of_run(args, ds):
     "A run's own predictions, and with `--scales` those of its segmenter at other scales, made now; {name: folder}."
-    from wsss_nb.core import RunError, need
+    from wsss_nb.core import ParameterError, RunError, need
     from wsss_nb.predict import predict_folder
     run, found = Path(args.run), {}
     for p in sorted((run/"predictions").glob("segmenter*")): found[p.name] = str(p)
     for s in args.scales or []:
+        need(re.fullmatch(r"\d*\.?\d+(\+\d*\.?\d+)*", s), f"--scales {s} is no list of scales, such as 1+0.75+0.5", ParameterError)
         scales, to = [float(x) for x in s.split("+")], run.resolve()/"evaluated"/f"scales={s}"
         need((run/"segmenter"/"model.safetensors").exists(), f"{run} holds no segmenter to predict with", RunError)
         predict_folder(ds, ds.ids(args.split), run/"segmenter"/"model.safetensors", to, scales)
@@ -208,16 +240,23 @@ def _of_run(args, ds):
     need(found, f"{run} holds no predictions: run its evaluation first (`wsss-nb resume`, `wsss-nb run`)", RunError)
     return found
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #d541dc43
+# %% ../nbs/5_reproduce/57_commands.ipynb #07ad18ed
 def _exports(args, ds, folders):
     "The archives that were asked for, of the last result named."
     from wsss_nb.evaluate import write_coco, write_fiftyone, write_voc_archive
-    ids, last = ds.ids(args.split), list(folders.values())[-1]
-    if args.voc_archive: print(f"for the VOC server: {write_voc_archive(ds, ids, last, args.voc_archive)}")
-    if args.coco: print(f"COCO results: {write_coco(ds, ids, last, args.coco)}")
+    ids, (name, last) = ds.ids(args.split), list(folders.items())[-1]
+    if args.voc_archive: print(f"{name} for the VOC server: {write_voc_archive(ds, ids, last, args.voc_archive)}")
+    if args.coco: print(f"{name} as COCO results: {write_coco(ds, ids, last, args.coco)}")
     if args.fiftyone: print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone)}")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #4576c823
+def _check_outputs(args, ds):
+    "What cannot be written is said before anything is scored."
+    from wsss_nb.core import ParameterError, need
+    need(not args.table or Path(args.table).suffix in (".md", ".csv"), f"--table {args.table} must end in .md or .csv", ParameterError)
+    need(not args.voc_archive or ds.name.startswith("voc"), f"--voc-archive is for VOC's server, and {ds.name} is not VOC", ParameterError)
+    for to in filter(None, (args.table, args.voc_archive, args.coco, args.fiftyone)): need(Path(to).resolve().parent.is_dir(), f"{to}: there is no folder {Path(to).resolve().parent} to write it in", ParameterError)
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #33426ad9
 def evaluate_command(args)->int:
     "`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives for other tools."
     from wsss_nb.core import ParameterError, need
@@ -227,6 +266,7 @@ def evaluate_command(args)->int:
     need(args.pred or args.run, "name what to judge: --pred DIR, or --run RUN", ParameterError)
     need(args.run or not args.scales, "--scales predicts anew with a run's segmenter: it needs --run", ParameterError)
     ds = open_dataset(_data(args))
+    _check_outputs(args, ds)
     folders = (_of_run(args, ds) if args.run else {}) | _folders(args.pred or [])
     judge = lambda f: evaluate_folder(ds, f, args.split, threshold=args.threshold, partial=args.partial)
     if all(map(ds.has_mask, ds.ids(args.split))):
@@ -237,7 +277,7 @@ def evaluate_command(args)->int:
     _exports(args, ds, folders)
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #b7984c59
+# %% ../nbs/5_reproduce/57_commands.ipynb #faa1ca8e
 def refine_command(args)->int:
     "`wsss-nb refine`: pseudo-labels made elsewhere, cleaned up by superpixels, with the change in quality."
     from wsss_nb.cleanup import change_in_quality, clean_folder
@@ -249,13 +289,15 @@ def refine_command(args)->int:
     ds = open_dataset(_data(args)) if args.data else None
     how = dict(share=args.share, agree=args.agree, mode=args.mode, beta_bg=args.beta_bg, beta_fg=args.beta_fg, threshold=args.threshold) | (dict(n_classes=ds.n_classes) if ds else {})
     n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
-    print(f"{args.out}: {n['written']} written, {n['already']} there already; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label")
+    changed = f"; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label" if n["written"] else ""
+    print(f"{args.out}: {n['written']} written, {n['already']} there already{changed}")
+    if args.threshold is None and any(Path(args.seeds).glob("*.npy")): print("from scores: a superpixel takes the class of its largest mean score where that exceeds β (3.6) (3.7), all else stays unlabelled; --threshold T cleans up the labels that the scores give at T instead")
     judged = [i for i in ids if ds and ds.has_mask(i)]
     if judged: _shown(change_in_quality(ds, judged, args.seeds, args.out, args.threshold))
     else: print("nothing to judge it by: " + ("the dataset has no masks for these pictures" if ds else "name a dataset with masks (--data) to see the change in quality"))
     return 0
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #ddaa6429
+# %% ../nbs/5_reproduce/57_commands.ipynb #1b2edc34
 def _figure_notebooks():
     "{number: notebook} of the dissertation's figures: inside the installed package, or in the checkout."
     import wsss_nb
@@ -264,7 +306,7 @@ def _figure_notebooks():
     number = lambda p: tuple(map(int, p.stem[1:].split("_")[:2]))
     return {"{}.{}".format(*number(p)): p for p in sorted(folder.glob("f[1-3]_*.ipynb"), key=number)}
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #64d760f6
+# %% ../nbs/5_reproduce/57_commands.ipynb #cbd3d628
 def _draw(notebook, parameters, to):
     "Execute a figure's notebook; what it said is kept in `to`. The error in a sentence, or nothing."
     from papermill import PapermillExecutionError, execute_notebook
@@ -273,7 +315,7 @@ def _draw(notebook, parameters, to):
     except Exception as e: return f"{type(e).__name__}: {e}"
     return ""
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #160c2e67
+# %% ../nbs/5_reproduce/57_commands.ipynb #e08e7c04
 def _chosen(wanted):
     "{number: notebook} of the figures that are named; all."
     from wsss_nb.core import ParameterError, need
@@ -283,13 +325,16 @@ def _chosen(wanted):
     need(not strange, f"the dissertation has no figure {', '.join(strange)}: choose from {', '.join(have)}", ParameterError)
     return {n: have[n] for n in numbers} if wanted else have
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #516bba75
+# %% ../nbs/5_reproduce/57_commands.ipynb #a5c0bd05
 def figures_command(args)->int: # 0, or 1 if some could not be drawn
     "`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG, SVG and caption of each."
-    from wsss_nb.core import progress
+    from wsss_nb.core import ParameterError, need, progress
     from wsss_nb.datasets import full_spec
+    from wsss_nb.store import counted
     from wsss_nb.figures import open_source
     data, out = _data(args), Path(args.out).resolve()
+    need(not out.exists() or out.is_dir(), f"--out {args.out} is a file: name a folder", ParameterError)
+    need(args.n is None or args.n > 0, f"--n {args.n} must be at least 1", ParameterError)
     open_source(data, args.run or "", args.masking or "")  # what is missing is said before the first figure
     there = lambda n: all((out/f"f{n.replace('.', '_')}.{e}").exists() for e in ("png", "pdf", "svg"))
     todo = {n: p for n, p in _chosen(args.numbers).items() if not (args.missing and there(n))}
@@ -300,22 +345,22 @@ def figures_command(args)->int: # 0, or 1 if some could not be drawn
         try: wrong = {jobs[f]: e for f in progress(as_completed(jobs), "figures", len(jobs)) if (e := f.result())}
         except KeyboardInterrupt: pool.shutdown(cancel_futures=True); raise
     for n, e in wrong.items(): print(f"figure {n}: {' '.join(e.split())}", file=sys.stderr)
-    print(f"{out}: {len(todo) - len(wrong)} figures drawn" + (f", {len(wrong)} failed (their notebooks: {out/'notebooks'})" if wrong else ""))
+    print(f"{out}: {counted(len(todo) - len(wrong), 'figure')} drawn" + (f", {len(wrong)} failed (their notebooks: {out/'notebooks'})" if wrong else ""))
     return int(bool(wrong))
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #95047e76
+# %% ../nbs/5_reproduce/57_commands.ipynb #71e847b6
 def _about_data(p, default="scenes", required=False):
     p.add_argument("--data", default=default, required=required, help="a dataset's folder (VOC, COCO or your own), scenes, or voc or coco below --root" + (f" (default: {default})" if default else ""))
     p.add_argument("--root", metavar="DIR", help="where voc or coco lies (default: data)")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #2082da94
+# %% ../nbs/5_reproduce/57_commands.ipynb #be059a0b
 def _about_workers(p):
     p.add_argument("--workers", type=int, default=0, metavar="N", help="stages at a time on this machine (default: one a GPU, else as the dataset's preset says), or Slurm jobs in the queue")
     p.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:8786: its workers run the stages")
     p.add_argument("--slurm", metavar="OPTIONS", nargs="?", const="", help="run each stage as a Slurm job; submitit's options, such as slurm_partition=gpu,gpus_per_node=1")
     p.add_argument("--timeout", default="24h", metavar="T", help="a stage is ended after it: 90, 45m, 12h, 2d; 0 for none (default: 24h)")
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #f96cad51
+# %% ../nbs/5_reproduce/57_commands.ipynb #1570bfcb
 def _add_many(commands):
     p = commands.add_parser("sweep", help="run every combination of some settings", usage="wsss-nb sweep METHOD name=a,b,… [seed=0,1,2] [--data DATA] [--out DIR] [--dry-run]",
         epilog="A comma separates alternatives; a list joins its values by + (cam_scales=0.5+1,1). Three seeds unless seed= says otherwise. Run again, or `wsss-nb resume`, after Ctrl-C or a crash: what is done is skipped.")
@@ -333,7 +378,7 @@ def _add_many(commands):
     _about_workers(p)
     p.set_defaults(go=resume_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #38179d98
+# %% ../nbs/5_reproduce/57_commands.ipynb #9a168883
 def _add_reproduce(commands):
     p = commands.add_parser("reproduce", help="a table of the dissertation: its runs, and the paper's numbers beside ours", usage="wsss-nb reproduce table-3.6 [table-3.7 …] [--data DATA] [name=value …] [--dry-run]",
         epilog="name=value is laid over every row's settings, such as saliency=my_maps for the tables of chapter 2.")
@@ -346,11 +391,11 @@ def _add_reproduce(commands):
     p = commands.add_parser("explain", help="what differs in two runs, beside the difference of their scores")
     p.add_argument("a", metavar="RUN_A"); p.add_argument("b", metavar="RUN_B")
     p.set_defaults(go=explain_command)
-    p = commands.add_parser("where", help="which stage of a run is the first out of its expected range")
+    p = commands.add_parser("where", help="which stage of a run is the first out of its expected range; exit code 1 if one is")
     p.add_argument("run", metavar="RUN")
     p.set_defaults(go=where_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #1b52ed53
+# %% ../nbs/5_reproduce/57_commands.ipynb #2ad7ce17
 def _add_masks(commands):
     p = commands.add_parser("evaluate", help="score any folder of predictions or seeds, or a run, by class")
     p.add_argument("--pred", action="append", metavar="[NAME=]DIR", help="label maps (PNG) or scores (.npy, as IRN writes them), one file a picture; may be given several times")
@@ -373,7 +418,7 @@ def _add_masks(commands):
         p.add_argument(name, type=float, default=default, help=what + (f" (default: {default})" if default else ""))
     p.set_defaults(go=refine_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #00612d60
+# %% ../nbs/5_reproduce/57_commands.ipynb #0518819a
 def _add_figures(commands):
     p = commands.add_parser("figures", help="draw the dissertation's figures anew")
     p.add_argument("numbers", nargs="*", metavar="NUMBER", help="3.14 …; all by default")
@@ -386,7 +431,7 @@ def _add_figures(commands):
     p.add_argument("--missing", action="store_true", help="only those that are not there")
     p.set_defaults(go=figures_command)
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #c55a9eb2
+# %% ../nbs/5_reproduce/57_commands.ipynb #4242430f
 def add_commands(commands):
     "Add the parsers of this notebook to the command line's."
     for add in (_add_many, _add_reproduce, _add_masks, _add_figures): add(commands)

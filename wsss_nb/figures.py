@@ -36,7 +36,7 @@ from .images import read_mask, read_saliency
 from .record import git_commit
 from .saliency import binarize, border_saliency, objectness, open_source as saliency_source, refine
 from .seeds import initial_seed
-from .show import Picture
+from .show import Picture, legend_handles
 from .study import Run, demo_folder
 from .superpixels import superpixels
 from .transforms import to_tensor
@@ -103,8 +103,10 @@ def open_source(
     data="scenes",  # what `open_dataset` takes
     run="",         # folder of a run of the clustering method; "" the packaged sample
     masking="",     # the same, of the masking method
+    n=1,            # how many pictures or samples the figure asks for
 )->Source:
-    "What figures are drawn from. Raises `RunError` for a folder that is no run, of the other method, or on another dataset."
+    "What figures are drawn from. Raises `RunError` for a folder that is no run, of the other method, or on another dataset, `ParameterError` for `n` below 1."
+    need(n >= 1, f"n is how many pictures or samples a figure shows, but it is {n}: give 1 or more", ParameterError)
     return Source(data, run, masking)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #7d0e4bb3
@@ -255,7 +257,8 @@ def _worth(self:Source, id):
 
 @patch
 def pick(self:Source, n, split="train", classes=None, of="run", most=200): # names of classes, one of which must be there; whose sample; how many pictures are looked at
-    "`n` ids that show the most: one or two new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`."
+    "`n` ids that show the most: one or two new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`, `ParameterError`."
+    need(n >= 1, f"n is how many pictures are picked, but it is {n}: give 1 or more", ParameterError)
     ids = self.ds.ids(split)
     held = [i for i in (self._runs[of].data.get("sample", ()) if self._fits(of) else ()) if i in ids]
     wanted = np.array([classes is None or c in classes for c in self.ds.classes])
@@ -287,6 +290,14 @@ def _cell(fig, x, y, w, h, image):
     if image is not None: ax.imshow(image, interpolation="antialiased")
     return ax
 
+def _columns(names, width): return max(1, min(len(names), int((width - .1)/(.37 + .062*max(map(len, names.values()))))))
+def _key_room(names, width): return .1 + .15*-(-len(names)//_columns(names, width)) if names else 0
+
+def _key(fig, names):
+    "A legend of classes at the bottom of a figure, in as many columns as there is room for"
+    fig.legend(handles=legend_handles(names), loc="lower center", ncols=_columns(names, fig.get_figwidth()), handlelength=1, handleheight=.9,
+               columnspacing=1, labelspacing=.3, borderaxespad=.1, bbox_to_anchor=(.5, 0), bbox_transform=fig.transFigure)
+
 # %% ../nbs/4_workbench/44_figures.ipynb #36339f24
 def panels(
     rows,              # lists of (H,W,3) uint8 pictures; None leaves a gap
@@ -294,6 +305,7 @@ def panels(
     row_titles=None,   # at the left of the rows
     width=PAGE,        # inches
     cell_titles=None,  # below each picture: lists like `rows`
+    key=None,          # {class: name} of a legend at the bottom
 ):                     # a `show.Picture`
     "A grid of pictures in the style of the figures; its axes are in `fig.axes`, row by row. Raises `ParameterError` for titles that do not fit."
     n, left = max(map(len, rows)), .06 + _LINE*_lines_of(row_titles)
@@ -302,7 +314,7 @@ def panels(
     below = [_LINE*_lines_of(c) + .02*bool(_lines_of(c)) for c in cell_titles or [()]*len(rows)]
     heights, top = [cell*_tall(r) for r in rows], _LINE*_lines_of(titles) + .05*bool(_lines_of(titles)) + .02
     with figure_style():
-        fig = Picture(figsize=(width, top + sum(heights) + sum(below) + _GAP*(len(rows) - 1) + .02))
+        fig = Picture(figsize=(width, top + sum(heights) + sum(below) + _GAP*(len(rows) - 1) + .02 + _key_room(key, width)))
         y, x = fig.get_figheight() - top, [left + k*(cell + _GAP) for k in range(n)]
         for k, t in enumerate(titles or ()): _text(fig, x[k] + cell/2, y + .04, t)
         for r, (row, h) in enumerate(zip(rows, heights)):
@@ -311,6 +323,7 @@ def panels(
             for k, image in enumerate(row): _cell(fig, x[k], y, cell, h, image)
             for k, t in enumerate(cell_titles[r] if cell_titles else ()): _text(fig, x[k] + cell/2, y - .02, t, fontsize=7, va="top")
             y -= below[r] + _GAP
+        if key: _key(fig, key)
     return fig
 
 # %% ../nbs/4_workbench/44_figures.ipynb #887fd939
@@ -324,11 +337,12 @@ class _Place(NamedTuple):
     center = property(lambda s: (s.x + s.w/2, s.y + s.h/2))
 
 # %% ../nbs/4_workbench/44_figures.ipynb #410a8119
-def canvas(width, height): # inches
+def canvas(width, height, key=None): # inches; {class: name} of a legend at the bottom
     "A white sheet: the figure, and axes on it whose coordinates are inches from the lower left corner."
     with figure_style():
         fig = Picture(figsize=(width, height))
         ax = fig.add_axes((0, 0, 1, 1))
+        if key: _key(fig, key)
     ax.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
     ax.set_axis_off()
     return fig, ax
@@ -434,11 +448,11 @@ def _bytes_of(fig, kind, text, title, **kw):
 _ROOM = .13  # inches below a figure, for the mark
 
 @contextmanager
-def _marked(fig, on):
-    "How to save a figure so that it says `scenes` below its lower right corner"
+def _marked(fig, on, side):
+    "How to save a figure so that it says `scenes` below its lower left or right corner"
     W, H = fig.get_size_inches()
     if not on: yield {}; return
-    mark = fig.text(1 - .03/W, -.02/H, "scenes", ha="right", va="top", fontsize=6, color=_SOFT, style="italic")
+    mark = fig.text(.03/W if side == "left" else 1 - .03/W, -.02/H, "scenes", ha=side, va="top", fontsize=6, color=_SOFT, style="italic")
     mark.set_in_layout(False)
     try: yield dict(bbox_inches=Bbox([[0, -_ROOM], [W, H]]))
     finally: mark.remove()
@@ -458,12 +472,14 @@ def save_figure(
     source=None,    # the `Source` it was drawn from
     out="figures",  # folder
     note="",        # what differs from the dissertation's figure
+    side="right",   # where it says `scenes`; "left" if only that panel is of scenes
 )->list:            # paths of PDF, PNG, SVG and caption
     "Write a figure as `out/f3_14.pdf`, `.png`, `.svg` and its caption as `.md`; none is written unless all can be. Raises `ParameterError`."
     need(re.fullmatch(r"\d+\.\d+", str(number)), f"the number of a figure is like 3.14; it is {number!r}", ParameterError)
+    need(side in ("left", "right"), f"side is left or right; it is {side!r}", ParameterError)
     p = _provenance(number, source)
     text, base = json.dumps(p), Path(out)/f"f{str(number).replace('.', '_')}"
-    with figure_style(), _marked(fig, p["scenes"]) as kw:
+    with figure_style(), _marked(fig, p["scenes"], side) as kw:
         files = {base.with_suffix(f".{k}"): _bytes_of(fig, k, text, f"Figure {number}", **kw) for k in ("pdf", "png", "svg")}
     files[base.with_suffix(".md")] = _caption(number, caption, note, p).encode()
     for path, data in files.items():

@@ -138,10 +138,27 @@ def _overlaps(sp, gt, ignore):
 # %% ../nbs/0_base/05_metrics.ipynb #f3cab2f3
 def _ue(n): return float(_ratio(np.minimum(n, n.sum(1, keepdims=True) - n).sum(), n.sum()))
 
+# %% ../nbs/0_base/05_metrics.ipynb #2b8cf1d5
+def _ue_leak(n):
+    G = n.sum(0)  # (R,)
+    cover = ((n > 0)*n.sum(1, keepdims=True)).sum(0)  # (R,): pixels of all superpixels that touch a region
+    return mean_known(_ratio(cover - G, G))
+
+# %% ../nbs/0_base/05_metrics.ipynb #4dae13f7
+def _ue_tolerant(n):
+    S = n.sum(1, keepdims=True)  # (K,1)
+    return float(_ratio(((20*n > S)*S).sum() - n.sum(), n.sum()))  # > 5 %, in whole numbers
+
 # %% ../nbs/0_base/05_metrics.ipynb #0b664a7b
-def undersegmentation_error(sp, gt, ignore=255):
-    "(H,W) superpixels, (H,W) truth → (3.9); 0 is best. NaN where all of the truth is void."
-    return _ue(_overlaps(sp, gt, ignore))
+_UE = {"min": _ue, "leak": _ue_leak, "tolerant": _ue_tolerant}
+
+def undersegmentation_error(sp, gt, ignore=255, kind="min"):
+    """(H,W) superpixels, (H,W) truth → undersegmentation error; 0 is best. NaN where all of the truth is void.
+
+    `kind`: "min" is (3.9), Neubert & Protzel 2012, in [0, 1]; "leak" is Levinshtein et al. 2009, the mean over regions, from 0 without bound;
+    "tolerant" is Achanta et al. 2012, which forgives 5 % of a superpixel, in [-1, 18] (from 0 with fewer than 20 regions)."""
+    need(kind in _UE, f"kind must be one of {', '.join(_UE)}; it is {kind!r}", ParameterError)
+    return _UE[kind](_overlaps(sp, gt, ignore))
 
 # %% ../nbs/0_base/05_metrics.ipynb #32540baf
 def _asa(n): return float(_ratio(n.max(1, initial=0).sum(), n.sum()))

@@ -104,12 +104,13 @@ def _on_worker(devices, *args):
     name = get_worker().name
     return run_stage(*args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else "")
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #1714779a
+# %% ../nbs/5_reproduce/51_queue.ipynb #80de419f
 class DaskWorkers:
     "Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at `address`. Raises `RunError` where it does not answer."
     def __init__(self, workers=0, address=""):
         import dask
         from distributed import Client, LocalCluster
+        if address and not re.fullmatch(r"\w+://\S+:\d+", address): self._refuse(f"--scheduler {address} is no address: it looks like tcp://host:8786")
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its words about a worker that died; ours are in the record
         self.devices, self.cluster = [] if address else _gpus(), None
         with dask.config.set({"distributed.scheduler.allowed-failures": 20, "distributed.admin.tick.limit": "1h"}):
@@ -142,7 +143,7 @@ class _SlurmJob:
         if (e := self.job.exception()) is not None: return dict(status="killed", error=f"the Slurm job {self.job.job_id} ended without an answer: {' '.join(str(e).split())[:300]}", seconds=0.)
         return self.job.result()
 
-# %% ../nbs/5_reproduce/51_queue.ipynb #8802c9ef
+# %% ../nbs/5_reproduce/51_queue.ipynb #c356497b
 class SlurmWorkers:
     "Slurm through submitit (`pip install 'wsss_nb[slurm]'`): a job for each stage, `workers` of them in the queue at a time; `options` are submitit's (slurm_partition, timeout_min, gpus_per_node, …)."
     def __init__(self, folder, workers=0, cluster="slurm", **options):
@@ -150,8 +151,11 @@ class SlurmWorkers:
         except ImportError as e:
             from wsss_nb.core import RunError
             raise RunError("Slurm needs submitit: pip install 'wsss_nb[slurm]'") from e
-        self.executor, self.workers = submitit.AutoExecutor(folder=Path(folder)/"slurm", cluster=cluster), workers or 32
-        self.executor.update_parameters(**{"name": "wsss-nb", "timeout_min": 24*60} | options)
+        from wsss_nb.core import RunError
+        try: self.executor, self.workers = submitit.AutoExecutor(folder=Path(folder)/"slurm", cluster=cluster), workers or 32
+        except RuntimeError as e: raise RunError(f"Slurm is not to be found on this machine ({e}): run this where `srun` is, or leave --slurm out") from e
+        try: self.executor.update_parameters(**{"name": "wsss-nb", "timeout_min": 24*60} | options)
+        except (NameError, TypeError, ValueError) as e: raise RunError(f"--slurm: {' '.join(str(e).split())[:300]}") from e
     def slots(self): return self.workers
     def submit(self, file, timeout, stop): return _SlurmJob(self.executor.submit(run_stage, str(file), timeout, stop))
     def close(self): pass

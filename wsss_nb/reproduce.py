@@ -27,10 +27,10 @@ def table_number(word:str)->str: # "table-3.6", "3.6"
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #84fcefc4
 def _tag(setting): return f"table {setting.table}: {setting.name}"
 
-def _varied(number, params):
-    "Names of the parameters in which a table's rows differ; all that are set, where none does."
+def _varied(params):
+    "Names of the parameters in which a table's rows differ."
     names = dict.fromkeys(k for p in params for k in p)
-    return [k for k in names if len({repr(p.get(k)) for p in params}) > 1] or list(names)
+    return [k for k in names if len({repr(p.get(k)) for p in params}) > 1]
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #fe67ef92
 def plan_table(number:str, # such as "3.6"
@@ -43,8 +43,10 @@ def plan_table(number:str, # such as "3.6"
     where, extra = "scenes" if sweep.ds.name.startswith("scenes") else "voc", extra or {}
     fixed = lambda p: {k: v for k, v in p.items() if k == "saliency"}  # rows C see the truth, whatever the others see
     rows = [(s, (p := s.parameters(where)) | extra | fixed(p)) for s in settings(number)]
-    varied = _varied(number, [p for _, p in rows])
-    add = lambda s, p, seed: sweep.add(s.method, p, int(seed), [k for k in varied if k in p] or None, [_tag(s)])
+    varied = _varied([s.parameters(where) for s, _ in rows])
+    clash = [k for k in extra if k in varied and k != "saliency"]
+    need(not clash, f"{', '.join(clash)} is what Table {number} varies: leave it out, or sweep over it with `wsss-nb sweep`", ParameterError)
+    add = lambda s, p, seed: sweep.add(s.method, p, int(seed), [k for k in p if k in varied or k in extra], [_tag(s)])
     return sweep, {s.name: [add(s, p, seed) for seed in (seeds if s.method != "superpixels" else [0])] for s, p in rows}  # superpixels draw no lots
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #42169caf

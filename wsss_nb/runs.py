@@ -9,6 +9,7 @@ __all__ = ['METHODS', 'COMPARE', 'PRESETS', 'training_folder', 'notebook_paramet
 # %% ../nbs/4_workbench/42_runs.ipynb #979fe04d
 import ast, os, threading, time
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
@@ -118,7 +119,8 @@ def check_parameters(method:str, params:dict)->dict:
     known = merge(_RUN_DEFAULTS, *(notebook_parameters(training_folder()/f"{n}.ipynb") for n in METHODS[method]))
     for reserved in ("data", "out", "seed", "target", "segmenters", "makes"): known.pop(reserved, None)
     for k in params:
-        need(k in known, f"parameter {k!r} is unknown to {method}: it takes {', '.join(sorted(known))}", ParameterError)
+        near = get_close_matches(k, known, 1)
+        need(k in known, f"parameter {k!r} is unknown to {method}" + (f" (did you mean {near[0]}?)" if near else "") + f": it takes {', '.join(sorted(known))}", ParameterError)
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
     empty = [k for k in full if k.endswith("_scales") and not full[k]]
     need(not empty, f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale", ParameterError)
@@ -388,6 +390,8 @@ def run_method(method:str, # "clustering" or "masking"
     "Run a method's notebooks on a dataset, for every seed; what is done with the same inputs is skipped. Equal inputs give equal artefacts."
     need(not Path(out).exists() or Path(out).is_dir(), f"{out} is a file: choose a folder that is new, or an earlier run, as --out", RunError)
     data = full_spec(data)
+    many = next((p for p in (Path(out), Path(out).parent) if (p/"sweep.json").exists()), None)
+    need(many is None, f"{out} belongs to the sweep in {many}, whose stages other runs share: choose another --out, or add the setting to it with `wsss-nb sweep`", RunError)
     full, preset = resolve(method, open_dataset(data), params)
     out = Path(out).resolve()
     steps = plan(method, data, out, full)

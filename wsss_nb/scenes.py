@@ -610,6 +610,7 @@ def _parse(spec):
     for k, _, v in pairs:
         need(k.strip() in known, f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in scenes:train=400,val=80.", ParameterError)
         need(v.strip().isdigit(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
+        need(k.strip() != "train" or int(v), "scenes: train=0 leaves nothing to learn from: give at least 1.", ParameterError)
     return known | {k.strip(): int(v) for k, _, v in pairs}
 
 # %% ../nbs/0_base/03_scenes.ipynb #d71b93b6

@@ -42,7 +42,7 @@ def similarity(
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c2656c33
 def _removed(B, S):
-    "(N,): how many of the positions `S` are adjacent to each position. B (N,N) uint8 is symmetric, so its rows are summed, which lie together"
+    "(N,): how many of the positions `S` are adjacent to each position. B (N,N) of 0 and 1 is symmetric, so its rows are summed, which lie together"
     if len(S) == 1: return B[S[0]]
     blocks = (B[S[i:i+255]] for i in range(0, len(S), 255))  # 255 ones fit in a byte: sums stay as narrow as the data
     return sum(np.add.reduce(b, axis=0, dtype=np.uint8).astype(np.int32) for b in blocks)
@@ -53,16 +53,10 @@ def _check(tau, order="low"):
     need(order in ("low", "high"), f'order must be "low" or "high"; it is {order!r}', ParameterError)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #391b1ee4
-def partition(
-    A,            # (N,N) similarity, symmetric
-    tau=0.3,      # a superpixel is what resembles its seed by more than this
-    order="low",  # the seed has the lowest degree ("low", LF) or the highest ("high", HF)
-):                # (N,) int32, 0…n-1 in order of discovery
-    "Superpixels of a similarity matrix (Table 3.1), for those who keep `A` and vary `tau`. Ties: the lowest index."
-    _check(tau, order)
+def _steps(A, B, tau, order):
+    "The loop of Table 3.1. Of A and B it asks for rows only, so they may be anything that hands out rows"
     N, i, L = len(A), 0, np.full(len(A), -1, np.int32)
     pick, never = (np.argmin, 2*N) if order == "low" else (np.argmax, -1)  # `never`: a degree that is not picked, even less N
-    B = (A > 0).view(np.uint8)
     d, left = _removed(B, np.arange(N)).astype(np.int32), N
     while left:
         p = pick(d)
@@ -74,15 +68,59 @@ def partition(
         d[S] = never
     return L
 
+# %% ../nbs/3_clustering/30_superpixels.ipynb #5d1f0c8e
+def partition(
+    A,            # (N,N) similarity, symmetric
+    tau=0.3,      # a superpixel is what resembles its seed by more than this
+    order="low",  # the seed has the lowest degree ("low", LF) or the highest ("high", HF)
+):                # (N,) int32, 0…n-1 in order of discovery
+    "Superpixels of a similarity matrix (Table 3.1), for those who keep `A` and vary `tau`. Ties: the lowest index."
+    _check(tau, order)
+    B = (A > 0).view(np.uint8)
+    return _steps(A, B, tau, order)
+
+# %% ../nbs/3_clustering/30_superpixels.ipynb #b7e4d210
+_WHOLE = 8192  # up to so many positions the similarity matrix is held whole: 268 MB
+_ROWS = 1024   # above, so many rows of it at a time; a multiple of 8, since eight bits are a byte
+
+# %% ../nbs/3_clustering/30_superpixels.ipynb #c81b63fa
+class _Bits:
+    "A symmetric (N,N) matrix of 0 and 1, a bit each. What it hands out is unpacked: uint8"
+    def __init__(self, N): self.N, self.bits = N, np.zeros((N, -(-N//8)), np.uint8)
+    def __len__(self): return self.N
+    def __getitem__(self, rows): return np.unpackbits(self.bits[rows], axis=-1, count=self.N)
+
+    def put(self, i, on):
+        "Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image"
+        n = len(on)
+        upper = np.triu(on[:, :n])
+        on[:, :n] = upper | upper.T
+        self.bits[i:i+n, i//8:] = np.packbits(on, axis=1)
+        for j in range(i + n, self.N, 64):  # narrow strips: transposing stays within the cache
+            self.bits[j:j+64, i//8:(i+n)//8] = np.packbits(np.ascontiguousarray(on[:, j-i:j-i+64].T), axis=1)
+
+# %% ../nbs/3_clustering/30_superpixels.ipynb #d40a97b5
+def _in_blocks(f, tau, order="low"):
+    "(N,D) unit vectors, array or tensor on any device → the labels of `partition`, without its (N,N) floats"
+    N = len(f)
+    R, B = _Bits(N), _Bits(N)  # [A > tau], [A > 0]
+    for i in range(0, N, _ROWS):
+        A = f[i:i+_ROWS] @ f[i:].T  # (rows, N-i)
+        for bits, above in ((R, tau), (B, 0)): bits.put(i, np.asarray(torch.as_tensor(A > above).cpu()))
+    return _steps(R, B, 0, order)  # R exceeds 0 where A exceeds tau
+
 # %% ../nbs/3_clustering/30_superpixels.ipynb #cb36b76b
 def discover(
     f,            # (N,D) features, array or tensor
     tau=0.3,      # a superpixel is what resembles its seed by more than this, in [-1,1]
     order="low",  # "low" = lowest degree first (LF), "high" = highest first (HF)
 ):                # (N,) int32 array, 0…n-1 in order of discovery
-    "Superpixels of N feature vectors (Table 3.1). Ties go to the lowest index; a seed always belongs to its superpixel."
+    """Superpixels of N feature vectors (Table 3.1). Ties go to the lowest index; a seed always belongs to its superpixel.
+
+    Above 8,192 vectors the similarities are gone through in blocks and never held at once: N²/4 bytes instead of 5N²."""
     _check(tau, order)
-    return partition(similarity(f), tau, order)
+    f = _unit(f)
+    return partition(f @ f.T, tau, order) if len(f) <= _WHOLE else _in_blocks(f, tau, order)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c71be318
 def _partition_batch(A, tau):
@@ -113,6 +151,7 @@ def discover_batch(
     need(bool(norm.isfinite().all()), "features hold NaN or infinite values", DataError)  # they show in the norms
     need(bool((norm > 0).all()), "a feature vector has zero norm: it has no direction to compare", DataError)
     f = F.float() / norm
+    if F.shape[1] > _WHOLE: return torch.stack([torch.from_numpy(_in_blocks(g, tau)) for g in f]).to(F.device)
     return _partition_batch(f @ f.mT, tau)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #20fe78aa
@@ -269,10 +308,12 @@ def tau_for_count(
 ):                # tau
     "The `tau` whose number of superpixels comes nearest to `n`."
     need(n >= 1, f"n must be at least 1; it is {n}", ParameterError)
-    A, lo, hi, seen = similarity(f), -1., 1., []
+    f, lo, hi, seen = _unit(f), -1., 1., []
+    A = f @ f.T if len(f) <= _WHOLE else None  # a larger one is gone through anew for each tau
     for _ in range(steps):
         tau = (lo + hi)/2
-        k = int(partition(A, tau, order).max()) + 1
+        L = _in_blocks(f, tau, order) if A is None else partition(A, tau, order)
+        k = int(L.max()) + 1
         seen.append((abs(k - n), tau))
         if k == n: break
         lo, hi = (tau, hi) if k < n else (lo, tau)

@@ -207,11 +207,35 @@ def _taught_by(params): # a few words
     source = params.get("saliency")
     return "image-level labels" + (f", saliency: {Path(source).name if Path(source).is_absolute() else source}" if source else "")
 
+# %% ../nbs/4_workbench/43_tables.ipynb #95675b36
+def _apart(folders): # -> list of text
+    "Each folder by the last part of its path, and by more of it where that does not tell them apart."
+    parts = [Path(f).resolve().parts for f in folders]
+    n = next((k for k in range(1, max(map(len, parts))) if len({p[-k:] for p in parts}) == len(set(parts))), 1)
+    return ["/".join(p[-n:]) for p in parts]
+
+_SAID = ("saliency", "seeds", "compare", "jobs", "workers", "device", "superpixels", "watch", "softmax") # they stand elsewhere, or decide nothing
+
+def _differs(section, others, most=40):
+    "What a run has otherwise than others of its method, where that is short."
+    of = lambda s: s["d"].get("parameters", {})
+    said = ", ".join(f"{k}={v}" for k, v in of(section).items() if k not in _SAID and any(of(o).get(k, v) != v for o in others))
+    return f" ({said})" if 0 < len(said) <= most else ""
+
+def _named(sections, folders):
+    "The sections with their folders' names, which join a title that two of them have."
+    titles = [s["title"] for s in sections]
+    return [s | dict(name=n, title=s["title"] + f": {n}"*(titles.count(s["title"]) > 1)) for s, n in zip(sections, _apart(folders))]
+
+
 # %% ../nbs/4_workbench/43_tables.ipynb #04acfe29
 def _side_by_side(sections):
     "One table of the runs' own segmenters."
-    cells = lambda s: [mean_std([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
-    rows = [dict(cells=[s["method"], _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
+    score = lambda v: mean_std(v) + " (one run)"*(sum(x is not None for x in v) == 1)
+    cells = lambda s: [score([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
+    alike = lambda s: [o for o in sections if o is not s and o["method"] == s["method"]]
+    name = lambda s: f"{s['method']}: {s['name']}{_differs(s, alike(s))}" if alike(s) else s["method"]
+    rows = [dict(cells=[name(s), _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
     return dict(title="Side by side", head=["method", "learned from", "seeds", "mIoU %", "with CRF"], rows=rows, text="Each run's own segmenter on the held-out pictures. The methods differ in what they were taught with and in what their networks started from; both stand under “How this was made”.")
 
 # %% ../nbs/4_workbench/43_tables.ipynb #0441027a
@@ -226,8 +250,9 @@ def write_report(*runs, # folders
     "Bind the tables and pictures of one or more runs into a page, and print the tables. Raises `RunError` where nothing is evaluated."
     need(runs, "name at least one run's folder", RunError)
     sections, to = [_section(Path(o)) for o in runs], Path(to or Path(runs[0])/"report.html")
+    title, sections = title or _title([s["title"] for s in sections]), _named(sections, runs)
     tables = [_side_by_side(sections)] if len(sections) > 1 else []
-    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8")).render(title=title or _title([s["title"] for s in sections]), sections=sections, tables=tables)
+    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8")).render(title=title, sections=sections, tables=tables)
     with atomic(to) as t: t.write_text(page, encoding="utf-8")
     for t in tables + [t for s in sections for t in s["tables"][:2]]: print(as_text(t), end="\n\n")
     return to
