@@ -27,6 +27,7 @@ def folder_of(tmp, runs, dataset="scenes"):
         write_json(folder/name/"run.json", dict(method=method, data=dict(name=dataset, train=8, val=4, fingerprint="55da", classes=["cat"]), seed=int(name[-1]), parameters=params, supervision="image-level labels", commit="c0ffee"))
         stage = folder/"stages"/f"net-{i}"
         (stage/"predictions").mkdir(parents=True)
+        if status == "failed": (stage/"notebooks").mkdir(); (stage/"notebooks"/"t30_evaluate.log").write_text("why")
         write_json(stage/"run.json", dict(stages=dict(t30_evaluate=dict(status=status, key="k", seconds=60., **({} if status == "done" else dict(error=what))))))
         if status == "done": write_json(folder/name/"metrics.json", dict(segmenter=dict(plain=dict(miou=what, images=4), crf=dict(miou=what+.02, images=4))))
     write_json(folder/"sweep.json", dict(data=dataset, runs=plan, stages=stages))
@@ -76,7 +77,7 @@ def test_page_of_a_reproduced_folder(reproduced, figures):
     p = Page(to.read_text(encoding="utf-8"))
     assert not p.open and len(set(p.ids)) == len(p.ids)
     assert {o[1:] for o in p.links if o.startswith("#")} <= set(p.ids), "a link to nowhere"
-    assert all(o.startswith("#") for o in p.links) and all(o.startswith("data:image/png;base64,") for o in p.loads) and len(p.loads) == 3
+    assert [o for o in p.links if not o.startswith("#")] == ["stages/net-3/notebooks/t30_evaluate.log"] and all(o.startswith("data:image/png;base64,") for o in p.loads) and len(p.loads) == 3
     assert [o for o in p.ids if o.startswith("figure-")] == ["figure-1.1", "figure-3.9", "figure-3.14"]
     assert [o for o in p.ids if o.startswith("table-")] == ["table-3.1", "table-3.6"]
     text = words(p.text)
@@ -87,11 +88,18 @@ def test_page_of_a_reproduced_folder(reproduced, figures):
     assert "built-in synthetic scenes" in text
 
 
+def test_logs_are_found_from_where_the_page_lies(reproduced, figures, tmp_path):
+    p = Page(write_book(reproduced, figures, tmp_path/"a b"/"page.html", say=quiet)[0].read_text(encoding="utf-8"))
+    link = next(o for o in p.links if not o.startswith("#"))
+    assert link.startswith("../r/stages/") and (tmp_path/"a b"/link).resolve().read_text() == "why"
+
+
 def test_what_is_missing_is_said_with_its_command(reproduced, figures):
     text = words(Page(write_book(reproduced, figures, say=quiet)[0].read_text(encoding="utf-8")).text)
     gone = " ".join(n for n in FIGURES if n not in ("1.1", "3.9", "3.14"))
     assert f"wsss-nb figures {gone} --out {figures}" in text
-    assert "wsss-nb reproduce table-2.1" in text and f"--data scenes --out {reproduced}" in text and "table-3.6" not in re.search("wsss-nb reproduce [^:]*", text)[0]
+    said = re.search("Tables ([^T]*) are not asked for here.", text)[1].split(", ")
+    assert said[0] == "2.1" and "3.6" not in said and "3.7" in said and "wsss-nb reproduce" not in text  # that would be of full length
     assert f"wsss-nb resume {reproduced}" in text
 
 
@@ -101,6 +109,24 @@ def test_page_of_a_sweep_has_a_table_for_each_method(tmp_path, figures):
     text = Page(write_book(folder, figures, tmp_path/"p.html", title="Mine & yours", say=quiet)[0].read_text(encoding="utf-8")).text
     assert "Mine & yours" in text and "wsss-nb reproduce" not in text and "wsss-nb resume" not in text
     assert "40.0" in text and "30.0" in text
+
+
+def test_a_sweep_has_figures_only_when_asked(tmp_path, figures, monkeypatch):
+    folder = folder_of(tmp_path, {"clustering,alpha=0.3,seed=0": ("clustering", dict(alpha=.3), [], "done", .4)})
+    shutil.copytree(figures, tmp_path/"figures")
+    monkeypatch.chdir(tmp_path)
+    page, tex = (write_book(folder, say=quiet)[0].with_suffix(s).read_text(encoding="utf-8") for s in (".html", ".tex"))
+    assert "Figures" not in page and "data:image" not in page and "Figures" not in tex
+    page = write_book(folder, "figures", say=quiet)[0].read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 3 and "from the data and runs that each names; not from the runs above." in page
+
+
+def test_figures_of_the_folders_own_runs():
+    plan, records = dict(runs={"clustering,seed=0": {}}), [dict(seed=0, commit="c0ffee")]
+    f = lambda run: dict(runs=[run])
+    own, other, older = (f(f"{n} (clustering, 2026-01-01, seed 0, commit {c})") for n, c in (("clustering,seed=0", "c0ffee"), ("demo", "c0ffee"), ("clustering,seed=0", "0ld")))
+    assert "1 of 3 show one of the runs above" in book._drawn([own, other, older], plan, records)
+    assert "not from the runs above" in book._drawn([other, older, dict(runs=[])], plan, records) and book._drawn([], plan, records) == ""
 
 
 def test_no_figures_is_said(reproduced, tmp_path, monkeypatch):
@@ -142,7 +168,7 @@ def test_every_text_of_the_dissertation_has_its_signs(reproduced):
 
 
 @pytest.mark.parametrize("how,error,message", [
-    (lambda r, f: (r.parent, f), RunError, "no sweep.json"), (lambda r, f: (r/"nowhere", f), RunError, "no sweep.json"), (lambda r, f: (r, f/"nowhere"), ParameterError, "wsss-nb figures --out"),
+    (lambda r, f: (r.parent, f), RunError, "no sweep.json"), (lambda r, f: (r/"nowhere", f), RunError, "no such folder|no sweep.json"), (lambda r, f: (r, f/"nowhere"), ParameterError, "wsss-nb figures --out"),
     (lambda r, f: (r, f/"f1_1.png"), ParameterError, "no folder with figures"), (lambda r, f: (r, f, r), ParameterError, "is a folder"), (lambda r, f: (r, f, r/"book.pdf"), ParameterError, "must end in .html"),
     (lambda r, f: (r, f, r/"sweep.json"/"page.html"), ParameterError, "below a file")])
 def test_errors_in_one_sentence_and_nothing_written(reproduced, figures, how, error, message):
@@ -167,6 +193,29 @@ def test_first_latex_that_is_there(monkeypatch, have, want):
     monkeypatch.setattr(shutil, "which", lambda w: w if w in have else None)
     found = book._latex_words()
     assert found is want if want is None else [w for w in found[0] if w in (*have, "-pdf", "-pdfxe")] == want
+
+
+def undone(tmp_path, tags=()):
+    "A folder as it is before its first run."
+    folder = folder_of(tmp_path, {"clustering,seed=0": ("clustering", {}, list(tags), "queued", ""), "clustering,seed=1": ("clustering", {}, list(tags), "queued", "")})
+    for n in ("clustering,seed=0", "clustering,seed=1"): shutil.rmtree(folder/n)
+    return folder
+
+
+def test_before_the_first_run(tmp_path):
+    text = words(Page(write_book(undone(tmp_path), say=quiet)[0].read_text(encoding="utf-8")).text)
+    assert "0 of 2 runs done" in text and "2 queued" in text and "How this was made" not in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here: the PDF itself is not tried")
+@pytest.mark.parametrize("cell", ["–", "[1, 2]", "*"])
+def test_pdf_before_the_first_run(tmp_path, monkeypatch, cell):
+    "Nor does a row that begins like an argument of LaTeX's end it."
+    folder, said = undone(tmp_path), []
+    monkeypatch.setattr(book, "_latex_words", lambda: (["pdflatex", "-interaction=nonstopmode", "-halt-on-error"], 1))
+    real = book.sweep_table
+    monkeypatch.setattr(book, "sweep_table", lambda *a: (t := real(*a)) | dict(rows=[dict(cells=[cell, *r["cells"][1:]], kind="") for r in t["rows"]*2], text=cell))
+    assert [p.name for p in write_book(folder, say=said.append)] == ["report.html", "report.pdf"], said
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here: the PDF itself is not tried")

@@ -73,11 +73,17 @@ def test_explain_over_seeds(tmp_path):
 def test_explain_single_and_other_seeds(tmp_path):
     a, b = run(tmp_path/"x"/"run", record(seeds=[0]), dict(segmenter=score(.4))), run(tmp_path/"y"/"run", record(seeds=[5]), dict(segmenter=score(.45)))
     differ, scores, classes = explain(a, b)
-    assert body(differ) == {"seeds": ["0", "5"]} and "single seed" in scores["text"] and differ["head"] == ["", str(a), str(b)]
+    assert body(differ) == {"seeds": ["0", "5"]} and "Each of the runs has a single seed" in scores["text"] and differ["head"] == ["", "x/run", "y/run"]
     assert body(scores)["the run's own"] == ["40.0", "45.0", "+5.0"] and body(classes)["background"] == ["80.0", "80.0", "+0.0"]
     c = run(tmp_path/"c", record(seeds=[3, 4]), dict(segmenter=score(.5)), dict(segmenter=score(.6)))
     d = run(tmp_path/"d", record(seeds=[5, 6]), dict(segmenter=score(.6)), dict(segmenter=score(.8)))
     assert body(explain(c, d)[1])["the run's own"] == ["55.0 ± 7.1", "70.0 ± 14.1", "+15.0"] and "only means" in explain(c, d)[1]["text"]
+
+def test_long_names_are_letters(tmp_path):
+    long = "clustering,alpha=0.5,beta_bg=0.5,seed="
+    a, b = run(tmp_path/f"{long}0", record(), dict(segmenter=score(.4))), run(tmp_path/f"{long}1", record(seeds=[1, 2]), dict(segmenter=score(.5)), dict(segmenter=score(.5)))
+    tables = explain(a, b)
+    assert [t["head"][1:3] for t in tables] == [["A", "B"]]*3 and f"A: {a}; B: {b}." in tables[0]["text"] and "One of the runs has a single seed" in tables[1]["text"]
 
 def test_the_same_run_twice(tmp_path):
     a = run(tmp_path/"a", record(), dict(segmenter=score(.4)))
@@ -200,7 +206,7 @@ def test_mean_of_the_seeds_is_judged(tmp_path):
 def test_where_nothing_is_known_nothing_is_expected(tmp_path):
     m = good("clustering") | dict(classifier=dict(macro_f1=.01))
     w = where(run(tmp_path/"own", record(name="my_photos"), m))
-    assert set(verdicts(w).values()) == {"no expectation"} and w["first"] is None and {r["source"] for r in w["rows"]} == {"no expectation known"} and "0 of 7 could be judged" in where_table(w)["text"]
+    assert set(verdicts(w).values()) == {"no expectation"} and w["first"] is None and {r["source"] for r in w["rows"]} == {"no expectation known"} and where_table(w)["text"] == "Nothing is expected of clustering on my_photos yet: here is what was found."
     other = where(run(tmp_path/"builtin", record("masking", saliency="builtin"), good("masking")))
     assert verdicts(other)["saliency"] == "no expectation" and next(r for r in other["rows"] if r["stage"] == "saliency")["source"] == "no expectation known for saliency=builtin"
 
@@ -230,6 +236,13 @@ def test_the_packaged_runs_are_as_expected():
 
 
 # ---- bad input
+
+@pytest.mark.parametrize("call", [lambda f: explain(f, f), where])
+def test_a_folder_of_many_runs(tmp_path, call):
+    write_json(tmp_path/"sweep.json", dict(data="scenes", stages={}, runs={n: dict(method="clustering", params={}, seed=0, stages=[]) for n in ("a", "b")}))
+    with pytest.raises(RunError, match=r"is a folder of many runs: name one of them, such as .*[/\\]a$"): call(tmp_path)
+    run(tmp_path/"b", record(), dict(segmenter=score(.4)))
+    with pytest.raises(RunError, match=r"such as .*[/\\]b$"): call(tmp_path)
 
 @pytest.mark.parametrize("call", [lambda f: explain(f, f), where])
 def test_no_run(tmp_path, call):

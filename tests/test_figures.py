@@ -93,6 +93,16 @@ def test_mark_of_scenes(tmp_path, source, other):
     assert not [t for t in fig.texts if t.get_text() == "scenes"]  # the figure is left as it was
 
 
+def test_mark_below_the_left_panel(tmp_path, source):
+    fig = drawn()
+    w, h = (round(v*200) for v in fig.get_size_inches())
+    png = save_figure(fig, "3.5", "", source, tmp_path, side="left")[1]
+    with Image.open(png) as im: below = np.asarray(im.convert("L"))[h + 2:]
+    assert below[:, :120].min() < 200 and below[:, 120:].min() == 255
+    with pytest.raises(ParameterError, match="left or right"): save_figure(fig, "3.6", "", source, tmp_path, side="middle")
+    assert not list(tmp_path.glob("f3_6*"))
+
+
 def test_without_a_source(tmp_path):
     png = save_figure(drawn(), "1.3", "", None, tmp_path)[1]
     assert read_provenance(png) | dict(commit=None, wsss_nb=None) == dict(figure="1.3", dataset=None, fingerprint=None, scenes=False, runs=[], commit=None, wsss_nb=None)
@@ -130,6 +140,25 @@ def test_panels_are_a_grid():
     assert np.allclose(w, w[0]) and np.isclose(h[0], w[0]/2) and np.isclose(h[2], w[0]) and np.isclose(h[0], h[1])
     assert np.isclose(x[0], x[2]) and x[1] > x[0] + w[0] and np.isclose(y[0], y[1]) and y[0] > y[2] + h[2]
     with pytest.raises(ParameterError, match="2 columns and 2 rows"): panels([[a, a], [a, a]], ["x"])
+
+
+def test_few_pictures_stay_small():
+    fig = panels([[np.zeros((40, 40, 3), np.uint8)]], width=PAGE)
+    x, y, w, h = fig.axes[0].get_position(original=True).bounds
+    assert w*fig.get_figwidth() <= 2.5 and fig.get_figwidth() < 2.7
+
+
+def test_key_of_classes():
+    a, names = np.zeros((20, 40, 3), np.uint8), {0: "background", 3: "cat", 255: "no label"}
+    plain, fig = panels([[a, a]], width=COLUMN), panels([[a, a]], width=COLUMN, key=names)
+    (key,) = fig.legends
+    assert [t.get_text() for t in key.get_texts()] == list(names.values()) and not plain.legends
+    below, room = key.get_window_extent().y1/fig.dpi, fig.get_figheight() - plain.get_figheight()
+    assert 0 < below < room  # it stands below the pictures, in a room of its own
+    fig, ax = canvas(PAGE, 2, dict(enumerate(["aeroplane"]*21)))
+    assert np.allclose(ax.transData.transform((PAGE, 2)), fig.get_size_inches()*fig.dpi)
+    top = fig.legends[0].get_window_extent()
+    assert top.x0 > 0 and top.x1 < PAGE*fig.dpi and top.y1 < ax.transData.transform((0, 0))[1]
 
 
 def test_pieces_lie_where_they_are_put():
@@ -181,6 +210,12 @@ def test_pick(source):
     with pytest.raises(DataError, match="only"): source.pick(10**4)
 
 
+@pytest.mark.parametrize("n", [0, -2])
+def test_no_pictures(source, n):
+    for ask in (lambda: open_source(n=n), lambda: source.pick(n)):
+        with pytest.raises(ParameterError, match=f"it is {n}: give 1 or more"): ask()
+
+
 def test_wrong_runs(tmp_path, other):
     with pytest.raises(RunError, match="no run.json"): open_source(run=tmp_path)
     with pytest.raises(RunError, match="masking="): open_source(run=demo_folder("demo-masking"))
@@ -211,8 +246,16 @@ def test_every_figure_has_its_notebook(number):
     values.pop("__builtins__")
     assert len(tagged) == 1 and list(values) == ["data", "run", "masking", "out", "n"]
     assert (values["data"], values["run"], values["masking"], values["out"]) == ("scenes", "", "", "../../figures") and isinstance(values["n"], int)
+    assert any("open_source(data, run, masking, n)" in "".join(c["source"]) for c in cells), "n below 1 is refused by open_source"
     assert f'"{number}"' in "".join(cells[-1]["source"]) and "save_figure(" in "".join(cells[-1]["source"]), "the last cell saves the figure under its number"
     assert not [line for c in cells if c["cell_type"] == "code" for line in c["source"] if ".backward(" in line], "a figure's notebook trains nothing"
+
+
+@pytest.mark.parametrize("number", ["1.4", "1.5", "2.1", "2.7", "2.8", "3.4", "3.17", "3.18", "3.19", "3.20"])
+def test_figures_of_classes_have_a_key(number):
+    (path,) = (REPO/"nbs/figures").glob(f"{stem(number)}_*.ipynb")
+    text = path.read_text(encoding="utf-8")
+    assert re.search(r"key=names|canvas\([^\n]*, (names|shown)\)|legend_handles\(names", text)
 
 
 @pytest.mark.parametrize("number", NUMBERS)

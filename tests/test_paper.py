@@ -213,17 +213,30 @@ def test_elsewhere_only_the_order_is_compared(dataset, n):
     assert t["head"] == ["τ", "mIoU %, paper: VOC", f"ours: {dataset}", "with CRF, paper: VOC", f"ours: {dataset}", "test, paper: VOC"]
     assert body(t)["0.2"] == ["64.6", "36.0 (one run)", "69.1", "41.0 (one run)", "–"]
     assert "no number here is comparable" in t["text"]  # 64.6 65.1 62.9 ranks 2 3 1, 36 40 38 ranks 1 3 2: rho = 1 - 6·2/(3·8)
-    assert "Order of 3 rows by mIoU: Spearman rank correlation +0.50; best in the paper: 0.3, here: 0.3." in t["text"]
+    assert "Order of 3 rows by mIoU: Spearman rank correlation +0.50; best in the paper: 0.3, here: 0.3; the order rests on one run a row." in t["text"]
 
 def test_order_of_ties_and_of_one_row():
     t = reproduced_table("3.6", {"0.2": [made(.4)], "0.3": [made(.4)]}, "scenes")
-    assert "Order of 2 rows by mIoU: all equal; best in the paper: 0.3, here: 0.2 and 0.3." in t["text"]
+    assert "Order of 2 rows by mIoU: the rows lie within 0.0 points: no order to speak of." in t["text"]
     assert "Order of" not in reproduced_table("3.6", {"0.2": [made(.4)]}, "scenes")["text"]
+
+def test_noise_is_no_order():
+    "Rows 0.2 points apart say no order; nor do rows 2 points apart whose seeds lie 4·√2 ≈ 5.7 apart; rows 20 points apart with such seeds do."
+    one = reproduced_table("3.6", {r: [made(x)] for r, x in zip(("0", "0.1", "0.2", "0.3"), (.080, .079, .079, .081))}, "scenes")["text"]
+    assert "Order of 4 rows by mIoU: the rows lie within 0.2 points: no order to speak of." in one and "Spearman" not in one
+    wide = lambda x: [made(x - .04), made(x + .04)]
+    two = reproduced_table("3.6", {"0.2": wide(.40), "0.3": wide(.42)}, "scenes")["text"]
+    assert "Order of 2 rows by mIoU: the rows lie within 2.0 points, the seeds of a row have a standard deviation of 5.7: no order to speak of." in two
+    three = reproduced_table("3.6", {"0.2": wide(.40), "0.3": wide(.60), "0.4": [made(.5)]}, "scenes")["text"]
+    assert "Spearman rank correlation +0.50; best in the paper: 0.3, here: 0.3; some rows rest on one run." in three
+    assert "one run" not in reproduced_table("3.6", {"0.2": wide(.40), "0.3": wide(.60)}, "scenes")["text"]
+
+def test_notes_say_whose_numbers_they_are(): assert not [n for n, t in TABLES.items() if re.search(r"\bhere\b", t["notes"])]
 
 def test_rows_that_are_one_run_count_once():
     "On scenes B1 is A1, so that the order is of A1, A2 and A3 (62.2 < 63.8 < 64.0 in the paper, 3 1 2 here: rho = 1 - 6·6/24)."
     t = reproduced_table("2.3", {"A1": [made(.5)], "A2": [made(.3)], "A3": [made(.4)], "B1": [made(.5)], "B2": [made(.3)]}, "scenes")
-    assert "A1 and B1, A2 and B2" in t["text"] and "Order of 3 rows by mIoU with CRF: Spearman rank correlation -0.50; best in the paper: A3, here: A1." in t["text"]
+    assert "A1 and B1, A2 and B2" in t["text"] and "Order of 3 rows by mIoU with CRF: Spearman rank correlation −0.50; best in the paper: A3, here: A1; the order rests on one run a row." in t["text"]
     three = reproduced_table("3.2", {s.name: [made(.4)] for s in settings("3.2")}, "scenes")
     assert "Ours, ResNet50 and Ours, ResNet38" in three["text"] and "Order of" not in three["text"]
 
@@ -244,7 +257,7 @@ def test_table_of_superpixels():
     assert body(t)["Ours, τ = 0.3"] == ["28.57", "30.00 (one run)", "+1.43", "0.083", "0.081 (one run)", "-0.002", "0.094", "0.100 (one run)", "+0.006", "0.615", "0.600 (one run)", "-0.015", "0.960", "0.962 (one run)", "+0.002"]
     assert [r["cells"][0] for r in t["rows"]][:5] == ["SLIC [64], 130", "SLIC [64], 100", "SLIC [64], 80", "SLIC [64], 50", "SEEDS [81], 30"]
     small = reproduced_table("3.5", {s.name: [dict(superpixels=dict(images=400, count=s.paper["count"], ue=1-s.paper["ue"], bp=.1, br=.6, asa=s.paper["asa"]))] for s in settings("3.5")}, "scenes")
-    assert "by count: Spearman rank correlation +1.00." in small["text"] and "by UE ↓: Spearman rank correlation -1.00; best in the paper: Ours, τ = 0.5, here: LSC [67], 130." in small["text"] and "by BP ↑: all equal" in small["text"]
+    assert "by count: Spearman rank correlation +1.00." in small["text"] and "by UE ↓: Spearman rank correlation −1.00; best in the paper: Ours, τ = 0.5, here: LSC [67], 130." in small["text"] and "by BP ↑: all equal" in small["text"]
 
 def test_table_by_class():
     t = reproduced_table("3.4", {"mIOU": [made(.66, 1449)]}, "voc2012")

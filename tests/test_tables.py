@@ -140,6 +140,20 @@ def test_report_of_two_runs(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "66.0 ± 2.0" in said and "58.0" in said and said.index("Side by side") == 0
 
+def test_report_of_two_runs_of_one_method(tmp_path, capsys):
+    a = run_folder(tmp_path/"x"/"run", "clustering", [{"segmenter": score(.55, .58)}], tau=.3, workers=2)
+    b = run_folder(tmp_path/"y"/"run", "clustering", [{"segmenter": score(.50)}, {"segmenter": score(.60)}], tau=.4, workers=4)
+    text = write_report(a, b).read_text(encoding="utf-8")
+    assert "<h1>clustering on own</h1>" in text and "<h2>clustering on own: x/run</h2>" in text and "<h2>clustering on own: y/run</h2>" in text
+    assert '<a href="#run1">clustering on own: x/run</a>' in text
+    said = capsys.readouterr().out.split("\n\n")[0]
+    assert "clustering: x/run (tau=0.3)" in said and "clustering: y/run (tau=0.4)" in said and "55.0 (one run)" in said and "55.0 ± 7.1" in said
+
+def test_what_a_folders_name_says_is_not_repeated(tmp_path, capsys):
+    a, b = (run_folder(tmp_path/f"clustering,tau={t},seed=0", "clustering", [{"segmenter": score(.5)}], tau=t) for t in (.3, .4))
+    write_report(a, b)
+    assert "\nclustering,tau=0.3,seed=0  image" in capsys.readouterr().out
+
 def test_report_of_pictures_alone(tmp_path):
     out = run_folder(tmp_path/"run", "masking", [])
     assert "nothing could be scored" in write_report(out).read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ __all__ = ['FIGURES', 'read_figure', 'tables_in', 'latex', 'write_book']
 import os, re, shlex, shutil, subprocess, tempfile, time, unicodedata
 from collections import Counter
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment
 from PIL import Image
@@ -41,10 +42,13 @@ def _caption(md):
     parts = [" ".join(p.split()) for p in md.read_text(encoding="utf-8").split("\n\n")]
     return [re.sub(r"^\*\*Figure [\d.]+\*\*\s*", "", p) for p in parts if p and not p.startswith("Drawn by wsss_nb")] or ["No caption."]
 
-def _made(png):
+def _provenance(png):
+    try: return read_provenance(png)
+    except DataError: return {}
+
+def _made(p):
     "Where a figure comes from, in a sentence."
-    try: p = read_provenance(png)
-    except DataError: return "Where it comes from is not known: it was not written by wsss_nb."
+    if not p: return "Where it comes from is not known: it was not written by wsss_nb."
     data = [f"from {p['dataset']} (fingerprint {p['fingerprint']})"] if p["dataset"] else []
     return "; ".join([f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}", *data, *(f"run {r}" for r in p["runs"])]) + "." 
 
@@ -53,12 +57,12 @@ def _short(text, most=110): # the first sentence, for a list
     s = re.split(r"(?<=[\w)])\. (?=[A-Z(])", text)[0].rstrip(".")
     return s if len(s) <= most else s[:most].rsplit(" ", 1)[0] + " …"
 
-def read_figure(folder, number:str): # -> number, caption (paragraphs), made, png, print (PDF, or the PNG), pixels, inches
+def read_figure(folder, number:str): # -> number, caption (paragraphs), made, runs, png, print (PDF, or the PNG), pixels, inches
     "All that a page says of a figure; None where its picture is not there, or is damaged."
     png = Path(folder)/f"f{number.replace('.', '_')}.png"
     if (size := _size(png)) is None: return None
-    caption, pdf = _caption(png.with_suffix(".md")), png.with_suffix(".pdf")
-    return dict(number=number, id=f"figure-{number}", caption=caption, short=_short(caption[0]), made=_made(png), png=png, print=pdf if pdf.is_file() else png, pixels=size[0], inches=size[1])
+    caption, pdf, p = _caption(png.with_suffix(".md")), png.with_suffix(".pdf"), _provenance(png)
+    return dict(number=number, id=f"figure-{number}", caption=caption, short=_short(caption[0]), made=_made(p), runs=p.get("runs", []), png=png, print=pdf if pdf.is_file() else png, pixels=size[0], inches=size[1])
 
 # %% ../nbs/5_reproduce/56_book.ipynb #6ba91686
 def _for_table(run, number): return any(t.startswith(f"table {number}:") for t in run.get("tags", ()))
@@ -127,11 +131,11 @@ def tables_in(folder)->list: # of dicts: title, head, rows, lines, number, runs 
 # %% ../nbs/5_reproduce/56_book.ipynb #5ad1c3a7
 _STATES = ("done", "running", "queued", "failed", "killed")
 
-def _runs(folder, states):
+def _runs(folder, states, page=None):
     "The state of the runs: counts, and those that did not end well."
     n = Counter(r.status for r in states)
-    where = lambda p: os.path.relpath(p, folder) if p else ""
-    bad = [dict(name=r.name, status=r.status, at=r.at, why=" ".join(r.error.split())[:600], log=where(r.log)) for r in states if r.status in ("failed", "killed")]
+    where = lambda p: Path(os.path.relpath(p, Path(page).parent if page else folder)).as_posix() if p else ""
+    bad = [dict(name=r.name, status=r.status, at=r.at, why=" ".join(r.error.split())[:600], log=where(r.log), link=quote(where(r.log))) for r in states if r.status in ("failed", "killed")]
     counts = [(s, n[s]) for s in _STATES if n[s]]
     return dict(counts=counts, said=f"{len(states)} runs: " + ", ".join(f"{k} {s}" for s, k in counts), bad=bad)
 
@@ -150,16 +154,16 @@ def _facts(records):
 # %% ../nbs/5_reproduce/56_book.ipynb #0db8d933
 def _command(*words): return "wsss-nb " + " ".join(shlex.quote(str(w)) for w in words)
 
-def _listed(word, numbers): return f"{word}{'s'*(len(numbers) > 1)} {', '.join(numbers)} {'are' if len(numbers) > 1 else 'is'} not here"
+def _listed(word, numbers, what="here"): return f"{word}{'s'*(len(numbers) > 1)} {', '.join(numbers)} {'are' if len(numbers) > 1 else 'is'} not {what}"
 
 def _missing_runs(folder, states):
     open_ = any(s.status in ("failed", "killed", "queued") for s in states)
     return [dict(text="Not all runs are done", command=_command("resume", folder))] if open_ else []
 
-def _missing_tables(folder, plan, numbers):
-    "The tables that a folder of `wsss-nb reproduce` has no run for; a plain sweep is not asked for any."
+def _missing_tables(numbers):
+    "The tables that a folder of `wsss-nb reproduce` has no run for, without a command: with which settings they would be made only its owner knows. A plain sweep is not asked for any."
     gone = [n for n in TABLES if n not in numbers] if numbers else []
-    return [dict(text=_listed("Table", gone), command=_command("reproduce", *(f"table-{n}" for n in gone), "--data", plan["data"], "--out", folder))] if gone else []
+    return [dict(text=_listed("Table", gone, "asked for here") + ".", command="")] if gone else []
 
 def _missing_figures(folder, numbers):
     gone, out = [n for n in FIGURES if n not in numbers], [] if str(folder) == "figures" else ["--out", folder]
@@ -241,25 +245,32 @@ def _title(plan, dataset, numbers):
     if numbers: return f"Tables and figures of the dissertation, on {dataset}"
     return f"{' and '.join(_methods(plan)) or 'Runs'} on {dataset}"
 
-def _lead(plan, numbers):
-    if numbers: return "The paper's numbers beside ours, and its figures drawn anew. Every number of ours is of the runs below; a dash stands where there is none yet."
-    return f"{len(plan['runs'])} runs, one a combination of settings and seed: the scores of each setting over its seeds, and the figures."
+def _lead(plan, numbers, bound):
+    if numbers: return "The paper's numbers beside ours, and its figures drawn anew. Every number of ours in the tables is of the runs below; a dash stands where there is none yet."
+    n = len(plan["runs"])
+    return f"{n} run{'s'*(n > 1)}, one a combination of settings and seed: the scores of each setting over its seeds{', and the figures'*bound}."
 
-def _content(folder, figures_folder, figures, title):
+def _drawn(figures, plan, records):
+    "Of what runs the figures are, in a sentence."
+    own = [(f"{n} (", f"seed {d.get('seed')}, commit {d.get('commit')})") for n, d in zip(plan["runs"], records)]
+    n = sum(any(r.startswith(a) and r.endswith(b) for r in f["runs"] for a, b in own) for f in figures)
+    return f"Drawn by wsss-nb figures from the data and runs that each names; {f'{n} of {len(figures)} show one of the runs above' if n else 'not from the runs above'}." if figures else ""
+
+def _content(folder, figures_folder, figures, title, to):
     "All that page and print say, but the figures' pictures."
     plan, states, numbers = read_store(folder), run_states(folder), _numbers(read_store(folder))
     records = [RunRecord(Path(folder)/n).data for n in plan["runs"]]
     dataset = next((x for d in records if (x := d.get("data", {}).get("name"))), Path(plan["data"]).name)
     spent = sum(s.get("seconds") or 0 for i in plan["stages"] if (s := stage_state(folder, i, plan))["status"] == "done")
-    return dict(title=title or _title(plan, dataset, numbers), lead=_lead(plan, numbers), made=f"{time.strftime('%Y-%m-%d %H:%M')}, wsss_nb {__version__}, commit {git_commit()}", notes=[*dict.fromkeys(n for d in records for n in _notes(d, True))],
-                **_runs(folder, states), facts=_facts(records) + [("time of the stages that are done", duration(spent))]*bool(spent), tables=tables_in(folder), todo=_missing_runs(folder, states),
-                no_tables=_missing_tables(folder, plan, numbers), no_figures=_missing_figures(figures_folder, [f["number"] for f in figures]))
+    return dict(title=title or _title(plan, dataset, numbers), lead=_lead(plan, numbers, bool(figures_folder)), made=f"{time.strftime('%Y-%m-%d %H:%M')}, wsss_nb {__version__}, commit {git_commit()}", notes=[*dict.fromkeys(n for d in records for n in _notes(d, True))],
+                **_runs(folder, states, to), facts=_facts(records) + [("time of the stages that are done", duration(spent))]*bool(spent), tables=tables_in(folder), todo=_missing_runs(folder, states),
+                no_tables=_missing_tables(numbers), bound=bool(figures_folder), drawn=_drawn(figures, plan, records), no_figures=_missing_figures(figures_folder, [f["number"] for f in figures]) if figures_folder else [])
 
 # %% ../nbs/5_reproduce/56_book.ipynb #f242bd23
 def _checked(folder, figures, to):
     "The page's path. Raises `RunError` or `ParameterError` for what cannot be read or written."
     read_store(folder)
-    need(Path(figures).is_dir() or str(figures) == "figures" and not Path(figures).exists(), f"{figures} is no folder with figures: make them with `{_command('figures', '--out', figures)}`, or name the folder they are in", ParameterError)
+    need(not figures or Path(figures).is_dir() or str(figures) == "figures" and not Path(figures).exists(), f"{figures} is no folder with figures: make them with `{_command('figures', '--out', figures)}`, or name the folder they are in", ParameterError)
     to = Path(to or Path(folder)/"report.html")
     need(not to.is_dir(), f"{to} is a folder: name a file, such as {to/'report.html'}", ParameterError)
     need(not any(p.is_file() for p in to.parents), f"{to} lies below a file: name one in a folder", ParameterError)
@@ -268,17 +279,19 @@ def _checked(folder, figures, to):
 
 def _reachable(figures, to):
     "How the text finds the figures from where it lies; nothing where LaTeX cannot read the path."
+    if not figures: return ""
     where = Path(os.path.relpath(figures, to.parent)).as_posix()
     return where if re.fullmatch(r"[\w./+-]+", where, re.A) else "" 
 
 # %% ../nbs/5_reproduce/56_book.ipynb #8a5ca5b2
 def write_book(folder, # of a sweep or of `wsss-nb reproduce`
-               figures="figures", # where `wsss-nb figures` has drawn
+               figures=None, # where `wsss-nb figures` has drawn; by default `figures` for the dissertation's tables, and none for a sweep
                to=None, # the page; by default report.html in the folder
                title=None, say=print)->list: # of paths: the page, and the PDF where LaTeX is there
     "Bind the tables and figures of a folder of runs into a page that stands alone, a LaTeX text beside it, and its PDF. Raises `RunError`, `ParameterError`."
-    to, found = _checked(folder, figures, to), [f for n in FIGURES if (f := read_figure(figures, n))]
-    content = _content(folder, figures, found, title)
+    figures = figures or ("figures" if _numbers(read_store(folder)) else None)
+    to, found = _checked(folder, figures, to), [f for n in FIGURES if figures and (f := read_figure(figures, n))]
+    content = _content(folder, figures, found, title, to)
     shown = [f | dict(src=data_uri(f["png"])) for f in found]
     page = Environment(autoescape=True, trim_blocks=True).from_string(_packaged("book.html.j2").read_text(encoding="utf-8")).render(**content, figures=shown)
     for path, text in ((to, page), (to.with_suffix(".tex"), _tex_page(content, found, _reachable(figures, to)))):

@@ -14,7 +14,8 @@ from .core import RunError, check_array, need, progress, read_json
 from .metrics import mean_known
 from .record import RunRecord
 from .runs import PRESETS, check_parameters
-from .tables import _packaged, mean_std, net_names, pick, replicas
+from .store import read_store
+from .tables import _apart, _packaged, mean_std, net_names, pick, replicas
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #bb332a64
 _ABOUT = {"method": "method", "dataset": "data.name", "classes": "data.classes", "pictures to learn from": "data.train", "pictures held out": "data.val", "list and labels (fingerprint)": "data.fingerprint",
@@ -52,10 +53,15 @@ def differences(a:dict, b:dict)->list: # of (what, in a, in b)
     return sorted((p for p in pairs if p[1] != p[2]), key=lambda p: group(p[0]))
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #ccd601ca
+def _one_of(folder): # a run of a sweep, one with scores if there is one
+    runs = [Path(folder)/n for n in read_store(folder)["runs"]]
+    return next((r for r in runs if (r/"metrics.json").exists()), runs[0] if runs else f"{folder}/RUN")
+
 def _open(run):
     "A run's record and the metrics of its seeds. Raises `RunError` for a folder that is none, and for a run without scores."
     need(Path(run).is_dir(), f"{run}: no such folder; name the folder of a run", RunError)
     d = RunRecord(run).data
+    if not d and (Path(run)/"sweep.json").is_file(): raise RunError(f"{run} is a folder of many runs: name one of them, such as {_one_of(run)}")
     need(d, f"{run} is no run: it holds no run.json", RunError)
     return d, replicas(run)
 
@@ -63,7 +69,10 @@ def _shown(v):
     if isinstance(v, bool) or v is None: return {True: "yes", False: "no", None: "none"}[v]
     return ", ".join(map(_shown, v)) if isinstance(v, (list, tuple)) else f"{v:g}" if isinstance(v, float) else str(v)
 
-def _title(run, other): return Path(run).name if Path(run).name != Path(other).name else str(run)
+def _titles(runs, most=30):
+    "What stands above the columns of two runs, and a line that says what A and B are where their names are long."
+    short = _apart(runs)
+    return (short, "") if max(map(len, short)) <= most else (["A", "B"], "; ".join(f"{k}: {r}" for k, r in zip("AB", runs)) + ".")
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #60851aa2
 def _gain(a, b, paired):
@@ -74,9 +83,9 @@ def _gain(a, b, paired):
     return f"{np.mean(v):+.1f}" + (f" ± {np.std(v, ddof=1):.1f}" if len(v) > 1 else "")
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #dfffbf2c
-def _difference_table(a, b, names):
+def _difference_table(a, b, names, legend=""):
     rows = [dict(cells=[k, _shown(x), _shown(y)], kind="") for k, x, y in differences(a, b)]
-    return dict(title="What differs", head=["", *names], rows=rows, text="Dates, times, processes and folders are left out." if rows else "Nothing that can decide a number differs.")
+    return dict(title="What differs", head=["", *names], rows=rows, text="\n".join(filter(None, [legend, "Dates, times, processes and folders are left out." if rows else "Nothing that can decide a number differs."])))
 
 def _score_table(a, b, names, same):
     "mIoU of every segmenter that either run has."
@@ -93,7 +102,7 @@ def _score_table(a, b, names, same):
 _OTHER = "The runs are of different datasets: their numbers cannot be compared, and nothing is compared by class."
 
 def _spread(ma, mb, paired):
-    if min(len(ma), len(mb)) < 2: return "One of the runs has a single seed: how much of a difference is chance is not known."
+    if min(len(ma), len(mb)) < 2: return f"{'Each' if len(ma) == len(mb) else 'One'} of the runs has a single seed: how much of a difference is chance is not known."
     return f"Mean ± standard deviation over {' and '.join(map(str, dict.fromkeys((len(ma), len(mb)))))} seeds; " + ("differences are within a seed." if paired else "the seeds are not the same, so only means are subtracted.")
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #613b3fcb
@@ -121,10 +130,10 @@ def _superpixel_table(a, b, names):
 # %% ../nbs/5_reproduce/54_compare.ipynb #829ff144
 def explain(run_a, run_b)->list: # of tables: what differs; mIoU; superpixels; by class
     "What differs in two runs, next to what their scores differ in. Raises `RunError` for a folder that is no run, or has no scores."
-    a, b, names = _open(run_a), _open(run_b), [_title(run_a, run_b), _title(run_b, run_a)]
+    a, b, (names, legend) = _open(run_a), _open(run_b), _titles([run_a, run_b])
     same = all(pick(a[0], f"data.{k}") == pick(b[0], f"data.{k}") for k in ("name", "classes"))
     has = lambda path: any(pick(m, path) for m in a[1] + b[1])
-    tables = [_difference_table(a[0], b[0], names), _score_table(a, b, names, same)]
+    tables = [_difference_table(a[0], b[0], names, legend), _score_table(a, b, names, same)]
     return tables + [_superpixel_table(a, b, names)]*(same and has("superpixels")) + [_by_class(a, b, names)]*(same and has("segmenter"))
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #285975d3
@@ -227,6 +236,10 @@ def where(run)->dict: # run, dataset, method, rows, first (None: no stage is out
     return dict(run=str(run), dataset=pick(d, "data.name"), method=d["method"], rows=rows, first=next((r["stage"] for r in rows if r["verdict"] in ("below", "above")), None), unlike=_unlike(d))
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #5763db14
+def _unknown(result):
+    settings = next((s for r in result["rows"] if (s := r["source"].removeprefix("no expectation known"))), "")
+    return f"Nothing is expected of {result['method']} on {result['dataset']} yet{settings}: here is what was found."
+
 def _conclusion(result):
     out, seen = next((r for r in result["rows"] if r["stage"] == result["first"]), None), [r for r in result["rows"] if r["verdict"] == "within"]
     if out is None: return f"No stage is out of its range; {len(seen)} of {len(result['rows'])} could be judged."
@@ -236,5 +249,7 @@ def where_table(result:dict)->dict:
     "What `where` found, as a table; all values in percent."
     expected = lambda r: "–" if r["low"] is None else f"{100*r['low']:.1f} – {100*r['high']:.1f}"
     rows = [dict(cells=[r["words"], mean_std(r["values"]), expected(r), r["verdict"]], kind="ours" if r["stage"] == result["first"] else "") for r in result["rows"]]
+    known = any(r["low"] is not None for r in result["rows"])
     text = [_conclusion(result)] + [f"Unlike the runs behind the ranges: {', '.join(result['unlike'])}."]*bool(result["unlike"]) + ["Where the ranges are from:"] + [f"- {r['words']}: {r['source']}" for r in result["rows"]]
+    if not known: text = [_unknown(result)]
     return dict(title=f"Stages of {Path(result['run']).name} ({result['method']} on {result['dataset']})", head=["stage", "found %", "expected %", ""], rows=rows, text="\n".join(text))

@@ -217,7 +217,7 @@ def prediction(self:Source, id, crf=True, net="segmenter"): # (H,W) uint8
     file = self._path(which, "predictions", folder + "-crf"*crf, f"{id}.png")
     if file: return read_mask(file)
     H = self.softmax(id, net)
-    return (dense_crf(self.ds.image(id), H) if crf else H).argmax(0).astype(np.uint8)
+    return (dense_crf(self.ds.image(id), H, backend="pydensecrf") if crf else H).argmax(0).astype(np.uint8)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #c1a923ed
 @patch
@@ -276,6 +276,11 @@ _GAP, _LINE = .04, .135  # inches between pictures; of a line of text
 def _lines_of(titles): return max((str(t).count("\n") + 1 for t in titles or () if t), default=0)
 def _tall(row): return float(np.clip(max((a.shape[0]/a.shape[1] for a in row if a is not None), default=1), .2, 1.25))
 
+def _sizes(width, left, n):
+    "Inches of a cell and of the whole width: few pictures stay small"
+    width = min(width, left + .02 + 2.5*n)
+    return (width - left - .02 + _GAP)/n - _GAP, width
+
 def _text(fig, x, y, words, **kw):
     "Text at inches from the lower left corner"
     w, h = fig.get_size_inches()
@@ -290,7 +295,11 @@ def _cell(fig, x, y, w, h, image):
     if image is not None: ax.imshow(image, interpolation="antialiased")
     return ax
 
-def _columns(names, width): return max(1, min(len(names), int((width - .1)/(.37 + .062*max(map(len, names.values()))))))
+def _columns(names, width):
+    "In how many columns a legend of classes fits into a width"
+    takes = lambda k: sum(.3 + .058*max(map(len, c)) for c in np.array_split([*names.values()], k))
+    return next((k for k in range(len(names), 1, -1) if takes(k) < width - .1), 1)
+
 def _key_room(names, width): return .1 + .15*-(-len(names)//_columns(names, width)) if names else 0
 
 def _key(fig, names):
@@ -310,7 +319,7 @@ def panels(
     "A grid of pictures in the style of the figures; its axes are in `fig.axes`, row by row. Raises `ParameterError` for titles that do not fit."
     n, left = max(map(len, rows)), .06 + _LINE*_lines_of(row_titles)
     need(len(titles or ()) in (0, n) and len(row_titles or ()) in (0, len(rows)), f"there are {n} columns and {len(rows)} rows, but {len(titles or ())} and {len(row_titles or ())} titles", ParameterError)
-    cell = (width - left - .02 + _GAP)/n - _GAP
+    cell, width = _sizes(width, left, n)
     below = [_LINE*_lines_of(c) + .02*bool(_lines_of(c)) for c in cell_titles or [()]*len(rows)]
     heights, top = [cell*_tall(r) for r in rows], _LINE*_lines_of(titles) + .05*bool(_lines_of(titles)) + .02
     with figure_style():
@@ -337,13 +346,14 @@ class _Place(NamedTuple):
     center = property(lambda s: (s.x + s.w/2, s.y + s.h/2))
 
 # %% ../nbs/4_workbench/44_figures.ipynb #410a8119
-def canvas(width, height, key=None): # inches; {class: name} of a legend at the bottom
+def canvas(width, height, key=None): # inches; {class: name} of a legend below the sheet, which adds to the height
     "A white sheet: the figure, and axes on it whose coordinates are inches from the lower left corner."
+    room = _key_room(key, width)
     with figure_style():
-        fig = Picture(figsize=(width, height))
+        fig = Picture(figsize=(width, height + room))
         ax = fig.add_axes((0, 0, 1, 1))
         if key: _key(fig, key)
-    ax.set(xlim=(0, width), ylim=(0, height), autoscale_on=False)
+    ax.set(xlim=(0, width), ylim=(-room, height), autoscale_on=False)
     ax.set_axis_off()
     return fig, ax
 

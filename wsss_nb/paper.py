@@ -203,18 +203,32 @@ def _twins(number, dataset):
     return twins
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #9d5a6b38
+def _scores(k, line, metrics): # ours, in the table's unit, one a seed
+    return [v*_DIGITS.get(k, (100, 1))[0] for m in metrics.get(line["setting"].name, []) if (v := pick(m, line["paths"][k])) is not None]
+
+def _too_close(k, ours):
+    "That the rows say no order, or nothing; `ours` holds a list for each."
+    means, stds = [np.mean(v) for v in ours], [np.std(v, ddof=1) for v in ours if len(v) > 1]
+    wide, noise = max(means) - min(means), float(np.mean(stds)) if stds else 0.
+    if k in _DIGITS or wide >= max(1, noise): return ""
+    return f"the rows lie within {np.ceil(round(10*wide, 6))/10:.1f} points{f', the seeds of a row have a standard deviation of {noise:.1f}' if wide >= 1 else ''}: no order to speak of"
+
 def _order(k, lines, metrics):
     "A sentence on the order of the rows by one metric, or nothing where fewer than two were run."
-    both = [(l["name"], l["paper"][k], o) for l in lines if l["setting"] and k in l["paper"] and (o := _number(k, l, metrics.get(l["setting"].name, []))) is not None]
+    both = [(l["name"], l["paper"][k], o) for l in lines if l["setting"] and k in l["paper"] and (o := _scores(k, l, metrics))]
     if len(both) < 2: return ""
-    from scipy.stats import spearmanr # slow to import, and needed here only
     names, theirs, ours = zip(*both)
+    if close := _too_close(k, ours): return f"Order of {len(both)} rows by {_LONG[k]}: {close}."
+    one = [len(v) == 1 for v in ours] if k not in _DIGITS else []
+    rests = "; the order rests on one run a row" if one and all(one) else "; some rows rest on one run" if any(one) else ""
+    ours = [float(np.mean(v)) for v in ours]
+    from scipy.stats import spearmanr # slow to import, and needed here only
     best = min if k == "ue" else max
     there, here = (" and ".join(n for n, x in zip(names, v) if x == best(v)) for v in (theirs, ours))
     tied = len(set(theirs)) == 1 or len(set(ours)) == 1
-    rho = "all equal" if tied else f"Spearman rank correlation {spearmanr(theirs, ours).statistic:+.2f}"
+    rho = "all equal" if tied else f"Spearman rank correlation {spearmanr(theirs, ours).statistic:+.2f}".replace("-", "−")
     ends = "" if k == "count" else f"; best in the paper: {there}, here: {here}"
-    return f"Order of {len(both)} rows by {_LONG[k]}: {rho}{ends}."
+    return f"Order of {len(both)} rows by {_LONG[k]}: {rho}{ends}{rests}."
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #997220d4
 def _cells(line, metrics, shown, same):
@@ -241,7 +255,7 @@ def _said(notes):
 # %% ../nbs/5_reproduce/53_paper.ipynb #d51d18cd
 _TEST = "Test: the server's; ours is not sent there."
 _CRF = "The paper does not say whether there was a CRF; ours are with it."
-_ONE = "One run a row: no spread is known, and rows that lie close may stand in another order by chance."
+_ONE = "Of one run no spread is known: rows that lie close may stand in another order by chance."
 _SERVER = ("2.1", "2.2", "3.2", "3.4", "3.6")
 
 def _elsewhere(number, lines, metrics, dataset, shown):

@@ -29,7 +29,7 @@ def _predict_one(job, weights, folder, scales, flip, crf, device):
     if plain.exists() and (clean.exists() or not crf): return
     image = read_image(path)
     H = predict(_segmenter(str(weights), device), image, scales, flip)  # (C+1,H,W)
-    if crf: write_mask(clean, dense_crf(image, H).argmax(0).astype(np.uint8))
+    if crf: write_mask(clean, dense_crf(image, H, backend="pydensecrf").argmax(0).astype(np.uint8))
     write_mask(plain, H.argmax(0).astype(np.uint8))
 
 # %% ../nbs/1_nets/15_predict.ipynb #b9366818

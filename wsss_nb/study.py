@@ -170,7 +170,7 @@ def pixels(self:Grouping, tau=.3, order="low", crf=True)->np.ndarray: # (H,W) in
     "Superpixels of the picture's pixels, as `superpixels.superpixels` makes them."
     L = resize(self.labels(tau, order), self.image.shape[:2], "nearest")
     if not crf: return L
-    clean = lambda: np.unique(crf_from_labels(self.image, L), return_inverse=True)[1].reshape(L.shape).astype(np.int32)
+    clean = lambda: np.unique(crf_from_labels(self.image, L, backend="pydensecrf"), return_inverse=True)[1].reshape(L.shape).astype(np.int32)
     return _once(self, clean, tau, order, "crf")
 
 # %% ../nbs/3_clustering/34_study.ipynb #acba543f

@@ -91,13 +91,14 @@ class _Bits:
     def __getitem__(self, rows): return np.unpackbits(self.bits[rows], axis=-1, count=self.N)
 
     def put(self, i, on):
-        "Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image"
+        "Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image. n is a multiple of 8, but for the last rows"
         n = len(on)
         upper = np.triu(on[:, :n])
         on[:, :n] = upper | upper.T
         self.bits[i:i+n, i//8:] = np.packbits(on, axis=1)
-        for j in range(i + n, self.N, 64):  # narrow strips: transposing stays within the cache
-            self.bits[j:j+64, i//8:(i+n)//8] = np.packbits(np.ascontiguousarray(on[:, j-i:j-i+64].T), axis=1)
+        if i + n == self.N: return
+        eights = on[:, n:].view(np.uint8).reshape(n//8, 8, -1)  # (n/8,8,N-i-n): eight rows make one row of bytes,
+        self.bits[i+n:, i//8:(i+n)//8] = sum(eights[:, k] << (7 - k) for k in range(8)).T  # which is turned: an eighth as much
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #d40a97b5
 def _in_blocks(f, tau, order="low"):
@@ -297,7 +298,7 @@ def superpixels(
     _check(tau, order)
     f, hw = extract(image, extractor)
     L = resize(discover(f, tau, order).reshape(hw), image.shape[:2], "nearest")
-    return _repack(crf_from_labels(image, L)) if crf else L
+    return _repack(crf_from_labels(image, L, backend="pydensecrf")) if crf else L
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #1c4a82cb
 def tau_for_count(

@@ -219,7 +219,7 @@ _SAID = ("saliency", "seeds", "compare", "jobs", "workers", "device", "superpixe
 def _differs(section, others, most=40):
     "What a run has otherwise than others of its method, where that is short."
     of = lambda s: s["d"].get("parameters", {})
-    said = ", ".join(f"{k}={v}" for k, v in of(section).items() if k not in _SAID and any(of(o).get(k, v) != v for o in others))
+    said = ", ".join(f"{k}={v}" for k, v in of(section).items() if k not in _SAID and f"{k}={v}" not in section["name"] and any(of(o).get(k, v) != v for o in others))
     return f" ({said})" if 0 < len(said) <= most else ""
 
 def _named(sections, folders):
@@ -234,7 +234,7 @@ def _side_by_side(sections):
     score = lambda v: mean_std(v) + " (one run)"*(sum(x is not None for x in v) == 1)
     cells = lambda s: [score([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
     alike = lambda s: [o for o in sections if o is not s and o["method"] == s["method"]]
-    name = lambda s: f"{s['method']}: {s['name']}{_differs(s, alike(s))}" if alike(s) else s["method"]
+    name = lambda s: f"{s['method']}: "*(not s["name"].startswith(str(s["method"]))) + s["name"] + _differs(s, alike(s)) if alike(s) else s["method"]
     rows = [dict(cells=[name(s), _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
     return dict(title="Side by side", head=["method", "learned from", "seeds", "mIoU %", "with CRF"], rows=rows, text="Each run's own segmenter on the held-out pictures. The methods differ in what they were taught with and in what their networks started from; both stand under “How this was made”.")
 
