@@ -325,7 +325,7 @@ def _chosen(wanted):
     need(not strange, f"the dissertation has no figure {', '.join(strange)}: choose from {', '.join(have)}", ParameterError)
     return {n: have[n] for n in numbers} if wanted else have
 
-# %% ../nbs/5_reproduce/57_commands.ipynb #a5c0bd05
+# %% ../nbs/5_reproduce/57_commands.ipynb #049fa6f1
 def figures_command(args)->int: # 0, or 1 if some could not be drawn
     "`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG, SVG and caption of each."
     from wsss_nb.core import ParameterError, need, progress
@@ -340,6 +340,7 @@ def figures_command(args)->int: # 0, or 1 if some could not be drawn
     todo = {n: p for n, p in _chosen(args.numbers).items() if not (args.missing and there(n))}
     given = dict(data=full_spec(data), out=str(out)) | {k: str(Path(v).resolve()) for k, v in dict(run=args.run, masking=args.masking).items() if v}
     (out/"notebooks").mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1)//max(1, args.workers))))  # kernels side by side must not fight for the cores
     with ThreadPoolExecutor(max(1, args.workers)) as pool:
         jobs = {pool.submit(_draw, p, given | (dict(n=args.n) if args.n else {}), out/"notebooks"): n for n, p in todo.items()}
         try: wrong = {jobs[f]: e for f in progress(as_completed(jobs), "figures", len(jobs)) if (e := f.result())}
