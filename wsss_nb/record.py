@@ -34,10 +34,10 @@ def versions()->dict: # package -> version, or None where it is not installed
 
 # %% ../nbs/0_base/07_record.ipynb #f1032c93
 def git_commit(folder=None)->str|None:
-    "The commit of the checkout that holds this library, with `+changes` where files differ from it; None outside a checkout."
+    "The commit of the checkout that holds this library, with `+changes` where files differ from it (pictures in `figures/` decide nothing); None outside a checkout."
     folder = Path(folder or Path(globals().get("__file__", "here")).resolve().parent)
     git = lambda *a: subprocess.run(["git", *a], cwd=folder, capture_output=True, text=True, timeout=10)
-    try: head, status = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    try: head, status = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)figures")
     except (OSError, subprocess.TimeoutExpired): return None
     return None if head.returncode else head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
 
