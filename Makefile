@@ -52,12 +52,12 @@ test: setup
 	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(MAKE) --no-print-directory -j2 test-units test-whole
 
-# The two halves run side by side, one core each.
+# The two halves run side by side, one core each; sweeps go with the shorter one.
 test-units: setup
-	$(BIN)/python -m pytest -q --ignore tests/test_house.py --ignore tests/e2e
+	$(BIN)/python -m pytest -q --durations=15 --ignore tests/test_house.py tests/test_*.py tests/e2e/test_sweeps.py
 
 test-whole: setup
-	$(BIN)/python -m pytest -q --durations=15 tests/e2e
+	$(BIN)/python -m pytest -q --durations=15 --ignore tests/e2e/test_sweeps.py tests/e2e
 
 export: setup
 	$(BIN)/nbdev_export
