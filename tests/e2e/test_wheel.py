@@ -77,5 +77,5 @@ def test_runs_a_method_from_the_wheel(venv, tmp_path):
 
 def test_draws_a_figure_and_plans_a_table_from_the_wheel(venv, tmp_path):
     there = dict(cwd=tmp_path, PYTHONPATH="", WSSS_NB_HOME=str(tmp_path/"home"))
-    assert "1 figures drawn" in run(venv/"bin/wsss-nb", "figures", "1.2", "--out", tmp_path/"drawn", **there) and (tmp_path/"drawn/f1_2.pdf").exists()
+    assert "1 figure drawn" in run(venv/"bin/wsss-nb", "figures", "1.2", "--out", tmp_path/"drawn", **there) and (tmp_path/"drawn/f1_2.pdf").exists()
     assert "6 runs" in run(venv/"bin/wsss-nb", "reproduce", "table-3.7", "--seeds", "0", "--data", "scenes:train=6,val=3", "--dry-run", **there)
