@@ -9,6 +9,7 @@ from wsss_nb import scenes, superpixels
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import extract, load
 from wsss_nb.superpixels import _Bits, _in_blocks, _unit, discover, discover_batch, partition, similarity, tau_for_count
+from test_superpixels import plain  # Table 3.1 word by word
 
 TAUS = [-1, -.2, 0, .1, .3, .7, .95, 1]
 
@@ -23,17 +24,6 @@ def small(monkeypatch):
 def features(N, D, groups=6, noise=1., seed=0):
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(groups, D))[rng.integers(0, groups, N)] + noise*rng.normal(size=(N, D))).astype(np.float32)
-
-
-def plain(A, tau, order="low"):
-    "Table 3.1 word by word: degrees anew in every step"
-    P, L, i = list(range(len(A))), np.full(len(A), -1), 0
-    while P:
-        d = [(A[p, P] > 0).sum() for p in P]
-        p = P[int(np.argmin(d) if order == "low" else np.argmax(d))]
-        S = [q for q in P if A[p, q] > tau or q == p]
-        L[S], P, i = i, [q for q in P if q not in S], i + 1
-    return L
 
 
 def in_blocks(f, rows):

@@ -176,7 +176,6 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on(tmp_path):
 
 
 def test_slurm_jobs_run_as_local_processes(tmp_path):
-    pytest.importorskip("submitit")
     toy.sweep(tmp_path/"sweep", dict(alpha=[.1], seed=[0]), workers=2, slurm=dict(cluster="local"))
     assert right(tmp_path/"sweep", 1) and list((tmp_path/"sweep"/"slurm").glob("*_result.pkl"))
 
