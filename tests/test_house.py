@@ -129,6 +129,13 @@ def test_imports_have_their_own_cell(path):
 
 
 @each(NBS)
+def test_no_widget_state(path):
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    views = [o for c in nb["cells"] for o in c.get("outputs", []) if "application/vnd.jupyter.widget-view+json" in o.get("data", {})]
+    assert not views and "widgets" not in nb["metadata"], f"{rel(path)} keeps widgets nobody can see without their kernel: clear the outputs of those cells"
+
+
+@each(NBS)
 def test_size_of_file(path): assert path.stat().st_size < 400_000, f"{rel(path)}: make its pictures smaller"
 
 

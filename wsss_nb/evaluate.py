@@ -7,13 +7,14 @@ __all__ = ['THRESHOLDS', 'CHOSEN', 'read_npy', 'read_scores', 'read_prediction',
            'evaluate_folder', 'class_rows', 'write_voc_archive', 'write_coco', 'whole_folder', 'write_fiftyone']
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4b24b0ee
-import functools, io, json, os, pickle, re, shutil, struct, tarfile, tempfile, zipfile, zlib
+import functools, io, json, os, pickle, re, shutil, struct, tarfile, tempfile, zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
+from isal import isal_zlib
 from PIL import Image
 from pycocotools import mask as rle
 
@@ -30,12 +31,12 @@ def _plain_png(raw):
     at, kind, data = 8, b"", []
     while kind != b"IEND":
         n, kind = struct.unpack_from(">I4s", raw, at)
-        if zlib.crc32(raw[at + 4:at + 8 + n]) != struct.unpack_from(">I", raw, at + 8 + n)[0]: return
+        if isal_zlib.crc32(raw[at + 4:at + 8 + n]) != struct.unpack_from(">I", raw, at + 8 + n)[0]: return
         if kind == b"IDAT": data.append(raw[at + 8:at + 8 + n])
         at += n + 12
     packed = b"".join(data)
     if packed[0] & 15 != 8 or packed[1] & 32: return
-    rows = zlib.decompress(packed[2:-4], -15, h*(w + 1))  # without zlib's own checksum: the chunks' covers the same bytes
+    rows = isal_zlib.decompress(packed[2:-4], -15, h*(w + 1))  # without zlib's own checksum: the chunks' covers the same bytes
     rows = np.frombuffer(rows, np.uint8).reshape(h, w + 1)  # a row begins with its filter
     return None if rows[:, 0].any() else rows[:, 1:]
 
@@ -57,7 +58,7 @@ def _read_png(path, n_classes):
     "Class ids (H,W) of a label map; those of the plain kind are not checked against `n_classes`"
     try:
         with open(path, "rb") as f: ids = _plain_png(f.read())
-    except (OSError, struct.error, zlib.error, ValueError, IndexError): ids = None  # Pillow finds the words for it
+    except (OSError, struct.error, isal_zlib.error, ValueError, IndexError): ids = None  # Pillow finds the words for it
     if ids is not None: return ids
     im = open_picture(path)
     need(not im.mode.startswith("I"), f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit palette or grey PNG", DataError)
