@@ -29,6 +29,7 @@ $(STAMP):
 	@pwd > .venv/.home
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install -q -c constraints.txt --no-deps lightly
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/python -m pip install -q --no-deps 'triton>=3.7,<3.8'  # Torch brings its own where it is built for CUDA; here for the tests
 	@rm -f .venv/.ready-* && touch $@
 
 demo: setup

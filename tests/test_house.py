@@ -234,6 +234,9 @@ def test_version(): assert version("wsss_nb") == config()["version"], "run `make
 TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lightly, and the module only inside functions: see CONTRIBUTING
 
 
+FROM_TORCH = {"kernels.py": "triton"}  # comes with Torch's CUDA build, and is imported by nothing else: see CONTRIBUTING
+
+
 EXTRAS = {"queue.py": ["slurm_requirements"]}  # optional: imported inside functions, which say what to install
 
 
@@ -245,6 +248,7 @@ def test_imports_are_required(path):
         at_top = {o.split(".")[0] for t in trees for n in t.body if is_import(n) for o in imported(n)}
         assert path.suffix == ".ipynb" or "lightly" not in at_top, "the package must import without lightly"
         names.discard("lightly")
+    names.discard(FROM_TORCH.get(path.name))
     missing = {n for n in names if canon(ISSUED.get(n, n)) not in requirements("requirements", *EXTRAS.get(path.name, ()))}
     assert not missing, f"{rel(path)} imports {missing}, which settings.ini does not require"
 

@@ -46,10 +46,10 @@ def _lattice_field(image, unary, iters, gauss, bilateral, on_step):
     return np.array(Q, np.float32).reshape(K, H, W)
 
 # %% ../nbs/1_nets/13_crf.ipynb #47729247
-def _tiles(f, size):
-    "Points (N,5) → their numbers in tiles (T,m) of at most `size`; numbers from N on are filling"
+def _tiles(f, size, step=1):
+    "Points (N,5) → their numbers in tiles (T,m) of at most `size`, m a multiple of `step`; numbers from N on are filling"
     N, halvings = len(f), max(0, math.ceil(math.log2(len(f)/size)))
-    m = -(-N//2**halvings)
+    m = -(-N//(2**halvings*step))*step
     i = torch.arange(m*2**halvings, device=f.device)[None]
     for _ in range(halvings):
         x = f[i.clamp(max=N - 1)]
@@ -57,12 +57,14 @@ def _tiles(f, size):
         i = i.gather(1, x.gather(2, widest)[..., 0].argsort(dim=1, stable=True)).view(2*len(i), -1)
     return i
 
+
 # %% ../nbs/1_nets/13_crf.ipynb #85b5903c
 def _near(f, reach=6.8):
-    "Tiles (T,m,5) → for each of them the numbers of the tiles within `reach` of it"
+    "Tiles (T,m,5) → (T,T) bool: which are within `reach` of which"
     low, high = f.amin(1), f.amax(1)
     gap = (low[None] - high[:, None]).clamp(min=0) + (low[:, None] - high[None]).clamp(min=0)  # one of the two is 0
-    return [o.nonzero()[:, 0] for o in gap.square().sum(2) <= reach**2]
+    return gap.square().sum(2) <= reach**2
+
 
 # %% ../nbs/1_nets/13_crf.ipynb #4e36d903
 def _pair_sums(f, near, X, room):
@@ -70,6 +72,7 @@ def _pair_sums(f, near, X, room):
     out, (_, m, d) = torch.zeros_like(X), f.shape
     half = lambda v: v.square().sum(1, keepdim=True)/2
     for t, others in enumerate(near):
+        others = others.nonzero()[:, 0]
         middle = f[t].mean(0)
         a = f[t] - middle
         A = torch.cat([a, -half(a), torch.ones_like(a[:, :1])], 1)
@@ -79,20 +82,30 @@ def _pair_sums(f, near, X, room):
             out[t] += (A @ B.T).exp_() @ X[j].view(len(b), -1)
     return out
 
+# %% ../nbs/1_nets/13_crf.ipynb #c0de4a01
+@functools.cache
+def _kernels():
+    "The module of the graphics card's loops, or None where Triton is missing"
+    try: from wsss_nb import kernels
+    except ImportError: return None
+    return kernels
+
+
 # %% ../nbs/1_nets/13_crf.ipynb #7e4ce862
-def _bilateral(image, sxy, srgb, device):
-    "The second kernel as a function (N,K) → (N,K)"
-    (H, W), (sx, sy), on_gpu = image.shape[:2], np.broadcast_to(sxy, 2), device.type == "cuda"
+def _bilateral(image, sxy, srgb, device, kernels=None):
+    "The second kernel as a function (N,K) → (N,K); `kernels` sums on a card in one go, else Torch does by blocks"
+    (H, W), (sx, sy) = image.shape[:2], np.broadcast_to(sxy, 2)
     y, x = np.indices((H, W))
     f = torch.tensor(np.concatenate([np.stack([x/sx, y/sy], 2), image/np.asarray(srgb)], 2).reshape(H*W, 5), dtype=torch.float32, device=device)
-    i = _tiles(f, max(2048 if on_gpu else 256, H*W//1024))  # a GPU wants few large products, a CPU what its cache holds
+    i = _tiles(f, 4*kernels.TILE, kernels.TILE) if kernels else _tiles(f, max(2048 if device.type == "cuda" else 256, H*W//1024))  # a card wants few large products, a CPU what its cache holds
     f = f[i.clamp(max=H*W - 1)]
-    near, room = _near(f), 2**26 if on_gpu else 2**19       # pairs: 256 MiB, 2 MiB
+    near, room = _near(f), 2**26 if device.type == "cuda" else 2**19       # pairs: 256 MiB, 2 MiB
     def sums(X):
         filled = torch.cat([X, X.new_zeros(i.numel() - len(X), X.shape[1])])
-        filled[i] = _pair_sums(f, near, filled[i], room)
+        filled[i] = kernels.pair_sums(f, near, filled[i]) if kernels else _pair_sums(f, near, filled[i], room)
         return filled[:len(X)]
     return sums
+
 
 # %% ../nbs/1_nets/13_crf.ipynb #99d5101f
 def _spatial(H, W, sxy, device):
@@ -118,9 +131,10 @@ def _full_float32(device):
 def _exact_field(image, unary, iters, gauss, bilateral, on_step, device):
     "Energies (K,H,W) → probabilities (K,H,W), by sums over all pairs"
     K, H, W = unary.shape
+    loops = _kernels() if device.type == "cuda" else None
     with _full_float32(device):
         U, kernels = torch.tensor(unary, device=device).reshape(K, H*W).T, []
-        for w, k in (gauss[1], _spatial(H, W, gauss[0], device)), (bilateral[2], _bilateral(image, *bilateral[:2], device)):
+        for w, k in (gauss[1], _spatial(H, W, gauss[0], device)), (bilateral[2], _bilateral(image, *bilateral[:2], device, loops)):
             if w: kernels.append((w, k, k(U.new_ones(H*W, 1)).rsqrt()))  # n^-½
         Q = (-U).softmax(1)
         for i in range(iters):
