@@ -79,9 +79,9 @@ def test_on_a_card_discover_batch_takes_this_way():
 
 def test_what_is_not_finite_is_told_after_the_launch():
     F = torch.rand(2, 9, 4) + .1
-    assert superpixels.launch(F)[1]
-    for bad in (torch.nan, torch.inf): assert not superpixels.launch(F.index_fill(1, torch.tensor([3]), bad))[1]
-    assert not superpixels.launch(F*torch.tensor([1., 0])[:, None, None])[1]
+    assert superpixels.launch(F)[1].all()
+    for bad in (torch.nan, torch.inf): assert not superpixels.launch(F.index_fill(1, torch.tensor([3]), bad))[1].any()
+    assert superpixels.launch(F*torch.tensor([1., 0])[:, None, None])[1].tolist() == [True, False]
     with pytest.raises(DataError, match="3 dimensions"): superpixels.launch(F[0])
 
 

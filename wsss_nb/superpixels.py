@@ -158,13 +158,13 @@ def _on_card(f, tau, kernels, room=2**32):
 def launch(
     F,        # (B,N,D) tensor
     tau=0.3,  # as in `discover`
-):            # (B,N) int32 tensor, () bool tensor: whether every feature is finite and none is zero
-    "`discover_batch` that does not wait for the device: labels and whether they may be believed arrive when it is done."
+):            # (B,N) int32 tensor, (B,) bool tensor: whose features are all finite, none of them zero
+    "`discover_batch` that does not wait for the device: labels, and whose may be believed, arrive when it is done."
     _check(tau)
     check_array("features", F, 3, finite=False, error=DataError)
     norm = F.float().norm(dim=2, keepdim=True)
     f = (F.float()/norm).to(F.dtype if F.is_cuda else torch.float32)
-    return _on_card(f, tau, _kernels()), ((norm > 0) & norm.isfinite()).all()
+    return _on_card(f, tau, _kernels()), ((norm > 0) & norm.isfinite()).flatten(1).all(1)
 
 def discover_batch(
     F,        # (B,N,D) tensor
@@ -173,7 +173,7 @@ def discover_batch(
     "`discover`, lowest degree first, for a batch on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0."
     if F.device.type == "cpu" and F.ndim == 3: return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
     L, ok = launch(F, tau)
-    need(bool(ok), "features hold NaN, infinite values or a vector of norm 0", DataError)
+    need(bool(ok.all()), "features hold NaN, infinite values or a vector of norm 0", DataError)
     return L
 
 
