@@ -7,20 +7,17 @@ __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'pictures', 'superpixels
            'params_command', 'explore', 'check_machine', 'doctor', 'parser', 'parse', 'main']
 
 # %% ../nbs/6_command/60_cli.ipynb #c2e43aa4
-import argparse, json, os, shutil, signal, sys
+import argparse, json, os, shutil, sys
 from collections import Counter, namedtuple
-from contextlib import contextmanager
-from functools import lru_cache, partial
-from multiprocessing import parent_process
 from pathlib import Path
 
-from .commands import add_commands, names_and_values
+from .commands import add_commands, names_and_values, with_classes
 
 # %% ../nbs/6_command/60_cli.ipynb #4b649f86
 def _summary(ds):
     "What a dataset is, in a line."
     held = "nothing held out: give a val.txt to be judged" if not ds.ids("val") else f"{len(ds.ids('val'))} held out, {sum(map(ds.has_mask, ds.ids('val')))} of them with a mask"
-    return f"{ds.name}: {len(ds.ids('train'))} pictures to learn from, {held}; {ds.n_classes} classes; image labels from {ds.label_source}"
+    return f"{ds.name}: {len(ds.ids('train'))} pictures to learn from, {held}; {len(ds.classes) or 'no'} classes; image labels from {ds.label_source}"
 
 # %% ../nbs/6_command/60_cli.ipynb #4927ff55
 def data_check(args)->int: # 0, or 1 if there are errors
@@ -61,96 +58,34 @@ def pictures(spec:str)->list: # of (name, path)
     ids = dict.fromkeys(i for split in ds.splits.values() for i in split)  # each once, in order
     return [(i, Path(ds.image_path(i))) for i in ids]
 
-# %% ../nbs/6_command/60_cli.ipynb #8ca3403f
-def _outputs(out, name): return Path(out)/f"{name}.png", Path(out)/"pictures"/f"{name}.jpg"
-
-def _finished(out, name, path):
-    "Whether map and picture are there, and newer than the photograph."
-    try: return min(o.stat().st_mtime for o in _outputs(out, name)) >= path.stat().st_mtime
-    except FileNotFoundError: return False
-
-# %% ../nbs/6_command/60_cli.ipynb #4cbc8c47
-def _settle(out, settings):
-    "Write down the settings in `out`, or refuse if it holds maps made with others."
-    from wsss_nb.core import ParameterError, need, read_json, write_json
-    note = Path(out)/"superpixels.json"
-    old = read_json(note) if note.exists() else settings
-    other = [f"{k} {old.get(k)}" for k in settings if old.get(k) != settings[k]]
-    need(not other, f"{out} holds superpixels made with {', '.join(other)}: choose another --out, or delete that folder", ParameterError)
-    write_json(note, settings)
-
-# %% ../nbs/6_command/60_cli.ipynb #7d63c334
-@lru_cache(maxsize=1)
-def _extractor(name, weights, device):
-    "The network, once for each process."
-    from wsss_nb.features import load
-    return load(name, weights=weights, device=device)
-
-# %% ../nbs/6_command/60_cli.ipynb #ac5bbefc
-@contextmanager
-def _undisturbed(worker):
-    "Put off a worker's end (by Ctrl-C, or by the pool when another worker is gone) until its files are whole."
-    late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker else ()
-    old = {s: signal.signal(s, lambda n, _: late.append(n)) for s in ends}
-    try: yield
-    finally:
-        for s in old: signal.signal(s, old[s])
-        if late: os._exit(128 + late[0])
-
-# %% ../nbs/6_command/60_cli.ipynb #4ed39cb9
-def _cut(settings, out, name, path, worker):
-    "Read, discover, write map and picture; returns the number of superpixels."
-    from wsss_nb.images import read_image, write_image, write_labels
-    from wsss_nb.show import superpixel_picture
-    from wsss_nb.superpixels import superpixels
-    image, net = read_image(path), _extractor(settings["features"], settings["weights"], settings["device"])
-    sp = superpixels(image, net, settings["tau"], settings["order"], settings["crf"])
-    to, picture = _outputs(out, name)
-    with _undisturbed(worker):
-        write_image(picture, superpixel_picture(image, sp))
-        write_labels(to, sp)
-    return int(sp.max()) + 1
-
-# %% ../nbs/6_command/60_cli.ipynb #21776153
-def _job(settings, out, job):
-    "(number of superpixels, None), or (None, what went wrong) for a picture that cannot be cut."
-    path, name = job
-    try: return _cut(settings, out, name, Path(path), worker=parent_process() is not None), None
-    except (ValueError, OSError) as e: return None, str(e) if str(path) in str(e) else f"{path}: {e}"
-
 # %% ../nbs/6_command/60_cli.ipynb #11581d31
 def _superpixel_settings(args):
-    "What a worker needs, and what decides the maps (weights by their content)."
-    from wsss_nb.core import ParameterError, need, pick_device
-    need(-1 <= args.tau <= 1, f"--tau must lie in [-1, 1], as a cosine does; got {args.tau}", ParameterError)
-    s = dict(features=args.features, weights=args.weights, device=str(pick_device(args.device)), tau=args.tau, order=args.order, crf=args.crf)
-    net = _extractor(s["features"], s["weights"], s["device"])
-    return s, {k: s[k] for k in ("features", "tau", "order", "crf")} | dict(weights=net.init.get("sha256"))
+    "The arguments as `chain.Settings`."
+    from wsss_nb.chain import Settings
+    return Settings(**{k: getattr(args, k) for k in Settings.__dataclass_fields__})
+
 
 # %% ../nbs/6_command/60_cli.ipynb #e86e4e9f
 def superpixels_command(args)->int: # 0, or 1 if some pictures could not be cut
     "`wsss-nb superpixels`: a 16-bit PNG and a picture for each photograph; finished ones are skipped, bad ones named."
     from wsss_nb.core import ParameterError, need
-    from wsss_nb.crf import map_images
+    from wsss_nb.chain import cut_folder
     found, out = pictures(args.path), Path(args.out)
     need(out.resolve() not in {p.resolve().parent for _, p in found}, "--out is the folder of the photographs: choose another", ParameterError)
-    settings, kept = _superpixel_settings(args)
-    _settle(out, kept)
-    todo = [(str(p), n) for n, p in found if not _finished(out, n, p)]
-    workers = args.workers if settings["device"] == "cpu" else 1  # a GPU may admit one process only
-    results = map_images(partial(_job, settings, str(out)), todo, workers=workers, desc="superpixels")
-    bad, made = [e for _, e in results if e], [n for n, _ in results if n]
+    done = cut_folder(found, out, _superpixel_settings(args), args.scheduler or "")
+    bad, made = [d.error for d in done if d.error], [d.count for d in done if d.count]
     for e in bad: print(e, file=sys.stderr)
     mean = f", {sum(made)/len(made):.1f} superpixels on average" if made else ""
-    print(f"{out}: {len(made)} made{mean}, {len(found)-len(todo)} there already, {len(bad)} failed")
+    print(f"{out}: {len(made)} made{mean}, {len(found) - len(made) - len(bad)} there already, {len(bad)} failed")
     return int(bool(bad))
+
 
 # %% ../nbs/6_command/60_cli.ipynb #7dd5583e
 def run_command(args)->int:
     "`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and `report.html`."
     from wsss_nb.runs import run_method
     from wsss_nb.tables import write_report
-    run_method(args.method, args.data, Path(args.out), names_and_values(args.parameters), dry_run=args.dry_run)
+    run_method(args.method, with_classes(args.data), Path(args.out), names_and_values(args.parameters), dry_run=args.dry_run)
     if not args.dry_run: print(f"report: {write_report(args.out)}")
     return 0
 
@@ -424,17 +359,25 @@ def _add_data(commands):
 
 # %% ../nbs/6_command/60_cli.ipynb #a584dc77
 def _add_superpixels(commands):
-    p = commands.add_parser("superpixels", help="superpixel maps of a photograph, a folder or a dataset")
+    p = commands.add_parser("superpixels", help="superpixel maps of a photograph, a folder or a dataset",
+                            epilog="Run again after Ctrl-C or a crash: finished maps are skipped. On a graphics card features are bfloat16 unless --precision says otherwise.")
     p.add_argument("path", help="an image, a folder of images, or a dataset")
     p.add_argument("--out", required=True, metavar="DIR", help="16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg")
     p.add_argument("--tau", type=float, default=.3, help="similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)")
-    p.add_argument("--features", default="mini", help="mini (default), dino_vits16, dino_vits8, dino_vitb16, dino_vitb8, rgb, or a timm ViT")
+    p.add_argument("--features", default="mini", help="mini (default), rgb, dino_vitb8, dinov2_vitb14, resnet50 … (see README), or a timm ViT")
     p.add_argument("--weights", metavar="FILE", help="weights of that network, where timm has none in its cache")
     p.add_argument("--order", choices=("low", "high"), default="low", help="seeds by lowest (default) or highest degree first")
     p.add_argument("--no-crf", dest="crf", action="store_false", help="leave the maps as blocks")
-    p.add_argument("--workers", type=int, default=2, help="processes, on the CPU (default: 2)")
+    p.add_argument("--crf-backend", dest="backend", choices=("pydensecrf", "torch", "auto"), default="pydensecrf", help="its solver: pydensecrf (default), torch (exact, on a graphics card), auto")
+    p.add_argument("--no-pictures", dest="pictures", action="store_false", help="write the maps only")
+    p.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of the features (default: auto, float32 on the CPU)")
+    p.add_argument("--max-pixels", type=int, default=802_816, metavar="N", help="larger pictures are cut at this size, and their maps enlarged (default: 802816, 896x896)")
+    p.add_argument("--compile", action="store_true", help="compile the network first: a minute at the start, faster after")
+    p.add_argument("--workers", type=int, default=2, help="processes for the CRF and the files (default: 2)")
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786")
     p.set_defaults(go=superpixels_command)
+
 
 # %% ../nbs/6_command/60_cli.ipynb #ed139d19
 def _add_run(commands):
