@@ -12,7 +12,7 @@ from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import load
 from wsss_nb.images import write_image, write_mask
 from wsss_nb.metrics import mean_quality, superpixel_quality
-from wsss_nb.superpixels import conventional, superpixels
+from wsss_nb.superpixels import conventional, discover, superpixels
 
 FEW = dict(SLIC=("slic", [75, 11]), Felzenszwalb=("felzenszwalb", [29]), ours=(None, [.2, .8]))
 
@@ -33,15 +33,15 @@ def calls(monkeypatch):
     "What the superpixel functions were asked for: (method, number), None for ours"
     made = []
     monkeypatch.setattr(comparison, "conventional", lambda I, m, n: (made.append((m, n)), conventional(I, m, n))[1])
-    monkeypatch.setattr(comparison, "superpixels", lambda I, e, tau: (made.append((None, tau)), superpixels(I, e, tau))[1])
+    monkeypatch.setattr(comparison, "discover", lambda f, tau: (made.append((None, tau)), discover(f, tau))[1])
     return made
 
 
 def bands(*borders, name="bands"):
     "A dataset of one picture, 24 pixels high and 48 wide, left half yellow, right half blue; a truth for each border"
     I = np.where((np.arange(48) < 24)[None, :, None], [250, 220, 0], [0, 40, 160]).astype(np.uint8).repeat(24, 0)
-    truth = lambda i: np.tile((np.arange(48) >= borders[i]).astype(np.uint8), (24, 1))
-    return SimpleNamespace(name=name, image=lambda i: I, mask=truth, has_mask=lambda i: True)
+    truth = lambda i: np.tile((np.arange(48) >= borders[i]).astype(np.int32), (24, 1))
+    return SimpleNamespace(name=name, image=lambda i: I, maps=lambda i: [truth(i)], has_mask=lambda i: True)
 
 
 def curve(*points, x="count", y="ue"):
@@ -87,8 +87,8 @@ def test_curves_are_means_of_the_library(own_home, scenes, rgb):
 
 def test_void_rims_are_filled_for_boundaries(own_home, rgb):
     ds = bands(24)
-    rim = ds.mask(0).copy(); rim[:, 23:25] = 255
-    ds.mask = lambda i: rim
+    rim = ds.maps(0)[0]; rim[:, 23:25] = -1
+    ds.maps = lambda i: [rim]
     q = quality_curves(ds, [0], rgb, dict(ours=(None, [.3])))["ours"][0]
     assert q.tolist() == [2, 0, 1, 1, 1]  # with the rim left void there would be no border to find
 
@@ -96,7 +96,7 @@ def test_void_rims_are_filled_for_boundaries(own_home, rgb):
 def test_what_was_measured_is_kept(own_home, rgb, calls):
     ds, settings = bands(24, 18), dict(SLIC=("slic", [4]), ours=(None, [.3, .8]))
     first = quality_curves(ds, [0], rgb, settings)
-    assert calls == [("slic", 4), (None, .3), (None, .8)] and len(list((own_home/"quality").iterdir())) == 1
+    assert calls == [("slic", 4), (None, .3), (None, .8)] and len(list((own_home/"quality").iterdir())) == 2  # a file a picture and method
     calls.clear()
     again = quality_curves(ds, [0], rgb, settings)
     assert not calls
@@ -127,7 +127,7 @@ def test_a_damaged_file_is_named(own_home, rgb):
 def test_a_picture_without_a_mask(own_home, tmp_path, rgb, calls):
     from wsss_nb.datasets import open_dataset
     for i in "ab": write_image(tmp_path/"own"/"images"/f"{i}.png", bands(8).image(0))
-    write_mask(tmp_path/"own"/"masks"/"a.png", bands(8).mask(0))
+    write_mask(tmp_path/"own"/"masks"/"a.png", bands(8).maps(0)[0].astype(np.uint8))
     (tmp_path/"own"/"labels.csv").write_text("file,labels\na.png,cat\nb.png,cat\n")
     ds = open_dataset(tmp_path/"own")
     with pytest.raises(DataError, match=r"1 of 2 pictures have no true mask.*\['b'\].*leave them out"): quality_curves(ds, ["a", "b"], rgb, FEW)

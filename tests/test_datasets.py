@@ -2,6 +2,7 @@
 import csv, hashlib, http.server, io, json, pickle, shutil, tarfile, threading, zipfile
 import numpy as np, pytest
 from PIL import Image
+from scipy.io import savemat
 from wsss_nb import datasets as D
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.images import write_image, write_mask
@@ -278,6 +279,63 @@ def test_coco_images_elsewhere(coco):
     shutil.rmtree(coco/"images")
     with pytest.raises(DataError, match="instances_train2014.json: its images"): D.open_dataset(coco)
 
+# --- BSDS500
+
+def save_maps(path, *maps):
+    cells = np.empty((1, len(maps)), object)
+    for k, m in enumerate(maps): cells[0, k] = dict(Segmentation=m, Boundaries=np.zeros(m.shape, np.uint8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    savemat(path, dict(groundTruth=cells))
+
+def make_bsds(root, **splits):
+    "Two maps a picture; without splits the files lie in images/ and groundTruth/"
+    for n, ids in (splits or {"": ("8023", "9")}).items():
+        for i in ids:
+            write_image(root/"images"/n/f"{i}.jpg", photo())
+            save_maps(root/"groundTruth"/n/f"{i}.mat", np.full((40, 50), 300, np.uint16), np.arange(2000, dtype=np.uint16).reshape(40, 50))
+    return root
+
+def test_bsds(tmp_path):
+    ds = D.open_dataset(make_bsds(tmp_path/"b"))
+    assert ds.name == "bsds500" and ds.classes == () and ds.ids("val") == ("8023", "9") and ds.ids("train") == ()
+    a, b = ds.maps("8023")
+    assert a.dtype == b.dtype == np.int32 and (a == 300).all() and (b.ravel() == np.arange(2000)).all()  # 255 is a region like others
+    assert ds.has_mask("9") and ds.image("9").shape == (40, 50, 3) and not D.check_dataset(ds)
+    assert D.open_dataset(tmp_path/"b"/"groundTruth").ids("val") == D.open_dataset(tmp_path).ids("val") == ("8023", "9")
+    assert len(pickle.loads(pickle.dumps(ds)).maps("9")) == 2
+
+def test_bsds_as_published(tmp_path):
+    ds = D.open_dataset(make_bsds(tmp_path/"BSDS500"/"data", train=("1", "2"), val=("3",), test=("4",)))
+    assert {n: ds.ids(n) for n in ds.splits} == dict(train=("1", "2"), val=("3",), test=("4",))
+    assert [len(ds.maps(i)) for i in "1234"] == [2]*4 and not D.check_dataset(ds)
+
+@pytest.mark.parametrize("ask", [lambda ds: ds.n_classes, lambda ds: ds.mask("9"), lambda ds: ds.present("9"), lambda ds: ds.fingerprint("val")])
+def test_bsds_has_no_classes(tmp_path, ask):
+    ds = D.open_dataset(make_bsds(tmp_path/"b"))
+    with pytest.raises(DataError, match="bsds500 has no classes, only regions that people drew"): ask(ds)
+
+@pytest.mark.parametrize("harm, words", [(lambda p: p.write_bytes(p.read_bytes()[:200]), "is damaged, or no ground truth"), (lambda p: p.write_bytes(b""), "is damaged"), (lambda p: p.unlink(), "no such file|no mask"), (lambda p: savemat(p, dict(other=1)), "KeyError"),
+    (lambda p: save_maps(p, np.ones((40, 50)), np.ones((50, 40))), "of one size"), (lambda p: save_maps(p, np.full((40, 50), .5)), "whole numbers"), (lambda p: savemat(p, dict(groundTruth=np.empty((1, 0), object))), "no maps")])
+def test_bsds_truth_that_is_bad_is_named(tmp_path, harm, words):
+    ds, file = D.open_dataset(make_bsds(tmp_path/"b")), tmp_path/"b"/"groundTruth"/"9.mat"
+    harm(file)
+    with pytest.raises(DataError, match=rf"9\.mat: .*({words})"): ds.maps("9")
+    problem, = errors(ds)
+    assert problem.file == str(file.resolve()) and ds.maps("8023")
+
+def test_bsds_check(tmp_path):
+    root = make_bsds(tmp_path/"b")
+    save_maps(root/"groundTruth"/"9.mat", np.ones((20, 50), int)); save_maps(root/"groundTruth"/"77.mat", np.ones((20, 50), int))
+    assert [(p.file.rsplit("/")[-1], p.severity) for p in D.check_dataset(root)] == [("77.mat", "note"), ("9.mat", "error")]
+
+def test_bsds_in_two_parts_at_once(tmp_path):
+    with pytest.raises(DataError, match="1 is in several of train, val and test"): D.open_dataset(make_bsds(tmp_path/"b", train=("1",), val=("1",)))
+
+def test_a_mask_is_one_map(tmp_path):
+    ds = D.open_dataset(make_own(tmp_path/"mine"))
+    m, = ds.maps("c")
+    assert m.dtype == np.int32 and (m[box() == 255] == -1).all() and (m[box() != 255] == box()[box() != 255]).all()
+
 # --- finding
 
 def test_found_from_above_and_below(tmp_path, coco):
@@ -487,3 +545,8 @@ def test_shared_coco(shared_data):
         assert set(np.unique(m)) - {0} <= set(np.flatnonzero(ds.present(i)) + 1)
     found = D.check_dataset(ds); assert [p.what.split(":")[0] for p in found] == ["grey"]
     with pytest.raises(DataError, match="several datasets"): D.open_dataset(shared_data)
+
+def test_shared_bsds(shared_data):
+    ds = D.open_dataset(shared_data/"bsds500_val")
+    assert len(ds.ids("val")) == 100 and not D.check_dataset(ds)
+    assert {len(ds.maps(i)) for i in ds.ids("val")} == {5, 6, 7, 8}

@@ -173,7 +173,7 @@ def _shown(args, name)->dict: # variables for the notebooks
     from wsss_nb.datasets import full_spec, open_dataset
     env = {}
     if args.data is not None:
-        open_dataset(args.data)
+        open_dataset(with_classes(args.data))
         env["WSSS_NB_DATA"] = full_spec(args.data)
     if args.run is not None:
         _check_run(args.run, name)
