@@ -200,37 +200,6 @@ def test_positiveness_refuses():
     with pytest.raises(DataError, match=r"A must be \(N,N\)"): negativeness(np.ones((4, 3)), np.ones(4, bool))
 
 
-# ---- ncut
-
-def test_ncut_by_hand():
-    assert ncut(np.eye(2)[[0, 1, 0, 1, 1]], .3).tolist() == [0, 1, 0, 1, 1]
-    assert ncut(np.eye(2)[[1, 0, 0, 1]], .3).tolist() == [0, 1, 1, 0]  # equal halves: the one with the first position
-    assert ncut(np.ones((4, 2)), .3).tolist() == [0]*4 and ncut(np.ones((1, 2)), .3).tolist() == [0]
-
-
-def test_ncut_stops_when_what_is_left_is_alike():
-    A = similarity(f := features(80, 6, noise=.5))
-    L = ncut(f, .3)
-    rest = L == L.max()
-    assert set(L) == set(range(L.max() + 1)) and (A[np.ix_(rest, rest)] > .3).all()
-    assert ncut(f, 1).max() <= 79
-
-
-def test_ncut_cuts_as_the_generalized_problem_does():
-    import scipy.linalg
-    from wsss_nb.superpixels import _cut
-    W = np.where(similarity(features(40, 5, noise=.5)) > .3, 1, 1e-5)
-    D = np.diag(W.sum(1))
-    y = scipy.linalg.eigh(D - W, D)[1][:, 1]  # (3.15) as it stands
-    side = y > y.mean()
-    assert np.array_equal(_cut(W), side) or np.array_equal(_cut(W), ~side)
-    assert 1 <= _cut(W).sum() <= 20
-
-
-def test_ncut_refuses():
-    with pytest.raises(ParameterError, match="eps must be above 0"): ncut(np.eye(3), .3, eps=0)
-
-
 # ---- conventional
 
 @pytest.mark.parametrize("method", METHODS)
@@ -311,13 +280,3 @@ def test_tau_for_count():
         assert abs(k - n) <= max(1, .15*n), (n, k)
     assert discover(f, tau_for_count(f, 10**6)).max() + 1 > 190
     with pytest.raises(ParameterError, match="n must be at least 1"): tau_for_count(f, 0)
-
-
-def test_ncut_finds_a_cut_where_nearly_all_pairs_are_alike():
-    "Scene 169 at τ = 0.93: LAPACK's default driver gives no eigenvector at all."
-    from wsss_nb.features import extract, load
-    from wsss_nb.scenes import open_scenes
-    from wsss_nb.superpixels import ncut
-    ds = open_scenes()
-    f, _ = extract(ds.image("train_00169"), load("mini", device="cpu"))
-    assert ncut(f, .93).max() > 10
