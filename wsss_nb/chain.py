@@ -48,14 +48,14 @@ class Settings:
     device: str = "auto"          # as in `core.pick_device`
     compile: bool = False         # the network's blocks by `torch.compile`: a minute at the start, faster after
     pictures: bool = True         # also a JPEG with the boundaries
-    workers: int = 2              # processes after the grouping; readers are threads, as many
+    workers: int = 2              # processes after the grouping (0 or 1: none but this); readers are threads, as many
 
 # %% ../nbs/3_clustering/37_chain.ipynb #011ec130
 def settle(s:Settings)->Settings:
     "The same with `auto` decided. Raises `ParameterError` for what cannot be, before anything is read."
     _check(s.tau, s.order)
     need(s.precision in ("auto", *PRECISIONS), f"precision {s.precision!r} is unknown: use auto, {' or '.join(PRECISIONS)}", ParameterError)
-    need(s.max_pixels >= 1 and s.workers >= 1, f"max_pixels and workers must be at least 1; they are {s.max_pixels} and {s.workers}", ParameterError)
+    need(s.max_pixels >= 1 and s.workers >= 0, f"max_pixels must be at least 1 and workers at least 0; they are {s.max_pixels} and {s.workers}", ParameterError)
     if s.crf: _solver(s.backend, s.device, 1, (1, 1), (1, 1, 1))
     device = str(pick_device(s.device))
     precision = s.precision if s.precision != "auto" else "bfloat16" if device.startswith("cuda") else "float32"

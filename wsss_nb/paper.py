@@ -135,9 +135,9 @@ def parameters(self:Setting,
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #0e6a5ce8
 _STEPS = (("f_p ← f_p / ‖f_p‖", "normalise features", "f / norm[:, None]"), ("A_pq ← f_pᵀ f_q", "similarity matrix", "f @ f.T"), ("B_pq ← 1 if A_pq > 0 else 0", "adjacency matrix", "B = (A > 0).view(np.uint8)"),
-          ("P ← {1, …, N}; i ← 0", "set of all positions", "N, i, L = len(A), 0, np.full(len(A), -1, np.int32)"), ("while P ≠ ∅", "", "while left:"),
-          ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree, kept up to date", "d -= _removed(B, S)"), ("p* ← argmin_p d_p", "seed pixel", "p = pick(d)"),
-          ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = (A[p] > tau) & (L < 0)"), ("P ← P \\ S_i", "what is found leaves", "d[S] = never"), ("n ← i; output S_1 … S_n", "superpixels", "return L"))
+          ("P ← {1, …, N}; i ← 0", "set of all positions", "N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)"), ("while P ≠ ∅", "", "while left:"),
+          ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree, kept up to date", "d -= _removed(B, S)"), ("p* ← argmin_p d_p", "seed pixel", "p = pick()"),
+          ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = (A[p] > tau) & free"), ("P ← P \\ S_i", "what is found leaves", "d[S], free[S] = never, False"), ("n ← i; output S_1 … S_n", "superpixels", "return L"))
 
 def algorithm_table()->dict:
     "Table 3.1, the superpixel discovery, beside the library's own lines."

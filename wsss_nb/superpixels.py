@@ -27,10 +27,9 @@ def _unit(f):
     f = f.detach().float().cpu().numpy() if isinstance(f, torch.Tensor) else np.asarray(f)
     check_array("features", f, 2, finite=False, error=DataError)
     f = np.ascontiguousarray(f, np.float32)
-    norm = np.sqrt(np.einsum('nd,nd->n', f, f))  # (N,); a NaN or an infinity in a row shows in its norm
-    ok = np.isfinite(norm)
-    need(ok.all(), f"features hold NaN or infinite values, first at position {ok.argmin()}", DataError)
-    need(norm.all(), f"the feature vector at position {norm.argmin()} has zero norm: it has no direction to compare", DataError)
+    norm = np.sqrt(np.vecdot(f, f))  # (N,); a NaN or an infinity in a row shows in its norm
+    if not np.isfinite(norm).all(): raise DataError(f"features hold NaN or infinite values, first at position {np.isfinite(norm).argmin()}")
+    if not norm.all(): raise DataError(f"the feature vector at position {norm.argmin()} has zero norm: it has no direction to compare")
     return f / norm[:, None]
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #e50d6939
@@ -42,13 +41,16 @@ def similarity(
     return f @ f.T  # NumPy sees the transpose and computes one triangle only
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c2656c33
-def _removed(B, S=None):
-    "(N,): how many of the positions `S`, or of all, are adjacent to each position. B (N,N) of 0 and 1 is symmetric, so its rows are summed, which lie together"
-    if S is not None and len(S) == 1: return B[S[0]]
-    add = lambda rows: np.add.reduce(B[rows], axis=0, dtype=np.uint8)  # 255 ones fit in a byte: sums stay as narrow as the data
-    if S is not None and len(S) < 256: return add(S)
-    rows = (slice(i, i + 255) if S is None else S[i:i+255] for i in range(0, len(B if S is None else S), 255))
-    return sum(add(r).astype(np.int32) for r in rows)
+def _removed(B, S):
+    "(N,): how many of the positions `S` are adjacent to each position. B (N,N) of 0 and 1 is symmetric, so its rows are summed, which lie together"
+    if len(S) == 1: return B[S[0]]
+    if len(S) < 256: return np.add.reduce(B.take(S, 0), 0, np.uint8)  # 255 ones fit in a byte: sums stay as narrow as the data
+    return sum(np.add.reduce(B.take(S[i:i+255], 0), 0, np.uint8).astype(np.int32) for i in range(0, len(S), 255))
+
+def _degrees(B):
+    "(N,) int32: how many positions are adjacent to each"
+    return sum(np.add.reduce(B[i:i+255], 0, np.uint8).astype(np.int32) for i in range(0, len(B), 255))
+
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #953c7481
 def _check(tau, order="low"):
@@ -58,18 +60,19 @@ def _check(tau, order="low"):
 # %% ../nbs/3_clustering/30_superpixels.ipynb #391b1ee4
 def _steps(A, B, tau, order):
     "The loop of Table 3.1. Of A and B it asks for rows only, so they may be anything that hands out rows"
-    N, i, L = len(A), 0, np.full(len(A), -1, np.int32)
-    pick, never = (np.argmin, 2*N) if order == "low" else (np.argmax, -1)  # `never`: a degree that is not picked, even less N
-    d, left = _removed(B), N
+    N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)
+    d, left = _degrees(B), N
+    pick, never = (d.argmin, 2*N) if order == "low" else (d.argmax, -1)  # `never`: a degree that is not picked, even less N
     while left:
-        p = pick(d)
-        S = (A[p] > tau) & (L < 0)
+        p = pick()
+        S = (A[p] > tau) & free
         S[p] = True  # its own similarity is 1 only up to rounding
         S = S.nonzero()[0]
         L[S], i, left = i, i + 1, left - len(S)
         if left: d -= _removed(B, S)  # the last superpixel's rows, often the most, are not needed
-        d[S] = never
+        d[S], free[S] = never, False
     return L
+
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #5d1f0c8e
 def partition(
@@ -92,6 +95,7 @@ class _Bits:
     def __init__(self, N): self.N, self.bits = N, np.zeros((N, -(-N//8)), np.uint8)
     def __len__(self): return self.N
     def __getitem__(self, rows): return np.unpackbits(self.bits[rows], axis=-1, count=self.N)
+    def take(self, rows, axis): return self[rows]
 
     def put(self, i, on):
         "Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image. n is a multiple of 8, but for the last rows"
