@@ -141,7 +141,7 @@ def test_features_that_are_not_finite_are_the_picture_s_fault_not_the_batch_s(tm
     assert [d.name for d in done if d.error] == ["002"] and "002.png: its features" in done[2].error and len(maps(tmp_path/"out")) == 5
 
 
-@pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=0), "max_pixels"), (dict(workers=0), "workers"),
+@pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=0), "max_pixels"), (dict(workers=-1), "workers"),
                                           (dict(crf=True, backend="gpu"), "backend"), (dict(device="abacus"), "abacus"), (dict(order="middle"), "order")])
 def test_settings_that_cannot_be(change, said, tmp_path):
     with pytest.raises(ValueError, match=said): cut_folder(folder_of(tmp_path/"in", 1), tmp_path/"out", chain.replace(RGB, **change))
