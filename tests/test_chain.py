@@ -141,6 +141,18 @@ def test_features_that_are_not_finite_are_the_picture_s_fault_not_the_batch_s(tm
     assert [d.name for d in done if d.error] == ["002"] and "002.png: its features" in done[2].error and len(maps(tmp_path/"out")) == 5
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_features_that_are_not_finite(workers, tmp_path):
+    "A net whose weights are broken: each picture is named, with one process and with two"
+    from safetensors.numpy import load_file, save_file
+    state = load_file(Path(chain.__file__).parent/"data/mini.safetensors")
+    key = next(k for k in state if k.endswith("attn.qkv.weight") and "3" in k)
+    save_file(state | {key: np.full_like(state[key], np.nan)}, tmp_path/"broken.safetensors")
+    jobs = folder_of(tmp_path/"in", 3)
+    done = cut_folder(jobs, tmp_path/"out", Settings("mini", weights=str(tmp_path/"broken.safetensors"), device="cpu", workers=workers))
+    assert len(done) == 3 and all(d.error and d.name in d.error and "NaN" in d.error for d in done) and not maps(tmp_path/"out")
+
+
 @pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=0), "max_pixels"), (dict(workers=-1), "workers"),
                                           (dict(crf=True, backend="gpu"), "backend"), (dict(device="abacus"), "abacus"), (dict(order="middle"), "order")])
 def test_settings_that_cannot_be(change, said, tmp_path):

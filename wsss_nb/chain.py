@@ -131,6 +131,13 @@ def _normalised(photos, net, device):
     x = x.to(device, non_blocking=True).float()/255
     return ((x - torch.tensor(net.mean, device=device))/torch.tensor(net.std, device=device)).permute(0, 3, 1, 2)
 
+# %% ../nbs/3_clustering/37_chain.ipynb #b7a1aaac
+def _discovered(f, s):
+    "Labels (N,), and whether the features were sound"
+    try: return discover(f, s.tau, s.order), True
+    except DataError: return np.zeros(len(f), np.int32), False
+
+
 # %% ../nbs/3_clustering/37_chain.ipynb #bf40d49f
 def _begin(photos, net, s):
     "Labels (B,N), and whether the features of each photo were sound (B,)"
@@ -138,7 +145,8 @@ def _begin(photos, net, s):
     half = device.type in ("cuda", "cpu") and s.precision != "float32"
     with torch.autocast(device.type, PRECISIONS[s.precision]) if half else nullcontext(): f = keys(_normalised(photos, net, device), net)
     if device.type == "cuda" and s.order == "low": return launch(f, s.tau)
-    return torch.stack([torch.from_numpy(discover(g, s.tau, s.order)) for g in f]), torch.ones(len(f), dtype=torch.bool)
+    found = [_discovered(g, s) for g in f]
+    return torch.stack([torch.from_numpy(L) for L, _ in found]), torch.tensor([sound for _, sound in found])
 
 # %% ../nbs/3_clustering/37_chain.ipynb #b595b4bc
 def _fetch(photos, patch, L, sound):
@@ -230,6 +238,14 @@ def _crew(s, jobs):
     else:
         with process_pool(s.workers) as pool: yield pool
 
+# %% ../nbs/3_clustering/37_chain.ipynb #d62c6487
+def _alone(s, out, job):
+    "All of it for one picture: (name, path) → what `_finish` says"
+    net = network(s)
+    name, photo, error = _read(net.patch, s.max_pixels, job)
+    return (name, None, error) if error else _finish(s, out, next(_fetch([photo], net.patch, *_begin([photo], net, s))))
+
+
 # %% ../nbs/3_clustering/37_chain.ipynb #ee2317d6
 class Cut(NamedTuple):
     "What has become of a picture"
@@ -244,9 +260,10 @@ def cut(
     s:Settings,  # from `settle`
 ):               # yields `Cut`s, in the order in which they are done
     "Superpixel maps of photographs, whatever is there already. What cannot be read or written is told, and the rest is done."
-    net = network(s)
+    net = network(s)  # weights that are missing are told here, once
     with _crew(s, len(jobs)) as crew:
-        for done in _ahead(crew, partial(_finish, s, str(out)), _grouped(jobs, s, net), 2*s.workers + 8 if not isinstance(crew, _Here) else 1): yield Cut(*done)
+        each, what = (_alone, jobs) if s.device == "cpu" and s.workers > 1 else (_finish, _grouped(jobs, s, net))
+        for done in _ahead(crew, partial(each, s, str(out)), what, 1 if isinstance(crew, _Here) else 2*s.workers + 8): yield Cut(*done)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #271238bc
 DECIDE = ("features", "tau", "order", "crf", "backend", "precision", "max_pixels")
