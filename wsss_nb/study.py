@@ -115,7 +115,7 @@ def gallery(data=None)->dict: # a dataset, or what `open_dataset` takes
     return {id: partial(_from_dataset, ds, id) for id in ids} | scenes | {n: partial(_from_skimage, n, f) for n, f in _PHOTOGRAPHS.items()}
 
 # %% ../nbs/3_clustering/34_study.ipynb #3d85635e
-_NCUT_MOST = 2200  # patches
+_NCUT_MOST = 3136  # patches
 
 # %% ../nbs/3_clustering/34_study.ipynb #7e271f5d
 class Grouping:
