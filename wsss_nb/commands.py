@@ -515,7 +515,7 @@ def _add_bench(commands):
         epilog="Needs true masks, or BSDS500's regions (a folder with images/ and groundTruth/). What was measured is kept by picture and method: after Ctrl-C or a crash, run again.")
     _about_data(p)
     p.add_argument("--features", default="rgb,mini", metavar="A,B", help="for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them")
-    p.add_argument("--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.8, and for rgb up to 0.99)")
+    p.add_argument("--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)")
     p.add_argument("--split", default="val", metavar="LIST", help="which pictures: val (default), train, …, or all")
     p.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
     p.add_argument("--out", metavar="DIR", help="where table, figure and CSV files go (default: runs/bench-superpixels-DATA)")

@@ -25,7 +25,7 @@ from .superpixels import conventional, discover
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #8512f437
 _OF_SIDES, _TAUS = [round(500*375/s**2) for s in (50, 80, 100, 130)], [0, .1, .2, .3, .4, .5, .6, .7, .8]
-_MORE_TAUS = dict(rgb=[.9, .95, .98, .99])  # of features that need a higher tau to come to as many
+_MORE_TAUS = dict(rgb=[.8, .9, .95])  # of features that need a higher tau to come to as many
 SETTINGS = dict(SLIC=("slic", _OF_SIDES), SEEDS=("seeds", [30, 50, 80, 100]), LSC=("lsc", _OF_SIDES), Felzenszwalb=("felzenszwalb", _OF_SIDES),
                 ours=(None, _TAUS))  # method -> (its name for `conventional`; None: ours, numbers wanted; ours: tau)
 
@@ -180,14 +180,14 @@ def draw_curves(
 # %% ../nbs/3_clustering/36_comparison.ipynb #1d2370af
 def bench_settings(
     features=("rgb", "mini"),  # for ours, names as `features.load` takes them
-    taus=None,                 # for all of them; None: those of `SETTINGS`, and more for rgb
+    taus=None,                 # for all of them; None: 0, 0.1 … 0.7, and more for rgb
 )->dict:                       # name -> (method or None, settings, features or None)
     "What `measure` compares. Raises `ParameterError` for an unknown feature or a tau out of range, `WeightsError` where weights are missing."
     need(features, "name at least one of the features, such as mini", ParameterError)
     need(taus is None or len(taus), "name at least one tau, such as 0.3", ParameterError)
     for t in taus or (): need(-1 <= t <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {t}", ParameterError)
     for f in features: load(f)
-    ours = {f"ours ({f})": (None, sorted(set(taus)) if taus else _TAUS + _MORE_TAUS.get(f, []), f) for f in features}
+    ours = {f"ours ({f})": (None, sorted(set(taus)) if taus else _TAUS[:8] + _MORE_TAUS.get(f, []), f) for f in features}
     return {k: (*v, None) for k, v in SETTINGS.items() if k != "ours"} | ours
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #b20acde4
