@@ -120,7 +120,7 @@ def test_features_are_read_once_and_the_maps_are_the_librarys(monkeypatch):
 
 def test_settings():
     s = bench_settings(["rgb", "mini"])
-    assert list(s) == ["SLIC", "SEEDS", "LSC", "Felzenszwalb", "ours (rgb)", "ours (mini)"] and s["ours (mini)"] == (None, [0, .1, .2, .3, .4, .5, .6, .7, .8], "mini")
+    assert list(s) == ["SLIC", "SEEDS", "LSC", "Felzenszwalb", "ours (rgb)", "ours (mini)"] and s["ours (mini)"] == (None, [0, .1, .2, .3, .4, .5, .6, .7], "mini")
     assert s["ours (rgb)"][1][-1] == .95 and s["SEEDS"] == ("seeds", [30, 50, 80, 100], None)
     assert bench_settings(["rgb"], [.5, .1, .5])["ours (rgb)"][1] == [.1, .5]
     with pytest.raises(ParameterError, match="'nope' are unknown"): bench_settings(["nope"])
