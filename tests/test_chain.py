@@ -153,7 +153,7 @@ def test_features_that_are_not_finite(workers, tmp_path):
     assert len(done) == 3 and all(d.error and d.name in d.error and "NaN" in d.error for d in done) and not maps(tmp_path/"out")
 
 
-@pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=0), "max_pixels"), (dict(workers=-1), "workers"),
+@pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=4000), "max-pixels"), (dict(workers=-1), "workers"),
                                           (dict(crf=True, backend="gpu"), "backend"), (dict(device="abacus"), "abacus"), (dict(order="middle"), "order")])
 def test_settings_that_cannot_be(change, said, tmp_path):
     with pytest.raises(ValueError, match=said): cut_folder(folder_of(tmp_path/"in", 1), tmp_path/"out", chain.replace(RGB, **change))
@@ -165,7 +165,7 @@ def test_settings_that_cannot_be(change, said, tmp_path):
 def test_a_folder_remembers(tmp_path):
     jobs = folder_of(tmp_path/"in", 3)
     cut_folder(jobs, tmp_path/"out", RGB)
-    for change, said in ((dict(tau=.9), "tau 0.97"), (dict(crf=True), "crf False"), (dict(max_pixels=100), "max_pixels 802816"), (dict(features="mini"), "features rgb")):
+    for change, said in ((dict(tau=.9), "tau 0.97"), (dict(crf=True), "crf False"), (dict(max_pixels=5000), "max_pixels 802816"), (dict(features="mini"), "features rgb")):
         with pytest.raises(ParameterError, match=said): cut_folder(jobs, tmp_path/"out", chain.replace(RGB, **change))
     assert cut_folder(jobs, tmp_path/"out", chain.replace(RGB, workers=2)) == []  # how is no matter
 

@@ -194,6 +194,49 @@ def test_missing_weights_write_nothing(folder, tmp_path, capsys):
     assert one_line(code, err) and "none.safetensors" in err and not (tmp_path/"out").exists()
 
 
+def test_a_named_folder_is_that_folder(tmp_path, capsys):
+    "Also where it is part of a dataset, and some of its pictures are in no list"
+    own = tmp_path/"own"
+    for n in "abc": write_image(own/"images"/f"{n}.jpg", photographs.chelsea()[::6, ::6])
+    (own/"labels.csv").write_text("file,labels\na.jpg,cat\nb.jpg,cat\n")
+    assert [n for n, _ in cli.pictures(str(own/"images"))] == ["a", "b", "c"]
+    assert [n for n, _ in cli.pictures(str(own))] == ["a", "b"] and "1 pictures in" in (err := capsys.readouterr().err) and "left out" in err
+    for n in ("train2017", "val2017"): write_image(tmp_path/"coco"/n/f"{n}.jpg", photographs.chelsea()[::6, ::6])
+    (tmp_path/"coco/annotations").mkdir()
+    (tmp_path/"coco/annotations/instances_train2017.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    assert [n for n, _ in cli.pictures(str(tmp_path/"coco/val2017"))] == ["val2017"]
+
+
+def test_where_there_are_no_pictures(tmp_path, capsys):
+    (tmp_path/"empty/deep").mkdir(parents=True)
+    write_image(tmp_path/"empty/deep/a.jpg", photographs.chelsea()[::6, ::6])
+    for path, said in ((tmp_path/"empty", "holds no pictures"), (tmp_path/"nowhere", "no such file or folder")):
+        code, _, err = call(capsys, "superpixels", path, "--out", tmp_path/"out", *RGB)
+        assert one_line(code, err) and said in err and str(path) in err and not (tmp_path/"out").exists()
+
+
+def test_out_that_is_a_file(folder, tmp_path, capsys):
+    (tmp_path/"file").touch()
+    code, _, err = call(capsys, "superpixels", folder, "--out", tmp_path/"file", *RGB)
+    assert one_line(code, err) and "is a file: name a folder" in err
+
+
+def test_workers_end_with_the_command(tmp_path):
+    "kill -9, and what a time limit sends: no process is left behind"
+    import psutil
+    for i in range(30): write_image(tmp_path/"in"/f"{i:02}.jpg", np.roll(photographs.astronaut()[::2, ::2], i, 0))
+    for k, sign in enumerate((signal.SIGKILL, signal.SIGTERM)):
+        words = [sys.executable, "-c", "import sys; from wsss_nb.cli import main; sys.exit(main())", "superpixels", tmp_path/"in", "--out", tmp_path/f"out{k}", "--features", "rgb", "--tau", ".97", "--device", "cpu"]
+        p = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while len(list((tmp_path/f"out{k}").glob("*.png"))) < 2 and p.poll() is None and time.monotonic() < deadline: time.sleep(.05)
+        crew = [c for c in psutil.Process(p.pid).children(recursive=True) if "spawn_main" in " ".join(c.cmdline())]
+        assert len(crew) == 2, "the command was over before it was killed: the test shows nothing"
+        p.send_signal(sign)
+        p.wait(20)
+        assert not psutil.wait_procs(crew, timeout=20)[1]
+
+
 def test_never_over_the_photographs(tmp_path, capsys):
     write_image(tmp_path/"a.png", photographs.chelsea()[::6, ::6])
     code, _, err = call(capsys, "superpixels", tmp_path, "--out", tmp_path, *RGB)

@@ -166,3 +166,10 @@ def test_refuses_as_ever(small):
     f[5, 1] = np.nan
     with pytest.raises(DataError, match="position 5"): discover(f)
     with pytest.raises(DataError, match="position 5"): tau_for_count(f, 3)
+
+
+def test_arrays_in_a_batch_and_wrong_lists():
+    f = np.random.default_rng(0).normal(size=(2, 30, 6)).astype(np.float32)
+    want = torch.stack([torch.from_numpy(discover(x)) for x in f])
+    assert torch.equal(discover_batch(f), want) and torch.equal(discover_batch(list(f)), want)
+    with pytest.raises(DataError, match="dimensions"): tau_for_count((f[0], (5, 6)), 4)  # what `extract` gives, not its features

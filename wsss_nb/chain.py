@@ -7,7 +7,7 @@ __all__ = ['PRECISIONS', 'DECIDE', 'Settings', 'settle', 'network', 'Photo', 'ou
            'cut_folder', 'write_maps', 'cut_by']
 
 # %% ../nbs/3_clustering/37_chain.ipynb #acd52cfe
-import math, os, re, signal
+import math, os, re, signal, sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -21,6 +21,7 @@ from typing import NamedTuple
 # %% ../nbs/3_clustering/37_chain.ipynb #ba177431
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 # %% ../nbs/3_clustering/37_chain.ipynb #e4fc8e07
 from .core import DataError, ParameterError, RunError, need, pick_device, progress, read_json, write_json
@@ -55,7 +56,8 @@ def settle(s:Settings)->Settings:
     "The same with `auto` decided. Raises `ParameterError` for what cannot be, before anything is read."
     _check(s.tau, s.order)
     need(s.precision in ("auto", *PRECISIONS), f"precision {s.precision!r} is unknown: use auto, {' or '.join(PRECISIONS)}", ParameterError)
-    need(s.max_pixels >= 1 and s.workers >= 0, f"max_pixels must be at least 1 and workers at least 0; they are {s.max_pixels} and {s.workers}", ParameterError)
+    need(s.max_pixels >= 4096, f"--max-pixels must be at least 4096, as many as 64x64; it is {s.max_pixels}", ParameterError)
+    need(s.workers >= 0, f"--workers must be at least 0; it is {s.workers}", ParameterError)
     if s.crf: _solver(s.backend, s.device, 1, (1, 1), (1, 1, 1))
     device = str(pick_device(s.device))
     precision = s.precision if s.precision != "auto" else "bfloat16" if device.startswith("cuda") else "float32"
@@ -273,11 +275,16 @@ def remember(out, s:Settings)->None:
     "Write down in `out` what decides the maps (weights by their content). Raises `ParameterError` if it holds maps made with others."
     note, said = Path(out)/"superpixels.json", {k: getattr(s, k) for k in DECIDE} | dict(weights=network(s).init.get("sha256"))
     old = read_json(note) if note.exists() else {}
-    other = [f"{k} {old[k]}" for k in said if k in old and old[k] != said[k]]
+    other = [f"{k} {old[k]} (asked for: {said[k]})" for k in said if k in old and old[k] != said[k]]
     need(not other, f"{out} holds superpixels made with {', '.join(other)}: choose another --out, or delete that folder", ParameterError)
     write_json(note, said)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #c242f8af
+def _told(d):
+    "The same; a bad picture is named at once, not after the last"
+    if d.error: tqdm.write(d.error, file=sys.stderr)
+    return d
+
 def cut_folder(
     found,            # list of (name, path)
     out,              # receives maps, pictures and the note
@@ -290,7 +297,7 @@ def cut_folder(
     with _connect(scheduler) if scheduler else nullcontext() as client:
         remember(out, s)
         todo = [(n, str(p)) for n, p in found if not finished(out, n, p, s.pictures)]
-        return list(progress(cut_by(client, todo, out, s, size) if client else cut(todo, out, s), "superpixels", total=len(todo)))
+        return [_told(d) for d in progress(cut_by(client, todo, out, s, size) if client else cut(todo, out, s), "superpixels", total=len(todo))]
 
 # %% ../nbs/3_clustering/37_chain.ipynb #438a7b41
 def write_maps(

@@ -44,19 +44,30 @@ def _plain_folder(path):
     return [(p.stem if stems[p.stem] == 1 else p.name, p) for p in files]
 
 # %% ../nbs/6_command/60_cli.ipynb #97165eb0
+def _listed(ds):
+    "The pictures of a dataset's lists, each once; says how many in their folder are in no list"
+    found = [(i, Path(ds.image_path(i))) for i in dict.fromkeys(i for split in ds.splits.values() for i in split)]
+    folders = {p.parent for _, p in found}
+    more = sum(len(_plain_folder(f)) for f in folders) - len(found)
+    if more > 0: print(f"{more} pictures in {', '.join(map(str, folders))} are in no list of the dataset and are left out; give that folder itself for all of them", file=sys.stderr)
+    return found
+
+
+# %% ../nbs/6_command/60_cli.ipynb #be9e2e6b
 def pictures(spec:str)->list: # of (name, path)
-    "The pictures a path or dataset name stands for. Raises `DataError` if there are none."
+    "The pictures a path or dataset name stands for: a file, all of a folder that holds some, else those of a dataset. Raises `DataError` if there are none."
+    from wsss_nb.core import DataError
+    from wsss_nb.datasets import BUILTIN, _layout, open_dataset
     path = Path(spec)
     if path.is_file(): return [(path.stem, path)]
-    from wsss_nb.core import DataError
-    from wsss_nb.datasets import open_dataset
-    try: ds = open_dataset(spec)
-    except DataError:
-        found = _plain_folder(path) if path.is_dir() else []
-        if not found: raise
-        return found
-    ids = dict.fromkeys(i for split in ds.splits.values() for i in split)  # each once, in order
-    return [(i, Path(ds.image_path(i))) for i in ids]
+    found = _plain_folder(path) if path.is_dir() and not _layout(path) else []
+    if found: return found
+    try: return _listed(open_dataset(spec))
+    except DataError as e:
+        if path.is_dir() and not _layout(path): raise DataError(f"{path}: holds no pictures (.jpg, .png …; folders in it are not searched) and is no dataset") from e
+        if path.exists() or "@" in spec or spec.split(":")[0] in BUILTIN: raise
+        raise DataError(f"{path}: no such file or folder; give a picture, a folder of pictures, or a dataset") from e
+
 
 # %% ../nbs/6_command/60_cli.ipynb #11581d31
 def _superpixel_settings(args):
@@ -72,9 +83,9 @@ def superpixels_command(args)->int: # 0, or 1 if some pictures could not be cut
     from wsss_nb.chain import cut_folder
     found, out = pictures(args.path), Path(args.out)
     need(out.resolve() not in {p.resolve().parent for _, p in found}, "--out is the folder of the photographs: choose another", ParameterError)
+    need(not out.exists() or out.is_dir(), f"--out {out} is a file: name a folder", ParameterError)
     done = cut_folder(found, out, _superpixel_settings(args), args.scheduler or "")
     bad, made = [d.error for d in done if d.error], [d.count for d in done if d.count]
-    for e in bad: print(e, file=sys.stderr)
     mean = f", {sum(made)/len(made):.1f} superpixels on average" if made else ""
     print(f"{out}: {len(made)} made{mean}, {len(found) - len(made) - len(bad)} there already, {len(bad)} failed")
     return int(bool(bad))

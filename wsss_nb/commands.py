@@ -379,14 +379,14 @@ def _judged(ds, split, limit):
     return have[:limit]
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #a503c219
-def _draw_bench(found, ue, out):
+def _draw_bench(found, ue, out, name):
     "The figure, as PNG and PDF."
     from wsss_nb.comparison import draw_bench
     from wsss_nb.figures import COLUMN, figure_style
     from wsss_nb.show import Picture
     with figure_style():
         fig = Picture(figsize=(COLUMN, 5.4), layout="constrained")
-        draw_bench(fig, found, ue)
+        draw_bench(fig, found, ue, f"{name}, {len(found.rows)} picture{'s'*(len(found.rows) > 1)}")
         for end in ("png", "pdf"): fig.savefig(out/f"superpixels.{end}", dpi=300)
 
 def _bench_tables(found, ues, name):
@@ -420,7 +420,7 @@ def bench_command(args)->int: # 0, or 1 if some pictures could not be measured
     need(found.rows, f"none of the {len(ids)} pictures could be measured", DataError)
     write_csv(found, out/"superpixels.csv", out/"superpixels-pictures.csv")
     _note_bench(out/"superpixels.json", args, data, ids, found)
-    _draw_bench(found, ues[0], out)
+    _draw_bench(found, ues[0], out, open_dataset(data).name)
     _shown(*_bench_tables(found, ues, open_dataset(data).name))
     print(UNFAIR, f"{out}: superpixels.csv, superpixels-pictures.csv, superpixels.png, .pdf, .json; {len(found.rows)} pictures measured, {len(found.wrong)} failed", sep="\n\n")
     return int(bool(found.wrong))
@@ -512,7 +512,7 @@ def _add_figures(commands):
 def _add_bench(commands):
     sub = commands.add_parser("bench", help="measure methods side by side on a dataset").add_subparsers(dest="what", required=True, metavar="superpixels")
     p = sub.add_parser("superpixels", help="SLIC, SEEDS, LSC, Felzenszwalb and ours: UE, BP, BR, ASA by count; a table, a figure, CSV files",
-        epilog="Needs true masks, or BSDS500's regions (a folder with images/ and groundTruth/). What was measured is kept by picture and method: after Ctrl-C or a crash, run again.")
+        epilog="Needs true masks, or BSDS500's regions (a folder with images/ and groundTruth/). What was measured is kept by picture and method: after Ctrl-C or a crash, run again. A picture takes about a minute of one core, most of it the CRF.")
     _about_data(p)
     p.add_argument("--features", default="rgb,mini", metavar="A,B", help="for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them")
     p.add_argument("--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)")

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from .core import DataError, ParameterError, atomic, cache_home, fingerprint, load_arrays, need, progress, save_arrays
 from .images import resize
@@ -310,7 +311,8 @@ def bench_table(
     label = lambda method, p: f"τ = {p:g}" if method is None else f"asked for {p}"
     rows = [dict(cells=_row(k, label(m, p), mean[k][j], std[k][j], ue), kind="own" if m is None else "") for k, (m, ps, _) in measured.settings.items() for j, p in enumerate(ps)]
     text = "; ".join(_UE_SAID[u] for u in ue) + ". Pieces: connected, all of them and those of at least 20 pixels."
-    return dict(title=f"Superpixels on {len(measured.rows)} pictures{' of '*bool(name)}{name}, mean ± standard deviation over pictures", head=["method", "setting", "count", "pieces", "≥20 px", *(_UE[u][1] for u in ue), "BP", "BR", "ASA"], rows=rows, text=text)
+    many = "a single picture" if len(measured.rows) == 1 else f"{len(measured.rows)} pictures"
+    return dict(title=f"Superpixels on {many}{' of '*bool(name)}{name}{', mean ± standard deviation over pictures'*(len(measured.rows) > 1)}", head=["method", "setting", "count", "pieces", "≥20 px", *(_UE[u][1] for u in ue), "BP", "BR", "ASA"], rows=rows, text=text)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #8ebf1e64
 _COUNTS = ("count", "pieces", "pieces20")
@@ -343,10 +345,13 @@ def _plain_log(ax, ticks=(1, 3, 10, 30, 100, 300, 1000, 3000)):
     ax.minorticks_off()
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #d72f54e8
+_HOLLOW = Line2D([], [], ls="", marker="v", ms=3.2, mfc="white", mec="0.3")
+
 def draw_bench(
     fig,       # an empty matplotlib figure
     measured,  # from `measure`
     ue="min",  # which undersegmentation error
+    title="",  # above the panels
 ):
     "Six panels: UE, ASA, BR, BP by count; BP by BR; UE by connected pieces (of at least 20 pixels). Ours beyond τ = 0.5 is hollow."
     quality = measured.mean()
@@ -356,4 +361,6 @@ def draw_bench(
         for k, q in quality.items(): _draw(ax, {k: q}, x, y, None, within.get(k, 0), looks)
         ax.set(xlabel=_SHORT[x].removesuffix(" (≥20 px)"), ylabel=_SHORT[y])
         if x != "br": _plain_log(ax)
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3, columnspacing=1.2)
+    handles, names = ax.get_legend_handles_labels()
+    if any(k < len(quality[m]) for m, k in within.items()): handles, names = [*handles, _HOLLOW], [*names, "ours beyond τ = 0.5"]
+    fig.legend(handles, names, loc="outside upper center", ncols=3, columnspacing=1.2, title=title or None)

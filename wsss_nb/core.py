@@ -205,8 +205,8 @@ def load_arrays(path)->dict: # name -> array
 
 # %% ../nbs/0_base/00_core.ipynb #5ab98ff8
 class _Bar(tqdm):
-    "A tqdm bar that also leaves its state in the file that `$WSSS_NB_PROGRESS` names, at most twice a second."
-    told = 0.
+    "A tqdm bar that also leaves its state in the file that `$WSSS_NB_PROGRESS` names, at most twice a second; where there is no terminal, a line a minute."
+    told, words, said = 0., "", 0.
     def _tell(self, final=False):
         path, now = os.environ.get("WSSS_NB_PROGRESS"), time.monotonic()
         if path and (final or now-self.told > .5):
@@ -215,8 +215,12 @@ class _Bar(tqdm):
     def update(self, n=1):
         r = super().update(n); self._tell()
         return r
+    def _say(self, n):
+        if self.disable and time.monotonic() - self.said > 60:
+            self.said = time.monotonic()
+            print(f"{self.words or 'done'}: {n} of {self.total or '?'}", file=sys.stderr, flush=True)
     def __iter__(self):
-        for o in super().__iter__(): yield o; self._tell()
+        for n, o in enumerate(super().__iter__(), 1): yield o; self._tell(); self._say(n)
     def close(self): self._tell(final=True); super().close()
 
 # %% ../nbs/0_base/00_core.ipynb #0cbaa9a7
@@ -224,9 +228,11 @@ def progress(iterable=None, # what to go through; None to drive the bar by `.upd
              desc="", # the words before the bar
              total=None, # its length, where `len` does not tell
              **kw):
-    "A progress bar (`tqdm.auto`: a widget in notebooks, text elsewhere)."
+    "A progress bar (`tqdm.auto`: a widget in notebooks, text elsewhere; in a log a line a minute)."
     quiet = False if "ipykernel" in sys.modules else None  # None: no bar where the output is no terminal
-    return _Bar(iterable, desc=desc, total=total, **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw})
+    bar = _Bar(iterable, desc=desc, total=total, **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw})
+    bar.words, bar.said = desc, time.monotonic()
+    return bar
 
 # %% ../nbs/0_base/00_core.ipynb #e07db896
 def cache_home()->Path:

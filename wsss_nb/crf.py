@@ -21,6 +21,7 @@ import pydensecrf.densecrf as dcrf
 import torch
 
 from .core import DataError, ParameterError, WsssError, check_array, need, pick_device, progress
+from .processes import die_with_parent
 
 # %% ../nbs/1_nets/13_crf.ipynb #60919803
 def _check_image(image, hw):
@@ -209,6 +210,7 @@ def crf_from_labels(
 
 # %% ../nbs/1_nets/13_crf.ipynb #16ee19ef
 def _start_worker():
+    die_with_parent()         # killed without a word, the parent can say nothing to them
     torch.set_num_threads(1)  # as many processes as cores: more threads would only fight
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker, even inside the CRF, and leaves the talking to its parent
 

@@ -192,7 +192,7 @@ def keys(images, # (B,3,H,W) normalised; H and W multiples of the extractor's pa
 def extract(image, # (H,W,3) uint8
             model # what `load` gave
            ): # (N,D) float32 array, (h,w) with h·w = N
-    "Features of a photograph and their grid. The size is rounded up to a multiple of the patch by a cubic resize."
+    "Features of a photograph (H,W,3), as `images.read_image` gives it: (N,D) float32 and their grid (h,w), N = h·w. The size is rounded up to a multiple of the patch by a cubic resize."
     check_array("image", image, 3, error=DataError)
     need(image.shape[2] == 3 and image.dtype == np.uint8, f"image must be (H,W,3) RGB uint8, but is {image.shape} {image.dtype}", DataError)
     h, w = (math.ceil(s/model.patch) for s in image.shape[:2])

@@ -177,7 +177,8 @@ def discover_batch(
     F,        # (B,N,D) tensor
     tau=0.3,  # as in `discover`
 ):            # (B,N) int32 tensor, on the device of F
-    "`discover`, lowest degree first, for a batch on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0."
+    "`discover`, lowest degree first, for a batch: a (B,N,D) tensor (or what makes one) → (B,N) int32 on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0."
+    if not isinstance(F, torch.Tensor): F = torch.from_numpy(np.asarray(F, np.float32))
     if F.device.type == "cpu" and F.ndim == 3: return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
     L, ok = launch(F, tau)
     need(bool(ok.all()), "features hold NaN, infinite values or a vector of norm 0", DataError)
@@ -355,7 +356,7 @@ def ncut(
     eps=1e-5,       # weight of all other pairs
     solver="auto",  # "dense", "iterative", "torch" (`ncut_batch` of one), or "auto": for each cut the fastest
 ):                  # (N,) int32, 0…n-1 in order of discovery
-    "Superpixels by repeated normalized cut, (3.13)–(3.15), until every remaining pair is more similar than `tau`."
+    "Superpixels of (N,D) features by repeated normalized cut, (3.13)–(3.15), until every remaining pair is more similar than `tau`: (N,) int32. `solver` is dense (LAPACK), iterative (Lanczos), torch, or auto."
     _check_cut(tau, eps)
     need(solver in (*_SOLVERS, "torch"), f"solver must be one of {', '.join(_SOLVERS)} or torch; it is {solver!r}", ParameterError)
     if solver == "torch": return ncut_batch(torch.as_tensor(f)[None], tau, eps)[0].cpu().numpy()
@@ -460,9 +461,11 @@ def tau_for_count(
     order="low",  # as in `discover`
     steps=16,     # of bisection
 ):                # tau
-    "The `tau` whose number of superpixels, in the mean over the pictures, comes nearest to `n`. Raises `ParameterError`, `DataError`."
+    """The `tau` whose number of superpixels comes nearest to `n`, by bisection: for the features (N,D) of a picture, or a list of such, whose mean number counts.
+
+    Raises `ParameterError` for `n` below 1, `DataError` for features that are none."""
     need(n >= 1, f"n must be at least 1; it is {n}", ParameterError)
-    several = isinstance(f, (list, tuple)) and all(np.ndim(g) == 2 for g in f)
+    several = isinstance(f, tuple) or isinstance(f, list) and all(np.ndim(g) == 2 for g in f)  # a list may also be one matrix
     fs, lo, hi, seen = [_unit(g) for g in (f if several else [f])], -1., 1., []
     need(fs, "there are no features to count superpixels of: the list is empty", DataError)
     held = sum(len(g)**2 for g in fs) <= _WHOLE**2  # more similarities than that are gone through anew for each tau
