@@ -47,6 +47,7 @@ figures: setup
 	$(BIN)/wsss-nb figures --workers 2 $(if $(wildcard runs/demo/metrics.json),--run runs/demo) $(if $(wildcard runs/demo-masking/metrics.json),--masking runs/demo-masking)
 
 test: export OMP_NUM_THREADS ?= 1
+test: export TRITON_INTERPRET ?= $(if $(wildcard /dev/nvidiactl),0,1)
 test: setup
 	$(BIN)/ruff check -q setup.py tests
 	$(BIN)/python -m pytest -q --durations=0 --durations-min=5 tests/test_house.py

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-if not torch.cuda.is_available(): os.environ["TRITON_INTERPRET"] = "1"  # read where a kernel is made, so before the import below
 triton = pytest.importorskip("triton", reason="no Triton: it comes with Torch's CUDA build, or `pip install --no-deps 'triton>=3.7,<3.8'`")
 
 from wsss_nb import crf, kernels, superpixels
