@@ -9,6 +9,7 @@ __all__ = ['dense_crf', 'crf_from_labels', 'process_pool', 'map_images']
 import functools
 import math
 import multiprocessing
+import os
 import signal
 import threading
 import traceback
@@ -246,10 +247,18 @@ def _collect(results, jobs, desc):
 def _nothing(): pass
 
 @contextmanager
+def _single_threads():
+    "Processes started here read that their libraries may use one thread each, as they do when they are imported"
+    old = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try: yield
+    finally: os.environ.pop("OMP_NUM_THREADS") if old is None else os.environ.update(OMP_NUM_THREADS=old)
+
+@contextmanager
 def process_pool(n):
     "An executor of `n` fresh processes with a thread each. Ctrl-C ends them at once; one that is killed is an error, not a hang."
     with ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        with _deaf(): [pool.submit(_nothing) for _ in range(n)]  # all are started here
+        with _deaf(), _single_threads(): [pool.submit(_nothing) for _ in range(n)]  # all are started here
         try: yield pool
         except KeyboardInterrupt:
             for p in list(pool._processes.values()): p.terminate()  # one still importing is deaf to Ctrl-C, and would do its job yet
