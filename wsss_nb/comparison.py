@@ -21,7 +21,7 @@ from .datasets import open_dataset
 from .show import hex_color
 from .features import extract, load
 from .crf import crf_from_labels, map_images
-from .superpixels import conventional, discover
+from .superpixels import _at_scale, _felzenszwalb, conventional, discover
 
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #8512f437
@@ -56,17 +56,11 @@ def map_quality(
     return np.array([*np.apply_along_axis(mean_known, 0, [_against(sp, G) for G in maps]), *_pieces(sp)])
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c36cut
-def _felzenszwalb(I, counts):
+def _felzenszwalb_all(I, counts):
     "`conventional(I, \"felzenszwalb\", n)` for each n, no scale tried twice"
-    from skimage.segmentation import felzenszwalb
-    at = lru_cache(None)(lambda e: felzenszwalb(I, scale=10**e, min_size=20))
-    for n in counts:
-        lo, hi, seen = 0, 5, []
-        for _ in range(8):
-            e = (lo + hi)/2
-            seen.append(at(e))
-            lo, hi = (e, hi) if seen[-1].max() + 1 > n else (lo, e)
-        yield min(seen, key=lambda L: abs(L.max() + 1 - n))
+    at = _at_scale(I)
+    return (_felzenszwalb(I, n, at) for n in counts)
+
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #3bc6a79e
 def _ours(I, extractor, taus, crf):
@@ -79,7 +73,7 @@ def _ours(I, extractor, taus, crf):
 # %% ../nbs/3_clustering/36_comparison.ipynb #33b664e3
 def _cut(I, method, params, extractor, crf):
     if method is None: return _ours(I, extractor, params, crf)
-    return _felzenszwalb(I, params) if method == "felzenszwalb" else (conventional(I, method, p) for p in params)
+    return _felzenszwalb_all(I, params) if method == "felzenszwalb" else (conventional(I, method, p) for p in params)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c36kept
 def _measured(I, maps, method, params, extractor=None, crf=True):

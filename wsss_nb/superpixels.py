@@ -9,6 +9,7 @@ __all__ = ['METHODS', 'similarity', 'partition', 'discover', 'launch', 'discover
 # %% ../nbs/3_clustering/30_superpixels.ipynb #1328baff
 import math
 from contextlib import contextmanager
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from .core import DataError, ParameterError, check_array, need
 from .images import resize
 from .features import extract
-from .crf import crf_from_labels
+from .crf import _kernels, crf_from_labels
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #ea3a53ab
 def _unit(f):
@@ -147,12 +148,6 @@ def _partition_batch(A, tau):
         d[k, q] = 2*N
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #f544823e
-def _kernels():
-    "The module of the graphics card's loops, or None where Triton is missing"
-    try: from wsss_nb import kernels
-    except ImportError: return None
-    return kernels
-
 def _on_card(f, tau, kernels, room=2**32):
     "(B,N,D) unit vectors on a card → (B,N) labels, as many pictures at once as `room` bytes hold pairs"
     N = f.shape[1]
@@ -400,14 +395,19 @@ def _seeds(image, n):
     return s.getLabels()
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #392d3c70
-def _felzenszwalb(image, n):
-    "The scale is found by bisection: a larger one gives fewer superpixels. Of the eight tried, the nearest to `n`"
-    from skimage.segmentation import felzenszwalb  # slow to import, and needed here only
-    lo, hi, seen = 0, 5, []  # powers of ten
+def _felzenszwalb(image, n, at=None):
+    "The scale is found by bisection: a larger one gives fewer superpixels. Of the eight tried, the nearest to `n`. `at`: `_at_scale(image)`, to share scales"
+    lo, hi, seen, at = 0, 5, [], at or _at_scale(image)
     for _ in range(8):
-        seen.append(felzenszwalb(image, scale=10**((lo + hi)/2), min_size=20))
+        seen.append(at((lo + hi)/2))
         lo, hi = ((lo + hi)/2, hi) if seen[-1].max() + 1 > n else (lo, (lo + hi)/2)
     return min(seen, key=lambda L: abs(L.max() + 1 - n))
+
+def _at_scale(image):
+    "A function of the scale's power of ten, no scale computed twice"
+    from skimage.segmentation import felzenszwalb  # slow to import, and needed here only
+    return lru_cache(None)(lambda e: felzenszwalb(image, scale=10**e, min_size=20))
+
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #5a2a46b1
 METHODS = {"slic": _slic, "seeds": _seeds, "lsc": _lsc, "felzenszwalb": _felzenszwalb}
