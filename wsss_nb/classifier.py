@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DILATIONS', 'Classifier', 'classification_loss', 'fuse_cams', 'cam_loss', 'DilatedClassifier', 'dilation_loss',
-           'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier', 'fit_classifier',
-           'create_backbone']
+           'ImageNetClassifier', 'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier',
+           'fit_classifier', 'take_imagenet', 'create_backbone']
 
 # %% ../nbs/2_masking/20_classifier.ipynb #885bb4c8
 from collections import OrderedDict
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .backbones import create
+from .backbones import create, imagenet_head
 from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
 from .deeplab import load_model, padded, save_model
 from .train import fit, image_batches
@@ -103,6 +103,35 @@ def dilation_loss(Ms, # list of D+1 maps (B,C,h,w), the standard block's first
     cam = cam_loss(fuse_cams(Ms[0].detach(), [M.detach() for M in Ms[1:]]), Ms[0], t.bool()) if len(Ms) > 1 else torch.zeros(())
     return sig + lambda_cls*cam, dict(sig=sig.detach(), cam=cam.detach())
 
+# %% ../nbs/2_masking/20_classifier.ipynb #41c819ce
+class ImageNetClassifier(nn.Module):
+    "EfficientNet-Lite0 as it is, asked for groups of its 1,000 classes: (B,3,H,W) normalised images -> scores (B,C), log-odds. `.cam` as `Classifier`'s."
+    def __init__(self, backbone, # lite0
+                 groups): # for each of C classes the indices 0…999 that it stands for
+        super().__init__()
+        need(groups and all(len(g) for g in groups), "each class needs at least one class of ImageNet", ParameterError)
+        self.backbone, self.init = backbone, getattr(backbone, "init", None)
+        self.groups = tuple(tuple(int(k) for k in g) for g in groups)
+        weight, bias = imagenet_head()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def logits(self, f): # (B,1280,h,w) -> (B,1000,h,w)
+        return F.conv2d(f, self.weight[:, :, None, None], self.bias)
+
+    def probabilities(self, x): # (B,3,H,W) -> (B,1000)
+        return self.logits(self.backbone.forward_features(x).mean((2, 3), keepdim=True)).flatten(1).softmax(1)
+
+    def forward(self, x):
+        p = self.probabilities(x)
+        share = torch.stack([p[:, list(g)].sum(1) for g in self.groups], 1)
+        return torch.logit(share.double(), eps=1e-12).to(share.dtype)
+
+    def cam(self, x): # -> (B,C,h,w), not rectified
+        z = self.logits(self.backbone.forward_features(x))
+        best = torch.stack([z[:, list(g)].amax(1) for g in self.groups], 1)
+        return best - z.mean(1, keepdim=True)
+
 # %% ../nbs/2_masking/20_classifier.ipynb #4f4e655a
 def predict_labels(scores, # (..., C) logits
                    tau=0.5):
@@ -124,7 +153,8 @@ def load_classifier(path): # model.safetensors, or the folder that holds it
     return load_model(path, "classifier", _build)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #02adcd72
-def _build(backbone, n_classes, dilations=None, width=1024, norm=False):
+def _build(backbone, n_classes, dilations=None, width=1024, norm=False, groups=None):
+    if groups is not None: return ImageNetClassifier(backbone, groups)
     return Classifier(backbone, n_classes) if dilations is None else DilatedClassifier(backbone, n_classes, width, tuple(dilations), norm)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #9ad216e0
@@ -169,6 +199,21 @@ def fit_classifier(ds, split="train", # a `Dataset`
     if test_split and ds.ids(test_split): rows[-1] |= score_classifier(model, ds, test_split)
     write_json(Path(folder)/"metrics.json", rows[-1])
     return model, rows
+
+# %% ../nbs/2_masking/20_classifier.ipynb #4a1ba0d4
+def take_imagenet(ds, # a `Dataset`
+                  groups, # name of each class -> indices of ImageNet's classes
+                  *, folder, output_stride=16, test_split="val"):
+    "The classifier of names for a dataset's classes, untrained: the model and one log row with its score. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group."
+    lost = [c for c in ds.classes if c not in groups]
+    need(not lost, f"ImageNet knows no {', '.join(lost)}: leave classifier=train, which learns from your labels", ParameterError)
+    model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups[c] for c in ds.classes]).eval()
+    model.classes = tuple(ds.classes)
+    what = dict(kind="classifier", net="lite0", init=model.init, output_stride=output_stride, classes=list(ds.classes), head=dict(groups=model.groups))
+    save_model(Path(folder)/"model.safetensors", model, **what)
+    row = score_classifier(model, ds, test_split) if ds.ids(test_split) else {}
+    write_json(Path(folder)/"metrics.json", row)
+    return model, [row]
 
 # %% ../nbs/2_masking/20_classifier.ipynb #96620efe
 def create_backbone(net, init, output_stride=8):
