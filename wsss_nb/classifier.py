@@ -115,17 +115,21 @@ class ImageNetClassifier(nn.Module):
         weight, bias = imagenet_head()
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
+        member = torch.tensor([[k in g for k in range(len(bias))] for g in map(set, self.groups)]) # (C,1000) bool
+        self.register_buffer("member", member, persistent=False)
 
     def logits(self, f): # (B,1280,h,w) -> (B,1000,h,w)
         return F.conv2d(f, self.weight[:, :, None, None], self.bias)
 
-    def probabilities(self, x): # (B,3,H,W) -> (B,1000)
-        return self.logits(self.backbone.forward_features(x).mean((2, 3), keepdim=True)).flatten(1).softmax(1)
+    def mean_logits(self, x): # (B,3,H,W) -> (B,1000)
+        return self.logits(self.backbone.forward_features(x).mean((2, 3), keepdim=True)).flatten(1)
+
+    def probabilities(self, x): return self.mean_logits(x).softmax(1) # (B,1000)
 
     def forward(self, x):
-        p = self.probabilities(x)
-        share = torch.stack([p[:, list(g)].sum(1) for g in self.groups], 1)
-        return torch.logit(share.double(), eps=1e-12).to(share.dtype)
+        z = self.mean_logits(x)[:, None] # (B,1,1000)
+        inside, outside = z.masked_fill(~self.member, -torch.inf), z.masked_fill(self.member, -torch.inf) # (B,C,1000)
+        return inside.logsumexp(2) - outside.logsumexp(2)
 
     def cam(self, x): # -> (B,C,h,w), not rectified
         z = self.logits(self.backbone.forward_features(x))

@@ -242,14 +242,30 @@ def _mask_labels(folder, id):
     ids = np.unique(read_mask(folder/f"{id}.png", len(VOC_CLASSES)))
     return {VOC_CLASSES[i-1] for i in ids if 0 < i < 255}
 
+# %% ../nbs/0_base/02_datasets.ipynb #e6ec0b6b
+def _voc_table(path, splits, report):
+    "id -> names from `image_labels.csv`; each listed picture has a row, and each name is one of VOC's."
+    rows = _read_rows(path, report)
+    for o in sorted({o for ids in splits.values() for o in ids} - set(rows)): report(path, f"{o} is listed, but has no row")
+    strange = sorted({n for names in rows.values() for n in names} - set(VOC_CLASSES))
+    for n in strange: report(path, f"{n} is none of VOC's classes")
+    return rows
+
+def _voc_labels(root, splits, report):
+    "Where the image-level labels come from, and the function that gives them."
+    if (root/"Annotations").is_dir(): return "annotations", partial(_xml_labels, root/"Annotations")
+    table = root/"image_labels.csv"
+    if table.is_file(): return "image_labels.csv", partial(_row, _voc_table(table, splits, report))
+    return "masks", partial(_mask_labels, root/"SegmentationClass")
+
 # %% ../nbs/0_base/02_datasets.ipynb #33c690c0
 def _open_voc(root, report):
     splits = {p.stem: _read_list(p, report) for p in sorted((root/"ImageSets"/"Segmentation").glob("*.txt"))}
     for n in ("train", "val"): need(n in splits, f"{root}/ImageSets/Segmentation/{n}.txt: no such file", DataError)
     for o in sorted(set(splits["train"]) & set(splits["val"])): report(root/"ImageSets"/"Segmentation", f"{o} is in train.txt and in val.txt")
-    sbd, notes, masks = _find_sbd(root), root/"Annotations", root/"SegmentationClass"
+    sbd, masks = _find_sbd(root), root/"SegmentationClass"
     if sbd: splits["train_aug"] = _train_aug(sbd, splits, report)
-    source, labels = ("annotations", partial(_xml_labels, notes)) if notes.is_dir() else ("masks", partial(_mask_labels, masks))
+    source, labels = _voc_labels(root, splits, report)
     files = {o: root/"JPEGImages"/f"{o}.jpg" for ids in splits.values() for o in ids}
     return Dataset("voc2012", root, VOC_CLASSES, splits, source, files, labels, partial(_in_folder, masks))
 
