@@ -7,14 +7,14 @@ __all__ = ['PRECISIONS', 'DECIDE', 'Settings', 'settle', 'network', 'Photo', 'ou
            'cut_folder', 'write_maps', 'cut_by']
 
 # %% ../nbs/3_clustering/37_chain.ipynb #acd52cfe
-import math, os, re, signal, sys
+import math, re, sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
-from multiprocessing import current_process, parent_process
+from multiprocessing import current_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from .core import DataError, ParameterError, RunError, need, pick_device, progre
 from .images import read_image, read_labels, resize, write_image, write_labels
 from .show import superpixel_picture
 from .features import keys, load
+from .processes import undisturbed
 from .crf import _solver, crf_from_labels, process_pool
 from .superpixels import _check, _repack, discover, launch
 
@@ -186,17 +187,6 @@ def finished(out, name, path, pictures=True):
     try: return min(o.stat().st_mtime for o in outputs(out, name)[:1 + pictures]) >= Path(path).stat().st_mtime
     except FileNotFoundError: return False
 
-# %% ../nbs/3_clustering/37_chain.ipynb #5459d896
-@contextmanager
-def _undisturbed(worker):
-    "Put off a worker's end (by Ctrl-C, or by the pool when another worker is gone) until its files are whole"
-    late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker else ()
-    old = {s: signal.signal(s, lambda n, _: late.append(n)) for s in ends}
-    try: yield
-    finally:
-        for s in old: signal.signal(s, old[s])
-        if late: os._exit(128 + late[0])
-
 # %% ../nbs/3_clustering/37_chain.ipynb #8f77fe6a
 def _map(s, photo, L):
     "Labels of patches (h,w) → superpixel map at the photo's size"
@@ -208,7 +198,7 @@ def _map(s, photo, L):
 def _write(s, out, photo, L):
     "Number of superpixels, once map and picture lie in `out`"
     sp, (to, picture) = _map(s, photo, L), outputs(out, photo.name)
-    with _undisturbed(parent_process() is not None and not current_process().daemon):
+    with undisturbed():
         if s.pictures: write_image(picture, superpixel_picture(photo.image, sp))
         write_labels(to, sp if sp.shape == photo.full else resize(sp, photo.full, "nearest"))
     return int(sp.max()) + 1

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'IMAGE_SUFFIXES', 'open_picture', 'read_image', 'describe', 'picture_size', 'write_image', 'voc_palette',
-           'read_mask', 'write_mask', 'write_labels', 'read_labels', 'resize', 'read_saliency']
+           'read_mask', 'write_mask', 'write_labels', 'read_labels', 'resize', 'at_most', 'read_saliency']
 
 # %% ../nbs/0_base/01_images.ipynb #27013018
 from pathlib import Path
@@ -184,6 +184,15 @@ def resize(a, hw, how='cubic'):
     need(how in _HOW, f"resize: how is {how!r}, not one of nearest, {', '.join(_HOW)}", ParameterError)
     need(a.dtype in (np.uint8, np.uint16, np.float32, np.float64), f"resize: {how} does not take {a.dtype}; use nearest", ParameterError)
     return cv2.resize(a, (w, h), interpolation=_HOW[how]).reshape(h, w, *a.shape[2:])
+
+# %% ../nbs/0_base/01_images.ipynb #5b34b0d0
+def at_most(
+    image,    # (H,W,3) uint8
+    pixels,   # the most that come back
+):            # (h,w,3) uint8: the picture itself where it is no larger
+    "A picture shrunk (mean over areas) to at most `pixels` pixels."
+    shrink = (pixels/(image.shape[0]*image.shape[1]))**.5
+    return image if shrink >= 1 else resize(image, [max(1, int(n*shrink)) for n in image.shape[:2]], "area")
 
 # %% ../nbs/0_base/01_images.ipynb #37d408c9
 def read_saliency(path, size=None):
