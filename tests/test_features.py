@@ -123,7 +123,7 @@ def test_weights_of_another_vit(tmp_path):
 
 @pytest.mark.parametrize("name", ["dino", "vit_tiny_patch160", "resnext"])
 def test_unknown_names(name):
-    with pytest.raises(ParameterError, match=f"'{name}' are unknown: use mini, rgb, dino_vits16"): load(name, "random")
+    with pytest.raises(ParameterError, match=f"'{name}' are unknown: use mini, lite0, rgb, dino_vits16"): load(name, "random")
 
 
 def test_a_cnn_has_no_keys():
@@ -174,3 +174,94 @@ def test_random_nets_are_never_cached(tmp_path):
     image = np.zeros((16, 16, 3), np.uint8)
     a, b = cached(image, load("mini", "random"), tmp_path), cached(image, load("mini", "random"), tmp_path)
     assert not np.allclose(a[0], b[0]) and not list(tmp_path.iterdir())
+
+
+# ---- lite0: blocks of EfficientNet-Lite0, colour and place
+
+@pytest.fixture(scope="module")
+def lite0(): return load("lite0")
+
+
+def photo(H=72, W=104, seed=0):
+    "Smooth blobs of colour, normalised: (1,3,H,W)."
+    x = torch.from_numpy(np.random.default_rng(seed).standard_normal((1, 3, H//8, W//8))).float()
+    return torch.nn.functional.interpolate(x, (H, W), mode="bicubic")
+
+
+def parts_of(f, model):
+    "A feature (B,N,dim) cut into its parts, and their weights."
+    widths = [backbones.Lite0.widths[k - 1] for k in model.blocks] + [4, 4]
+    return f.split(widths, 2), [*model.blocks.values(), model.colour, model.place]
+
+
+@given(st.integers(1, 3), st.integers(2, 9), st.integers(2, 5), st.integers(0, 99))
+def test_centred_by_numpy(B, N, D, seed):
+    f = np.random.default_rng(seed).standard_normal((B, N, D)).astype(np.float32) + 7
+    want = f - f.mean(1, keepdims=True)
+    want /= np.linalg.norm(want, axis=2, keepdims=True)
+    np.testing.assert_allclose(features.centred(torch.from_numpy(f)), want, atol=1e-4)
+
+
+def test_lite0_parts_are_centred_before_they_get_unit_length(lite0, monkeypatch):
+    seen, centred = [], features.centred
+    monkeypatch.setattr(features, "centred", lambda f: seen.append(f) or centred(f))
+    f = keys(torch.cat([photo(), photo(seed=1)]), lite0)
+    assert f.shape == (2, 9*13, lite0.dim) and f.dtype == torch.float32 and len(seen) == len(lite0.blocks) + 1
+    parts, weights = parts_of(f, lite0)
+    for raw, part, a in zip(seen, parts, weights):
+        torch.testing.assert_close(part, a*torch.nn.functional.normalize(raw - raw.mean(1, keepdim=True), dim=2))
+        length = (raw - raw.mean(1, keepdim=True)).norm(dim=2, keepdim=True)
+        assert (part*length).mean(1).abs().max() < 1e-4*raw.abs().max()  # with its length back, each picture's mean is 0
+        assert raw.mean(1).abs().max() > 1e-2                             # which it was not before
+    for part, a in zip(parts, weights): torch.testing.assert_close(part.norm(dim=2), torch.full(f.shape[:2], a))
+
+
+def test_lite0_batch_equals_single(lite0):
+    x = torch.cat([photo(seed=s) for s in range(3)])
+    f = keys(x, lite0)
+    for i in range(3): torch.testing.assert_close(keys(x[i:i+1], lite0)[0], f[i], atol=2e-4, rtol=1e-3)
+    assert torch.equal(keys(x, lite0), f)  # and again, to the bit
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_lite0_any_photograph(H, W):
+    f, (h, w) = extract(np.random.default_rng(H).integers(0, 255, (H, W, 3), dtype=np.uint8), load("lite0"))
+    assert (h, w) == (-(-H//8), -(-W//8)) and f.shape == (h*w, 408) and np.isfinite(f).all() and np.linalg.norm(f, axis=1).min() > .5
+
+
+def test_lite0_refuses_other_sizes(lite0):
+    for hw in ((36, 40), (40, 41)):
+        with pytest.raises(ParameterError, match=f"{hw[0]}x{hw[1]} are no multiple of the patch 8"): keys(torch.zeros(1, 3, *hw), lite0)
+
+
+def test_lite0_looks_where_the_cell_is(lite0):
+    "The maps of a mirrored picture, mirrored back, fit the picture's own best without any shift."
+    x = photo(160, 224)
+    for flip in (2, 3):
+        own, mirrored = lite0.maps(x, 20, 28), lite0.maps(x.flip(flip), 20, 28)
+        for k in lite0.blocks:
+            a, b = (m[k][0].T.unflatten(1, (20, 28)) for m in (own, mirrored))  # (D,h,w)
+            b = b.flip(flip - 1)
+            fit = [torch.cosine_similarity(a, b.roll(s, flip - 1), dim=0)[4:-4, 4:-4].mean() for s in (-1, 0, 1)]
+            assert fit[1] == max(fit), (k, flip, fit)
+
+
+def test_lite0_flat_picture(lite0):
+    f = keys(torch.ones(1, 3, 64, 64), lite0)
+    assert torch.isfinite(f).all() and parts_of(f, lite0)[0][-2].norm() == 0  # one colour everywhere is none
+
+
+def test_lite0_weights(lite0, tmp_path, monkeypatch):
+    assert (lite0.name, lite0.patch, lite0.dim, lite0.mean) == ("lite0", 8, 408, features.MEAN) and not any(p.requires_grad for p in lite0.parameters())
+    assert lite0.init["name"] == "lite0" and lite0.init["sha256"] == backbones.LITE0["sha256"] and backbones.LITE0["package"] in lite0.init["source"]
+    save_weights(tmp_path/"w.safetensors", lite0.net.state_dict())
+    again = load("lite0", tmp_path/"w.safetensors")
+    assert again.init["sha256"] == sha256(tmp_path/"w.safetensors") and torch.equal(keys(photo(), again), keys(photo(), lite0))
+    assert load("lite0", "random").init["source"] == "random"
+    monkeypatch.setattr(backbones, "LITE0", backbones.LITE0 | dict(sha256="0"*64))
+    with pytest.raises(WeightsError, match="damaged or was replaced"): load("lite0")
+
+
+def test_recommended_thresholds():
+    assert set(features.TAU) == {"lite0", "mini"} and all(0 < t < 1 for t in features.TAU.values())
