@@ -14,6 +14,7 @@ from skimage import data as photographs
 
 from wsss_nb import cli
 from wsss_nb.core import DataError, WeightsError
+from wsss_nb.datasets import pictures
 from wsss_nb.images import read_image, read_labels, write_image
 
 
@@ -179,7 +180,7 @@ def test_one_file_with_mini(folder, tmp_path, capsys):
 
 
 def test_a_dataset(scenes, tmp_path, capsys):
-    found = cli.pictures(str(scenes.root))
+    found = pictures(str(scenes.root))
     assert len(found) == 36 and all(p.is_file() for _, p in found)
 
 
@@ -199,12 +200,13 @@ def test_a_named_folder_is_that_folder(tmp_path, capsys):
     own = tmp_path/"own"
     for n in "abc": write_image(own/"images"/f"{n}.jpg", photographs.chelsea()[::6, ::6])
     (own/"labels.csv").write_text("file,labels\na.jpg,cat\nb.jpg,cat\n")
-    assert [n for n, _ in cli.pictures(str(own/"images"))] == ["a", "b", "c"]
-    assert [n for n, _ in cli.pictures(str(own))] == ["a", "b"] and "1 pictures in" in (err := capsys.readouterr().err) and "left out" in err
+    assert [n for n, _ in pictures(str(own/"images"))] == ["a", "b", "c"]
+    assert [n for n, _ in pictures(f"{own}@train")] == ["a", "b"] and "left out" not in capsys.readouterr().err
+    assert [n for n, _ in pictures(str(own))] == ["a", "b"] and "1 pictures in" in (err := capsys.readouterr().err) and "left out" in err
     for n in ("train2017", "val2017"): write_image(tmp_path/"coco"/n/f"{n}.jpg", photographs.chelsea()[::6, ::6])
     (tmp_path/"coco/annotations").mkdir()
     (tmp_path/"coco/annotations/instances_train2017.json").write_text('{"images": [], "annotations": [], "categories": []}')
-    assert [n for n, _ in cli.pictures(str(tmp_path/"coco/val2017"))] == ["val2017"]
+    assert [n for n, _ in pictures(str(tmp_path/"coco/val2017"))] == ["val2017"]
 
 
 def test_where_there_are_no_pictures(tmp_path, capsys):
@@ -277,7 +279,7 @@ def test_ctrl_c_while_cutting(tmp_path):
 
 
 def test_real_photographs(shared_data, tmp_path, capsys):
-    found = cli.pictures(str(shared_data/"VOCdevkit"))
+    found = pictures(str(shared_data/"VOCdevkit"))
     assert len(found) == 10 and all(p.suffix == ".jpg" for _, p in found)
 
 
