@@ -39,7 +39,7 @@ setup(
     author=cfg["author"], author_email=cfg["author_email"], url=cfg["git_url"], license="Apache-2.0", license_files=["LICENSE"],
     packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/**/*", "static/**/*"]},
     python_requires=f">={cfg['min_python']}", install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), "slurm": cfg["slurm_requirements"].split()}, entry_points={"console_scripts": cfg["console_scripts"].split()},
+    extras_require={n: cfg[f"{n}_requirements"].split() for n in ("dev", "slurm", "onnx")}, entry_points={"console_scripts": cfg["console_scripts"].split()},
     classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research", "Programming Language :: Python :: 3 :: Only",
                  f"Programming Language :: Python :: {cfg['min_python']}", "Topic :: Scientific/Engineering :: Image Recognition"],
     zip_safe=False, cmdclass={"build_py": BuildWithNotebooks},
