@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['outlined', 'with_legend', 'mask_picture', 'activation_picture', 'steps_picture']
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #863bb678
+# %% ../nbs/3_clustering/33_drawing.ipynb #d2c38264
 from pathlib import Path
 
 import cv2
@@ -17,12 +17,12 @@ from .core import DataError, check_array, need
 from .images import at_most, resize
 from .show import PALETTE, boundaries, grid, heatmap, overlay, superpixel_picture
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #65dee69f
+# %% ../nbs/3_clustering/33_drawing.ipynb #6ec5c49c
 def _width(hw):
     "Width of a line, in pixels, that is as fine in a large picture as in a small one"
     return max(1, round(max(hw)/320))
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #30f06664
+# %% ../nbs/3_clustering/33_drawing.ipynb #56627095
 def _contours(mask, width):
     "Closed lines (n,1,2) around a mask, each (x,y); where it leaves the picture, so do they"
     pad = 3*width + 2
@@ -31,7 +31,7 @@ def _contours(mask, width):
     found, _ = cv2.findContours(m, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(-pad, -pad))
     return [c for c in found if cv2.contourArea(c) > 60*width**2]
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #f610d6ae
+# %% ../nbs/3_clustering/33_drawing.ipynb #aa7b1556
 def _line_colour(c): return tuple(int(v) for v in np.rint(.8*PALETTE[c] + .2*255))
 
 def outlined(
@@ -49,18 +49,18 @@ def outlined(
         cv2.drawContours(out, lines[c], -1, _line_colour(c), width, cv2.LINE_AA)
     return out
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #9d4d77fa
+# %% ../nbs/3_clustering/33_drawing.ipynb #2b17c692
 def _font(size):
     "DejaVu Sans, which comes with matplotlib and has the letters of most languages"
     return ImageFont.truetype(Path(mpl.get_data_path())/"fonts"/"ttf"/"DejaVuSans.ttf", size)
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #92875b63
+# %% ../nbs/3_clustering/33_drawing.ipynb #65943de8
 def _entries(ids, names, most):
     "(colour or None, words) of each line of a legend"
     lines = [(tuple(PALETTE[c].tolist()), str(names[c])) for c in ids[:most]]
     return lines + [(None, f"and {len(ids) - most} more")]*(len(ids) > most)
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #74a93cf6
+# %% ../nbs/3_clustering/33_drawing.ipynb #9055d288
 def _plate(entries, size):
     "(h,w,3) uint8: the legend's lines in letters of `size` pixels"
     font, pad = _font(size), max(2, size//2)
@@ -75,7 +75,7 @@ def _plate(entries, size):
         draw.text((2*pad + size, y + size//2), words, (255, 255, 255), font, "lm")
     return np.asarray(im)
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #98a31fbe
+# %% ../nbs/3_clustering/33_drawing.ipynb #9ab43f17
 def _corner(covered, hw):
     "(y, x) of the corner where a plate of that size hides least of what is covered"
     (H, W), (h, w) = covered.shape, hw
@@ -83,7 +83,7 @@ def _corner(covered, hw):
     places = [(y, x) for y in (gap, H - h - gap) for x in (gap, W - w - gap)]
     return min(places, key=lambda p: covered[p[0]:p[0] + h, p[1]:p[1] + w].sum())
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #47962f68
+# %% ../nbs/3_clustering/33_drawing.ipynb #b889491f
 def with_legend(
     image,     # (H,W,3) uint8
     labels,    # (H,W) class ids: those that occur are named, the largest first
@@ -103,7 +103,7 @@ def with_legend(
     out[y:y + h, x:x + w] = np.rint(.82*plate + .18*out[y:y + h, x:x + w])
     return out
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #30aa5ad2
+# %% ../nbs/3_clustering/33_drawing.ipynb #65f3393d
 def mask_picture(
     image,              # (H,W,3) uint8
     labels,             # (H,W) class ids; 255: no label, as the background
@@ -123,7 +123,7 @@ def mask_picture(
     out = outlined(np.rint(out).astype(np.uint8), L[..., 0])
     return with_legend(out, L[..., 0], names) if names else out
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #8711063b
+# %% ../nbs/3_clustering/33_drawing.ipynb #9e8cbac4
 def activation_picture(
     image,   # (H,W,3) uint8
     M,       # (C,H,W) activations in [0, 1]
@@ -136,7 +136,7 @@ def activation_picture(
     colour = PALETTE[M.argmax(0) + 1]
     return np.rint(top[..., None]*colour + (1 - top[..., None])*grey).astype(np.uint8)
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #9400057f
+# %% ../nbs/3_clustering/33_drawing.ipynb #1a5fd0a9
 def _fitted(a, hw): return resize(a, hw, "nearest")
 
 def _panels(steps, pixels):
@@ -151,14 +151,14 @@ def _panels(steps, pixels):
     return [image, activation_picture(image, M), cells, overlay(image, seed), overlay(image, grown),
             mask_picture(image, mask, names)]
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #c329f871
+# %% ../nbs/3_clustering/33_drawing.ipynb #adbc0b6b
 def _titles(steps):
     "What each of the six pictures is"
     named = f"of “{steps.names[0]}”" if len(steps.names) == 1 else f"of {len(steps.names)} names"
     n = len(np.unique(steps.superpixels))
     return ["1  photograph", f"2  activation {named}", f"3  {n} superpixels", "4  seed", "5  grown", "6  mask"]
 
-# %% ../nbs/3_clustering/33_drawing.ipynb #2df9f407
+# %% ../nbs/3_clustering/33_drawing.ipynb #e0486ff3
 def steps_picture(
     steps,            # `segment.Steps`
     width=9,          # inches
