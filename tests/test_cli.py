@@ -294,6 +294,19 @@ def test_run_passes_all_on(fake, capsys, tmp_path):
     assert f"report: {tmp_path/'report.html'}" in call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path)[1]
 
 
+def test_report_of_many_has_no_photographs(capsys, tmp_path):
+    (tmp_path/"sweep.json").write_text("{}")
+    code, _, err = call(capsys, "report", tmp_path, "--photographs", "shots")
+    assert one_line(code, err) and "a folder of many has none" in err
+
+
+def test_report_with_photographs(fake, capsys):
+    seen = []
+    fake("tables", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
+    assert call(capsys, "report", "a", "b", "--photographs", "shots")[0] == 0
+    assert seen == [(("a", "b"), dict(to=None, photographs="shots"))]
+
+
 @pytest.mark.parametrize("word,said", [("tau", "not of the form"), ("=3", "not of the form"), ("a b=3", "not of the form"), ("tau=1 tau=2", "more than once")])
 def test_run_words(word, said, capsys, tmp_path):
     code, _, err = call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path/"x", *(word.split() if "tau=1" in word else [word]))

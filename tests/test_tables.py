@@ -158,6 +158,27 @@ def test_report_of_pictures_alone(tmp_path):
     out = run_folder(tmp_path/"run", "masking", [])
     assert "nothing could be scored" in write_report(out).read_text(encoding="utf-8")
 
+def test_a_page_opens_with_pictures(tmp_path):
+    "Photographs first, then what each run draws, and no table before a picture."
+    a, b = (run_folder(tmp_path/n, "masking", SEEDS) for n in "ab")
+    alone = write_report(a).read_text(encoding="utf-8")
+    assert alone.index("<img") < alone.index("<table")
+    both = write_report(a, b).read_text(encoding="utf-8")
+    assert both.count("<img") == 2 and both.rindex("<img") < both.index("Side by side")
+    write_image(tmp_path/"shots"/"pictures"/"cat.png", np.full((9, 9, 3), 60, np.uint8))
+    page = write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8")
+    assert "<h1>From photographs and names to masks</h1>" in page and "<h3>cat</h3>" in page and page.count("<img") == 2
+    assert page.index("<h3>cat</h3>") < page.index("<h2>masking on own</h2>") < page.index("<table")
+    write_image(tmp_path/"shots"/"steps"/"cat.png", np.full((9, 9, 3), 61, np.uint8))
+    assert write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8") != page
+
+def test_photographs_that_are_not_there(tmp_path):
+    a = run_folder(tmp_path/"a", "masking", SEEDS)
+    (tmp_path/"empty").mkdir()
+    with pytest.raises(RunError, match="no such folder; name one that `wsss-nb segment`"): write_report(a, photographs=tmp_path/"no")
+    with pytest.raises(RunError, match="empty holds no pictures"): write_report(a, photographs=tmp_path/"empty")
+    assert not (a/"report.html").exists()
+
 def test_names_are_text_not_markup(tmp_path):
     out = run_folder(tmp_path/"run", "masking", SEEDS[:1])
     RunRecord(out).update(data=dict(name="<script>alert(1)</script>"))

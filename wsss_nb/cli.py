@@ -73,6 +73,7 @@ def _report_of_many(args):
     from wsss_nb.book import write_book
     from wsss_nb.core import ParameterError, need
     need(len(args.runs) == 1, "a folder of many runs has a page of its own: name it alone", ParameterError)
+    need(not args.photographs, "--photographs is for the page of single runs; a folder of many has none", ParameterError)
     for p in write_book(args.runs[0], args.figures, args.out): print(f"report: {p}")
     return 0
 
@@ -80,7 +81,7 @@ def report_command(args)->int:
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
     from wsss_nb.tables import write_report
     if any((Path(r)/"sweep.json").exists() for r in args.runs): return _report_of_many(args)
-    print(f"report: {write_report(*args.runs, to=args.out)}")
+    print(f"report: {write_report(*args.runs, to=args.out, photographs=args.photographs)}")
     return 0
 
 # %% ../nbs/6_command/60_cli.ipynb #2362f399
@@ -342,7 +343,7 @@ def _add_superpixels(commands):
     p.add_argument("path", help="an image, a folder of images, or a dataset")
     p.add_argument("--out", required=True, metavar="DIR", help="16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg")
     p.add_argument("--tau", type=float, default=.3, help="similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)")
-    p.add_argument("--features", default="mini", help="mini (default), rgb, dino_vitb8, dinov2_vitb14, resnet50 … (see README), or a timm ViT")
+    p.add_argument("--features", default="mini", help="mini (default), lite0, rgb, dino_vitb8, dinov2_vitb14, resnet50 … (the guide has a list), or a timm ViT")
     p.add_argument("--weights", metavar="FILE", help="weights of that network, where timm has none in its cache")
     p.add_argument("--order", choices=("low", "high"), default="low", help="seeds by lowest (default) or highest degree first")
     p.add_argument("--no-crf", dest="crf", action="store_false", help="leave the maps as blocks")
@@ -355,7 +356,6 @@ def _add_superpixels(commands):
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     p.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786")
     p.set_defaults(go=superpixels_command)
-
 
 # %% ../nbs/6_command/60_cli.ipynb #ed139d19
 def _add_run(commands):
@@ -398,6 +398,7 @@ def parser()->argparse.ArgumentParser:
     p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or one of a sweep or of `wsss-nb reproduce`")
     p.add_argument("--out", metavar="FILE", help="the page (default: report.html in the first run's folder)")
     p.add_argument("--figures", metavar="DIR", help="of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a folder of `wsss-nb reproduce`)")
+    p.add_argument("--photographs", metavar="DIR", help="a folder that `wsss-nb segment` has filled: its pictures come first")
     p.set_defaults(go=report_command)
     commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
     return top

@@ -162,9 +162,9 @@ def paper_table(number:str)->dict: # title, head, rows, text: as the other table
     return dict(title=f"Table {number} of the paper: {t['caption']}", head=[t["row_header"], *t["columns"]], rows=rows, text=t["notes"])
 
 # %% ../nbs/4_workbench/43_tables.ipynb #4b360376
-_FIGURES = (("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
+_FIGURES = (("predictions.png", "Predictions", "Held-out pictures (training pictures where nothing is held out): photograph, truth where there is one, and what each segmenter says (with CRF, first seed of the run).", ""),
+           ("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
            ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
-           ("predictions.png", "Predictions", "Held-out pictures (training pictures where nothing is held out): photograph, truth where there is one, and what each segmenter says (with CRF, first seed of the run).", ""),
            ("masking.png", "What the classifier is shown", "Figure 2.5, live: the attention map F (bright stays, dark is erased) and the masked picture for every choice of erased classes, with the classifier's probability of each class that is there.", ""),
            ("erasing.png", "Before and after erasing", "The frozen classifier's probability of a present class: before anything is erased, after the class itself is, and after another class of the picture is.", "small"),
            ("saliency.png", "Saliency, before and after refinement", "Photograph, the detector's map, its foreground, and the refined map (2.6); stripes are unlabelled.", ""),
@@ -243,18 +243,62 @@ def _title(titles): # "a on x", "b on x" -> "a and b on x"
     methods, data = zip(*(t.rpartition(" on ")[::2] for t in titles))
     return f"{' and '.join(dict.fromkeys(methods))} on {data[0]}" if len(set(data)) == 1 else " and ".join(titles)
 
+# %% ../nbs/4_workbench/43_tables.ipynb #48f0e49a
+_HEAD = "From photographs and names to masks"
+
+def _pictures(folder):
+    "Files of the pictures that `wsss-nb segment` has made in a folder: how masks came about, else the masks"
+    found = [sorted((folder/name).glob("*.[jp][pn]g")) for name in ("steps", "pictures")]
+    return found[0] or found[1]
+
+def _photographs(folder):
+    "The figures of a folder of masks on photographs; none of no folder. Raises `RunError` where there are no pictures."
+    if not folder:
+        return []
+    folder = Path(folder)
+    need(folder.is_dir(), f"{folder}: no such folder; name one that `wsss-nb segment` has filled", RunError)
+    files = _pictures(folder)
+    need(files, f"{folder} holds no pictures: fill it with `wsss-nb segment … --steps --out {folder}`", RunError)
+    return [dict(title=p.stem, text="", kind="", src=data_uri(p)) for p in files]
+
+# %% ../nbs/4_workbench/43_tables.ipynb #28b33168
+def _opening(sections):
+    "Of several runs the pictures of what each predicts, with its title, and the sections without them"
+    if len(sections) == 1:
+        return [], sections
+    mine = lambda f: f["title"] == "Predictions"
+    found = [f | dict(title=f"{f['title']}: {s['title']}") for s in sections for f in s["figures"] if mine(f)]
+    return found, [s | dict(figures=[f for f in s["figures"] if not mine(f)]) for s in sections]
+
+# %% ../nbs/4_workbench/43_tables.ipynb #73e3986a
+def _write_page(to, **parts):
+    "The page, whole or not at all"
+    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8"))
+    with atomic(to) as t:
+        t.write_text(page.render(parts), encoding="utf-8")
+
 # %% ../nbs/4_workbench/43_tables.ipynb #3c71f98a
-def write_report(*runs, # folders
-                 to=None, # the page; by default report.html in the first run's folder
-                 title=None)->Path: # of the page
-    "Bind the tables and pictures of one or more runs into a page, and print the tables. Raises `RunError` where nothing is evaluated."
+def write_report(
+    *runs,             # folders
+    to=None,           # the page; by default report.html in the first run's folder
+    title=None,        # of the page
+    photographs=None,  # a folder that `wsss-nb segment` has filled: its pictures come first
+)->Path:
+    """Bind the pictures and tables of one or more runs into a page that opens with pictures, and print the tables.
+
+    Raises `RunError` where nothing is evaluated."""
     need(runs, "name at least one run's folder", RunError)
-    sections, to = [_section(Path(o)) for o in runs], Path(to or Path(runs[0])/"report.html")
-    title, sections = title or _title([s["title"] for s in sections]), _named(sections, runs)
+    to = Path(to or Path(runs[0])/"report.html")
+    first = _photographs(photographs)
+    sections = [_section(Path(o)) for o in runs]
+    about = _title([s["title"] for s in sections])
+    sections = _named(sections, runs)
     tables = [_side_by_side(sections)] if len(sections) > 1 else []
-    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8")).render(title=title, sections=sections, tables=tables)
-    with atomic(to) as t: t.write_text(page, encoding="utf-8")
-    for t in tables + [t for s in sections for t in s["tables"][:2]]: print(as_text(t), end="\n\n")
+    opening, sections = _opening(sections)
+    head = title or (_HEAD if first else about)
+    _write_page(to, title=head, about=about, photographs=first, opening=opening, tables=tables, sections=sections)
+    for t in tables + [t for s in sections for t in s["tables"][:2]]:
+        print(as_text(t), end="\n\n")
     return to
 
 # %% ../nbs/4_workbench/43_tables.ipynb #244ea5bf
