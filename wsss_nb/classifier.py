@@ -21,7 +21,7 @@ from .backbones import create, imagenet_head
 from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
 from .deeplab import load_model, padded, save_model
 from .train import fit, image_batches
-from .transforms import Augment, to_tensor
+from .transforms import Augment, as_tensor, to_tensor
 
 # %% ../nbs/2_masking/20_classifier.ipynb #49bdb13c
 class Classifier(nn.Module):
@@ -141,7 +141,7 @@ def predict_labels(scores, # (..., C) logits
                    tau=0.5):
     "Which classes exist: a bool array like `scores`; (1.2). Raises `ParameterError` for tau outside (0,1)."
     need(0 < tau < 1, f"tau must lie between 0 and 1, but is {tau}", ParameterError)
-    return torch.as_tensor(scores).detach().cpu().double().sigmoid().numpy() > tau
+    return as_tensor(scores).detach().cpu().double().sigmoid().numpy() > tau
 
 # %% ../nbs/2_masking/20_classifier.ipynb #5c840f94
 def macro_f1(pred, true): # (n,C) bool

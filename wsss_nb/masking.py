@@ -18,7 +18,7 @@ from .core import DataError, ParameterError, check_array, fingerprint, need, pic
 from .deeplab import DeepLab, multi_scale, resized, save_model
 from .images import read_mask
 from .train import fit, image_batches, map_files
-from .transforms import IMAGENET_MEAN, IMAGENET_STD, Augment, to_tensor
+from .transforms import IMAGENET_MEAN, IMAGENET_STD, Augment, as_tensor, to_tensor
 
 # %% ../nbs/2_masking/23_masking.ipynb #d4f61cf2
 def set_mean(logp, s): # (B,H,W); (B,H,W) bool
@@ -73,7 +73,7 @@ def masked_image(I, # (B,3,H,W)
     "The picture without its mean colour, where `F` lets it be seen; (2.9). Raises `WsssError`."
     need(check_array("I", I, 4).shape[-2:] == check_array("F", F, 4).shape[-2:] and len(I) == len(F) and F.shape[1] == 1,
          f"I is {tuple(I.shape)}, so F must be {(len(I), 1, *I.shape[-2:])}, but is {tuple(F.shape)}")
-    return F*(I - torch.as_tensor(mean, dtype=I.dtype, device=I.device).view(-1, 1, 1))
+    return F*(I - as_tensor(mean).to(I).view(-1, 1, 1))
 
 # %% ../nbs/2_masking/23_masking.ipynb #df7dcbd5
 def mean_color(ds, ids, most=1000):
@@ -92,7 +92,7 @@ def erased(image, # (H,W,3) uint8
            present, b, # (C,) bool; (C,) {0,1}
            mean): # (3,) in 0…255
     "Attention map (H,W) and masked picture (H,W,3) uint8, the mean colour put back where it was taken away; (2.8) (2.9)."
-    at = lambda a: torch.as_tensor(np.asarray(a))[None]
+    def at(a): return as_tensor(a)[None]
     A = attention_map(at(H), at(present), at(b))
     I = masked_image(at(image).float().movedim(-1, 1), A.float(), mean)[0].movedim(0, -1).numpy() + np.asarray(mean)
     return A[0, 0].numpy(), I.round().clip(0, 255).astype(np.uint8)

@@ -21,6 +21,7 @@ from .core import DataError, ParameterError, check_array, need
 from .images import resize
 from .features import extract
 from .crf import _kernels, crf_from_labels
+from .transforms import as_tensor
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #ea3a53ab
 def _unit(f):
@@ -173,12 +174,11 @@ def discover_batch(
     tau=0.3,  # as in `discover`
 ):            # (B,N) int32 tensor, on the device of F
     "`discover`, lowest degree first, for a batch: a (B,N,D) tensor (or what makes one) → (B,N) int32 on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0."
-    if not isinstance(F, torch.Tensor): F = torch.from_numpy(np.asarray(F, np.float32))
+    if not isinstance(F, torch.Tensor): F = as_tensor(np.asarray(F, np.float32))
     if F.device.type == "cpu" and F.ndim == 3: return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
     L, ok = launch(F, tau)
     need(bool(ok.all()), "features hold NaN, infinite values or a vector of norm 0", DataError)
     return L
-
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #20fe78aa
 def _object(A, mask):
@@ -354,7 +354,7 @@ def ncut(
     "Superpixels of (N,D) features by repeated normalized cut, (3.13)–(3.15), until every remaining pair is more similar than `tau`: (N,) int32. `solver` is dense (LAPACK), iterative (Lanczos), torch, or auto."
     _check_cut(tau, eps)
     need(solver in (*_SOLVERS, "torch"), f"solver must be one of {', '.join(_SOLVERS)} or torch; it is {solver!r}", ParameterError)
-    if solver == "torch": return ncut_batch(torch.as_tensor(f)[None], tau, eps)[0].cpu().numpy()
+    if solver == "torch": return ncut_batch(as_tensor(f)[None], tau, eps)[0].cpu().numpy()
     J = _joined(f, tau).cpu().numpy()
     rest, v, i, L = np.arange(len(J)), _start(len(J)), 0, np.zeros(len(J), np.int32)
     while not J.all():
