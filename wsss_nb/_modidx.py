@@ -1734,6 +1734,5 @@ d = { 'settings': { 'branch': 'main',
                                     'wsss_nb.transforms._start': ('0_base/transforms.html#_start', 'wsss_nb/transforms.py'),
                                     'wsss_nb.transforms.adjust_color': ('0_base/transforms.html#adjust_color', 'wsss_nb/transforms.py'),
                                     'wsss_nb.transforms.as_tensor': ('0_base/transforms.html#as_tensor', 'wsss_nb/transforms.py'),
-                                    'wsss_nb.transforms.as_tensor': ('0_base/transforms.html#as_tensor', 'wsss_nb/transforms.py'),
                                     'wsss_nb.transforms.denormalize': ('0_base/transforms.html#denormalize', 'wsss_nb/transforms.py'),
                                     'wsss_nb.transforms.to_tensor': ('0_base/transforms.html#to_tensor', 'wsss_nb/transforms.py')}}}
