@@ -215,3 +215,22 @@ def test_lite0_names_photographs_of_voc(shared_data):
     assert len(asked) >= 4, "the pictures that this test looks at are not there"
     right = [bool(_likeliest(ds.image(i)) & set().union(*(VOC_NAMES[n] for n in names))) for i, names in asked.items()]
     assert sum(right) >= .75*len(right), dict(zip(asked, right))
+
+
+def test_frozen_blocks_take_no_step():
+    "What is frozen stays to the bit through a step of the optimiser; the rest moves."
+    from wsss_nb.backbones import freeze_first
+    from wsss_nb.train import freeze_batchnorm, param_groups
+    net = freeze_first(create("lite0", output_stride=16), 5)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    freeze_batchnorm(net.train())
+    net.forward_features(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    torch.optim.SGD(param_groups(net, .1, 0), lr=.1).step()
+    moved = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+    assert moved and all(k.startswith(("blocks.5", "blocks.6", "conv_head")) for k in moved)
+
+
+@pytest.mark.parametrize("name,blocks,words", [("small", 1, "only lite0"), ("lite0", 8, "lie in 0 … 7"), ("lite0", -1, "lie in 0 … 7")])
+def test_what_cannot_be_frozen_is_refused(name, blocks, words):
+    from wsss_nb.backbones import freeze_first
+    with pytest.raises(ParameterError, match=words): freeze_first(create(name, "random"), blocks)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LITE0', 'BACKBONES', 'STRIDES', 'TIMM', 'DATA', 'Small', 'Lite0', 'hub_file', 'load_into', 'lite0_file',
-           'imagenet_head', 'create']
+           'imagenet_head', 'create', 'freeze_first']
 
 # %% ../nbs/1_nets/10_backbones.ipynb #f72592f2
 import os, socket
@@ -162,7 +162,7 @@ def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
     if hits: return Path(hits[0])
     why = WeightsError(f"the weights of {model} are not on this machine and cannot be fetched: "
         f"get {names[0]} of the Hugging Face repository {repo} and give its path (run: features_weights=, cls_init= or seg_init=; superpixels: --weights), or run `hf download {repo}` elsewhere and copy "
-        f"models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. features=mini and the net small need no download")
+        f"models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. On photographs preset=light needs no download: EfficientNet-Lite0 in place of this net, with weights that pip brought (superpixels: --features lite0)")
     if not (download and _hub_answers()): raise why
     try: return Path(hf_hub_download(repo, names[0]))
     except Exception as e: raise why from e
@@ -271,3 +271,13 @@ def create(name, # "lite0", "small", "resnet50", "resnet101", "vgg16" or "resnet
     digest = load_into(model, file, convert) if file else None
     model.init = dict(name=name, source=_told(name, weights), sha256=digest)
     return model
+
+# %% ../nbs/1_nets/10_backbones.ipynb #8e14a0df
+def freeze_first(net, # a backbone
+                 blocks:int): # how many of its blocks stay as they came, from the first; 0: none
+    "Take the gradient from the stem and the first `blocks` blocks of lite0. Batch normalisation is to be frozen as well (`train.freeze_batchnorm`). Raises `ParameterError`."
+    if not blocks: return net
+    need(isinstance(net, Lite0), f"only lite0 can keep its first blocks as they are, not {getattr(net, 'name', type(net).__name__)}: leave frozen=0", ParameterError)
+    need(0 < blocks <= len(net.blocks), f"lite0 has {len(net.blocks)} blocks, so frozen must lie in 0 … {len(net.blocks)}, but is {blocks}", ParameterError)
+    for part in (net.conv_stem, net.bn1, *net.blocks[:blocks]): part.requires_grad_(False)
+    return net

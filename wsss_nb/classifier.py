@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .backbones import create, imagenet_head
+from .backbones import create, freeze_first, imagenet_head
 from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
 from .deeplab import load_model, padded, save_model
 from .train import fit, image_batches
@@ -186,19 +186,19 @@ def fit_classifier(ds, split="train", # a `Dataset`
                    net="resnet50", init="imagenet", # backbone; "imagenet", "random" or a path
                    *, folder, dilations=None, width=1024, lambda_cls=.1, # None: one linear layer; rates, or (): the blocks of chapter 2, (2.3)
                    epochs=15, batch=20, lr=1e-3, crop=448, scales=(.5, 1, 1.5), color=(.3, .3, .3, .1),
-                   warmup_epochs=3, weight_decay=5e-4, freeze_bn=False, output_stride=8,
+                   warmup_epochs=3, weight_decay=5e-4, freeze_bn=False, output_stride=8, frozen=0, # frozen: blocks of lite0 that do not learn
                    test_split="val", # its labels are predicted at the end; None or an empty split: no score
                    seed=0, device="auto", amp=False, workers=1, on_epoch=None):
     "Train on image-level labels, (3.2) or (2.3): the model and the log rows, the last with the score. `folder` receives model.safetensors, metrics.json, log.jsonl."
     seed_everything(seed)
     head = {} if dilations is None else dict(dilations=list(dilations), width=width, norm=net == "small")
-    model = _build(create(net, init, output_stride=output_stride), ds.n_classes, **head)
+    model = _build(freeze_first(create(net, init, output_stride=output_stride), frozen), ds.n_classes, **head)
     model.classes = tuple(ds.classes)
     batches = image_batches(ds, ds.ids(split), None, Augment(crop, scales, True, color), batch, seed, workers)
     what = dict(kind="classifier", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes), head=head)
     rows = fit(model, batches, partial(_loss_of, lambda_cls), epochs=epochs, lr=lr, folder=folder,
                weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp, on_epoch=on_epoch, freeze_bn=freeze_bn,
-               settings=what | dict(data=ds.fingerprint(split), batch=batch, crop=crop, scales=list(scales), color=list(color), **(dict(lambda_cls=lambda_cls) if head else {})), desc="classifier")
+               settings=what | dict(data=ds.fingerprint(split), batch=batch, crop=crop, scales=list(scales), color=list(color), frozen=frozen, **(dict(lambda_cls=lambda_cls) if head else {})), desc="classifier")
     save_model(Path(folder)/"model.safetensors", model, **what)
     if test_split and ds.ids(test_split): rows[-1] |= score_classifier(model, ds, test_split)
     write_json(Path(folder)/"metrics.json", rows[-1])
@@ -208,23 +208,24 @@ def fit_classifier(ds, split="train", # a `Dataset`
 def take_imagenet(ds, # a `Dataset`
                   groups, # name of each class -> indices of ImageNet's classes
                   *, folder, output_stride=16, test_split="val"):
-    "The classifier of names for a dataset's classes, untrained: the model and one log row with its score. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group."
+    "The classifier of names for a dataset's classes, untrained. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group."
     lost = [c for c in ds.classes if c not in groups]
-    need(not lost, f"ImageNet knows no {', '.join(lost)}: leave classifier=train, which learns from your labels", ParameterError)
+    need(not lost, f"ImageNet knows no {', '.join(lost)}: take classifier=train, which learns from your labels", ParameterError)
     model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups[c] for c in ds.classes]).eval()
     model.classes = tuple(ds.classes)
     what = dict(kind="classifier", net="lite0", init=model.init, output_stride=output_stride, classes=list(ds.classes), head=dict(groups=model.groups))
     save_model(Path(folder)/"model.safetensors", model, **what)
-    row = score_classifier(model, ds, test_split) if ds.ids(test_split) else {}
-    write_json(Path(folder)/"metrics.json", row)
-    return model, [row]
+    write_json(Path(folder)/"metrics.json", score_classifier(model, ds, test_split) if ds.ids(test_split) else {})
+    return model
 
 # %% ../nbs/2_masking/20_classifier.ipynb #96620efe
-def create_backbone(net, init, output_stride=8):
-    "`backbones.create`, or for an init of `classifier:PATH` the backbone of that classifier. Raises `ParameterError`, `WeightsError`."
-    if not str(init).startswith("classifier:"): return create(net, init, output_stride=output_stride)
+def create_backbone(net, init, output_stride=8, frozen=0):
+    "`backbones.create`, or for an init of `classifier:PATH` the backbone of that classifier; `frozen` as in `backbones.freeze_first`. Raises `ParameterError`, `WeightsError`."
+    if not str(init).startswith("classifier:"): return freeze_first(create(net, init, output_stride=output_stride), frozen)
     path = Path(str(init).removeprefix("classifier:"))
-    backbone = load_classifier(path).backbone
-    need(backbone.name == net, f"{path} is a classifier on {backbone.name}, but the segmenter's net is {net}: choose the same", ParameterError)
+    trained = load_classifier(path).backbone
+    need(trained.name == net, f"{path} is a classifier on {trained.name}, but the segmenter's net is {net}: choose the same", ParameterError)
+    backbone = create(net, "random", output_stride=output_stride)  # the classifier may have another stride
+    backbone.load_state_dict(trained.state_dict())
     backbone.init = dict(name=net, source="classifier", sha256=sha256(path/"model.safetensors" if path.is_dir() else path))
-    return backbone
+    return freeze_first(backbone, frozen)

@@ -184,7 +184,7 @@ def fit_segmenter(
     superpixels=None,                # folder of superpixel maps <id>.png; None: the labels do not grow
     beta_bg=0.7, beta_fg=0.7,        # thresholds of (3.7)
     epochs=15, batch=20, lr=1e-3, crop=448, scales=(.5, 1, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=3, weight_decay=5e-4, freeze_bn=None, output_stride=8, loss_stride=1,
+    warmup_epochs=3, weight_decay=5e-4, freeze_bn=None, output_stride=8, frozen=0, loss_stride=1,  # frozen: blocks of lite0 that do not learn
     watch=4, softmax=4,              # images whose grown seeds are kept each epoch, 0: all; of how many of them the softmax too, 0: none
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/, softmax/
@@ -192,10 +192,10 @@ def fit_segmenter(
     args, ids = dict(locals()), ds.ids(split)
     files = map_files(ds, ids, **dict(seed=targets) | (dict(sp=superpixels) if superpixels else {}))
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride), ds.n_classes+1)
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1)
     batches = image_batches(ds, ids, lambda id: _read_maps(files[id], ds.n_classes), Augment(crop, scales, color=color), batch, seed, workers)
     what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
-    same = {k: args[k] for k in "batch crop scales color train_scales loss_stride beta_bg beta_fg".split()}
+    same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride beta_bg beta_fg".split()}
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
     watched = _watcher(ds, _spread(ids, watch), softmax, files, folder, train_scales, beta_bg, beta_fg)
     rows = fit(model, batches, lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),

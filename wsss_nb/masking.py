@@ -194,7 +194,7 @@ def fit_masking(
     classifier=None, mean=None,      # file or folder of a classifier for the same classes; colour (3,) in 0…255, by default of the training pictures
     paths=2, lambda_seg=2.,          # N; 0: saliency loss only
     epochs=30, batch=20, lr=1e-3, crop=321, scales=(.5, .75, 1, 1.25, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=0, weight_decay=5e-4, freeze_bn=True, output_stride=8, loss_stride=1,
+    warmup_epochs=0, weight_decay=5e-4, freeze_bn=True, output_stride=8, frozen=0, loss_stride=1,  # frozen: blocks of lite0 that do not learn
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl
     "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
@@ -202,11 +202,11 @@ def fit_masking(
     files = map_files(ds, ids, saliency=saliency)
     judge, judge_sha = _judge(classifier, ds, paths, device)
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride), ds.n_classes+1)
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1)
     mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))
     batches = image_batches(ds, ids, lambda id: dict(saliency=read_mask(files[id]["saliency"])), Augment(crop, scales, color=color), batch, seed, workers)
     what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
-    same = {k: args[k] for k in "batch crop scales color train_scales loss_stride paths lambda_seg".split()} | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
+    same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride paths lambda_seg".split()} | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
     rows = fit(model, batches, lambda m, b: masking_loss(m, b, judge, None if mu is None else _normalized(mu), paths, lambda_seg, train_scales, loss_stride),
                epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,

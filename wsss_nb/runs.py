@@ -32,7 +32,7 @@ METHODS = dict(clustering={
     "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing:*"))},
   masking={
     "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: p["saliency"] == "superpixels" and not p["superpixels"]),
-    "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] == "classifier"),
+    "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] in ("classifier", "imagenet")),
     "t11_saliency":    dict(makes="saliency", needs=("t20_superpixels", "t10_classifier")),
     "t12_masking":     dict(makes="segmenter", needs=("t10_classifier", "t11_saliency")),
     "t30_evaluate":    dict(makes="predictions", needs=("t11_saliency", "t12_masking:*"))},
@@ -54,14 +54,23 @@ COMPARE = dict(clustering=dict(plain={"t23_growing:plain": dict(target="plain")}
     "C2": _TRUTH | {"t12_masking:C2": _row("saliency-truth/original", 2, needs=tuple(_TRUTH))}})
 
 # %% ../nbs/4_workbench/42_runs.ipynb #5b25ef8b
-_RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0)
+_RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0, preset="")
 _SCENES = dict(
     jobs=2, threads=1, workers=1, amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, freeze_bn=False, cls_net="small", cls_init="scenes", cls_epochs=12, cls_batch=8,
     cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
+# for photographs on two cores: lite0 in all three places, its first blocks as they came
+_LIGHT = dict(
+    features="lite0", tau=0.48, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[1.0], loss_stride=4,
+    cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
+    seg_net="lite0", seg_stride=16, seg_frozen=5, freeze_bn=True, seg_batch=16, seg_crop=320, seg_aug_scales=[0.75, 1.0, 1.25])
 PRESETS = dict(scenes=dict(
     superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
-    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)))
+    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)),
+  light=dict(
+    superpixels=dict(features="lite0", tau=0.48),
+    clustering=_LIGHT | dict(compare=["plain"], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005),
+    masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005, lambda_seg=0.2)))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:
@@ -95,8 +104,8 @@ def _parse(text):
 _share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
 _LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
               cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
-_CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"))
+_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
+_CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #ae53e29b
 def _typed(name, value, default):
@@ -135,7 +144,7 @@ def explain_parameters(method:str)->list: # of (name, default, what it means, no
     "Every parameter of a method, with its default and the comment beside it."
     from papermill import inspect_notebook
     rows = [(k, v["default"], v["help"], n) for n in METHODS[method] for k, v in inspect_notebook(str(training_folder()/f"{n}.ipynb")).items() if k in check_parameters(method, {})]
-    run = dict(seeds="one run for each", compare=f"also: {', '.join(COMPARE.get(method, {})) or 'none'}" + " (rows of Table 2.3; the run itself is A6)"*(method == "masking"), jobs="stages side by side", threads="of each stage; 0: all")
+    run = dict(seeds="one run for each", compare=f"also: {', '.join(COMPARE.get(method, {})) or 'none'}" + " (rows of Table 2.3; the run itself is A6)"*(method == "masking"), jobs="stages side by side", threads="of each stage; 0: all", preset="light: lite0 in all three places, sizes and rates for photographs on two cores")
     return [(k, repr(v), run[k], "run") for k, v in _RUN_DEFAULTS.items()] + list({r[0]: r for r in rows}.values())
 
 # %% ../nbs/4_workbench/42_runs.ipynb #71f12248
@@ -158,6 +167,7 @@ def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
     notebook = training_folder()/f"{name.split(':')[0]}.ipynb"
     mine = {k: v for k, v in merge(params, given).items() if k in notebook_parameters(notebook)}
+    if mine.get("classifier") == "imagenet" and spec["makes"] != "classifier": mine["classifier"] = "classifier"  # where that stage puts it
     decides = {k: v for k, v in mine.items() if k not in _DESCRIBES_ONLY}
     key = fingerprint(__version__, _notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
     return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
@@ -217,13 +227,23 @@ def preflight(params, data):
     from wsss_nb.train import map_files
     if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"] and params.get("sp_method", "ours") == "ours": load(params["features"], weights=params["features_weights"] or None)
     if "cls_net" not in params: return  # superpixels alone
-    create(params["cls_net"], params["cls_init"])
-    if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"])
-    elif params.get("classifier", "classifier") == "classifier": need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
-    if params["superpixels"]: map_files(open_dataset(data), open_dataset(data).ids("train"), superpixels=params["superpixels"])
-    if "saliency" in params: _preflight_masking(params, open_dataset(data))
+    ds, named = open_dataset(data), params["classifier"] == "imagenet"
+    if named: _preflight_names(params, ds)
+    else: create(params["cls_net"], params["cls_init"], params["cls_stride"])
+    if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"], params["seg_stride"])
+    elif params["classifier"] in ("train", "classifier"): need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
+    if params["superpixels"]: map_files(ds, ds.ids("train"), superpixels=params["superpixels"])
+    if "saliency" in params: _preflight_masking(params, ds)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #1a1bd355
+def _preflight_names(params, ds):
+    from wsss_nb.backbones import lite0_file
+    from wsss_nb.names import understood
+    lost = understood(ds.classes)[1]
+    need(not lost, f"classifier=imagenet: {next(iter(lost.values()), '')}" + f" (and {len(lost) - 1} more of the {ds.n_classes} classes)"*(len(lost) > 1), ParameterError)
+    need(params["seg_init"] != "classifier" or params["seg_net"] == "lite0", f"seg_init=classifier with classifier=imagenet needs seg_net=lite0, but seg_net={params['seg_net']}", ParameterError)
+    lite0_file()
+
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
     from wsss_nb.train import map_files
@@ -236,7 +256,7 @@ def _preflight_masking(params, ds):
     need(params["dilations"] or not dense, f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the dilated one: give at least one rate, or leave them out", ParameterError)
     if {"C1", "C2"} & set(params["compare"]): open_source(ds, ds.ids("train"), "truth")
     if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
-    if params["classifier"] == "classifier": return
+    if params["classifier"] in ("classifier", "imagenet"): return
     need(Path(params["classifier"]).exists(), f"classifier={params['classifier']}: no such file or folder; give the folder of another run's classifier", ParameterError)
     net = load_judge(params["classifier"], ds)[0].backbone.name
     need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
@@ -335,9 +355,10 @@ def run_steps(steps, # of `Step`
     finally: bar.close()
 
 # %% ../nbs/4_workbench/42_runs.ipynb #fc2643de
-def _describe(steps, overrides, say):
+def _describe(steps, overrides, say, preset=""):
     "Print the preset's overrides and each step with what would happen to it."
-    if overrides: say("This dataset's preset overrides the dissertation's settings: " + ", ".join(f"{k}={v}" for k, v in overrides.items()))
+    whose = f"preset={preset}" if preset else "This dataset's preset"
+    if overrides: say(f"{whose} overrides the dissertation's settings: " + ", ".join(f"{k}={v}" for k, v in overrides.items()))
     for s in steps: say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {os.path.relpath(s.folder/s.makes)}")
 
 # %% ../nbs/4_workbench/42_runs.ipynb #d74a92b4
@@ -375,9 +396,10 @@ def _from_here(name, value):
 def resolve(method:str, # a key of `METHODS`
             ds, # the dataset, for its preset
             params:dict|None=None): # name -> value; text is parsed, paths are seen from here
-    "All parameters of a run, and which of them its dataset's preset has overridden. Raises `ParameterError`."
+    "All parameters of a run, and which of them a preset (`preset=`, or the dataset's own) has overridden. Raises `ParameterError`."
     given = check_parameters(method, {k: _from_here(k, v) for k, v in (params or {}).items()})
-    preset = {k: v for k, v in PRESETS.get(ds.name, {}).get(method, {}).items() if k not in (params or {})}
+    chosen = PRESETS.get(given["preset"] or ds.name, {}).get(method, {})
+    preset = {k: v for k, v in chosen.items() if k not in (params or {})}
     return merge(given, preset), preset
 
 # %% ../nbs/4_workbench/42_runs.ipynb #8a03f7f5
@@ -395,7 +417,7 @@ def run_method(method:str, # "clustering" or "masking"
     full, preset = resolve(method, open_dataset(data), params)
     out = Path(out).resolve()
     steps = plan(method, data, out, full)
-    _describe(steps, preset, say)
+    _describe(steps, preset, say, full["preset"])
     preflight(full, data)
     if dry_run: return steps
     out.mkdir(parents=True, exist_ok=True)
