@@ -8,7 +8,7 @@ import pytest
 from skimage import data as photographs
 
 import wsss_nb.apply as apply
-from wsss_nb.apply import AppliedRun, ApplySettings, by_shape, check_onnx, load_net, open_run, segment_batch, segment_image, write_onnx
+from wsss_nb.apply import AppliedRun, ApplySettings, by_shape, check_onnx, decide, load_net, open_run, segment_image, softmax_batch, write_onnx
 from wsss_nb.backbones import create
 from wsss_nb.core import ParameterError, RunError, WeightsError, read_json, write_json
 from wsss_nb.deeplab import DeepLab, predict, save_model
@@ -125,7 +125,7 @@ def test_crf_cleans_up(net, scenes):
 
 def test_batches_equal_single_pictures(net, scenes):
     s = ApplySettings(scales=(1, .75), flip=True, max_pixels=20_000)
-    for a, image in zip(segment_batch(scenes, net, s), scenes): assert (a.mask == segment_image(image, net, s).mask).all()
+    for H, image in zip(softmax_batch(scenes, net, s), scenes): assert (decide(image, H, s).mask == segment_image(image, net, s).mask).all()
 
 
 @pytest.mark.parametrize("fields,said", [(dict(scales=()), "but are none"), (dict(scales=(9,)), "but are 9"), (dict(scales=(-1,)), "0.05"), (dict(max_pixels=5), "4096")])

@@ -69,7 +69,7 @@ def test_no_more_is_begun_than_asked_for():
         with lock: begun.append(i)
         return i
     with ThreadPoolExecutor(3) as pool:
-        for i, got in enumerate(chain._ahead(pool, work, range(100), 5)):
+        for i, got in enumerate(chain.ahead(pool, work, range(100), 5)):
             assert got == i
             time.sleep(.001)
             assert len(begun) <= i + 6

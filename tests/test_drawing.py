@@ -6,7 +6,7 @@ import pytest
 from skimage import data as photographs
 
 from wsss_nb.core import DataError
-from wsss_nb.drawing import activation_picture, mask_picture, outlined, steps_picture, with_legend
+from wsss_nb.drawing import activation_picture, mask_picture, outlined, relabeled, steps_picture, with_legend
 from wsss_nb.show import PALETTE
 
 NAMES = {1: "cat", 2: "dog"}
@@ -103,3 +103,10 @@ def test_steps(image, labels, turn, columns):
     figure = steps_picture(made)
     assert [a.get_title() for a in figure.axes] == ["1  photograph", "2  activation of 2 names", "3  3 superpixels", "4  seed", "5  grown", "6  mask"]
     assert figure.axes[0].get_gridspec().ncols == columns
+
+
+def test_names_have_the_colours_of_their_folder(image):
+    M = np.zeros((2, *image.shape[:2]), np.float32)
+    M[1, 10, 10] = 1
+    assert activation_picture(image, M, (5, 9))[10, 10].tolist() == PALETTE[9].tolist()
+    assert relabeled(np.uint8([[0, 1, 2, 255]]), (5, 9)).tolist() == [[0, 5, 9, 255]]

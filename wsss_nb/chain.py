@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import islice
 from multiprocessing import current_process
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +27,7 @@ from .core import DataError, ParameterError, RunError, need, pick_device, progre
 from .images import read_image, read_labels, resize, write_image, write_labels
 from .show import superpixel_picture
 from .features import keys, load
-from .processes import undisturbed
+from .processes import ahead, undisturbed
 from .crf import _solver, crf_from_labels, process_pool
 from .superpixels import _check, _repack, discover, launch
 
@@ -102,15 +101,6 @@ def _read(patch, max_pixels, job):
     try: return job[0], _photo(*job, patch, max_pixels), None
     except (ValueError, OSError) as e: return job[0], None, _words(job[1], e)
 
-# %% ../nbs/3_clustering/37_chain.ipynb #221b8908
-def _ahead(pool, fn, jobs, n):
-    "Results of `fn` in the order of the jobs, `n` of them begun before they are asked for"
-    jobs, due = iter(jobs), deque()
-    for job in islice(jobs, n): due.append(pool.submit(fn, job))
-    while due:
-        yield due.popleft().result()
-        for job in islice(jobs, 1): due.append(pool.submit(fn, job))
-
 # %% ../nbs/3_clustering/37_chain.ipynb #57f217a1
 class _Bins:
     "Photos by size → batches of at most `patches` patches; at most `waiting` photos are kept"
@@ -164,7 +154,7 @@ def _grouped(jobs, s, net):
     readers, batch = max(2, s.workers), 2**17 if s.device.startswith("cuda") else 1
     bins, begun = _Bins(net.patch, batch), deque()
     with ThreadPoolExecutor(readers) as pool:
-        for name, photo, error in _ahead(pool, partial(_read, net.patch, s.max_pixels), jobs, readers + (64 if batch > 1 else 0)):
+        for name, photo, error in ahead(pool, partial(_read, net.patch, s.max_pixels), jobs, readers + (64 if batch > 1 else 0)):
             if error: yield name, None, error
             elif ready := bins.add(photo): begun.append((ready, _begin(ready, net, s)))
             while len(begun) > (batch > 1): yield from _arrived(begun, net)
@@ -255,7 +245,7 @@ def cut(
     net = network(s)  # weights that are missing are told here, once
     with _crew(s, len(jobs)) as crew:
         each, what = (_alone, jobs) if s.device == "cpu" and s.workers > 1 else (_finish, _grouped(jobs, s, net))
-        for done in _ahead(crew, partial(each, s, str(out)), what, 1 if isinstance(crew, _Here) else 2*s.workers + 8): yield Cut(*done)
+        for done in ahead(crew, partial(each, s, str(out)), what, 1 if isinstance(crew, _Here) else 2*s.workers + 8): yield Cut(*done)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #271238bc
 DECIDE = ("features", "tau", "order", "crf", "backend", "precision", "max_pixels")
