@@ -165,7 +165,7 @@ def test_a_page_opens_with_pictures(tmp_path):
     assert alone.index("<img") < alone.index("<table")
     both = write_report(a, b).read_text(encoding="utf-8")
     assert both.count("<img") == 2 and both.rindex("<img") < both.index("Side by side")
-    write_image(tmp_path/"shots"/"pictures"/"cat.png", np.full((9, 9, 3), 60, np.uint8))
+    write_image(tmp_path/"shots"/"overlays"/"cat.png", np.full((9, 9, 3), 60, np.uint8))
     page = write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8")
     assert "<h1>From photographs and names to masks</h1>" in page and "<h3>cat</h3>" in page and page.count("<img") == 2
     assert page.index("<h3>cat</h3>") < page.index("<h2>masking on own</h2>") < page.index("<table")

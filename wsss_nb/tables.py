@@ -14,6 +14,7 @@ import numpy as np
 from jinja2 import Environment
 
 from .core import ParameterError, RunError, atomic, need, read_json
+from .images import read_image
 from .record import RunRecord
 from .show import data_uri
 
@@ -248,7 +249,7 @@ _HEAD = "From photographs and names to masks"
 
 def _pictures(folder):
     "Files of the pictures that `wsss-nb segment` has made in a folder: how masks came about, else the masks"
-    found = [sorted((folder/name).glob("*.[jp][pn]g")) for name in ("steps", "pictures")]
+    found = [sorted((folder/name).glob("*.[jp][pn]g")) for name in ("steps", "overlays")]
     return found[0] or found[1]
 
 def _photographs(folder):
@@ -259,7 +260,7 @@ def _photographs(folder):
     need(folder.is_dir(), f"{folder}: no such folder; name one that `wsss-nb segment` has filled", RunError)
     files = _pictures(folder)
     need(files, f"{folder} holds no pictures: fill it with `wsss-nb segment … --steps --out {folder}`", RunError)
-    return [dict(title=p.stem, text="", kind="", src=data_uri(p)) for p in files]
+    return [dict(title=p.stem, text="", kind="", src=data_uri(read_image(p))) for p in files]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #28b33168
 def _opening(sections):
