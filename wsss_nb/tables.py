@@ -191,6 +191,12 @@ def _tables(ms, d):
     own = [masking_table(ms, d), order_table(ms, d), saliency_table(ms)] if d.get("method") == "masking" else [net_table(ms), seed_table(ms)]
     return [t for t in (*own, superpixel_table(ms), class_table(ms, classes, d)) if t["rows"]]
 
+# %% ../nbs/4_workbench/43_tables.ipynb #a91d0c3e
+def _applied(out):
+    "How its segmenter is put to use, where there is one"
+    there = (out/"segmenter"/"model.safetensors").exists()
+    return [("new photographs", f"wsss-nb segment FOLDER --run {out}")] if there else []
+
 # %% ../nbs/4_workbench/43_tables.ipynb #0b151da7
 def _section(out):
     "All that the page says of one run."
@@ -201,7 +207,7 @@ def _section(out):
     tables = _tables(ms, d) if ms else []
     figures = [dict(title=t, text=c, kind=k, src=data_uri(out/"pictures"/f)) for f, t, c, k in _FIGURES if (out/"pictures"/f).exists()]
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
-    return dict(title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}", lead=_lead(d, ms), notes=_notes(d, ms), tables=tables, figures=figures, record=_facts(d), parameters=json.dumps(d.get("parameters", {}), indent=1), method=d.get("method"), ms=ms, d=d)
+    return dict(title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}", lead=_lead(d, ms), notes=_notes(d, ms), tables=tables, figures=figures, record=_facts(d) + _applied(out), parameters=json.dumps(d.get("parameters", {}), indent=1), method=d.get("method"), ms=ms, d=d)
 
 # %% ../nbs/4_workbench/43_tables.ipynb #38902356
 def _taught_by(params): # a few words
