@@ -1,10 +1,10 @@
-# make demo    run both methods on the built-in sample, then open runs/demo/report.html
-# make demo-full   the same with three seeds, true saliency, and the detector that learned from pixels (about an hour)
-# make figures every figure of the dissertation, drawn from runs/demo and runs/demo-masking where they are, else from the packaged samples
+# make demo    masks on six photographs at once, then both methods on a few drawn scenes; open runs/demo/report.html
+# make demo-full   the scenes in full: three seeds, true saliency, and the detector that learned from pixels (about an hour); runs/full/report.html
+# make figures every figure of the dissertation, drawn from runs/full and runs/full-masking where they are, else from the packaged samples
 # make test    everything that must hold before a commit
 # make setup   build .venv (done by the others when it is missing or out of date)
 # make export  write wsss_nb/*.py from the notebooks;  make clean-notebooks  strip what git should not see
-# make readme  write README.md from nbs/index.ipynb
+# make readme  write README.md, and its pictures, from nbs/index.ipynb
 # make hooks   let git and Jupyter clean and merge notebooks (also writes to ~/.jupyter)
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,8 +12,10 @@ BIN := .venv/bin
 STAMP := .venv/.ready-$(shell cat constraints.txt settings.ini setup.py pyproject.toml | cksum | tr -d ' ')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# As many drawn scenes as both methods learn in a few minutes.
+FEW := scenes:train=160,val=40
 # Saliency read off the superpixels of the first run: both methods learn from image-level labels only.
-LABELFREE := saliency=superpixels superpixels=runs/demo/superpixels
+LABELFREE := saliency=superpixels superpixels=runs/full/superpixels
 ROWS := A1,A2,A3,A4,A5,A7,C1,C2
 
 .PHONY: setup demo demo-full figures test test-units test-whole export readme clean-notebooks hooks
@@ -32,19 +34,23 @@ $(STAMP):
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/python -m pip install -q --no-deps 'triton>=3.7,<3.8'  # Torch brings its own where it is built for CUDA; here for the tests
 	@rm -f .venv/.ready-* && touch $@
 
+# Photographs first: there is something to look at before the methods begin to learn.
 demo: setup
-	$(BIN)/wsss-nb run clustering --data scenes --out runs/demo
-	$(BIN)/wsss-nb run masking --data scenes --out runs/demo-masking $(LABELFREE)
-	$(BIN)/wsss-nb report runs/demo runs/demo-masking --out runs/demo/report.html
+	$(BIN)/wsss-nb segment samples --steps --out runs/demo-photographs
+	@echo "Look: the first pictures are there, in runs/demo-photographs/steps/. Now both methods learn from names, in a few minutes."
+	$(BIN)/wsss-nb run clustering --data $(FEW) --out runs/demo seeds=0 compare=plain
+	$(BIN)/wsss-nb run masking --data $(FEW) --out runs/demo-masking saliency=superpixels superpixels=runs/demo/superpixels compare=A1
+	$(BIN)/wsss-nb report runs/demo runs/demo-masking --photographs runs/demo-photographs --out runs/demo/report.html
 
 demo-full: setup
-	$(BIN)/wsss-nb run clustering --data scenes --out runs/demo
-	$(BIN)/wsss-nb run masking --data scenes --out runs/demo-masking $(LABELFREE) seeds=0,1,2 compare=$(ROWS)
-	$(BIN)/wsss-nb run masking --data scenes --out runs/demo-detector saliency=builtin seeds=0,1,2 compare=$(ROWS)
-	$(BIN)/wsss-nb report runs/demo runs/demo-masking runs/demo-detector --out runs/demo/report-full.html
+	$(BIN)/wsss-nb segment samples --steps --out runs/demo-photographs
+	$(BIN)/wsss-nb run clustering --data scenes --out runs/full
+	$(BIN)/wsss-nb run masking --data scenes --out runs/full-masking $(LABELFREE) seeds=0,1,2 compare=$(ROWS)
+	$(BIN)/wsss-nb run masking --data scenes --out runs/full-detector saliency=builtin seeds=0,1,2 compare=$(ROWS)
+	$(BIN)/wsss-nb report runs/full runs/full-masking runs/full-detector --photographs runs/demo-photographs --out runs/full/report.html
 
 figures: setup
-	$(BIN)/wsss-nb figures --workers 2 $(if $(wildcard runs/demo/metrics.json),--run runs/demo) $(if $(wildcard runs/demo-masking/metrics.json),--masking runs/demo-masking)
+	$(BIN)/wsss-nb figures --workers 2 $(if $(wildcard runs/full/metrics.json),--run runs/full) $(if $(wildcard runs/full-masking/metrics.json),--masking runs/full-masking)
 
 test: export OMP_NUM_THREADS ?= 1
 test: export TRITON_INTERPRET ?= $(if $(wildcard /dev/nvidiactl),0,1)
@@ -65,8 +71,7 @@ export: setup
 	$(BIN)/nbdev_export
 
 readme: setup
-	$(BIN)/jupyter nbconvert --log-level ERROR --to markdown --output-dir . --output README nbs/index.ipynb
-	sed -i "s#](../figures/#](figures/#" README.md
+	$(BIN)/python .ci/readme
 
 clean-notebooks: setup
 	$(BIN)/nbdev_clean

@@ -33,9 +33,17 @@ class BuildWithNotebooks(build_py):
 
 
 readme = here/"README.md"
+
+
+def description():
+    "The README; its pictures by address, since a registry shows it without the tree."
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    return text.replace("](figures/", f"]({cfg['git_url']}/raw/{cfg['branch']}/figures/")
+
+
 setup(
     name=name, version=cfg["version"], description=cfg["description"], keywords=cfg["keywords"].split(),
-    long_description=readme.read_text(encoding="utf-8") if readme.exists() else "", long_description_content_type="text/markdown",
+    long_description=description(), long_description_content_type="text/markdown",
     author=cfg["author"], author_email=cfg["author_email"], url=cfg["git_url"], license="Apache-2.0", license_files=["LICENSE"],
     packages=find_packages(include=[name, f"{name}.*"]), package_data={name: ["data/**/*", "static/**/*"]},
     python_requires=f">={cfg['min_python']}", install_requires=cfg["requirements"].split(),

@@ -5,6 +5,7 @@ import filecmp
 import json
 import os
 import re
+import runpy
 import shutil
 import statistics
 import subprocess
@@ -19,6 +20,8 @@ REPO = Path(__file__).resolve().parents[1]
 NBS = sorted(p for p in (REPO/"nbs").rglob("*.ipynb") if not any(o.startswith((".", "_")) for o in p.relative_to(REPO).parts))
 NUMBERED = [p for p in NBS if re.match(r"\d\d_", p.name)]
 TRAINING = [p for p in NBS if p.parent.name == "training"]
+GUIDE = REPO/"nbs"/"guide"
+PAGES = [REPO/"README.md", REPO/"CONTRIBUTING.md", *sorted(GUIDE.glob("*.ipynb"))]
 MODULES = sorted(p for p in (REPO/"wsss_nb").glob("*.py") if not p.name.startswith("_"))
 DIRECTIVE = re.compile(r"^\s*#\s*\|\s*(\w+)(:?)(.*)$")
 ISSUED = {"cv2": "opencv-contrib-python-headless", "PIL": "pillow", "skimage": "scikit-image", "pydensecrf": "pydensecrf2", "mpl_toolkits": "matplotlib"}
@@ -271,6 +274,42 @@ def test_nothing_of_this_machine_in_the_tree():
 
 
 def test_readme_is_the_index():
-    from nbconvert import MarkdownExporter
-    text = MarkdownExporter().from_filename(str(REPO/"nbs"/"index.ipynb"))[0].replace("](../figures/", "](figures/")
-    assert (REPO/"README.md").read_text(encoding="utf-8").strip() == text.strip(), "README.md is not nbs/index.ipynb: run make readme"
+    text, pictures = runpy.run_path(str(REPO/".ci"/"readme"))["readme"]()
+    assert (REPO/"README.md").read_text(encoding="utf-8") == text, "README.md is not nbs/index.ipynb: run make readme"
+    stale = [p for p, content in pictures.items() if not (REPO/p).exists() or (REPO/p).read_bytes() != content]
+    assert pictures and not stale, f"{stale} are not what nbs/index.ipynb shows: run make readme"
+
+
+def test_readme_is_short():
+    "Everything counts, code and tables, too: what is longer belongs to a page of the guide."
+    n = len((REPO/"README.md").read_text(encoding="utf-8").split())
+    assert n <= 900, f"README.md has {n} words: move some to nbs/guide"
+
+
+LINK = re.compile(r"\]\((?!#)([^)\s]+)\)")
+HOST = "https://github.com/wsss-nb/wsss_nb/"
+
+
+@each(PAGES)
+def test_links_lead_somewhere(path):
+    "Every link to a file of this tree, relative or by its address, is to one that is there."
+    text = path.read_text(encoding="utf-8") if path.suffix == ".md" else "\n".join(s for _, s in cells(path, "markdown"))
+    links = [link.split("#")[0] for link in LINK.findall(text)]
+    ours = [REPO/re.sub(rf"^{HOST}(blob|tree)/main/", "", link) for link in links if link.startswith(HOST)]
+    beside = [path.parent/link for link in links if ":" not in link]
+    lost = [str(p) for p in ours + beside if not p.exists()]
+    assert not lost, f"{rel(path)} links to {lost}"
+
+
+def test_the_guide_names_each_of_its_pages():
+    for index in (GUIDE/"index.ipynb", REPO/"nbs"/"index.ipynb"):
+        text = index.read_text(encoding="utf-8")
+        missing = [p.name for p in GUIDE.glob("*.ipynb") if p.name != "index.ipynb" and f"{p.name})" not in text]
+        assert not missing, f"{rel(index)} does not name {missing}"
+
+
+def test_no_figure_lies_idle():
+    "A picture in figures/ that belongs to no figure's notebook is shown on a page."
+    text = "".join(p.read_text(encoding="utf-8") for p in PAGES)
+    idle = [p.name for p in (REPO/"figures").glob("readme_*") if f"figures/{p.name})" not in text]
+    assert not idle, idle
