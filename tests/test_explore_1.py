@@ -136,10 +136,12 @@ def test_a_dataset_is_opened_on_its_own_first_picture(boats):
 
 def test_labels_are_matched_with_the_classifiers_classes_by_name(boats):
     e = AlphaExplorer(data=boats, picture="a")
-    at = list(e.run.classes).index("boat")
-    assert np.flatnonzero(e.present).tolist() == [at] and set(np.unique(e.new["gt"])) == {0, at + 1, 255}, "what the classifier does not know is void"
+    assert e.model.classes == ("boat",) and e.canvas.classes == ["background", "boat", "anchor"]
+    assert e.present.tolist() == [True] and set(np.unique(e.new["gt"])) == {0, 1, 2}, "each label keeps its part of the mask"
+    assert "abelled anchor as well, which ImageNet's classifier does not know" in e.status.value
     e.names.value = "b"
-    assert "guess" in e.status.value and e.new["gt"] is None
+    assert "does not know the label anchor, so its own guess is taken" in e.status.value and e.new["gt"] is None
+    assert e.canvas.classes[-1] == "anchor" and len(e.model.classes) == 8 and e.present.sum() >= 1
 
 
 def test_the_still_is_a_small_png_beside_the_widget(explorer):

@@ -59,8 +59,7 @@ def test_ticking_changes_what_is_looked_for(car):
 
 
 def test_without_labels_the_classifier_is_believed():
-    photo = gallery()["scene: cat"]()
-    e = AlphaExplorer(picture=photo.image)
+    e = AlphaExplorer(picture=gallery()["scene: cat"]()._replace(present=None, mask=None))
     assert "its own guess is taken" in e.status.value and given(e.canvas, "gt") is None and "no true mask" in e.curve.data["empty"]
     p = {b.description.rsplit(" ", 1)[0]: (float(b.description.rsplit(" ", 1)[1]), b.value) for b in e.ticks.boxes.values()}
     assert any(on for _, on in p.values()) and all(on == (q > .5) for q, on in p.values())
@@ -69,10 +68,14 @@ def test_without_labels_the_classifier_is_believed():
     assert "believed" not in e.status.value and given(e.canvas, "gt") is not None and "series" in e.curve.data
 
 
-def test_labels_of_other_classes_are_no_labels():
-    photo = gallery()["scene: car"]()._replace(classes=("dog", "cow"), present=np.array([True, False]))
-    e = AlphaExplorer(picture=photo)
-    assert "guess" in e.status.value and given(e.canvas, "gt") is None and e.canvas.classes[1] == "boat"
+def test_labels_of_other_classes_stay_with_their_mask():
+    "Of a scene the run's classifier is asked; what it does not know is shown all the same."
+    scene = gallery()["scene: car"]()
+    e = AlphaExplorer(picture=scene._replace(classes=("dog", "cow"), present=np.array([True, False]), mask=(scene.mask > 0).astype(np.uint8)))
+    assert "The classifier does not know the label dog, so its own guess is taken" in e.status.value
+    assert e.canvas.classes[1] == "boat" and e.canvas.classes[9:] == ["dog"] and e.canvas.legend[-1]["name"] == "dog"
+    np.testing.assert_array_equal(given(e.canvas, "gt"), 9*(scene.mask > 0))
+    assert "series" in e.curve.data, "there is a true mask"
 
 
 def test_an_upload_that_is_none_and_one_that_is(car):

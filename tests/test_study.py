@@ -97,6 +97,33 @@ def test_gallery_of_a_dataset(scenes, tmp_path):
     with pytest.raises(DataError, match="no such folder"): gallery(tmp_path/"none")
 
 
+def test_what_is_drawn_and_what_is_a_photograph(scenes, growth):
+    photos = gallery(scenes)
+    assert {n: p().drawn for n, p in photos.items() if n in ("scene: car", "cat", scenes.ids()[0])} == {"scene: car": True, "cat": False, scenes.ids()[0]: True}
+    assert growth.drawn and growth.photo(growth.ids[0]).drawn and not open_photo(skimage.data.chelsea()).drawn
+
+
+def test_a_datasets_own_pictures_are_not_hidden_by_the_gallerys(tmp_path):
+    "Also where one is named as a picture that is always there."
+    write_image(tmp_path/"images"/"cat.png", np.zeros((9, 900, 3), np.uint8)); write_mask(tmp_path/"masks"/"cat.png", np.ones((9, 900), np.uint8))
+    (tmp_path/"labels.csv").write_text("file,labels\ncat.png,dog\n")
+    photos = gallery(tmp_path)
+    cat = photos["cat"]()
+    assert list(photos)[1:] == [n for n in gallery() if n != "cat"] and cat.classes == ("dog",) and cat.present.tolist() == [True] and (cat.mask == 1).all()
+    wide = open_photo(cat._replace(note="a note."))
+    assert wide.mask.shape == (5, 500) and wide.note == "a note. scaled down from 900×9 to 500×5"
+
+
+def test_why_a_picture_has_no_label(tmp_path):
+    "VOC's layout without annotations: the label comes from the mask, which holds nothing here."
+    write_image(tmp_path/"JPEGImages"/"x.jpg", np.zeros((9, 9, 3), np.uint8)); write_mask(tmp_path/"SegmentationClass"/"x.png", np.zeros((9, 9), np.uint8))
+    lists = tmp_path/"ImageSets"/"Segmentation"
+    lists.mkdir(parents=True)
+    (lists/"train.txt").write_text("x\n"); (lists/"val.txt").write_text("")
+    p = gallery(tmp_path)["x"]()
+    assert p.present is None and not p.mask.any() and "its label is empty" in p.note
+
+
 def test_one_scene_is_that_of_the_dataset(scenes):
     for id in (scenes.ids()[7], scenes.ids("val")[3]):
         s = named_scene(id)

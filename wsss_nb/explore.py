@@ -8,8 +8,9 @@ __all__ = ['ORDERS', 'Explorer', 'TauExplorer', 'ObjectExplorer', 'AlphaExplorer
 
 # %% ../nbs/4_workbench/41_explore.ipynb #febcb636
 import inspect, io, os, time
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import product
-from functools import partial
 from pathlib import Path
 
 import anywidget
@@ -23,21 +24,23 @@ from PIL import Image
 
 from .cam import SCALE_SETS, multi_scale_cam, normalize_cam
 from .canvas import STATIC, Canvas, Chart, legend
-from .classifier import load_classifier, score_images
+from .classifier import ImageNetClassifier, load_classifier, score_images
 from .core import DataError, ParameterError, RunError, WsssError, need
 from .crf import crf_from_labels, dense_crf
 from .deeplab import load_deeplab, padded, predict, weights_meta
-from .features import DINO, load
+from .features import DINO, TAU, load
 from .growing import grow, superpixel_scores
 from .images import resize
 from .masking import attention_loss, attention_map, erased, freeze, masked_image
 from .metrics import ConfusionMatrix, seed_quality, superpixel_quality
+from .names import likeliest, understand, understood
 from .saliency import binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, refine, true_saliency
 from .seeds import foreground_score, initial_seed
+from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 from .show import data_uri, grid, heatmap, hex_color, overlay, save_animation, superpixel_picture
-from .study import Grouping, Growth, Run, demo_folder, gallery, growth_map, open_photo, patch_mask, polygon_mask, seed_curve, similarity_histogram, taken
+from .study import Grouping, Growth, Photo, Run, demo_folder, gallery, growth_map, open_photo, patch_mask, polygon_mask, seed_curve, similarity_histogram, taken
 from .superpixels import METHODS, conventional, negativeness, positiveness, superpixels
-from .transforms import IMAGENET_MEAN, IMAGENET_STD, to_tensor
+from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
 
 # %% ../nbs/4_workbench/41_explore.ipynb #bccfe759
 _WIDE = dict(description_width="initial")
@@ -130,6 +133,10 @@ def _quietly(self:Explorer, **traits):
     self.listed = shown
 
 # %% ../nbs/4_workbench/41_explore.ipynb #38cb1648
+def _sentences(*parts):
+    "What is worth saying, as sentences"
+    return " ".join(f"{s[0].upper()}{s[1:].rstrip('.')}." for s in parts if s)
+
 @patch
 def open_picture(self:Explorer, source): # whatever `open_photo` takes
     "Show another picture. Raises `DataError` for what is none."
@@ -137,7 +144,7 @@ def open_picture(self:Explorer, source): # whatever `open_photo` takes
     photo = open_photo(bytes(source["content"]), name=source["name"]) if upload else open_photo(source)
     note = self.show(photo)
     self.photo = photo
-    self.say(" ".join(f"{s[0].upper()}{s[1:].rstrip('.')}." for s in (photo.note, note, self.about) if s))
+    self.say(_sentences(photo.note, note, self.about))
 
 @patch
 def try_open(self:Explorer, load, name=None): # name in the list; default: the photo's
@@ -168,11 +175,20 @@ def _repr_mimebundle_(self:Explorer, **kwargs):
     return (data, *meta) if meta else data
 
 # %% ../nbs/4_workbench/41_explore.ipynb #4dbd33ca
+def _ids(photo):
+    "Ids of the classes in a picture: those of its label; without one, those of its mask"
+    if photo.present is not None:
+        return np.flatnonzero(photo.present) + 1
+    return _masked(photo)
+
+def _masked(photo):
+    "Ids of the classes in its mask"
+    return np.array([], int) if photo.mask is None else np.setdiff1d(photo.mask, (0, 255)).astype(int)
+
 def _legend(canvas, photo):
     "Names, colours and legend of the photo's classes"
     names = ["background", *photo.classes]
-    shown = [i + 1 for i in np.flatnonzero(photo.present)] if photo.present is not None else []
-    canvas.classes, canvas.legend = names, legend(names, shown)
+    canvas.classes, canvas.legend = names, legend(names, [i for i in _ids(photo) if i < len(names)])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #644897f8
 def _from_run(make, run=None, sample="demo"):
@@ -183,15 +199,102 @@ def _from_run(make, run=None, sample="demo"):
     try: return make(folder), f"From the run {Path(folder).name}"
     except WsssError as e: return make(demo_folder(sample)), f"{str(e).rstrip('.')}. This is the sample run instead"
 
+# %% ../nbs/4_workbench/41_explore.ipynb #14d157dc
+def _tau_of(features): return TAU["lite0"] if features == "lite0" else .3  # the dissertation's, for all others
+
+class _Features:
+    "The features that were chosen, else those for the kind of picture; `tau` where no τ was chosen either."
+    def __init__(self, chosen=None, weights=None, tau=None):
+        self.chosen, self.weights, self.loaded = chosen or (weights and "mini"), weights, {}
+        self.follow, self.last = tau is None, "mini"
+
+    def name(self, photo): return self.chosen or ("mini" if photo.drawn else "lite0")
+
+# %% ../nbs/4_workbench/41_explore.ipynb #f156cf1a
+@patch
+def of(self:_Features, photo):
+    "The extractor for a picture."
+    key = self.name(photo), self.weights
+    if key not in self.loaded:
+        self.loaded[key] = load(*key[:1 if self.weights is None else 2])
+    return self.loaded[key]
+
+@patch
+def tau(self:_Features, photo, now):
+    "τ to show a picture with: where its features begin if τ stands where the last ones began, else as it is `now`."
+    before, self.last = self.last, self.name(photo)
+    return _tau_of(self.last) if self.follow and now == _tau_of(before) else now
+
 # %% ../nbs/4_workbench/41_explore.ipynb #64c4add5
-def _in_classes(photo, classes): # the classifier's
-    "The photo with label and mask in other classes, matched by name: what has no counterpart is void, and a photo without any loses both"
-    if tuple(photo.classes) == tuple(classes): return photo
-    to = {i + 1: classes.index(n) + 1 for i, n in enumerate(photo.classes) if n in classes}
-    known = photo.present is not None and [to[i + 1] for i in np.flatnonzero(photo.present) if i + 1 in to]
-    if not known: return photo._replace(present=None, mask=None, classes=tuple(classes))
-    table = np.array([to.get(i, 0 if i == 0 else 255) for i in range(256)], np.uint8)
-    return photo._replace(present=np.isin(np.arange(1, len(classes) + 1), known), mask=None if photo.mask is None else table[photo.mask], classes=tuple(classes))
+def _in_classes(photo, names):
+    "The photo in the classes `names`, followed by those of its own that are in it and not among them"
+    names, here = tuple(names), set(_ids(photo)) | set(_masked(photo))
+    own = tuple(n for i, n in enumerate(photo.classes, 1) if i in here and n not in names)
+    classes = names + own
+    to = {i: classes.index(n) + 1 for i, n in enumerate(photo.classes, 1) if n in classes}
+    table = np.array([0, *(to.get(i, 255) for i in range(1, 256))], np.uint8)
+    label = np.isin(np.arange(1, len(classes) + 1), [to[i] for i in _ids(photo) if i in to])
+    mask = None if photo.mask is None else table[photo.mask]
+    return photo._replace(classes=classes, present=label if label.any() else None, mask=mask)
+
+# %% ../nbs/4_workbench/41_explore.ipynb #bdbb0d70
+@lru_cache(1)
+def _imagenet(): return load_segmenter()
+
+@lru_cache(8)
+def _imagenet_of(names):
+    "ImageNet's classifier, asked for names that `understand` understands; they are its `.classes`"
+    model = ImageNetClassifier(_imagenet().classifier.backbone, [understand(n).classes for n in names]).eval()
+    model.classes = names
+    return model
+
+# %% ../nbs/4_workbench/41_explore.ipynb #28001f53
+_LIKELIEST = 8  # names to choose from
+
+def _names_for(photo, q): # (1000,) probabilities
+    "Names of its dataset that ImageNet knows, if the picture is labelled with one of them; else the likeliest"
+    known = tuple(understood(photo.classes)[0])
+    if any(photo.classes[i - 1] in known for i in _ids(photo)):
+        return known
+    return tuple(n for n, _ in likeliest(q, _LIKELIEST))
+
+# %% ../nbs/4_workbench/41_explore.ipynb #d109db93
+@dataclass(frozen=True)
+class _Seen:
+    "A picture, and who was asked about it."
+    photo: Photo    # in the K classes that `model` knows, then those of its own
+    model: object   # has `.cam`, and `.classes` (K)
+    p: np.ndarray   # (K,) probabilities
+    imagenet: bool  # were ImageNet's names asked, or the run's classifier?
+
+    @property
+    def who(self): return "ImageNet's classifier" if self.imagenet else "the classifier"
+    @property
+    def label(self): # (K,) bool; None where the classifier knows none
+        label = None if self.photo.present is None else self.photo.present[:len(self.p)]
+        return label if label is not None and label.any() else None
+    @property
+    def beside(self): # ids of classes that are labelled, but that the classifier does not know
+        return _ids(self.photo)[_ids(self.photo) > len(self.p)]
+
+# %% ../nbs/4_workbench/41_explore.ipynb #d24478f4
+def _see(photo, run, model): # the run's classifier
+    "Ask about a picture: the run's classifier, but ImageNet's about a photograph if the run has seen drawn scenes only"
+    if photo.drawn or not run.drawn:
+        p = score_images(model, [photo.image])[0].sigmoid().numpy()
+        return _Seen(_in_classes(photo, model.classes), model, p, False)
+    q = image_probabilities(photo.image, _imagenet())
+    model = _imagenet_of(_names_for(photo, q))
+    return _Seen(_in_classes(photo, model.classes), model, np.array([q[list(g)].sum() for g in model.groups]), True)
+
+# %% ../nbs/4_workbench/41_explore.ipynb #63cd9d63
+def _said(seen):
+    "A sentence where labels are unknown to the classifier, or where it guesses"
+    lost = ", ".join(seen.photo.classes[i - 1] for i in seen.beside)
+    if seen.label is None:
+        why = f"{seen.who} does not know the label {lost}" if lost else f"no label that {seen.who} knows"
+        return f"{why}, so its own guess is taken: tick what is there"
+    return f"labelled {lost} as well, which {seen.who} does not know: nothing is looked for there" if lost else ""
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b9da1547
 def _believed(p): # (C,) probabilities
@@ -199,7 +302,7 @@ def _believed(p): # (C,) probabilities
     return p > .5 if (p > .5).any() else p == p.max()
 
 class _Ticks(W.HBox):
-    "A box to tick for each class, the likeliest first; `fn()` is called after a change. `present` is (C,) bool"
+    "A box to tick for each class, the likeliest first; `fn()` is called after a change. `present` is (K,) bool"
     def __init__(self, fn):
         super().__init__()
         self.fn, self.boxes, self.n = fn, {}, 0
@@ -208,13 +311,20 @@ class _Ticks(W.HBox):
     @property
     def present(self): return np.array([c in self.boxes and self.boxes[c].value for c in range(self.n)])
 
-    def ask(self, names, p, present=None, most=12): # C names; (C,) the classifier's probabilities; (C,) bool, None: unknown
-        "Tick what is there, or what the classifier believes."
-        on = _believed(p) if present is None else np.asarray(present)
-        likely = sorted(range(len(p)), key=lambda c: (not on[c], -p[c]))[:max(most, on.sum())]
-        self.n, self.boxes = len(p), {c: W.Checkbox(bool(on[c]), description=f"{names[c]} {p[c]:.2f}", indent=False, layout=W.Layout(width="auto")) for c in likely}
-        for b in self.boxes.values(): b.observe(lambda _: self.fn(), "value")
-        self.children = [W.Label("in the picture, and how probable the classifier thinks it:"), *self.boxes.values()]
+# %% ../nbs/4_workbench/41_explore.ipynb #b1677aec
+@patch
+def ask(self:_Ticks, seen, most=12):
+    "Tick what is there, or what the classifier believes."
+    names, p = seen.photo.classes, seen.p
+    on = _believed(p) if seen.label is None else seen.label
+    likely = sorted(range(len(p)), key=lambda c: (not on[c], -p[c]))[:max(most, on.sum())]
+    auto = dict(indent=False, layout=W.Layout(width="auto"))
+    self.n = len(p)
+    self.boxes = {c: W.Checkbox(bool(on[c]), description=f"{names[c]} {p[c]:.2f}", **auto) for c in likely}
+    for b in self.boxes.values():
+        b.observe(lambda _: self.fn(), "value")
+    beside = [W.Label(f"and labelled {names[i - 1]}, which it does not know") for i in seen.beside]
+    self.children = [W.Label(f"in the picture, and how probable {seen.who} thinks it:"), *self.boxes.values(), *beside]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #8da5feb6
 ORDERS = {"low": "low first (LF)", "high": "high first (HF)", "ncut": "Ncut"}
@@ -237,17 +347,20 @@ def _tau_panes():
 
 # %% ../nbs/4_workbench/41_explore.ipynb #93c7df82
 class TauExplorer(Explorer):
-    "Superpixels of Table 3.1 under a slider, beside a conventional method at a like count. `features`, `weights` as in `features.load`."
+    """Superpixels of Table 3.1 under a slider, beside a conventional method at a like count. `features`, `weights` as in
+    `features.load`, by default those for the kind of picture; `tau`: by default where its features begin."""
     first = "scene: house"
-    def __init__(self, features="mini", weights=None, tau=.3, **kwargs):
-        need(-1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError)
-        self.extractor = load(features, weights)
-        c = Canvas(panes=_tau_panes(), tau=tau, follow="count", step=10**6)
+    def __init__(self, features=None, weights=None, tau=None, **kwargs):
+        need(tau is None or -1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError)
+        self.using = _Features(features, weights, tau)
+        c = Canvas(panes=_tau_panes(), tau=.3 if tau is None else tau, follow="count", step=10**6)
         methods = [m.upper() if len(m) < 6 else m.title() for m in METHODS]
         c.on_click(self.click)
-        self.features = W.Dropdown(options=list(dict.fromkeys([features, "mini", "rgb", *DINO])), description="features", style=_WIDE, layout=W.Layout(width="auto"))
+        names = dict.fromkeys([features or "mini", "mini", "lite0", "rgb", *DINO])
+        self.features = W.Dropdown(options=list(names), description="features", style=_WIDE, layout=W.Layout(width="auto"))
         self.features.observe(self.use, "value")
-        super().__init__(c, [_slider("τ", c, "tau", -.5, 1, width="420px"), _choice("order", c, "order", list(ORDERS.values())), self.features, _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
+        self.slider = _slider("τ", c, "tau", -.5, 1, width="420px")
+        super().__init__(c, [self.slider, _choice("order", c, "order", list(ORDERS.values())), self.features, _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
                              *_player(c), _choice("fill", c, "fill", _FILLS), _switch("lines", c, "lines"), _choice("beside it", c, "method", methods)], **kwargs)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5db66e6e
@@ -290,8 +403,11 @@ def click(self:TauExplorer, pane, x, y):
 @patch
 def show(self:TauExplorer, photo):
     "Features and similarities of the picture; all else when the browser asks for it."
+    self.extractor = self.using.of(photo)
     self.group, self.new = Grouping(photo.image, self.extractor), photo
     c, (h, w) = self.canvas, photo.image.shape[:2]
+    self.slider.value = c.tau = self.using.tau(photo, c.tau)
+    _show_choice(self.features, self.use, self.using.name(photo))
     with c.hold():
         c.put("image", photo.image)
         c.put("gt", photo.mask)
@@ -300,19 +416,24 @@ def show(self:TauExplorer, photo):
     _legend(c, photo)
     c.legend = []  # no class has a colour here
 
+def _show_choice(dropdown, observer, value):
+    "Another choice, of which the observer does not hear"
+    dropdown.unobserve(observer, "value")
+    dropdown.value = value
+    dropdown.observe(observer, "value")
+
+# %% ../nbs/4_workbench/41_explore.ipynb #de109b02
 @patch
 def use(self:TauExplorer, change):
-    "Other features; where their weights are missing, that is said and the old ones stay."
-    old = self.extractor
+    "Features that were chosen; where their weights are missing, that is said and the old ones stay."
+    old = self.using.chosen, self.using.weights
+    self.using.chosen, self.using.weights = change["new"], None
     try:
-        self.extractor = load(change["new"])
         self.show(self.photo)
         self.say(f"{self.extractor.dim} numbers for each patch of {self.extractor.patch} pixels")
     except WsssError as e:
-        self.extractor = old
-        self.features.unobserve(self.use, "value")
-        self.features.value = change["old"]
-        self.features.observe(self.use, "value")
+        self.using.chosen, self.using.weights = old
+        _show_choice(self.features, self.use, change["old"])
         self.say(str(e), bad=True)
 
 @patch
@@ -350,28 +471,30 @@ def _offer(dropdown, observer, options, keep):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #28b09fdf
 class ObjectExplorer(Explorer):
-    "Positiveness and negativeness of an object (Figure 3.14), and what lemma 1 promises for a superpixel. `features`, `weights` as in `features.load`."
+    """Positiveness and negativeness of an object (Figure 3.14), and what lemma 1 promises for a superpixel. `features`,
+    `weights` as in `features.load`, by default those for the kind of picture; `tau`: by default where its features begin."""
     first = "scene: boat"
-    def __init__(self, features="mini", weights=None, tau=.3, **kwargs):
-        self.extractor = load(features, weights)
-        c = Canvas(panes=_object_panes(), legend=_brightness(), tau=tau)
-        slider = _slider("τ", c, "tau", -.5, 1, width="420px")
+    def __init__(self, features=None, weights=None, tau=None, **kwargs):
+        self.using = _Features(features, weights, tau)
+        c = Canvas(panes=_object_panes(), legend=_brightness(), tau=.3 if tau is None else tau)
+        self.slider = _slider("τ", c, "tau", -.5, 1, width="420px")
         self.which = W.Dropdown(description="object", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
         own = W.Checkbox(False, description="stretch each map", indent=False, tooltip="each map as bright as it can be, instead of one scale for both", layout=W.Layout(width="auto"))
-        self.chart, self.words = Chart(kind="histogram", x_label="similarity of two patches of the object", y_label="pairs", x=tau, x_range=[-1, 1], width=520), W.HTML(layout=W.Layout(max_width="460px"))
-        jslink((slider, "value"), (self.chart, "x"))
+        self.chart, self.words = Chart(kind="histogram", x_label="similarity of two patches of the object", y_label="pairs", x=c.tau, x_range=[-1, 1], width=520), W.HTML(layout=W.Layout(max_width="460px"))
+        jslink((self.slider, "value"), (self.chart, "x"))
         own.observe(lambda change: self.stretch(change["new"]), "value")
         self.which.observe(self.choose, "value")
-        c.observe(lambda change: self.moved(), "tau")
+        c.observe(self.moved, "tau")
         c.on_click(self.click)
         c.on_lasso(self.lasso)
-        super().__init__(c, [self.which, slider, own], [self.chart, self.words], **kwargs)
+        super().__init__(c, [self.which, self.slider, own], [self.chart, self.words], **kwargs)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #46176689
 @patch
 def show(self:ObjectExplorer, photo):
     "Features and similarities of the picture, and its first object."
-    self.group, self.new, self.round = Grouping(photo.image, self.extractor), photo, None
+    self.group, self.new, self.round = Grouping(photo.image, self.using.of(photo)), photo, None
+    self._begin_at(self.using.tau(photo, self.canvas.tau))
     (H, W), (h, w) = photo.image.shape[:2], self.group.hw
     self.at = self.group.patch(W//2, H//2)
     masks = {} if photo.mask is None else {int(c): patch_mask(photo.mask == c, (h, w)) for c in np.unique(photo.mask) if c not in (0, 255)}
@@ -380,6 +503,13 @@ def show(self:ObjectExplorer, photo):
     of_truth = [(f"the {photo.classes[c-1]}, its true mask", c) for c in self.masks]
     _offer(self.which, self.choose, [*of_truth, ("a superpixel: click a patch", _CLICK), ("your own: draw a line around it", _LASSO)], keep=[_CLICK])
     self.choose()
+
+@patch
+def _begin_at(self:ObjectExplorer, tau):
+    "Another τ, with the picture that it is for still to come"
+    self.canvas.unobserve(self.moved, "tau")
+    self.slider.value = self.canvas.tau = self.chart.x = tau
+    self.canvas.observe(self.moved, "tau")
 
 @patch
 def mask(self:ObjectExplorer):
@@ -440,7 +570,7 @@ def stretch(self:ObjectExplorer, own):
     self.canvas.panes, self.canvas.legend = _object_panes(own), _brightness(own)
 
 @patch
-def moved(self:ObjectExplorer):
+def moved(self:ObjectExplorer, change=None):
     "τ has moved: so has a clicked superpixel."
     self.choose() if self.which.value == _CLICK else self.tell()
 
@@ -497,15 +627,18 @@ def _alpha_panes():
                  hover=[sp, z, dict(map="sp", kind="size"), truth], layers=[_PHOTO, dict(type="heat", map="zmap", hi=1.2), _LINES, chosen, _TRUTH])]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b88ed68a
+_IMAGENET_SCALES = (.5, 1)
+
 class AlphaExplorer(Explorer):
-    "The initial seed of (3.4) and (3.5) under a slider. `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged sample); `tau`: of the superpixels, default the run's."
+    """The initial seed of (3.4) and (3.5) under a slider. `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged
+    sample); one that has seen drawn scenes only leaves photographs to ImageNet's. `features`, `weights` as in
+    `features.load`, by default those for the kind of picture; `tau`: of the superpixels, by default the run's, or that of its features."""
     first = "scene: car"
-    def __init__(self, run=None, alpha=.5, tau=None, features="mini", weights=None, **kwargs):
+    def __init__(self, run=None, alpha=.5, tau=None, features=None, weights=None, **kwargs):
         made, about = _from_run(lambda folder: (r := Run(folder), load_classifier(r.file("classifier", "model.safetensors"))), run)
-        self.run, self.model = made
+        self.run, self.own = made
         need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
-        p = self.run.data.get("parameters", {})
-        self.extractor, self.tau, self.scales = load(features, weights), p.get("tau", .3) if tau is None else tau, p.get("cam_scales", [1])
+        self.using, self.chosen_tau = _Features(features, weights), tau
         c = Canvas(panes=_alpha_panes(), alpha=alpha, derived=dict(seed=dict(op="seed", M="M", classes="ids", sp="sp", bg="bg", params=["alpha"]), quality=dict(op="quality", L="seed", gt="gt")))
         self.slider, self.ticks, self.channel = _slider("α", c, "alpha", 0, 1, width="420px"), _Ticks(self.relabel), _choice("CAM of", c, "klass", ["any class"])
         bars, self.curve = Chart(kind="bars", title="Initial seed by class", data=_NO_TRUTH), Chart(title="Over all α", x_label="α", data=_NO_TRUTH, x_range=[0, 1], y_range=[0, 1])
@@ -515,41 +648,58 @@ class AlphaExplorer(Explorer):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #4fde9023
 @patch
+def _tau(self:AlphaExplorer, photo):
+    "τ of a picture's superpixels: the one chosen; that of the run, if it had these features; else where the features begin"
+    p, features = self.run.data.get("parameters", {}), self.using.name(photo)
+    if self.chosen_tau is not None:
+        return self.chosen_tau
+    return p.get("tau", .3) if features == p.get("features", "mini") else _tau_of(features)
+
+@patch
 def show(self:AlphaExplorer, photo):
     "Scores, CAM and superpixels of a picture, then its seed."
-    I, names = photo.image, self.run.classes
-    p = score_images(self.model, [I])[0].sigmoid().numpy()
-    known = _in_classes(photo, tuple(names))
-    new = dict(image=I, raw=multi_scale_cam(self.model, I, self.scales), sp=Grouping(I, self.extractor).pixels(self.tau), gt=known.mask)
-    believed = known.present is None or not known.present.any()
-    self._seed(new, _believed(p) if believed else known.present)
-    self.ticks.ask(names, p, self.present)
-    return "No label that the classifier knows, so its own guess is taken: tick what you know better." if believed else ""
+    seen, I, tau = _see(photo, self.run, self.own), photo.image, self._tau(photo)
+    scales = _IMAGENET_SCALES if seen.imagenet else self.run.data.get("parameters", {}).get("cam_scales", [1])
+    sp = Grouping(I, self.using.of(photo)).pixels(tau)
+    new = dict(image=I, raw=multi_scale_cam(seen.model, I, scales), sp=sp, gt=seen.photo.mask, seen=seen)
+    self._seed(new, _believed(seen.p) if seen.label is None else seen.label)
+    self.tau, self.model = tau, seen.model
+    self.ticks.ask(seen)
+    return _said(seen)
 
 @patch
 def relabel(self:AlphaExplorer):
     "The seed for the classes that are ticked."
-    try: self._seed(self.new, self.ticks.present)
-    except WsssError as e: return self.say(str(e), bad=True)
-    self.say(self.about)
+    try:
+        self._seed(self.new, self.ticks.present)
+    except WsssError as e:
+        return self.say(str(e), bad=True)
+    self.say(_sentences(self.about))
 
 # %% ../nbs/4_workbench/41_explore.ipynb #8b617c94
 @patch
 def _seed(self:AlphaExplorer, new, present):
     "All that the browser needs to place a seed; nothing changes if there is none to place"
-    c, sp = self.canvas, new["sp"]
     need(present.any(), "Tick at least one class: a seed is placed for what is in the picture.", DataError)
-    M = normalize_cam(new["raw"], present)
-    initial_seed(M, sp, present, c.alpha)  # refuses what cannot be seeded
-    z = foreground_score(M, sp, present)
+    sp, M = new["sp"], normalize_cam(new["raw"], present)
+    initial_seed(M, sp, present, self.canvas.alpha)  # refuses what cannot be seeded
     self.new, self.present, self.M = new, present, M
-    with c.hold():
-        for name in ("image", "sp", "gt"): c.put(name, new[name])
-        for name, a in dict(M=M[present], cams=np.concatenate([M[present].max(0)[None], M[present]]), ids=np.flatnonzero(present) + 1, z=z, bg=np.array([z.argmin()]),
-                            zmap=z[sp].astype(np.float32), lowest=sp == z.argmin(), about=np.array([[z.argmin(), z.min(), len(z)]])).items(): c.put(name, a)
-    c.classes, c.legend = ["background", *self.run.classes], legend(["background", *self.run.classes], [0, *np.flatnonzero(present) + 1])
-    self.channel.options = ["any class", *np.array(self.run.classes)[present].tolist()]
+    self._put(foreground_score(M, sp, present))
     self.curve.data = _over_alpha(M, sp, present, new["gt"])
+
+@patch
+def _put(self:AlphaExplorer, z): # (n,) of the superpixels
+    "What is in `new` to the browser"
+    c, sp, present, M, seen = self.canvas, self.new["sp"], self.present, self.M[self.present], self.new["seen"]
+    at, lowest, names = np.flatnonzero(present) + 1, z.argmin(), ["background", *seen.photo.classes]
+    maps = {k: self.new[k] for k in ("image", "sp", "gt")}
+    maps |= dict(M=M, cams=np.concatenate([M.max(0)[None], M]), ids=at, z=z, bg=np.array([lowest]))
+    maps |= dict(zmap=z[sp].astype(np.float32), lowest=sp == lowest, about=np.array([[lowest, z.min(), len(z)]]))
+    c.classes, c.legend = names, legend(names, [0, *at, *seen.beside])
+    with c.hold():
+        for name, a in maps.items():
+            c.put(name, a)
+    self.channel.options = ["any class", *(names[i] for i in at)]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #3946456d
 def _over_alpha(M, sp, present, gt):
@@ -787,12 +937,12 @@ def _scale_set(scales): return next((i for i, s in enumerate(_SCALES.values()) i
 # %% ../nbs/4_workbench/41_explore.ipynb #79a485f0
 class SaliencyExplorer(Explorer):
     """Saliency maps corrected by a classifier, (2.4)-(2.6). `run`: the folder of a masking run, whose classifier looks
-    (by default `$WSSS_NB_RUN`, else the packaged sample)."""
+    (by default `$WSSS_NB_RUN`, else the packaged sample); one that has seen drawn scenes only leaves photographs to ImageNet's."""
     first = "scene: car"
     def __init__(self, run=None, source="builtin", **kwargs):
         need(source in _RAW, f"saliency source {source!r} is unknown: use {', '.join(_RAW)}", ParameterError)
         r, about = _from_run(_masking_run, run, "demo-masking")
-        self.classifier, self.run = load_classifier(r.folder/"classifier"), r
+        self.own, self.run = load_classifier(r.folder/"classifier"), r
         c = Canvas(panes=_saliency_panes(), derived=_SALIENCY_MAPS, classes=_REFINED, method=list(_RAW).index(source), order=_scale_set(_setting(r, "cam_scales", ())),
                    alpha=_setting(r, "threshold", .5), tau1=_setting(r, "tau1", .8), tau2=_setting(r, "tau2", .3))
         c.colors = _REFINED_COLORS + c.colors[3:]
@@ -823,7 +973,9 @@ def _truth_map(photo):
     T = true_saliency(photo.mask).astype(np.float32)
     return np.where(T == 255, -1, T)
 
-def _border_map(photo): return border_saliency(superpixels(photo.image, load("mini"), tau=.4), "connectivity")
+def _border_map(photo):
+    features = _Features().name(photo)
+    return border_saliency(superpixels(photo.image, load(features), tau=TAU[features]), "connectivity")
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b7d47903
 _RAW_MAPS = dict(builtin=lambda p: detect(load_detector(), p.image), superpixels=_border_map, truth=_truth_map,
@@ -834,7 +986,10 @@ _RAW_MAPS = dict(builtin=lambda p: detect(load_detector(), p.image), superpixels
 def raw(self:SaliencyExplorer, method):
     "(H,W) float32 in [0,1] of a source, -1 where nothing is known; and where it comes from."
     name = list(_RAW)[int(method)]
-    return _RAW_MAPS[name](self.new), dict(source=_RAW[name][0], learned=_RAW[name][1])
+    source, learned = _RAW[name]
+    if name == "builtin" and not self.new.drawn:
+        learned = "learned from drawn scenes only, and this is a photograph: expect little"
+    return _RAW_MAPS[name](self.new), dict(source=source, learned=learned)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #614eca2b
 @patch
@@ -851,24 +1006,20 @@ def ticked(self:SaliencyExplorer):
     "Other classes are in the picture now."
     self.canvas.provide("B", self.objectness)
 
-# %% ../nbs/4_workbench/41_explore.ipynb #f9bcc3d0
-def _guessed(known, classes): return "" if known is not None else f"What it shows is the classifier's guess, which knows only {', '.join(classes)}: tick what is there."
-
 # %% ../nbs/4_workbench/41_explore.ipynb #2bcff065
 @patch
 def show(self:SaliencyExplorer, photo):
     "The classes from the labels or the classifier; each map when the browser asks for it."
-    known = _in_classes(photo, tuple(self.classifier.classes)).present
-    p = score_images(self.classifier, [photo.image])[0].sigmoid().numpy()
-    self.new, self.cams, c = photo, {}, self.canvas
-    self.ticks.ask(self.classifier.classes, p, known)
+    seen = _see(photo, self.run, self.own)
+    self.new, self.cams, self.classifier, c = photo, {}, seen.model, self.canvas
+    self.ticks.ask(seen)
     for w in (self.charts[0], self.outline): w.layout.display = "none" if photo.mask is None else ""
     with c.hold():
         c.put("image", photo.image)
         c.put("T", None if photo.mask is None else true_saliency(photo.mask))
         c.provide("raw", self.raw)
         c.provide("B", self.objectness)
-    return _guessed(known, self.classifier.classes)
+    return _said(seen)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e450230e
 @patch
@@ -903,7 +1054,10 @@ def _masking_panes(present, names):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a4bd855e
 _MASKING_MAPS = dict(F=dict(op="attention", H="H|extra", params=["b"]), masked=dict(op="masked", image="image", F="F", mean="mean"))
-_WHOSE = ["the trained segmenter's masks", "the true masks"]
+_WHOSE = {False: ("the trained segmenter's masks", "the true masks"),  # of a photograph that the segmenter cannot know?
+          True: ("masks from the names", "the true masks")}
+_QUICK = SegmentSettings(sides=(512,), flip=False, crf=False)  # soft, as a softmax is, and done in half a second
+_INSTEAD = "the run's segmenter has seen drawn scenes only: the masks here come from the names, with nothing trained"
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e39033c8
 def _mean_of(run):
@@ -914,17 +1068,18 @@ def _mean_of(run):
 # %% ../nbs/4_workbench/41_explore.ipynb #f846135e
 class MaskingExplorer(Explorer):
     """Image masking, (2.8)-(2.10): erase what the segmenter calls a class, and see what the classifier still recognises.
-    `run`: the folder of a masking run (by default `$WSSS_NB_RUN`, else the packaged sample)."""
+    `run`: the folder of a masking run (by default `$WSSS_NB_RUN`, else the packaged sample); of one that has seen drawn
+    scenes only, ImageNet's classifier and masks from the names take the place on photographs."""
     first = "scene: car"
     def __init__(self, run=None, **kwargs):
         r, about = _from_run(_masking_run, run, "demo-masking")
-        self.run, self.judge, self.segmenter = r, freeze(load_classifier(r.file("classifier"))), load_deeplab(r.file("segmenter"))
-        self.mean, self.answers, self.ticks = _mean_of(r), {}, _Ticks(self.ticked)
-        c = Canvas(derived=_MASKING_MAPS, classes=["background", *self.judge.classes])
+        self.run, self.own, self.own_mean = r, freeze(load_classifier(r.file("classifier"))), _mean_of(r)
+        self.segmenter, self.answers, self.ticks = load_deeplab(r.file("segmenter")), {}, _Ticks(self.ticked)
+        c = Canvas(derived=_MASKING_MAPS)
         self.switches, self.cards = _Pick(label="Erase", words=["kept", "erased"]), _Pick(label="Every choice, and what it costs", many=False)
         for p in (self.switches, self.cards): jslink((p, "value"), (c, "b"))
         c.observe(self._answer, ["b", "extra"])
-        self.whose = _choice("erased by", c, "extra", _WHOSE)
+        self.whose = _choice("erased by", c, "extra", _WHOSE[False])
         chart = Chart(kind="bars", title="How sure the classifier is", width=430)
         super().__init__(c, [self.switches, self.whose], [chart, self.cards], below=[self.ticks], about=about, **kwargs)
 
@@ -937,14 +1092,14 @@ def _choices(k):
 # %% ../nbs/4_workbench/41_explore.ipynb #b5472eb9
 def _masked_scores(judge, image, H, present, b, mean): # (C+1,H,W), (C,), (m,C), (3,) in 0…255
     "Scores (m,C) of the pictures masked by each row of `b`"
-    mu = (torch.as_tensor(mean)/255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
-    F = attention_map(torch.as_tensor(H).expand(len(b), -1, -1, -1), torch.as_tensor(present).expand(len(b), -1), torch.as_tensor(b))
+    mu = (as_tensor(mean)/255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
+    F = attention_map(as_tensor(H).expand(len(b), -1, -1, -1), as_tensor(present).expand(len(b), -1), as_tensor(b))
     with torch.no_grad(): return torch.cat([judge(padded(masked_image(to_tensor(image)[None], f[None], mu) + mu.float().view(-1, 1, 1))) for f in F])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5a303293
 def _judged(judge, image, H, present, b, mean): # as `_masked_scores`
     "What the judge says of each masked picture: probabilities (m,k) and losses (m,k) of the present classes, their mean (2.10) (m,)"
-    z, t, b = _masked_scores(judge, image, H, present, b, mean), torch.as_tensor(present), torch.as_tensor(b)
+    z, t, b = _masked_scores(judge, image, H, present, b, mean), as_tensor(present), as_tensor(b)
     loss = [[attention_loss(z[i:i+1, c:c+1], t[None, c:c+1], b[i:i+1, c:c+1]).item() for c in np.flatnonzero(present)] for i in range(len(b))]
     return z[:, t].sigmoid().numpy(), np.array(loss), np.array([attention_loss(z[i:i+1], t[None], b[i:i+1]).item() for i in range(len(b))])
 
@@ -966,10 +1121,12 @@ def planes(self:MaskingExplorer, extra):
 # %% ../nbs/4_workbench/41_explore.ipynb #5ad97ba6
 @patch
 def segmented(self:MaskingExplorer, extra):
-    "(H,W) the likeliest class among those that are present."
-    H = self.softmax(extra)
-    allowed = np.r_[0, 1 + np.flatnonzero(self.present)]
-    return allowed[H[allowed].argmax(0)].astype(np.uint8), dict(whose=("The segmenter's masks", "The true masks")[int(extra)])
+    "(H,W) the likeliest class among those that are present; all of the true mask."
+    H, allowed = self.softmax(extra), np.r_[0, 1 + np.flatnonzero(self.present)]
+    if int(extra):
+        return np.where(self.new.mask == 255, 0, self.new.mask), dict(whose="The true masks")
+    whose = "Masks from the names" if self.seen.imagenet else "The segmenter's masks"
+    return allowed[H[allowed].argmax(0)].astype(np.uint8), dict(whose=whose)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #834ddb52
 @patch
@@ -979,9 +1136,17 @@ def asked(self:MaskingExplorer, extra, rows): # rows of b, (k,) each
     if new:
         b = np.zeros((len(new), len(self.present)), int)
         b[:, self.present] = new
-        said = _judged(self.judge, self.new.image, self.softmax(extra), self.present, b, self.mean)
+        I, H = self.new.image, self.softmax(extra)
+        if self.seen.imagenet:
+            I, H = _at_side(I, H, 256)
+        said = _judged(self.judge, I, H, self.present, b, self.mean)
         self.answers |= {(extra, r): a for r, *a in zip(new, *said)}
     return {r: self.answers[extra, r] for r in rows}
+
+def _at_side(image, H, side):
+    "A picture and its maps with a longer side of `side` pixels"
+    hw = tuple(max(1, round(n*side/max(H.shape[1:]))) for n in H.shape[1:])
+    return resize(image, hw, "area"), np.stack([resize(h, hw, "area") for h in H])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #977680cf
 def _card(picture, row, names, answer):
@@ -1024,33 +1189,45 @@ def ticked(self:MaskingExplorer):
     "Other classes are in the picture now: new switches, all kept but the first."
     if not self.ticks.present.any(): return self.say("No class is ticked: say what is in the picture.", bad=True)
     self.present, self.answers, c, names = self.ticks.present, {}, self.canvas, self.judge.classes
+    if self.seen.imagenet:
+        self.predicted = self._by_name()
     at = np.flatnonzero(self.present)
-    c.legend, c.panes = legend(c.classes, at + 1), _masking_panes(self.present, names)
+    c.legend, c.panes = legend(c.classes, [*at + 1, *self.seen.beside]), _masking_panes(self.present, names)
     with c.hold():
         c.provide("H", self.planes)
         c.provide("seg", self.segmented)
-    self.say("")
+    self.say(_sentences(_INSTEAD if self.seen.imagenet else ""))
     self.switches.items = [dict(name=names[i], color=hex_color(i + 1)) for i in at]
     b = [1] + [0]*(len(at) - 1)
     for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")): setattr(o, trait, b)
     self._answer()
 
+@patch
+def _by_name(self:MaskingExplorer):
+    "(K+1,H,W): what the names that are ticked make of the picture; the others are 0"
+    I, names, at = self.new.image, self.judge.classes, np.flatnonzero(self.present)
+    H = np.zeros((len(names) + 1, *I.shape[:2]), np.float32)
+    H[np.r_[0, at + 1]] = segment_names(I, [understand(names[i]) for i in at], _QUICK, _imagenet()).softmax
+    return H
+
 # %% ../nbs/4_workbench/41_explore.ipynb #ec8c47c3
 @patch
 def show(self:MaskingExplorer, photo):
     "The segmenter's softmax of the picture, then all that follows from it."
-    photo = _in_classes(photo, tuple(self.judge.classes))
-    known = photo.present
-    self.predicted = predict(self.segmenter, photo.image, _setting(self.run, "test_scales", (1,)))
-    self.new, c = photo, self.canvas
-    if photo.mask is None or known is None: c.extra = 0
-    self.whose.layout.display = "none" if photo.mask is None or known is None else ""
-    c.put("image", photo.image)
+    seen, c, I = _see(photo, self.run, self.own), self.canvas, photo.image
+    predicted = None if seen.imagenet else predict(self.segmenter, I, _setting(self.run, "test_scales", (1,)))
+    if photo.mask is None or self.whose.options != _WHOSE[seen.imagenet]:
+        c.extra = 0
+    self.seen, self.new, self.judge, self.predicted = seen, seen.photo, seen.model, predicted
+    self.mean = 255*np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
+    self.whose.options, self.whose.layout.display = _WHOSE[seen.imagenet], "none" if photo.mask is None else ""
+    c.classes = ["background", *self.new.classes]
+    c.put("image", I)
     c.put("mean", np.asarray(self.mean, np.float64))
-    self.ticks.ask(self.judge.classes, score_images(self.judge, [photo.image])[0].sigmoid().numpy(), known)
-    self.ticks.layout.display = "none" if known is not None else ""
+    self.ticks.ask(seen)
+    self.ticks.layout.display = "none" if seen.label is not None else ""
     self.ticked()
-    return _guessed(known, self.judge.classes)
+    return _sentences(_said(seen), _INSTEAD if seen.imagenet else "")
 
 # %% ../nbs/4_workbench/41_explore.ipynb #6adf040c
 @patch
@@ -1097,10 +1274,11 @@ def _crf_panes(superpixels, truth):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #fdc55e2d
 class CrfExplorer(Explorer):
-    """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`, else the sample) or on superpixels, with its numbers as sliders."""
-    def __init__(self, run=None, features="mini", weights=None, **kwargs):
+    """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`, else the sample) or on
+    superpixels, with its numbers as sliders. `features`, `weights` as in `features.load`, by default those for the kind of picture."""
+    def __init__(self, run=None, features=None, weights=None, **kwargs):
         self.growth, about = _from_run(Growth, run)
-        self.extractor, self.made, self.kind = partial(load, features, weights), {}, None
+        self.using, self.made, self.kind = _Features(features, weights), {}, None
         self.knobs = {k: _knob(k) for k in _KNOBS}
         self.input = W.Dropdown(description="labels from", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
         usual = W.Button(description="usual values", icon="undo", tooltip="those of the library", layout=W.Layout(width="130px"))
@@ -1131,25 +1309,32 @@ def show(self:CrfExplorer, photo):
     _offer(self.input, self.choose, [*((f"the segmenter after epoch {k}", k) for k in epochs), ("superpixels", "superpixels")], keep=[*epochs, "superpixels"])
     self.choose()
 
+# %% ../nbs/4_workbench/41_explore.ipynb #82232804
 @patch
 def choose(self:CrfExplorer, change=None):
     "Take up the chosen labels; where they are of the other kind, with the usual values for them."
     sp = self.input.value == "superpixels"
     for w in (self.knobs["gt_prob"], self.knobs["tau"], self.fill): w.layout.display = "" if sp else "none"
-    if sp and self.group is None: self.group = Grouping(self.new.image, self.extractor())
+    if sp and self.group is None:
+        self.group = Grouping(self.new.image, self.using.of(self.new))
+        self.knobs["tau"].value = self.using.tau(self.new, self.knobs["tau"].value)
     self.made.clear()
     c, truth = self.canvas, self.new.mask is not None
     self.chart.layout.display = "" if truth else "none"
     c.panes, c.colors = _crf_panes(sp, truth), [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
     _legend(c, self.new)
     c.legend = [] if sp else [*c.legend, *(dict(name=w, color=v) for w, v in _VERDICT.items() if truth)]
-    if sp != self.kind: self.kind = sp; self.reset()
-    else: self.turned()
+    if sp != self.kind:
+        self.kind = sp
+        self.reset()
+    else:
+        self.turned()
 
 @patch
 def reset(self:CrfExplorer):
     "The library's values."
-    usual = _usual(crf_from_labels if self.input.value == "superpixels" else dense_crf) | dict(tau=.3)
+    tau = _tau_of(self.using.name(self.new))
+    usual = _usual(crf_from_labels if self.input.value == "superpixels" else dense_crf) | dict(tau=tau)
     for k in usual: self.knobs[k].value = usual[k]
     self.turned()
 

@@ -34,13 +34,14 @@ from .superpixels import ncut, partition, similarity
 
 # %% ../nbs/3_clustering/34_study.ipynb #51822d81
 class Photo(NamedTuple):
-    "A picture to study: image (H,W,3) uint8; where they are known its mask (H,W) uint8 and which of `classes` are present (C,) bool; a note on what was done to it"
+    "A picture to study: image (H,W,3) uint8; where they are known its mask (H,W) uint8 and which of `classes` are present (C,) bool; a note on what was done to it; whether it was drawn, as scenes are"
     name: str
     image: np.ndarray
     mask: np.ndarray = None
     present: np.ndarray = None
     classes: tuple = ()
     note: str = ""
+    drawn: bool = False
 
 # %% ../nbs/3_clustering/34_study.ipynb #9f93733d
 def _decoded(raw, name):
@@ -68,7 +69,8 @@ def _fit(photo, limit):
     if longest <= limit: return photo
     hw = h, w = tuple(max(1, round(n*limit/longest)) for n in (H, W))
     mask = None if photo.mask is None else resize(photo.mask, hw, "nearest")
-    return photo._replace(image=resize(photo.image, hw, "area"), mask=mask, note=f"scaled down from {W}×{H} to {w}×{h}")
+    note = ". ".join(filter(None, [photo.note.rstrip("."), f"scaled down from {W}×{H} to {w}×{h}"]))
+    return photo._replace(image=resize(photo.image, hw, "area"), mask=mask, note=note)
 
 # %% ../nbs/3_clustering/34_study.ipynb #4a988bdd
 def open_photo(
@@ -93,26 +95,33 @@ _PHOTOGRAPHS = dict(astronaut="astronaut", cat="chelsea", coffee="coffee", rocke
 # %% ../nbs/3_clustering/34_study.ipynb #fc9a5435
 def _from_scene(id, name, spec=""):
     s = named_scene(id, spec)
-    return Photo(name, s.image, s.mask, np.isin(np.arange(1, len(CLASSES) + 1), s.mask), CLASSES)
+    return Photo(name, s.image, s.mask, np.isin(np.arange(1, len(CLASSES) + 1), s.mask), CLASSES, drawn=True)
 
 def _from_skimage(name, function): return Photo(name, getattr(skimage_data, function)())
 
 # %% ../nbs/3_clustering/34_study.ipynb #ddd31592
 def _present(ds, id):
-    "Which classes are in the picture, or None where that is not known"
-    try: return ds.present(id)
-    except DataError: return None
+    "Which classes are in the picture and nothing to say, or None and why that is not known"
+    try:
+        return ds.present(id), ""
+    except DataError as e:
+        return None, str(e)
 
 # %% ../nbs/3_clustering/34_study.ipynb #bf20a83a
-def _from_dataset(ds, id): return Photo(id, ds.image(id), ds.mask(id) if ds.has_mask(id) else None, _present(ds, id), tuple(ds.classes))
+def _from_dataset(ds, id):
+    (present, note), classes = _present(ds, id), tuple(ds.classes)
+    mask = ds.mask(id) if ds.has_mask(id) else None
+    return Photo(id, ds.image(id), mask, present, classes, note, drawn=classes == CLASSES)
 
 # %% ../nbs/3_clustering/34_study.ipynb #d045f69d
 def gallery(data=None)->dict: # a dataset, or what `open_dataset` takes
     "Pictures to choose from: name → function that returns the `Photo`. Of a dataset the first 200 come first. Raises `DataError`."
     ds = open_dataset(data) if data else None
     ids = islice(dict.fromkeys(chain(*ds.splits.values())), 200) if ds else ()
+    own = {id: partial(_from_dataset, ds, id) for id in ids}
     scenes = {f"scene: {c}": partial(_from_scene, f"val_{i:05d}", f"scene: {c}") for c, i in _SCENES.items()}
-    return {id: partial(_from_dataset, ds, id) for id in ids} | scenes | {n: partial(_from_skimage, n, f) for n, f in _PHOTOGRAPHS.items()}
+    always = scenes | {n: partial(_from_skimage, n, f) for n, f in _PHOTOGRAPHS.items()}
+    return own | {n: load for n, load in always.items() if n not in own}  # a dataset may have a picture named cat
 
 # %% ../nbs/3_clustering/34_study.ipynb #3d85635e
 _NCUT_MOST = 3136  # patches
@@ -361,7 +370,7 @@ def demo_folder(name="demo")->Path: # or "demo-masking"
 
 # %% ../nbs/3_clustering/34_study.ipynb #63d2dc81
 class Run:
-    "The folder of a run, to read: `folder`, `data` (its run.json), `method`, `classes`, and what was made of each picture. Raises `RunError` for a folder that is none."
+    "The folder of a run, to read: `folder`, `data` (its run.json), `method`, `classes`, whether its pictures were `drawn`, and what was made of each. Raises `RunError` for a folder that is none."
     def __init__(self, folder=None): # None: the packaged one
         self.folder = demo_folder() if folder is None else Path(folder).expanduser()
         make = "make one with `wsss-nb run clustering --data scenes --out FOLDER`"
@@ -370,6 +379,9 @@ class Run:
         need(self.data.keys() >= {"method", "data"}, f"{self.folder}/run.json is not the record of a run; {make}", RunError)
         self.method, self.spec = self.data["method"], self.data["data"]["spec"]
         self.classes = tuple(self.data["data"]["classes"])
+
+    @property
+    def drawn(self): return self.classes == CLASSES
 
     @property
     def ids(self): return self._stems("superpixels" if self.method == "clustering" else "saliency/original")
