@@ -9,7 +9,7 @@ from skimage import data as photographs
 
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.images import read_mask
-from wsss_nb.output import Ledger, Made, Output, area_rows, check_out, check_same, finished, write_made
+from wsss_nb.output import Ledger, Made, Output, area_rows, check_folders, check_out, check_same, finished, write_made
 from wsss_nb.photos import Photograph
 
 CLASSES = ("cat", "dog, hot")
@@ -124,3 +124,13 @@ def test_somebody_elses_files(tmp_path, photo):
 
 
 def test_an_output_folder_in_the_photographs_is_fine(photo): check_out(Output(Path(photo.path.parent/"masks")), [photo])
+
+
+def test_photographs_of_one_name_from_two_folders(tmp_path, photo, image, made):
+    out = Output(tmp_path/"out")
+    fill(out, photo, image, made)
+    ledger = Ledger(out.folder)
+    ledger.record["folders"] = check_folders(Ledger(tmp_path/"new"), [photo])
+    assert check_folders(ledger, [photo]) == [str(photo.path.parent)]
+    assert len(check_folders(ledger, [Photograph("b", tmp_path/"else"/"b.jpg")])) == 2
+    with pytest.raises(ParameterError, match="mask of another a.jpg, from"): check_folders(ledger, [Photograph("a", tmp_path/"else"/"a.jpg")])

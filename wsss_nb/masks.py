@@ -6,7 +6,7 @@
 __all__ = ['DOUBT', 'LEAVE_OUT', 'percent', 'ByNames', 'ByRun', 'decides', 'origin', 'Done', 'make_all', 'likeliest_names',
            'Request', 'default_out', 'Result', 'segment_folder', 'segment_command']
 
-# %% ../nbs/6_command/59_masks.ipynb #953dfd55
+# %% ../nbs/6_command/59_masks.ipynb #a2237ad5
 import json, re, sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-# %% ../nbs/6_command/59_masks.ipynb #8d54fed7
+# %% ../nbs/6_command/59_masks.ipynb #259c90f8
 from .apply import AppliedRun, ApplySettings, by_shape, decide, load_net, need_onnx, open_run, softmax_batch
 from .apply import write_onnx
 from .core import ParameterError, WsssError, need, pick_device, progress
@@ -28,16 +28,17 @@ from .crf import process_pool
 from .drawing import relabeled
 from .images import read_image
 from .names import likeliest, list_names, understand
-from .output import Ledger, Made, Output, area_rows, check_out, check_same, finished, write_made
+from .output import Ledger, Made, Output, area_rows, check_folders, check_out, check_same, finished
+from .output import write_made
 from .photos import Photograph, name_photographs, photographs, sample_photographs, split_words
 from .processes import ahead
 from .record import git_commit, versions
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 
-# %% ../nbs/6_command/59_masks.ipynb #2e6c37dc
+# %% ../nbs/6_command/59_masks.ipynb #4e9c748e
 DOUBT = .01  # a probability below this is worth a word; chance is 0.001
 
-# %% ../nbs/6_command/59_masks.ipynb #0e3734b0
+# %% ../nbs/6_command/59_masks.ipynb #2059d10f
 def percent(
     p,        # in [0, 1]
 )->str:
@@ -46,7 +47,7 @@ def percent(
         return "< 0.1 %"
     return f"{100*p:.0f} %" if p >= .1 else f"{100*p:.1f} %"
 
-# %% ../nbs/6_command/59_masks.ipynb #6a7df03e
+# %% ../nbs/6_command/59_masks.ipynb #384253a9
 def _likeliest(p, n):
     "The likeliest names with their probabilities"
     return ", ".join(f"{name} {percent(q)}" for name, q in likeliest(p, n))
@@ -59,13 +60,13 @@ def _doubt(steps):
     names = _likeliest(steps.probabilities, 3)
     return f"the classifier sees little of {' and '.join(few)}; its likeliest: {names}"
 
-# %% ../nbs/6_command/59_masks.ipynb #405b34b2
+# %% ../nbs/6_command/59_masks.ipynb #2aed0d47
 @lru_cache(1)
 def _nets(device):
     "The classifier, loaded once in each process"
     return load_segmenter(device)
 
-# %% ../nbs/6_command/59_masks.ipynb #7a92877e
+# %% ../nbs/6_command/59_masks.ipynb #6c8b603e
 @dataclass(frozen=True)
 class ByNames:
     "Masks from names, nothing trained."
@@ -94,10 +95,10 @@ class ByNames:
         ids = tuple(id_of[w] for w in words)
         return Made(relabeled(steps.mask, ids), probability, _doubt(steps), steps, ids)
 
-# %% ../nbs/6_command/59_masks.ipynb #fa4d6c43
+# %% ../nbs/6_command/59_masks.ipynb #f9b857d4
 LEAVE_OUT = .05  # of the likeliest name's probability
 
-# %% ../nbs/6_command/59_masks.ipynb #738eefb2
+# %% ../nbs/6_command/59_masks.ipynb #9f81d217
 @dataclass(frozen=True)
 class ByRun:
     "Masks by the segmenter of a run."
@@ -120,7 +121,7 @@ class ByRun:
         H = self.softmaxes([image])[0] if H is None else H
         return Made(decide(image, H, self.settings).mask, {})
 
-# %% ../nbs/6_command/59_masks.ipynb #f81e032e
+# %% ../nbs/6_command/59_masks.ipynb #1903f9ce
 def decides(
     work,    # `ByNames` or `ByRun`
 )->dict:     # of plain values
@@ -133,12 +134,12 @@ def decides(
         said = dict(by="names", names=names, leave_out=work.leave_out, weights=weights)
     return json.loads(json.dumps(said | asdict(work.settings)))
 
-# %% ../nbs/6_command/59_masks.ipynb #b218a6f1
+# %% ../nbs/6_command/59_masks.ipynb #059182db
 _TAUGHT = "the names asked for, and the image labels of ImageNet-1k (the classifier); no mask"
 _KEPT = ("method", "data", "supervision", "seed", "label_source", "saliency_source", "init", "overrides",
          "parameters", "commit", "created", "mean")  # of a run's record
 
-# %% ../nbs/6_command/59_masks.ipynb #5e71e9d0
+# %% ../nbs/6_command/59_masks.ipynb #35a0f92c
 def origin(
     work,    # `ByNames` or `ByRun`
 )->dict:
@@ -151,7 +152,7 @@ def origin(
     meanings = {w: dict(means=m.title, classes=m.classes) for w, m in work.meanings.items()}
     return dict(supervision=_TAUGHT, init=_nets(work.device).classifier.backbone.init, names=meanings)
 
-# %% ../nbs/6_command/59_masks.ipynb #da6cb79d
+# %% ../nbs/6_command/59_masks.ipynb #6524462b
 class Done(NamedTuple):
     "What has become of a photograph."
     photo: Photograph
@@ -159,7 +160,7 @@ class Done(NamedTuple):
     note: str = ""     # a doubt
     error: str = ""    # with the file's name
 
-# %% ../nbs/6_command/59_masks.ipynb #935df6e0
+# %% ../nbs/6_command/59_masks.ipynb #735251c8
 def _failed(photo, e):
     "`Done` for what went wrong"
     words = str(e)
@@ -176,7 +177,7 @@ def _finish(work, out, job):
     except (WsssError, OSError) as e:
         return _failed(photo, e)
 
-# %% ../nbs/6_command/59_masks.ipynb #c183d6f2
+# %% ../nbs/6_command/59_masks.ipynb #d34eae10
 def _read(photo):
     "The photo and its pixels, or `Done` with what is wrong"
     try:
@@ -189,7 +190,7 @@ def _whole(work, out, photo):
     job = _read(photo)
     return job if isinstance(job, Done) else _finish(work, out, job)
 
-# %% ../nbs/6_command/59_masks.ipynb #ed6963cd
+# %% ../nbs/6_command/59_masks.ipynb #66145111
 @contextmanager
 def _crew(workers):
     "An executor: processes, or a thread of this one"
@@ -204,7 +205,7 @@ def _one_by_one(work, out, todo, workers):
         with _crew(min(workers, len(todo))) as crew:
             yield from ahead(crew, partial(_whole, work, out), todo, 4*workers)
 
-# %% ../nbs/6_command/59_masks.ipynb #d57eedaf
+# %% ../nbs/6_command/59_masks.ipynb #5b0c5b13
 def _readable(jobs, bad):
     "Jobs that could be read; `Done`s of the others go to `bad`"
     for job in jobs:
@@ -226,7 +227,7 @@ def _in_batches(work, out, todo, workers):
         yield from ahead(crew, partial(_finish, work, out), _with_softmax(work, jobs), 2*work.batch)
     yield from bad
 
-# %% ../nbs/6_command/59_masks.ipynb #6d3e0b1a
+# %% ../nbs/6_command/59_masks.ipynb #8b5baa14
 def make_all(
     work,        # `ByNames` or `ByRun`
     out,         # `output.Output`
@@ -236,7 +237,7 @@ def make_all(
     "Masks of many photographs, whatever is there already. What cannot be read is told, and the rest is done."
     return (_in_batches if work.batch > 1 else _one_by_one)(work, out, todo, workers)
 
-# %% ../nbs/6_command/59_masks.ipynb #94cb1a06
+# %% ../nbs/6_command/59_masks.ipynb #c8c0cd7a
 def likeliest_names(
     photos,         # list of `Photograph`
     device="cpu",
@@ -250,7 +251,7 @@ def likeliest_names(
         else:
             yield job[0], likeliest(image_probabilities(job[1], nets), n), ""
 
-# %% ../nbs/6_command/59_masks.ipynb #89e1261d
+# %% ../nbs/6_command/59_masks.ipynb #c51d5e0f
 @dataclass(frozen=True)
 class Request:
     "What is asked for, besides the photographs. Raises `ParameterError` for what contradicts itself."
@@ -278,7 +279,7 @@ class Request:
         for contradiction, what in wrong:
             need(not contradiction, what, ParameterError)
 
-# %% ../nbs/6_command/59_masks.ipynb #07c73835
+# %% ../nbs/6_command/59_masks.ipynb #9cdbe158
 def _by_run(request):
     "The way of a run"
     run, device = open_run(request.run), str(pick_device(request.device))
@@ -306,16 +307,16 @@ def _planned(path, request):
     work = ByNames(named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0., device=device)
     return _Plan(named.photos, work, named.notes, named.skipped)
 
-# %% ../nbs/6_command/59_masks.ipynb #1ac4debd
+# %% ../nbs/6_command/59_masks.ipynb #ba0e3a4e
 def default_out(
     path,           # what is looked at
     request,        # `Request`
 )->Path:
     "Where masks go if nobody says where: `masks/PHOTOS`, with a run `masks/PHOTOS-RUN`."
-    parts = [Path(path).stem, *([Path(request.run).name] if request.run else [])]
+    parts = [Path(path).stem or Path(path).resolve().stem, Path(request.run).name]
     return Path("masks")/(re.sub(r"[^\w.-]+", "-", "-".join(p for p in parts if p)) or "photographs")
 
-# %% ../nbs/6_command/59_masks.ipynb #7dd7360c
+# %% ../nbs/6_command/59_masks.ipynb #8a443962
 def _guessed(work, todo, ledger):
     "The way and the photographs, with their likeliest names; `Done`s of those that cannot be read"
     before, photos, bad = tuple(ledger.record.get("classes", ())), [], []
@@ -329,7 +330,7 @@ def _guessed(work, todo, ledger):
          "of the pictures at a time, or give --names", ParameterError)
     return replace(work, meanings={w: understand(w) for w in classes}, classes=classes), photos, bad
 
-# %% ../nbs/6_command/59_masks.ipynb #8d217fbf
+# %% ../nbs/6_command/59_masks.ipynb #4927f6ba
 class Result(NamedTuple):
     "What has become of a call."
     folder: Path       # where the masks are
@@ -338,7 +339,7 @@ class Result(NamedTuple):
     skipped: int       # none of whose names ImageNet knows
     errors: tuple = () # sentences, each with its file
 
-# %% ../nbs/6_command/59_masks.ipynb #305c4476
+# %% ../nbs/6_command/59_masks.ipynb #28364018
 def _tell(text):
     "A line above the bar"
     tqdm.write(" ".join(text.split()), file=sys.stderr)
@@ -359,13 +360,13 @@ def _gather(results, ledger):
         ledger.write()
     return made, tuple(errors)
 
-# %% ../nbs/6_command/59_masks.ipynb #ecbe210e
-def _record(path, work):
+# %% ../nbs/6_command/59_masks.ipynb #bbdb783f
+def _record(path, folders, work):
     "What `segment.json` says"
-    return dict(photographs=str(path), classes=work.classes, decides=decides(work), **origin(work),
-                device=work.device, versions=versions(), commit=git_commit())
+    made_by = dict(decides=decides(work), **origin(work), device=work.device, versions=versions(), commit=git_commit())
+    return dict(photographs=str(path), folders=folders, classes=work.classes, **made_by)
 
-# %% ../nbs/6_command/59_masks.ipynb #26ff34fa
+# %% ../nbs/6_command/59_masks.ipynb #92a22c99
 def segment_folder(
     path,                # a picture, a folder, a dataset, one list of it (`folder@val`), or `samples`
     out=None,            # folder of the masks; by default as `default_out` says
@@ -379,17 +380,18 @@ def segment_folder(
     out = Output(Path(out or default_out(path, request)), request.overlays, request.steps)
     check_out(out, plan.photos)
     ledger = Ledger(out.folder)
+    folders = check_folders(ledger, plan.photos)
     check_same(ledger, decides(plan.work))
     for note in plan.notes:
         _tell(note)
     todo = [p for p in plan.photos if not finished(out, ledger, p)]
     work, named, bad = _guessed(plan.work, todo, ledger) if not plan.work.classes else (plan.work, todo, [])
-    ledger.begin(_record(path, work), work.classes)
+    ledger.begin(_record(path, folders, work), work.classes)
     results = progress(make_all(work, out, named, request.workers), "masks", total=len(named))
     made, errors = _gather(chain(bad, results), ledger)
     return Result(out.folder, made, len(plan.photos) - len(todo), plan.skipped, errors)
 
-# %% ../nbs/6_command/59_masks.ipynb #adde645e
+# %% ../nbs/6_command/59_masks.ipynb #9f293acb
 def _request(args):
     "The words of the call as a `Request`"
     numbers = re.split("[,+]", args.scales) if args.scales else ()
@@ -401,7 +403,7 @@ def _request(args):
     same = {k: getattr(args, k) for k in fields}
     return Request(names=split_words(args.names or ()), run=args.run or "", scales=scales, **same)
 
-# %% ../nbs/6_command/59_masks.ipynb #26ad70b0
+# %% ../nbs/6_command/59_masks.ipynb #befdaa6a
 def _say_likeliest(path, photos, device):
     "Print the likeliest names of pictures that nobody has said anything about; exit code"
     failed = 0
@@ -412,7 +414,7 @@ def _say_likeliest(path, photos, device):
     print(f"no masks were made: name by --names what is to be found in {path}, or use the likeliest by --guess")
     return int(failed > 0)
 
-# %% ../nbs/6_command/59_masks.ipynb #9b88d49e
+# %% ../nbs/6_command/59_masks.ipynb #e3b88e82
 def _three(path):
     "Three pictures to compare on: of the path, as far as it goes, else samples"
     photos = [*(photographs(path, labels=False).photos[:20] if path else ()), *sample_photographs()]
@@ -427,7 +429,7 @@ def _write_onnx(args):
     print(f"{found.path}: opset {found.opset}, {size:.1f} MB; on {found.pictures} pictures its probabilities "
           f"differ from the original's by at most {found.difference:.1e}")
 
-# %% ../nbs/6_command/59_masks.ipynb #6bf950bd
+# %% ../nbs/6_command/59_masks.ipynb #126540bf
 def _said_nothing(args, request):
     "Photographs that neither the call nor a dataset says anything about; None where masks can be made"
     if request.names or request.run or request.guess:
@@ -443,7 +445,7 @@ def _segment(args, request):
     print(f"{done.folder}: {done.made} made, {done.there} there already, {len(done.errors)} failed{skipped}{look}")
     return int(bool(done.errors))
 
-# %% ../nbs/6_command/59_masks.ipynb #b93de1fe
+# %% ../nbs/6_command/59_masks.ipynb #85b7cdf5
 def segment_command(
     args,    # of the command line
 )->int:      # 0, or 1 if some pictures failed

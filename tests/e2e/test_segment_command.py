@@ -84,6 +84,8 @@ def test_a_folder_goes_on_and_is_the_same_twice(photos, tmp_path, capsys, quick)
     assert "1 made, 1 there already" in call(capsys, photos, *words, "--out", tmp_path/"a")[1] and contents(tmp_path/"a") == first
     assert call(capsys, photos, "--names", "cat,cup", *CPU, "--out", tmp_path/"b")[0] == 0  # the same words otherwise
     assert contents(tmp_path/"b") == first
+    write_image(tmp_path/"other"/"cup.jpg", photographs.rocket()[::2, ::2])
+    refused("the mask of another cup.jpg", tmp_path/"other", *words, "--out", tmp_path/"a", capsys=capsys)
     write_image(photos/"new.jpg", photographs.rocket()[::2, ::2])
     assert "1 made, 2 there already" in call(capsys, photos, *words, "--out", tmp_path/"a")[1]
     refused("names cat, cup (asked for: cat)", photos, "--names", "cat", *CPU, "--out", tmp_path/"a", capsys=capsys)
