@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Photograph', 'sample_photographs', 'Found', 'photographs', 'Named', 'split_words', 'name_photographs']
 
-# %% ../nbs/4_workbench/45_photos.ipynb #600ca104
+# %% ../nbs/4_workbench/45_photos.ipynb #fa99c63e
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from .core import DataError, ParameterError, need, progress
 from .datasets import dataset_of, pictures
 from .names import understand_all, understood
 
-# %% ../nbs/4_workbench/45_photos.ipynb #d2ab0228
+# %% ../nbs/4_workbench/45_photos.ipynb #cec8c13b
 @dataclass(frozen=True)
 class Photograph:
     "A picture on its way to a mask."
@@ -25,27 +25,26 @@ class Photograph:
     path: Path
     words: tuple = ()   # names of what is in it, where that is known
 
-# %% ../nbs/4_workbench/45_photos.ipynb #fb5ff61c
+# %% ../nbs/4_workbench/45_photos.ipynb #09f42b1d
 _SAMPLES = (("cat", "skimage/chelsea.png", "cat"), ("coffee", "skimage/coffee.png", "cup"),
-            ("motorcycle", "skimage/motorcycle_left.png", "motorbike"), ("rocket", "skimage/rocket.jpg", "rocket"),
-            ("camera", "skimage/camera.png", "tripod"),
-            ("uniform", "matplotlib/grace_hopper.jpg", "military uniform"))
+            ("motorcycle", "skimage/motorcycle_left.png", "motorbike"), ("camera", "skimage/camera.png", "tripod"),
+            ("astronaut", "skimage/astronaut.png", "helmet"), ("admiral", "matplotlib/grace_hopper.jpg", "suit"))
 
-# %% ../nbs/4_workbench/45_photos.ipynb #d9ad107b
+# %% ../nbs/4_workbench/45_photos.ipynb #9dce3222
 def sample_photographs()->list:
     "Six `Photograph`s that come with scikit-image and matplotlib, with names of what they show."
     places = dict(skimage=Path(skimage.__file__).parent/"data", matplotlib=Path(mpl.get_data_path())/"sample_data")
     found = [(name, *file.split("/"), word) for name, file, word in _SAMPLES]
     return [Photograph(name, places[package]/file, (word,)) for name, package, file, word in found]
 
-# %% ../nbs/4_workbench/45_photos.ipynb #9d2d8979
+# %% ../nbs/4_workbench/45_photos.ipynb #f12ca129
 class Found(NamedTuple):
     "Photographs, and what is known of them."
     photos: list        # of `Photograph`
     source: str = ""    # of their words: samples, labels, or nobody
     classes: tuple = () # of the dataset, in the order of their ids; else those words
 
-# %% ../nbs/4_workbench/45_photos.ipynb #5d6a02b5
+# %% ../nbs/4_workbench/45_photos.ipynb #804b9504
 def _words_of(ds, id):
     "Names of what a dataset's picture shows; none where nobody has said"
     try:
@@ -53,7 +52,7 @@ def _words_of(ds, id):
     except DataError:
         return ()
 
-# %% ../nbs/4_workbench/45_photos.ipynb #4568a416
+# %% ../nbs/4_workbench/45_photos.ipynb #cfed94c7
 def photographs(
     spec,          # a picture, a folder of pictures, a dataset, or `samples`
     labels=True,   # also read a dataset's labels
@@ -68,7 +67,7 @@ def photographs(
     found = [Photograph(n, p, _words_of(ds, n)) for n, p in progress(pictures(spec), "labels")]
     return Found(found, "labels", tuple(ds.classes))
 
-# %% ../nbs/4_workbench/45_photos.ipynb #6c40d27e
+# %% ../nbs/4_workbench/45_photos.ipynb #a898af3b
 class Named(NamedTuple):
     "Photographs whose words are understood."
     photos: list        # of `Photograph`: each has at least one word, or none has any
@@ -77,21 +76,21 @@ class Named(NamedTuple):
     notes: tuple = ()   # sentences for the user
     skipped: int = 0    # pictures none of whose words ImageNet knows
 
-# %% ../nbs/4_workbench/45_photos.ipynb #657b442c
+# %% ../nbs/4_workbench/45_photos.ipynb #21b9e0ce
 def split_words(
     texts,     # such as ["cat, dog", "bird"]
 )->tuple:      # of words: commas part them as well as repetition
     "Single names of what was typed."
     return tuple(w.strip() for text in texts for w in str(text).split(","))
 
-# %% ../nbs/4_workbench/45_photos.ipynb #05922174
+# %% ../nbs/4_workbench/45_photos.ipynb #c26c3475
 def _by_given(found, words):
     "The same words for every picture"
     meanings = {m.word: m for m in understand_all(words)}
     notes = tuple(m.note for m in meanings.values() if m.note)
     return Named([replace(p, words=words) for p in found.photos], meanings, words, notes)
 
-# %% ../nbs/4_workbench/45_photos.ipynb #3dcbbada
+# %% ../nbs/4_workbench/45_photos.ipynb #65e65286
 def _without(photo):
     "The sentence about a picture none of whose words is understood"
     said = f"ImageNet knows none of its names ({', '.join(photo.words)})" if photo.words else "it has no label"
@@ -109,7 +108,7 @@ def _by_labels(found):
     kept = [p for p in photos if p.words]
     return Named(kept, meanings, found.classes, (*reasons.values(), *lost), len(lost))
 
-# %% ../nbs/4_workbench/45_photos.ipynb #b9caa4cc
+# %% ../nbs/4_workbench/45_photos.ipynb #25a1b262
 def name_photographs(
     found,      # from `photographs`
     words=(),   # that hold for every picture
