@@ -223,40 +223,10 @@ def test_create_backbone(ds, tmp_path):
     with pytest.raises(WeightsError, match="small"): create_backbone("small", "imagenet")
 
 
-# ---- names of ImageNet
-
-def _named(groups=((281, 282, 285), (504, 967, 968)), stride=16):
-    from wsss_nb.backbones import create
-    from wsss_nb.classifier import ImageNetClassifier
-    return ImageNetClassifier(create("lite0", output_stride=stride), groups).eval()
-
-
 def _photo(size=(96, 128)):
     import cv2
     from skimage import data
     return cv2.resize(data.chelsea(), size[::-1], interpolation=cv2.INTER_AREA)
-
-
-def test_scores_of_names_are_log_odds_of_their_share():
-    net, x = _named(), to_tensor(_photo())[None]
-    with torch.no_grad(): p, s = net.probabilities(x), net(x)
-    for c, g in enumerate(net.groups):
-        share = p[0, list(g)].sum().double()
-        assert torch.isclose(s[0, c].double(), (share/(1 - share)).log(), atol=1e-3)
-
-
-def test_activation_of_a_name_by_hand():
-    "The best member over the mean of all, at one position after the other."
-    net, x = _named(((1,), (1, 2, 3))), to_tensor(_photo())[None]
-    with torch.no_grad(): z, M = net.logits(net.backbone.forward_features(x)), net.cam(x)
-    assert torch.allclose(M[:, 0], z[:, 1] - z.mean(1), atol=1e-5)
-    assert torch.allclose(M[:, 1], z[:, 1:4].max(1).values - z.mean(1), atol=1e-5)
-    assert (M[:, 1] >= M[:, 0]).all()
-
-
-def test_a_name_without_classes_is_refused():
-    from wsss_nb.core import ParameterError
-    with pytest.raises(ParameterError, match="at least one class of ImageNet"): _named(((1,), ()))
 
 
 def test_taking_imagenet_trains_nothing_and_loads_again(tmp_path):

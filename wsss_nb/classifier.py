@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DILATIONS', 'Classifier', 'classification_loss', 'fuse_cams', 'cam_loss', 'DilatedClassifier', 'dilation_loss',
-           'ImageNetClassifier', 'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier',
-           'fit_classifier', 'take_imagenet', 'create_backbone']
+           'predict_labels', 'macro_f1', 'load_classifier', 'score_images', 'score_classifier', 'fit_classifier',
+           'take_imagenet', 'create_backbone']
 
 # %% ../nbs/2_masking/20_classifier.ipynb #885bb4c8
 from collections import OrderedDict
@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .backbones import create, freeze_first, imagenet_head
+from .backbones import create, freeze_first
 from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
 from .deeplab import load_model, padded, save_model
+from .imagenet import ImageNetClassifier
 from .train import fit, image_batches
 from .transforms import Augment, as_tensor, to_tensor
 
@@ -102,39 +103,6 @@ def dilation_loss(Ms, # list of D+1 maps (B,C,h,w), the standard block's first
     sig = classification_loss([M.mean((2, 3)) for M in Ms], t)
     cam = cam_loss(fuse_cams(Ms[0].detach(), [M.detach() for M in Ms[1:]]), Ms[0], t.bool()) if len(Ms) > 1 else torch.zeros(())
     return sig + lambda_cls*cam, dict(sig=sig.detach(), cam=cam.detach())
-
-# %% ../nbs/2_masking/20_classifier.ipynb #41c819ce
-class ImageNetClassifier(nn.Module):
-    "EfficientNet-Lite0 as it is, asked for groups of its 1,000 classes: (B,3,H,W) normalised images -> scores (B,C), log-odds. `.cam` as `Classifier`'s."
-    def __init__(self, backbone, # lite0
-                 groups): # for each of C classes the indices 0…999 that it stands for
-        super().__init__()
-        need(groups and all(len(g) for g in groups), "each class needs at least one class of ImageNet", ParameterError)
-        self.backbone, self.init = backbone, getattr(backbone, "init", None)
-        self.groups = tuple(tuple(int(k) for k in g) for g in groups)
-        weight, bias = imagenet_head()
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
-        member = torch.tensor([[k in g for k in range(len(bias))] for g in map(set, self.groups)]) # (C,1000) bool
-        self.register_buffer("member", member, persistent=False)
-
-    def logits(self, f): # (B,1280,h,w) -> (B,1000,h,w)
-        return F.conv2d(f, self.weight[:, :, None, None], self.bias)
-
-    def mean_logits(self, x): # (B,3,H,W) -> (B,1000)
-        return self.logits(self.backbone.forward_features(x).mean((2, 3), keepdim=True)).flatten(1)
-
-    def probabilities(self, x): return self.mean_logits(x).softmax(1) # (B,1000)
-
-    def forward(self, x):
-        z = self.mean_logits(x)[:, None] # (B,1,1000)
-        inside, outside = z.masked_fill(~self.member, -torch.inf), z.masked_fill(self.member, -torch.inf) # (B,C,1000)
-        return inside.logsumexp(2) - outside.logsumexp(2)
-
-    def cam(self, x): # -> (B,C,h,w), not rectified
-        z = self.logits(self.backbone.forward_features(x))
-        best = torch.stack([z[:, list(g)].amax(1) for g in self.groups], 1)
-        return best - z.mean(1, keepdim=True)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #4f4e655a
 def predict_labels(scores, # (..., C) logits
