@@ -89,7 +89,7 @@ def test_a_folder_goes_on_and_is_the_same_twice(photos, tmp_path, capsys, quick)
     write_image(photos/"new.jpg", photographs.rocket()[::2, ::2])
     assert "1 made, 2 there already" in call(capsys, photos, *words, "--out", tmp_path/"a")[1]
     refused("names cat, cup (asked for: cat)", photos, "--names", "cat", *CPU, "--out", tmp_path/"a", capsys=capsys)
-    refused("leave_out 0.05 (asked for: 0.0)", photos, *words, "--all-names", "--out", tmp_path/"a", capsys=capsys)
+    refused("leave_out 0.1 (asked for: 0.0)", photos, *words, "--all-names", "--out", tmp_path/"a", capsys=capsys)
     refused("by names (asked for: the masking run)", photos, "--run", "sample", *CPU, "--out", tmp_path/"a", capsys=capsys)
     assert [r["class"] for r in areas(tmp_path/"a") if r["file"] == "cup.jpg"] == ["background", "cat", "cup"]
     assert set(np.unique(read_mask(tmp_path/"a"/"cup.png"))) <= {0, 2}  # the cat is left out
