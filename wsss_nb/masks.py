@@ -6,7 +6,7 @@
 __all__ = ['DOUBT', 'LEAVE_OUT', 'percent', 'ByNames', 'ByRun', 'decides', 'origin', 'Done', 'make_all', 'likeliest_names',
            'Request', 'default_out', 'Result', 'segment_folder', 'segment_command']
 
-# %% ../nbs/6_command/59_masks.ipynb #f664a2bc
+# %% ../nbs/6_command/59_masks.ipynb #ab4f5cc9
 import json, re, sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm.auto import tqdm
 
-# %% ../nbs/6_command/59_masks.ipynb #9c724a3a
+# %% ../nbs/6_command/59_masks.ipynb #a0755346
 from .apply import AppliedRun, ApplySettings, by_shape, decide, load_net, need_onnx, open_run, softmax_batch
 from .apply import write_onnx
 from .core import ParameterError, WsssError, need, pick_device, progress
@@ -35,10 +35,10 @@ from .processes import ahead
 from .record import git_commit, versions
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 
-# %% ../nbs/6_command/59_masks.ipynb #c56de620
+# %% ../nbs/6_command/59_masks.ipynb #49fb870f
 DOUBT = .01  # a probability below this is worth a word; chance is 0.001
 
-# %% ../nbs/6_command/59_masks.ipynb #ce6e4da7
+# %% ../nbs/6_command/59_masks.ipynb #d4c483ca
 def percent(
     p,        # in [0, 1]
 )->str:
@@ -47,7 +47,7 @@ def percent(
         return "< 0.1 %"
     return f"{100*p:.0f} %" if p >= .1 else f"{100*p:.1f} %"
 
-# %% ../nbs/6_command/59_masks.ipynb #d2ed03ec
+# %% ../nbs/6_command/59_masks.ipynb #39f28d1b
 def _likeliest(p, n):
     "The likeliest names with their probabilities"
     return ", ".join(f"{name} {percent(q)}" for name, q in likeliest(p, n))
@@ -58,15 +58,15 @@ def _doubt(steps):
     if not few:
         return ""
     names = _likeliest(steps.probabilities, 3)
-    return f"the classifier sees little of {' and '.join(few)}; its likeliest: {names}"
+    return f"the classifier sees little of {', '.join(few)}; its likeliest: {names}"
 
-# %% ../nbs/6_command/59_masks.ipynb #55f004e4
+# %% ../nbs/6_command/59_masks.ipynb #5b6aedd6
 @lru_cache(1)
 def _nets(device):
     "The classifier, loaded once in each process"
     return load_segmenter(device)
 
-# %% ../nbs/6_command/59_masks.ipynb #13d76f92
+# %% ../nbs/6_command/59_masks.ipynb #f331fdf1
 @dataclass(frozen=True)
 class ByNames:
     "Masks from names, nothing trained."
@@ -100,10 +100,10 @@ class ByNames:
         ids = tuple(id_of[w] for w in words)
         return Made(relabeled(steps.mask, ids), probability, _doubt(steps), steps, ids)
 
-# %% ../nbs/6_command/59_masks.ipynb #73225472
+# %% ../nbs/6_command/59_masks.ipynb #01037cb3
 LEAVE_OUT = .1  # of the likeliest name's probability, both taken as means over their classes
 
-# %% ../nbs/6_command/59_masks.ipynb #a51f559c
+# %% ../nbs/6_command/59_masks.ipynb #098d7ee7
 @dataclass(frozen=True)
 class ByRun:
     "Masks by the segmenter of a run."
@@ -126,7 +126,7 @@ class ByRun:
         H = self.softmaxes([image])[0] if H is None else H
         return Made(decide(image, H, self.settings).mask, {})
 
-# %% ../nbs/6_command/59_masks.ipynb #c581b7e3
+# %% ../nbs/6_command/59_masks.ipynb #77c1c053
 def decides(
     work,    # `ByNames` or `ByRun`
 )->dict:     # of plain values
@@ -139,12 +139,12 @@ def decides(
         said = dict(by="names", names=names, leave_out=work.leave_out, weights=weights)
     return json.loads(json.dumps(said | asdict(work.settings)))
 
-# %% ../nbs/6_command/59_masks.ipynb #460636a6
+# %% ../nbs/6_command/59_masks.ipynb #6423aeb7
 _TAUGHT = "the names asked for, and the image labels of ImageNet-1k (the classifier); no mask"
 _KEPT = ("method", "data", "supervision", "seed", "label_source", "saliency_source", "init", "overrides",
          "parameters", "commit", "created", "mean")  # of a run's record
 
-# %% ../nbs/6_command/59_masks.ipynb #5137dc7d
+# %% ../nbs/6_command/59_masks.ipynb #0b978f19
 def origin(
     work,    # `ByNames` or `ByRun`
 )->dict:
@@ -157,7 +157,7 @@ def origin(
     meanings = {w: dict(means=m.title, classes=m.classes) for w, m in work.meanings.items()}
     return dict(supervision=_TAUGHT, init=_nets(work.device).classifier.backbone.init, names=meanings)
 
-# %% ../nbs/6_command/59_masks.ipynb #e1c2d8c9
+# %% ../nbs/6_command/59_masks.ipynb #a2ced11e
 class Done(NamedTuple):
     "What has become of a photograph."
     photo: Photograph
@@ -165,7 +165,7 @@ class Done(NamedTuple):
     note: str = ""     # a doubt
     error: str = ""    # with the file's name
 
-# %% ../nbs/6_command/59_masks.ipynb #5c4b28d6
+# %% ../nbs/6_command/59_masks.ipynb #dce6bb2a
 def _failed(photo, e):
     "`Done` for what went wrong"
     words = str(e)
@@ -182,7 +182,7 @@ def _finish(work, out, job):
     except (WsssError, OSError) as e:
         return _failed(photo, e)
 
-# %% ../nbs/6_command/59_masks.ipynb #aaeb37e8
+# %% ../nbs/6_command/59_masks.ipynb #26b1418d
 def _read(photo):
     "The photo and its pixels, or `Done` with what is wrong"
     try:
@@ -195,7 +195,7 @@ def _whole(work, out, photo):
     job = _read(photo)
     return job if isinstance(job, Done) else _finish(work, out, job)
 
-# %% ../nbs/6_command/59_masks.ipynb #9a881eba
+# %% ../nbs/6_command/59_masks.ipynb #e4987f0d
 @contextmanager
 def _crew(workers):
     "An executor: processes, or a thread of this one"
@@ -210,7 +210,7 @@ def _one_by_one(work, out, todo, workers):
         with _crew(min(workers, len(todo))) as crew:
             yield from ahead(crew, partial(_whole, work, out), todo, 4*workers)
 
-# %% ../nbs/6_command/59_masks.ipynb #5842c8db
+# %% ../nbs/6_command/59_masks.ipynb #de20faaa
 def _readable(jobs, bad):
     "Jobs that could be read; `Done`s of the others go to `bad`"
     for job in jobs:
@@ -232,7 +232,7 @@ def _in_batches(work, out, todo, workers):
         yield from ahead(crew, partial(_finish, work, out), _with_softmax(work, jobs), 2*work.batch)
     yield from bad
 
-# %% ../nbs/6_command/59_masks.ipynb #4ba88cd3
+# %% ../nbs/6_command/59_masks.ipynb #24cb6593
 def make_all(
     work,        # `ByNames` or `ByRun`
     out,         # `output.Output`
@@ -242,7 +242,7 @@ def make_all(
     "Masks of many photographs, whatever is there already. What cannot be read is told, and the rest is done."
     return (_in_batches if work.batch > 1 else _one_by_one)(work, out, todo, workers)
 
-# %% ../nbs/6_command/59_masks.ipynb #40593874
+# %% ../nbs/6_command/59_masks.ipynb #b3a6d7ca
 def likeliest_names(
     photos,         # list of `Photograph`
     device="cpu",
@@ -256,7 +256,7 @@ def likeliest_names(
         else:
             yield job[0], likeliest(image_probabilities(job[1], nets), n), ""
 
-# %% ../nbs/6_command/59_masks.ipynb #4d67851f
+# %% ../nbs/6_command/59_masks.ipynb #30aa53cf
 @dataclass(frozen=True)
 class Request:
     "What is asked for, besides the photographs. Raises `ParameterError` for what contradicts itself."
@@ -284,7 +284,7 @@ class Request:
         for contradiction, what in wrong:
             need(not contradiction, what, ParameterError)
 
-# %% ../nbs/6_command/59_masks.ipynb #246d6263
+# %% ../nbs/6_command/59_masks.ipynb #0ba46ed3
 def _by_run(request):
     "The way of a run"
     run, device = open_run(request.run), str(pick_device(request.device))
@@ -312,7 +312,7 @@ def _planned(path, request):
     work = ByNames(named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0., device=device)
     return _Plan(named.photos, work, named.notes, named.skipped)
 
-# %% ../nbs/6_command/59_masks.ipynb #6596d949
+# %% ../nbs/6_command/59_masks.ipynb #f5996af6
 def default_out(
     path,           # what is looked at
     request,        # `Request`
@@ -321,7 +321,7 @@ def default_out(
     parts = [Path(path).stem or Path(path).resolve().stem, Path(request.run).name]
     return Path("masks")/(re.sub(r"[^\w.-]+", "-", "-".join(p for p in parts if p)) or "photographs")
 
-# %% ../nbs/6_command/59_masks.ipynb #73fd8b44
+# %% ../nbs/6_command/59_masks.ipynb #c35085f3
 def _guessed(work, todo, ledger):
     "The way and the photographs, with their likeliest names; `Done`s of those that cannot be read"
     before, photos, bad = tuple(ledger.record.get("classes", ())), [], []
@@ -335,7 +335,7 @@ def _guessed(work, todo, ledger):
          "of the pictures at a time, or give --names", ParameterError)
     return replace(work, meanings={w: understand(w) for w in classes}, classes=classes), photos, bad
 
-# %% ../nbs/6_command/59_masks.ipynb #ffa27a34
+# %% ../nbs/6_command/59_masks.ipynb #4879871a
 class Result(NamedTuple):
     "What has become of a call."
     folder: Path       # where the masks are
@@ -344,7 +344,7 @@ class Result(NamedTuple):
     skipped: int       # none of whose names ImageNet knows
     errors: tuple = () # sentences, each with its file
 
-# %% ../nbs/6_command/59_masks.ipynb #b31c43f4
+# %% ../nbs/6_command/59_masks.ipynb #8039243e
 def _tell(text):
     "A line above the bar"
     tqdm.write(" ".join(text.split()), file=sys.stderr)
@@ -365,13 +365,13 @@ def _gather(results, ledger):
         ledger.write()
     return made, tuple(errors)
 
-# %% ../nbs/6_command/59_masks.ipynb #acc46302
+# %% ../nbs/6_command/59_masks.ipynb #baca15d5
 def _record(path, folders, work):
     "What `segment.json` says"
     made_by = dict(decides=decides(work), **origin(work), device=work.device, versions=versions(), commit=git_commit())
     return dict(photographs=str(path), folders=folders, classes=work.classes, **made_by)
 
-# %% ../nbs/6_command/59_masks.ipynb #799b8bd9
+# %% ../nbs/6_command/59_masks.ipynb #e1c299c2
 def segment_folder(
     path,                # a picture, a folder, a dataset, one list of it (`folder@val`), or `samples`
     out=None,            # folder of the masks; by default as `default_out` says
@@ -396,7 +396,7 @@ def segment_folder(
     made, errors = _gather(chain(bad, results), ledger)
     return Result(out.folder, made, len(plan.photos) - len(todo), plan.skipped, errors)
 
-# %% ../nbs/6_command/59_masks.ipynb #59926ca7
+# %% ../nbs/6_command/59_masks.ipynb #a3461b5a
 def _request(args):
     "The words of the call as a `Request`"
     numbers = re.split("[,+]", args.scales) if args.scales else ()
@@ -408,7 +408,7 @@ def _request(args):
     same = {k: getattr(args, k) for k in fields}
     return Request(names=split_words(args.names or ()), run=args.run or "", scales=scales, **same)
 
-# %% ../nbs/6_command/59_masks.ipynb #b509c82e
+# %% ../nbs/6_command/59_masks.ipynb #0b216c4e
 def _say_likeliest(path, photos, device):
     "Print the likeliest names of pictures that nobody has said anything about; exit code"
     failed = 0
@@ -419,7 +419,7 @@ def _say_likeliest(path, photos, device):
     print(f"no masks were made: name by --names what is to be found in {path}, or use the likeliest by --guess")
     return int(failed > 0)
 
-# %% ../nbs/6_command/59_masks.ipynb #f6e56be1
+# %% ../nbs/6_command/59_masks.ipynb #a328fd87
 def _three(path):
     "Three pictures to compare on: of the path, as far as it goes, else samples"
     photos = [*(photographs(path, labels=False).photos[:20] if path else ()), *sample_photographs()]
@@ -434,7 +434,7 @@ def _write_onnx(args):
     print(f"{found.path}: opset {found.opset}, {size:.1f} MB; on {found.pictures} pictures its probabilities "
           f"differ from the original's by at most {found.difference:.1e}")
 
-# %% ../nbs/6_command/59_masks.ipynb #89f1c98b
+# %% ../nbs/6_command/59_masks.ipynb #0545f39e
 def _said_nothing(args, request):
     "Photographs that neither the call nor a dataset says anything about; None where masks can be made"
     if request.names or request.run or request.guess:
@@ -450,7 +450,7 @@ def _segment(args, request):
     print(f"{done.folder}: {done.made} made, {done.there} there already, {len(done.errors)} failed{skipped}{look}")
     return int(bool(done.errors))
 
-# %% ../nbs/6_command/59_masks.ipynb #865c5d6f
+# %% ../nbs/6_command/59_masks.ipynb #7ff4c53c
 def segment_command(
     args,    # of the command line
 )->int:      # 0, or 1 if some pictures failed
