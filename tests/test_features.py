@@ -205,15 +205,35 @@ def test_centred_by_numpy(B, N, D, seed):
 def test_lite0_parts_are_centred_before_they_get_unit_length(lite0, monkeypatch):
     seen, centred = [], features.centred
     monkeypatch.setattr(features, "centred", lambda f: seen.append(f) or centred(f))
-    f = keys(torch.cat([photo(), photo(seed=1)]), lite0)
-    assert f.shape == (2, 9*13, lite0.dim) and f.dtype == torch.float32 and len(seen) == len(lite0.blocks) + 1
-    parts, weights = parts_of(f, lite0)
+    with torch.inference_mode(): z = lite0.parts(torch.cat([photo(), photo(seed=1)]), 9, 13)
+    assert z.shape == (2, 9*13, lite0.dim) and len(seen) == len(lite0.blocks) + 1
+    parts, weights = parts_of(z, lite0)
     for raw, part, a in zip(seen, parts, weights):
         torch.testing.assert_close(part, a*torch.nn.functional.normalize(raw - raw.mean(1, keepdim=True), dim=2))
         length = (raw - raw.mean(1, keepdim=True)).norm(dim=2, keepdim=True)
         assert (part*length).mean(1).abs().max() < 1e-4*raw.abs().max()  # with its length back, each picture's mean is 0
         assert raw.mean(1).abs().max() > 1e-2                             # which it was not before
-    for part, a in zip(parts, weights): torch.testing.assert_close(part.norm(dim=2), torch.full(f.shape[:2], a))
+    for part, a in zip(parts, weights): torch.testing.assert_close(part.norm(dim=2), torch.full(z.shape[:2], a))
+
+
+def test_lite0_features_are_centred_too(lite0, monkeypatch):
+    seen, centred = [], features.centred
+    monkeypatch.setattr(features, "centred", lambda f: seen.append(f) or centred(f))
+    f = keys(torch.cat([photo(), photo(seed=1)]), lite0)
+    z = seen[-1] - seen[-1].mean(1, keepdim=True)
+    assert z.mean(1).abs().max() < 1e-6
+    torch.testing.assert_close(f, torch.nn.functional.normalize(z, dim=2))
+
+
+@pytest.mark.parametrize("hw", [(4, 6), (3, 5), (1, 1)])
+def test_gathered_by_plain_sums(hw):
+    "A step by loops: exponential weights over the means of 2x2 cells, those at an odd edge of fewer."
+    z = torch.nn.functional.normalize(torch.randn(1, hw[0]*hw[1], 6), dim=2)
+    g = z[0].reshape(*hw, 6)
+    m = torch.stack([g[y:y+2, x:x+2].reshape(-1, 6).mean(0) for y in range(0, hw[0], 2) for x in range(0, hw[1], 2)])
+    w = (3.*z[0] @ torch.nn.functional.normalize(m, dim=1).T).exp()
+    want = torch.nn.functional.normalize(w @ m/w.sum(1, keepdim=True), dim=1)
+    torch.testing.assert_close(features._gathered(z, *hw, kappa=3., steps=1)[0], want)
 
 
 def test_lite0_batch_equals_single(lite0):
@@ -248,8 +268,9 @@ def test_lite0_looks_where_the_cell_is(lite0):
 
 
 def test_lite0_flat_picture(lite0):
-    f = keys(torch.ones(1, 3, 64, 64), lite0)
-    assert torch.isfinite(f).all() and parts_of(f, lite0)[0][-2].norm() == 0  # one colour everywhere is none
+    x = torch.ones(1, 3, 64, 64)
+    with torch.inference_mode(): z = lite0.parts(x, 8, 8)
+    assert torch.isfinite(keys(x, lite0)).all() and parts_of(z, lite0)[0][-2].norm() == 0  # one colour everywhere is none
 
 
 def test_lite0_weights(lite0, tmp_path, monkeypatch):

@@ -130,16 +130,25 @@ def _at_cells(m, h, w, cell, stride, o=.5):
     grid = torch.stack([x, y], 2).expand(len(m), -1, -1, -1)  # (B,h,w,2)
     return F.grid_sample(m.float(), grid, padding_mode="border", align_corners=False).flatten(2).mT
 
+# %% ../nbs/1_nets/11_features.ipynb #f012fb5b
+def _gathered(z, h, w, kappa=14., steps=3):
+    "Unit vectors (B,h·w,D) after some steps of mean shift towards the means of 2×2 cells: (B,h·w,D), of length 1"
+    for _ in range(steps):
+        m = F.avg_pool2d(z.mT.unflatten(2, (h, w)), 2, ceil_mode=True).flatten(2).mT  # (B,⌈h/2⌉·⌈w/2⌉,D)
+        z = F.normalize(F.scaled_dot_product_attention(z, F.normalize(m, dim=2), m, scale=kappa), dim=2)
+    return z
+
 # %% ../nbs/1_nets/11_features.ipynb #e816ea65
 class Lite0Parts(nn.Module):
-    "Blocks 7 and 4 of EfficientNet-Lite0 on the picture enlarged twofold, colour and place: (B,3,H,W) → (B,h·w,408)."
+    "Blocks 7 and 4 of EfficientNet-Lite0 on a picture enlarged twofold, colour, place, gathered: (B,3,H,W) → (B,h·w,408)."
     patch, dim, name, mean, std = 8, 320 + 80 + 4 + 4, "lite0", MEAN, STD
-    enlarged, blocks, colour, place = 2, {7: 1., 4: .7}, .3, 1.  # weights of the parts
+    enlarged, blocks, colour, place = 2, {7: 1., 4: .7}, .3, .7  # weights of the parts
     looks = {7: .53, 4: .72}  # where in its cell a map's position looks
 
     def __init__(self, net): # `backbones.create("lite0", output_stride=32)`
         super().__init__()
-        self.net, self.rgb, self.init = net, RGB(), net.init
+        self.net, self.rgb = net, RGB()
+        self.init = net.init | dict(made="parts gathered by mean shift")  # kept features are found by it
 
     def maps(self, images, h, w):
         "The blocks' maps at the cells: block → (B,h·w,D)."
@@ -149,11 +158,17 @@ class Lite0Parts(nn.Module):
         maps, cell = self.net.forward_blocks(x.contiguous(memory_format=torch.channels_last)), self.patch*self.enlarged
         return {k: _at_cells(maps[k-1], h, w, cell, x.shape[-1]//maps[k-1].shape[-1], self.looks[k]) for k in self.blocks}
 
+    def parts(self, images, h, w):
+        "All parts side by side, each times its weight: (B,h·w,D)."
+        blocks = [a*centred(m) for a, m in zip(self.blocks.values(), self.maps(images, h, w).values())]
+        place = self.place*_places(h, w).to(images).expand(len(images), -1, -1)
+        return torch.cat([*blocks, self.colour*centred(self.rgb(images)), place], 2)
+
     def forward(self, images):
         h, w = (n//self.patch for n in images.shape[-2:])
-        parts = [a*centred(m) for a, m in zip(self.blocks.values(), self.maps(images, h, w).values())]
-        place = self.place*_places(h, w).to(images).expand(len(images), -1, -1)
-        return torch.cat([*parts, self.colour*centred(self.rgb(images)), place], 2)
+        z = self.parts(images, h, w)
+        with torch.autocast(images.device.type, enabled=False): z = _gathered(F.normalize(z, dim=2), h, w)
+        return centred(z) if h*w > 1 else z  # a single cell has no mean but itself
 
 # %% ../nbs/1_nets/11_features.ipynb #930c591e
 DINO = {"dino_vits16": "vit_small_patch16_224.dino", "dino_vits8": "vit_small_patch8_224.dino",
@@ -230,7 +245,7 @@ def load(name="mini", # "mini", "lite0", "rgb", a name of `NETS`, or a timm Visi
     return _extractor(name, weights).eval().requires_grad_(False).to(pick_device(device))
 
 # %% ../nbs/1_nets/11_features.ipynb #9f5dbc90
-TAU = dict(lite0=.48, mini=.4)  # features -> a threshold to start from; .3 for all others
+TAU = dict(lite0=.65, mini=.4)  # features -> a threshold to start from; .3 for all others
 
 # %% ../nbs/1_nets/11_features.ipynb #8d8eb6a8
 def keys(images, # (B,3,H,W) normalised; H and W multiples of the extractor's patch
