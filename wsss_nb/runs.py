@@ -60,7 +60,7 @@ _SCENES = dict(
     cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
 # for photographs on two cores: lite0 in all three places, its first blocks as they came
 _LIGHT = dict(
-    features="lite0", tau=0.48, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[1.0], loss_stride=4,
+    features="lite0", tau=0.65, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[1.0], loss_stride=4,
     cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
     seg_net="lite0", seg_stride=16, seg_frozen=5, freeze_bn=True, seg_batch=16, seg_crop=320, seg_aug_scales=[0.75, 1.0, 1.25])
 PRESETS = dict(scenes=dict(
@@ -68,7 +68,7 @@ PRESETS = dict(scenes=dict(
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
     masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)),
   light=dict(
-    superpixels=dict(features="lite0", tau=0.48),
+    superpixels=dict(features="lite0", tau=0.65),
     clustering=_LIGHT | dict(compare=["plain"], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005),
     masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005, lambda_seg=0.2)))
 
