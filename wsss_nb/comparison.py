@@ -26,7 +26,7 @@ from .superpixels import _at_scale, _felzenszwalb, conventional, discover
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #8512f437
 _OF_SIDES, _TAUS = [round(500*375/s**2) for s in (50, 80, 100, 130)], [0, .1, .2, .3, .4, .5, .6, .7, .8]
-_MORE_TAUS = dict(rgb=[.8, .9, .95])  # of features that need a higher tau to come to as many
+_MORE_TAUS = dict(rgb=[.8, .9, .95], lite0=[.75, .8])  # of features that need a higher tau to come to as many
 SETTINGS = dict(SLIC=("slic", _OF_SIDES), SEEDS=("seeds", [30, 50, 80, 100]), LSC=("lsc", _OF_SIDES), Felzenszwalb=("felzenszwalb", _OF_SIDES),
                 ours=(None, _TAUS))  # method -> (its name for `conventional`; None: ours, numbers wanted; ours: tau)
 
