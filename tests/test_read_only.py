@@ -52,7 +52,7 @@ def frozen(a, folder=None):
 
 KINDS = dict(frozen=frozen, mapped=mapped, bytes=lambda a, folder: np.frombuffer(a.tobytes(), a.dtype).reshape(a.shape),
              mirrored=lambda a, folder: frozen(a[..., ::-1])[..., ::-1])
-LITTLE = SegmentSettings(sides=(64,), flip=False, side=64)
+LITTLE = SegmentSettings(sides=(64,), flip=False, spread_side=64, side=64)
 CALLS = dict(  # of ways to freeze an array: a picture, labels, superpixels, a softmax
     as_tensor=lambda z: as_tensor(z(PHOTO)), to_tensor=lambda z: to_tensor(z(PHOTO)),
     augment=lambda z: Augment(32)(z(PHOTO), dict(L=z(LABELS), sp=z(SP), H=z(SOFTMAX)), seed=2)[0],

@@ -24,12 +24,13 @@ from PIL import Image
 
 from .cam import SCALE_SETS, multi_scale_cam, normalize_cam
 from .canvas import STATIC, Canvas, Chart, legend
-from .classifier import ImageNetClassifier, load_classifier, score_images
+from .classifier import load_classifier, score_images
 from .core import DataError, ParameterError, RunError, WsssError, need
 from .crf import crf_from_labels, dense_crf
 from .deeplab import load_deeplab, padded, predict, weights_meta
 from .features import DINO, TAU, load
 from .growing import grow, superpixel_scores
+from .imagenet import ImageNetClassifier
 from .images import resize
 from .masking import attention_loss, attention_map, erased, freeze, masked_image
 from .metrics import ConfusionMatrix, seed_quality, superpixel_quality
@@ -223,7 +224,8 @@ def of(self:_Features, photo):
 def tau(self:_Features, photo, now):
     "τ to show a picture with: where its features begin if τ stands where the last ones began, else as it is `now`."
     before, self.last = self.last, self.name(photo)
-    return _tau_of(self.last) if self.follow and now == _tau_of(before) else now
+    untouched = abs(now - _tau_of(before)) < .005  # a slider of steps of .01 gives .30000000000000004 back
+    return _tau_of(self.last) if self.follow and untouched else now
 
 # %% ../nbs/4_workbench/41_explore.ipynb #64c4add5
 def _in_classes(photo, names):
@@ -294,7 +296,7 @@ def _said(seen):
     if seen.label is None:
         why = f"{seen.who} does not know the label {lost}" if lost else f"no label that {seen.who} knows"
         return f"{why}, so its own guess is taken: tick what is there"
-    return f"labelled {lost} as well, which {seen.who} does not know: nothing is looked for there" if lost else ""
+    return f"labelled {lost} as well, which {seen.who} does not know" if lost else ""
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b9da1547
 def _believed(p): # (C,) probabilities
@@ -1056,8 +1058,8 @@ def _masking_panes(present, names):
 _MASKING_MAPS = dict(F=dict(op="attention", H="H|extra", params=["b"]), masked=dict(op="masked", image="image", F="F", mean="mean"))
 _WHOSE = {False: ("the trained segmenter's masks", "the true masks"),  # of a photograph that the segmenter cannot know?
           True: ("masks from the names", "the true masks")}
-_QUICK = SegmentSettings(sides=(512,), flip=False, crf=False)  # soft, as a softmax is, and done in half a second
-_INSTEAD = "the run's segmenter has seen drawn scenes only: the masks here come from the names, with nothing trained"
+_QUICK = SegmentSettings(sides=(512,), flip=False, spread_side=384, crf=False)  # soft, as a softmax is, in a second
+_INSTEAD = "the run's segmenter has seen drawn scenes only: these masks are made from the names"
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e39033c8
 def _mean_of(run):

@@ -11,6 +11,7 @@ from browser import EXPLORERS, wait
 from test_canvas import CONTRAST
 
 from wsss_nb.explore import TauExplorer
+from wsss_nb.features import TAU
 from wsss_nb.images import resize
 from wsss_nb.superpixels import partition
 
@@ -94,6 +95,21 @@ def test_dark_theme_is_legible(voila, open_tab, name):
     texts = page.evaluate("""() => [...document.querySelectorAll('.wsss-explorer .widget-label, .wsss-explorer .widget-readout, .wsss-status span')].filter(e => e.textContent).length""")
     assert texts and min(found.values()) >= 4.5, found
     tab.shot(f"{name}-dark")
+
+
+def test_features_and_tau_follow_the_picture(voila, open_tab):
+    "From a scene to a photograph and back; a τ that was dragged stays."
+    page = open_tab(voila).open("e1_tau")
+    def choose(name, features, tau):
+        page.get_by_label("picture", exact=True).select_option(name)
+        page.wait_for_function(f"{STORE}.get('image')?.shape[1] === {451 if name == 'cat' else 160} && Math.abs({STORE}.model.get('tau') - {tau}) < 1e-9")
+        assert page.get_by_label("features").input_value() == features and page.locator(".widget-readout").first.inner_text() == f"{tau:.2f}"
+    choose("cat", "lite0", TAU["lite0"])
+    choose("scene: car", "mini", .3)
+    page.evaluate(SLIDER.format("τ"))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Math.abs({STORE}.model.get('tau') - .31) < 1e-9")
+    choose("cat", "lite0", .31)
 
 
 def test_twenty_loads_and_none_hangs(voila, open_tab):
