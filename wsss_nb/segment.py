@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SegmentSettings', 'Segmenter', 'load_segmenter', 'image_probabilities', 'name_activation', 'cell_similarity',
-           'transitions', 'walk', 'sharpened', 'activation_softmax', 'seed_and_grow', 'label_softmax', 'cleaned',
-           'Steps', 'segment_names']
+           'transitions', 'walk', 'share', 'activation_softmax', 'seed_and_grow', 'label_softmax', 'cleaned', 'Steps',
+           'segment_names']
 
-# %% ../nbs/3_clustering/39_segment.ipynb #f8621bd8
+# %% ../nbs/3_clustering/39_segment.ipynb #24058801
 from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,14 +29,14 @@ from .seeds import initial_seed
 from .superpixels import similarity, superpixels
 from .transforms import to_tensor
 
-# %% ../nbs/3_clustering/39_segment.ipynb #a259fb0a
+# %% ../nbs/3_clustering/39_segment.ipynb #7e2ee5ce
 def _outside(settings, bounds):
     "A phrase for each number that is not within its bounds, both included"
     values = {k: getattr(settings, k) for k in bounds}
     return [f"{k} must lie in [{low}, {high}], but is {values[k]}" for k, (low, high) in bounds.items()
             if not low <= values[k] <= high]
 
-# %% ../nbs/3_clustering/39_segment.ipynb #8d753139
+# %% ../nbs/3_clustering/39_segment.ipynb #f0c0877a
 @dataclass(frozen=True)
 class SegmentSettings:
     "All that decides a mask, besides photograph and names. Raises one `ParameterError` that tells all that is wrong."
@@ -64,14 +64,14 @@ class SegmentSettings:
             wrong.append(f"sides must be one or more numbers of pixels in [64, 2048], but is {self.sides}")
         need(not wrong, "; ".join(wrong), ParameterError)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #08661798
+# %% ../nbs/3_clustering/39_segment.ipynb #93d71989
 class Segmenter(NamedTuple):
     "What is loaded once, for any number of pictures."
     classifier: nn.Module  # `ImageNetClassifier` of the thousand classes
     extractor: nn.Module   # features of superpixels
     device: torch.device
 
-# %% ../nbs/3_clustering/39_segment.ipynb #2d1914e9
+# %% ../nbs/3_clustering/39_segment.ipynb #6c4c2711
 def load_segmenter(
     device="cpu",  # as in `core.pick_device`
 )->Segmenter:
@@ -80,24 +80,24 @@ def load_segmenter(
     model = ImageNetClassifier(create("lite0", output_stride=16), [(k,) for k in range(1000)])
     return Segmenter(model.eval().requires_grad_(False).to(device), load("lite0", device=device), device)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #9ea426e5
+# %% ../nbs/3_clustering/39_segment.ipynb #be7c74c7
 def _sized(image, side):
     "A picture at a longest side of about `side`, both sides 16k + 1 and at least 65 pixels: (h,w,3) uint8"
     scale = side/max(image.shape[:2])
     hw = [16*max(4, round(scale*n/16)) + 1 for n in image.shape[:2]]
     return resize(image, hw, "area" if scale < 1 else "cubic")
 
-# %% ../nbs/3_clustering/39_segment.ipynb #0fe8110a
+# %% ../nbs/3_clustering/39_segment.ipynb #9049fe31
 def _input(image, side, nets):
     "That as the classifier's input, (1,3,h,w)"
     return to_tensor(_sized(image, side))[None].to(nets.device)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #01f246d0
+# %% ../nbs/3_clustering/39_segment.ipynb #a3d9b6bc
 def _resized(maps, hw):
     "(B,C,h,w) at another size, corner on corner"
     return F.interpolate(maps, tuple(hw), mode="bilinear", align_corners=True)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #1a7e51f9
+# %% ../nbs/3_clustering/39_segment.ipynb #a9d38059
 @torch.no_grad()
 def image_probabilities(
     image,   # (H,W,3) uint8
@@ -107,14 +107,14 @@ def image_probabilities(
     check_array("image", image, 3, error=DataError)
     return nets.classifier.probabilities(_input(image, 256, nets))[0].cpu().numpy()
 
-# %% ../nbs/3_clustering/39_segment.ipynb #2054cb02
+# %% ../nbs/3_clustering/39_segment.ipynb #9e36e823
 def _asked(classifier, meanings):
     "The same net with the same weights, asked for other groups of classes"
     model = copy(classifier)
     model.groups = tuple(m.classes for m in meanings)
     return model
 
-# %% ../nbs/3_clustering/39_segment.ipynb #1d28e3c6
+# %% ../nbs/3_clustering/39_segment.ipynb #e85a3874
 @torch.no_grad()
 def name_activation(
     image,      # (H,W,3) uint8
@@ -133,7 +133,7 @@ def name_activation(
             maps.append(_resized(model.cam(x.flip(-1)).flip(-1), hw))
     return torch.cat(maps).mean(0).cpu().numpy()
 
-# %% ../nbs/3_clustering/39_segment.ipynb #211db4cc
+# %% ../nbs/3_clustering/39_segment.ipynb #7e8564d8
 @torch.no_grad()
 def cell_similarity(
     image,     # (H,W,3) uint8
@@ -147,7 +147,7 @@ def cell_similarity(
     f = torch.cat([*parts, torch.full_like(parts[0][:, :1], 1e-4)], 1)  # so that a flat picture has a direction, too
     return similarity(f), hw
 
-# %% ../nbs/3_clustering/39_segment.ipynb #935a3bc4
+# %% ../nbs/3_clustering/39_segment.ipynb #7ac432d5
 def transitions(
     S,         # (N,N) similarity
     power=4,   # q
@@ -156,7 +156,7 @@ def transitions(
     T = np.maximum(S, 0)**power
     return T/T.sum(1, keepdims=True)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #940fb995
+# %% ../nbs/3_clustering/39_segment.ipynb #78b7fe48
 def walk(
     maps,      # (C,h,w)
     T,         # (h·w,h·w) from `transitions`
@@ -170,13 +170,22 @@ def walk(
         flat = T @ flat
     return flat.T.reshape(maps.shape)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #99d4acff
+# %% ../nbs/3_clustering/39_segment.ipynb #dc8053be
 def _spread(A, T, steps):
     "Activations (C,h,w) after the walk, each at most 1"
     return normalize_cam(walk(np.maximum(A, 0), T, steps), np.ones(len(A), bool))
 
-# %% ../nbs/3_clustering/39_segment.ipynb #78876290
-def sharpened(
+# %% ../nbs/3_clustering/39_segment.ipynb #a064d604
+def share(
+    far,    # (C,h,w) in [0, 1]: where something named is
+    near,   # (C,h,w) in [0, 1]: which of the names
+):          # (C,h,w) in [0, 1]
+    "The highest of `far` for the name that is the highest of `near`, for the others in proportion."
+    near = np.maximum(near, 1e-6)
+    return far.max(0)*near/near.max(0)
+
+# %% ../nbs/3_clustering/39_segment.ipynb #a571abf8
+def _sharpened(
     H,        # (K,...) not negative
     power,    # above 1: towards the largest; 1: only normalised
 ):            # (K,...) float32 that sum to 1 over K
@@ -184,16 +193,16 @@ def sharpened(
     P = np.maximum(H, 1e-4)**power
     return (P/P.sum(0)).astype(np.float32)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #d828c325
+# %% ../nbs/3_clustering/39_segment.ipynb #73a5bec7
 def activation_softmax(
     M,             # (C,h,w) normalised activations
     threshold=.5,  # θ, in place of the background's activation
     sharpness=4,   # γ
 ):                 # (C+1,h,w) float32, background first
     "Probabilities made of activations: they compete with one another and with a constant background."
-    return sharpened(np.concatenate([np.full_like(M[:1], threshold), M]), sharpness)
+    return _sharpened(np.concatenate([np.full_like(M[:1], threshold), M]), sharpness)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #e26365f4
+# %% ../nbs/3_clustering/39_segment.ipynb #7c506d65
 def seed_and_grow(
     M,          # (C,h,w) normalised activations
     sp,         # (h,w) superpixels
@@ -208,7 +217,7 @@ def seed_and_grow(
     seed = initial_seed(M, sp, present, settings.alpha)
     return seed, grow(seed, H, sp, present, settings.beta_bg, settings.beta_fg)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #cca3b3a0
+# %% ../nbs/3_clustering/39_segment.ipynb #f1762cb5
 def label_softmax(
     L,         # (h,w) uint8 labels: 0 background, 1…C, 255 unlabeled
     T,         # (h·w,h·w) from `transitions`
@@ -218,9 +227,9 @@ def label_softmax(
     "Probabilities made of labels: what the labelled cells that resemble a cell are."
     Y = (L == np.arange(C + 1)[:, None, None]).astype(np.float32)
     Y /= np.sqrt(np.maximum(Y.sum((1, 2), keepdims=True), 1))
-    return sharpened(walk(Y, T, steps), 1)
+    return _sharpened(walk(Y, T, steps), 1)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #42950be1
+# %% ../nbs/3_clustering/39_segment.ipynb #f2f1d90c
 def cleaned(
     image,         # (H,W,3) uint8
     P,             # (K,H,W) probabilities
@@ -232,7 +241,7 @@ def cleaned(
     lost = np.setdiff1d(before, H.argmax(0))
     return np.where(np.isin(before, lost), P, H)
 
-# %% ../nbs/3_clustering/39_segment.ipynb #82285f1b
+# %% ../nbs/3_clustering/39_segment.ipynb #ae57cfaa
 class Steps(NamedTuple):
     """How masks of C names came about. The maps between photograph and mask, (h,w), are of the photograph's size,
     or smaller where it is larger than the settings' `side`."""
@@ -249,24 +258,29 @@ class Steps(NamedTuple):
     plain: np.ndarray          # (C,h,w) float32: the activation before it was spread, normalised
     belief: np.ndarray         # (C+1,h,w) float32: the softmax before the clean-up
 
-# %% ../nbs/3_clustering/39_segment.ipynb #ab5f90fc
+# %% ../nbs/3_clustering/39_segment.ipynb #a184f755
 def _to_size(maps, hw):
     "(K,h,w) → (K,H,W) float32, corner on corner"
     return _resized(torch.from_numpy(np.ascontiguousarray(maps, np.float32))[None], hw)[0].numpy()
 
-# %% ../nbs/3_clustering/39_segment.ipynb #a8bbd4a7
+# %% ../nbs/3_clustering/39_segment.ipynb #e4f6a135
 def _bounded(image, side):
     "The picture itself, or shrunk to that longest side"
     shrink = side/max(image.shape[:2])
     return image if shrink >= 1 else resize(image, [max(1, round(n*shrink)) for n in image.shape[:2]], "area")
 
-# %% ../nbs/3_clustering/39_segment.ipynb #3c8e75e8
+# %% ../nbs/3_clustering/39_segment.ipynb #61f735c4
 def _cell_superpixels(image, nets, settings, cells):
     "The superpixels' map at the cells"
     sp = superpixels(_sized(image, settings.spread_side), nets.extractor, settings.tau, crf=False)
     return resize(sp, cells, "nearest")
 
-# %% ../nbs/3_clustering/39_segment.ipynb #146b7332
+# %% ../nbs/3_clustering/39_segment.ipynb #5c5debfc
+def _decided(image, P, settings, device):
+    "Probabilities (K,H,W) made surer, and cleaned up where that is wanted"
+    H = _sharpened(P, settings.contrast)
+    return cleaned(image, H, device) if settings.crf else H
+
 def segment_names(
     image,       # (H,W,3) uint8
     meanings,    # of C names, from `names.understand_all`
@@ -283,14 +297,12 @@ def segment_names(
     S, cells = cell_similarity(image, nets, s.spread_side)                # (3.1)
     T = transitions(S, s.spread_power)
     plain = name_activation(image, meanings, nets, cells, s.sides, s.flip)  # (1.10)
-    M = _spread(plain, T, s.spread_steps)                                 # (3.3)
+    far, near = (_spread(plain, T, k) for k in (s.spread_steps, min(1, s.spread_steps)))  # (3.3)
+    M = share(far, near)
     sp = _cell_superpixels(image, nets, s, cells)                         # Table 3.1
     seed, grown = seed_and_grow(M, sp, s)                                 # (3.4) to (3.7)
     P = _to_size(label_softmax(grown, T, len(M), max(1, s.spread_steps)), small.shape[:2])
-    H = sharpened(P, s.contrast)
-    if s.crf:
-        H = cleaned(small, H, nets.device)
-    H = _to_size(H, image.shape[:2])
+    H = _to_size(_decided(small, P, s, nets.device), image.shape[:2])
     p = image_probabilities(image, nets)
     M, plain = (_to_size(a, small.shape[:2]) for a in (M, _spread(plain, T, 0)))
     sp, seed, grown = (resize(a, small.shape[:2], "nearest") for a in (sp, seed, grown))
