@@ -50,7 +50,8 @@ def die_with_parent(every=.5): # seconds between two looks
 def undisturbed():
     "Put off the end of a pool's process until what this block writes is whole; elsewhere it does nothing."
     worker = parent_process() is not None and not current_process().daemon
-    late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker else ()
+    main = threading.current_thread() is threading.main_thread()  # no other may say what a signal does
+    late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker and main else ()
     old = {s: signal.signal(s, lambda n, _: late.append(n)) for s in ends}
     try:
         yield
