@@ -6,7 +6,7 @@ from skimage import data
 
 from wsss_nb.backbones import create
 from wsss_nb.core import ParameterError
-from wsss_nb.imagenet import ImageNetClassifier
+from wsss_nb.imagenet import ImageNetClassifier, learn_others
 from wsss_nb.transforms import to_tensor
 
 def _named(groups=((281, 282, 285), (504, 967, 968)), stride=16):
@@ -19,7 +19,7 @@ def _photo(size=(96, 128)):
 
 def test_scores_of_names_are_log_odds_of_their_share():
     net, x = _named(), to_tensor(_photo())[None]
-    with torch.no_grad(): z, s = net.mean_logits(x)[0].double(), net(x)[0].double()
+    with torch.no_grad(): z, s = torch.nn.functional.linear(net.mean_features(x), net.weight, net.bias)[0].double(), net(x)[0].double()
     for c, g in enumerate(net.groups):
         inside, others = z[list(g)].exp().sum(), z.exp().sum() - z[list(g)].exp().sum()
         assert torch.isclose(s[c], (inside/others).log(), atol=1e-4)
@@ -35,5 +35,25 @@ def test_activation_of_a_name_by_hand():
     assert (M[:, 1] >= M[:, 0]).all()
 
 
-def test_a_name_without_classes_is_refused():
-    with pytest.raises(ParameterError, match="at least one class of ImageNet"): _named(((1,), ()))
+def test_classes_that_are_all_unknown_are_refused():
+    with pytest.raises(ParameterError, match="at least one class must be among ImageNet's"): _named(((), ()))
+
+
+def test_a_learned_class_stands_where_its_name_stands_and_leaves_the_others_alone():
+    alone, mixed = _named(((281,), (504,))), _named(((), (281,), (), (504,)))
+    f, x = torch.randn(40, 1280), to_tensor(_photo())[None]
+    t = torch.stack([f[:, 0] > 0, f[:, 1] > 0], 1).float()
+    assert learn_others(mixed, f, t) < .2
+    with torch.no_grad():
+        s, M, z = mixed.scores(f), mixed.cam(x), mixed.backbone.forward_features(x)
+        assert torch.allclose(s[:, [1, 3]], alone.scores(f), atol=1e-5)
+        assert torch.equal(s[:, [0, 2]] > 0, t.bool())
+        assert torch.allclose(M[:, [1, 3]], alone.cam(x), atol=1e-5)
+        assert torch.allclose(M[:, 0], (mixed.learned.weight[0, :, None, None]*z[0]).sum(0), atol=1e-4)  # (1.10): without the bias
+
+
+def test_the_gradient_of_mixed_scores_is_finite():
+    "A class without a group must not pass an infinity on."
+    mixed, x = _named(((), (281,))), to_tensor(_photo())[None].requires_grad_()
+    mixed(x).sum().backward()
+    assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0

@@ -30,7 +30,7 @@ def test_every_value_of_a_preset_is_one_of_the_methods_parameters(method):
 
 def test_light_takes_lite0_in_all_three_places_and_what_is_given_stays(photographs):
     full, changed = resolve("clustering", open_dataset(photographs), dict(preset="light", seg_epochs="3"))
-    assert (full["features"], full["cls_net"], full["seg_net"]) == ("lite0",)*3
+    assert (full["features"], full["cls_net"], full["seg_net"]) == ("lite0", "lite0", "lite0_blocks")
     assert full["tau"] == features.TAU["lite0"]
     assert full["seg_epochs"] == 3 and "seg_epochs" not in changed
     assert full["preset"] == "light"
@@ -53,11 +53,12 @@ def test_the_preset_is_printed(photographs, tmp_path):
 
 
 @pytest.mark.parametrize("method,first", [("clustering", "t21_classifier"), ("masking", "t10_classifier")])
-def test_the_classifier_of_names_is_a_stage_whose_result_the_others_read(photographs, tmp_path, method, first):
-    full, _ = resolve(method, open_dataset(photographs), dict(preset="light", classifier="imagenet"))
+@pytest.mark.parametrize("classifier", ["imagenet", "mixed"])
+def test_the_classifier_of_names_is_a_stage_whose_result_the_others_read(photographs, tmp_path, method, first, classifier):
+    full, _ = resolve(method, open_dataset(photographs), dict(preset="light", classifier=classifier))
     preflight(full, str(photographs))
     steps = {s.name: s for s in plan(method, str(photographs), tmp_path, full)}
-    assert steps[first].params["classifier"] == "imagenet"
+    assert steps[first].params["classifier"] == classifier
     assert all(s.params.get("classifier", "classifier") == "classifier" for n, s in steps.items() if n != first)
 
 
@@ -68,4 +69,17 @@ def test_a_class_that_imagenet_does_not_know_is_named(photographs, tmp_path):
     (other/"images").symlink_to(photographs/"images")
     (other/"labels.csv").write_text(table.read_text().replace("cup1.jpg,cup", "cup1.jpg,cup;person"))
     full, _ = resolve("clustering", open_dataset(other), dict(preset="light", classifier="imagenet"))
-    with pytest.raises(ParameterError, match="classifier=imagenet: .*person"): preflight(full, str(other))
+    with pytest.raises(ParameterError, match="classifier=imagenet: .*person.*classifier=mixed"): preflight(full, str(other))
+    preflight(full | dict(classifier="mixed"), str(other))
+
+
+def test_names_that_imagenet_knows_none_of_are_refused(photographs, tmp_path):
+    (tmp_path/"images").symlink_to(photographs/"images")
+    (tmp_path/"labels.csv").write_text((photographs/"labels.csv").read_text().replace(",cat", ",person").replace(",cup", ",face"))
+    full, _ = resolve("clustering", open_dataset(tmp_path), dict(preset="light"))
+    with pytest.raises(ParameterError, match="classifier=mixed: ImageNet knows none of the classes.*classifier=train"): preflight(full, str(tmp_path))
+
+
+def test_a_frozen_net_sees_whole_pictures_only(photographs):
+    full, _ = resolve("clustering", open_dataset(photographs), dict(preset="light", seg_aug_scales=[.5, 1.0]))
+    with pytest.raises(ParameterError, match=r"lite0_blocks sees whole pictures of one size: leave seg_aug_scales=\[1.0\]"): preflight(full, str(photographs))

@@ -212,8 +212,7 @@ class _Exported(nn.Module):
     def forward(self, image):
         x = ((image.float() - self.mean)/self.std).permute(0, 3, 1, 2)
         f = self.net.backbone.forward_features(x)
-        Z = sum(conv(f) for conv in self.net.head.convs)
-        return resized(Z, image.shape[1:3]).softmax(1)
+        return resized(self.net.head.plain(f), image.shape[1:3]).softmax(1)
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #d1d6191a
 def need_onnx():

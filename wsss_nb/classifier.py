@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from .backbones import create, freeze_first
-from .core import DataError, ParameterError, check_array, need, progress, seed_everything, sha256, write_json
-from .deeplab import load_model, padded, save_model
-from .imagenet import ImageNetClassifier
+from .core import DataError, ParameterError, check_array, need, pick_device, progress, seed_everything, sha256, write_json
+from .deeplab import at_side, load_model, padded, save_model
+from .imagenet import ImageNetClassifier, learn_others
 from .train import fit, image_batches
 from .transforms import Augment, as_tensor, to_tensor
 
@@ -172,18 +172,34 @@ def fit_classifier(ds, split="train", # a `Dataset`
     write_json(Path(folder)/"metrics.json", rows[-1])
     return model, rows
 
+# %% ../nbs/2_masking/20_classifier.ipynb #fae80fea
+@torch.no_grad()
+def _mean_features(model, ds, ids, classes, device="auto", side=320):
+    "Averaged maps of pictures and their mirror images, (2n,1280), and their labels of some classes, (2n,k)"
+    net, at = model.to(pick_device(device)), [ds.classes.index(c) for c in classes]
+    views = []
+    for id in progress(ids, "averaged maps"):
+        x = at_side(padded(to_tensor(ds.image(id))[None]), side)
+        views.append(net.mean_features(torch.cat([x, x.flip(-1)]).to(next(net.parameters()).device)).cpu())
+    model.cpu()
+    present = torch.as_tensor(np.stack([ds.present(i)[at] for i in ids]), dtype=torch.float32)
+    return torch.cat(views), present.repeat_interleave(2, 0)
+
 # %% ../nbs/2_masking/20_classifier.ipynb #4a1ba0d4
 def take_imagenet(ds, # a `Dataset`
                   groups, # name of each class -> indices of ImageNet's classes
-                  *, folder, output_stride=16, test_split="val"):
-    "The classifier of names for a dataset's classes, untrained. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group."
+                  *, folder, output_stride=16, test_split="val", split="train",
+                  learn=False, # the classes without a group, from the labels of `split`
+                  device="auto"):
+    "The classifier of names for a dataset's classes. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group, unless it is to be learned."
     lost = [c for c in ds.classes if c not in groups]
-    need(not lost, f"ImageNet knows no {', '.join(lost)}: take classifier=train, which learns from your labels", ParameterError)
-    model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups[c] for c in ds.classes]).eval()
+    need(learn or not lost, f"ImageNet knows no {', '.join(lost)}: take classifier=mixed, which learns these from your labels, or classifier=train, which learns all", ParameterError)
+    model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups.get(c, ()) for c in ds.classes]).eval()
+    if lost: learn_others(model, *_mean_features(model, ds, ds.ids(split), lost, device))
     model.classes = tuple(ds.classes)
     what = dict(kind="classifier", net="lite0", init=model.init, output_stride=output_stride, classes=list(ds.classes), head=dict(groups=model.groups))
     save_model(Path(folder)/"model.safetensors", model, **what)
-    write_json(Path(folder)/"metrics.json", score_classifier(model, ds, test_split) if ds.ids(test_split) else {})
+    write_json(Path(folder)/"metrics.json", score_classifier(model, ds, test_split) if test_split and ds.ids(test_split) else {})
     return model
 
 # %% ../nbs/2_masking/20_classifier.ipynb #96620efe

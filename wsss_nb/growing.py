@@ -17,8 +17,8 @@ from .core import DataError, ParameterError, check_array, fingerprint, load_arra
 from .deeplab import DeepLab, multi_scale, predict, save_model
 from .images import read_labels, read_mask, write_mask
 from .masking import set_mean
-from .train import fit, image_batches, map_files
-from .transforms import Augment
+from .train import fit, map_files
+from .trunk import head_settings, learner, seen
 
 # %% ../nbs/3_clustering/32_growing.ipynb #09504b95
 def superpixel_scores(
@@ -108,14 +108,14 @@ def seed_loss(
 
 # %% ../nbs/3_clustering/32_growing.ipynb #720b2013
 def growing_loss(
-    model, batch,                # the net; `image`, `seed`, `present` and, to grow, `sp`
+    model, batch,                # the net; `image` (or `features`), `seed`, `present` and, to grow, `sp`
     train_scales=(1, .75, .5),   # S
     beta_bg=0.7, beta_fg=0.7,    # thresholds of (3.7)
     stride=1,                    # the loss sees every stride-th pixel each way
 ):                               # scalar, {"labelled": share of the image's pixels that carry a label}
     "Seed loss (3.8), mean over the training scales, on the seed grown with this step's softmax, (3.6) (3.7)."
     L, sp = (batch[k][..., stride//2::stride, stride//2::stride] if k in batch else None for k in ("seed", "sp"))
-    Z = multi_scale(model, batch["image"], train_scales, L.shape[-2:])
+    Z = multi_scale(model, seen(batch), train_scales, L.shape[-2:])
     if sp is not None:
         H = sum(z.detach().float().softmax(1) for z in Z) / len(Z)
         L = grow_batch(L, H, sp, batch["present"].bool(), beta_bg, beta_fg)
@@ -184,23 +184,29 @@ def fit_segmenter(
     superpixels=None,                # folder of superpixel maps <id>.png; None: the labels do not grow
     beta_bg=0.7, beta_fg=0.7,        # thresholds of (3.7)
     epochs=15, batch=20, lr=1e-3, crop=448, scales=(.5, 1, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=3, weight_decay=5e-4, freeze_bn=None, output_stride=8, frozen=0, loss_stride=1,  # frozen: blocks of lite0 that do not learn
+    warmup_epochs=3, weight_decay=5e-4, freeze_bn=None, output_stride=8, frozen=0, loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
     watch=4, softmax=4,              # images whose grown seeds are kept each epoch, 0: all; of how many of them the softmax too, 0: none
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/, softmax/
     "Train a DeepLab on seeds that grow (§3.3.3), or on labels as they are. Ground-truth masks are never opened."
-    args, ids = dict(locals()), ds.ids(split)
+    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, scales, train_scales)
     files = map_files(ds, ids, **dict(seed=targets) | (dict(sp=superpixels) if superpixels else {}))
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1)
-    batches = image_batches(ds, ids, lambda id: _read_maps(files[id], ds.n_classes), Augment(crop, scales, color=color), batch, seed, workers)
-    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1, **head)
+    learns, batches = learner(model, ds, ids, lambda id: _read_maps(files[id], ds.n_classes), **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()})
+    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes)) | (dict(head=head) if head else {})
     same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride beta_bg beta_fg".split()}
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
     watched = _watcher(ds, _spread(ids, watch), softmax, files, folder, train_scales, beta_bg, beta_fg)
-    rows = fit(model, batches, lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),
+    rows = fit(learns, batches, lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),
                epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
-               on_epoch=_both(watched, on_epoch), freeze_bn=net != "small" if freeze_bn is None else freeze_bn, settings=what | same | dict(data=data), desc="segmenter")
+               on_epoch=_both(lambda e, _, row: watched(e, model.eval(), row), on_epoch), freeze_bn=_freezes(net, freeze_bn, learns is model), settings=what | same | dict(data=data), desc="segmenter")
     save_model(Path(folder)/"model.safetensors", model, **what)
     model.classes = tuple(ds.classes)
     return model, rows
+
+# %% ../nbs/3_clustering/32_growing.ipynb #44bececa
+def _freezes(net, freeze_bn, whole):
+    "Whether batch normalisation stays as it came: on a frozen net the head's own always learns"
+    if not whole: return False
+    return net != "small" if freeze_bn is None else freeze_bn

@@ -17,8 +17,9 @@ from .classifier import DilatedClassifier, create_backbone, load_classifier
 from .core import DataError, ParameterError, check_array, fingerprint, need, pick_device, progress, seed_everything, sha256
 from .deeplab import DeepLab, multi_scale, resized, save_model
 from .images import read_mask
-from .train import fit, image_batches, map_files
-from .transforms import IMAGENET_MEAN, IMAGENET_STD, Augment, as_tensor, to_tensor
+from .train import fit, map_files
+from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
+from .trunk import head_settings, learner, seen
 
 # %% ../nbs/2_masking/23_masking.ipynb #d4f61cf2
 def set_mean(logp, s): # (B,H,W); (B,H,W) bool
@@ -144,7 +145,7 @@ def total_attention_loss(classifier, # scores (n,C) of (n,3,H,W)
     return _judged(classifier, I, 1 - _class_sums(H, F.pad(erase.movedim(0, 1), (1, 0))), present, erase, mean)
 
 # %% ../nbs/2_masking/23_masking.ipynb #c30948c2
-def masking_loss(model, batch, # the segmenter; `image`, `saliency`, `present`
+def masking_loss(model, batch, # the segmenter; `image` (of a frozen net also `features`), `saliency`, `present`
                  classifier=None, mean=None, # frozen, see `freeze`; colour (3,) in the units of `image`. Not needed for paths=0
                  paths=1, lambda_seg=2., # N and the weight of (2.12)
                  train_scales=(1, .75, .5), # S
@@ -154,7 +155,7 @@ def masking_loss(model, batch, # the segmenter; `image`, `saliency`, `present`
     S, erase = _sets(R, present), draw_b(paths, *present.shape).to(present.device).bool() & present
     asked = F.pad(torch.cat([torch.zeros_like(present)[None], present[None], erase]).movedim(0, 1), (1, 0))  # (B,2+N,C+1)
     asked[:, 0, 0] = True
-    Hs = [_class_sums(z.float().softmax(1), asked) for z in multi_scale(model, batch["image"], train_scales, R.shape[-2:])]
+    Hs = [_class_sums(z.float().softmax(1), asked) for z in multi_scale(model, seen(batch), train_scales, R.shape[-2:])]
     sal = sum(_two_sets(H[:, 0], H[:, 1], *S) for H in Hs)
     if not paths: return sal, dict(sal=sal.detach())
     attn = _judged(classifier, batch["image"], 1 - sum(H[:, 2:] for H in Hs)/len(Hs), present, erase, mean)
@@ -194,23 +195,26 @@ def fit_masking(
     classifier=None, mean=None,      # file or folder of a classifier for the same classes; colour (3,) in 0…255, by default of the training pictures
     paths=2, lambda_seg=2.,          # N; 0: saliency loss only
     epochs=30, batch=20, lr=1e-3, crop=321, scales=(.5, .75, 1, 1.25, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=0, weight_decay=5e-4, freeze_bn=True, output_stride=8, frozen=0, loss_stride=1,  # frozen: blocks of lite0 that do not learn
+    warmup_epochs=0, weight_decay=5e-4, freeze_bn=True, output_stride=8, frozen=0, loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl
     "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
-    args, ids = dict(locals()), ds.ids(split)
+    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, scales, train_scales)
     files = map_files(ds, ids, saliency=saliency)
     judge, judge_sha = _judge(classifier, ds, paths, device)
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1)
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1, **head)
     mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))
-    batches = image_batches(ds, ids, lambda id: dict(saliency=read_mask(files[id]["saliency"])), Augment(crop, scales, color=color), batch, seed, workers)
-    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes))
+    learns, batches = learner(model, ds, ids, lambda id: dict(saliency=read_mask(files[id]["saliency"])), picture_side=_JUDGED*bool(judge), **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()})
+    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes)) | (dict(head=head) if head else {})
     same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride paths lambda_seg".split()} | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
-    rows = fit(model, batches, lambda m, b: masking_loss(m, b, judge, None if mu is None else _normalized(mu), paths, lambda_seg, train_scales, loss_stride),
+    rows = fit(learns, batches, lambda m, b: masking_loss(m, b, judge, None if mu is None else _normalized(mu), paths, lambda_seg, train_scales, loss_stride),
                epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
-               on_epoch=on_epoch, freeze_bn=freeze_bn, settings=what | same | dict(data=data), desc="segmenter")
+               on_epoch=on_epoch, freeze_bn=freeze_bn and learns is model, settings=what | same | dict(data=data), desc="segmenter")
     save_model(Path(folder)/"model.safetensors", model, mean=same["mean"], **what)
     model.classes = tuple(ds.classes)
     return model, rows
+
+# %% ../nbs/2_masking/23_masking.ipynb #bbab9de2
+_JUDGED = 224  # side of the pictures that the classifier judges where the net below the segmenter is frozen: the size ImageNet's classes were learned in

@@ -24,6 +24,8 @@ from .processes import bar_of, die_with_parent, kill_family, start_python
 from .record import RunRecord
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
+_NAMED = ("imagenet", "mixed")  # classifiers that ask EfficientNet-Lite0 for names
+
 METHODS = dict(clustering={
     "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]),
     "t21_classifier":  dict(makes="classifier"),
@@ -32,7 +34,7 @@ METHODS = dict(clustering={
     "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing:*"))},
   masking={
     "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: p["saliency"] == "superpixels" and not p["superpixels"]),
-    "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] in ("classifier", "imagenet")),
+    "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] in ("classifier", *_NAMED)),
     "t11_saliency":    dict(makes="saliency", needs=("t20_superpixels", "t10_classifier")),
     "t12_masking":     dict(makes="segmenter", needs=("t10_classifier", "t11_saliency")),
     "t30_evaluate":    dict(makes="predictions", needs=("t11_saliency", "t12_masking:*"))},
@@ -61,16 +63,16 @@ _SCENES = dict(
 # for photographs on two cores: lite0 in all three places, its first blocks as they came
 _LIGHT = dict(
     features="lite0", tau=0.65, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[1.0], loss_stride=4,
-    cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
-    seg_net="lite0", seg_stride=16, seg_frozen=5, freeze_bn=True, seg_batch=16, seg_crop=320, seg_aug_scales=[0.75, 1.0, 1.25])
+    classifier="mixed", cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
+    cam_scales=[0.6, 1.0, 1.35], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[1.0])
 PRESETS = dict(scenes=dict(
     superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
     masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)),
   light=dict(
     superpixels=dict(features="lite0", tau=0.65),
-    clustering=_LIGHT | dict(compare=["plain"], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005),
-    masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], cam_scales=[0.75, 1.0, 1.5], seg_epochs=8, seg_lr=0.005, lambda_seg=0.2)))
+    clustering=_LIGHT | dict(compare=["plain"], cam_walk=3),
+    masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], lambda_seg=0.2)))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
 def training_folder()->Path:
@@ -104,7 +106,7 @@ def _parse(text):
 _share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
 _LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
               cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
+_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), cam_walk=(0, 100), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
 _CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #ae53e29b
@@ -167,7 +169,7 @@ def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
     notebook = training_folder()/f"{name.split(':')[0]}.ipynb"
     mine = {k: v for k, v in merge(params, given).items() if k in notebook_parameters(notebook)}
-    if mine.get("classifier") == "imagenet" and spec["makes"] != "classifier": mine["classifier"] = "classifier"  # where that stage puts it
+    if mine.get("classifier") in _NAMED and spec["makes"] != "classifier": mine["classifier"] = "classifier"  # where that stage puts it
     decides = {k: v for k, v in mine.items() if k not in _DESCRIBES_ONLY}
     key = fingerprint(__version__, _notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
     return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
@@ -225,9 +227,11 @@ def preflight(params, data):
     from wsss_nb.backbones import create
     from wsss_nb.features import load
     from wsss_nb.train import map_files
+    from wsss_nb.trunk import check_whole
     if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"] and params.get("sp_method", "ours") == "ours": load(params["features"], weights=params["features_weights"] or None)
     if "cls_net" not in params: return  # superpixels alone
-    ds, named = open_dataset(data), params["classifier"] == "imagenet"
+    check_whole(params["seg_net"], params["seg_aug_scales"], params["train_scales"])
+    ds, named = open_dataset(data), params["classifier"] in _NAMED
     if named: _preflight_names(params, ds)
     else: create(params["cls_net"], params["cls_init"], params["cls_stride"])
     if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"], params["seg_stride"])
@@ -239,9 +243,11 @@ def preflight(params, data):
 def _preflight_names(params, ds):
     from wsss_nb.backbones import lite0_file
     from wsss_nb.names import understood
-    lost = understood(ds.classes)[1]
-    need(not lost, f"classifier=imagenet: {next(iter(lost.values()), '')}" + f" (and {len(lost) - 1} more of the {ds.n_classes} classes)"*(len(lost) > 1), ParameterError)
-    need(params["seg_init"] != "classifier" or params["seg_net"] == "lite0", f"seg_init=classifier with classifier=imagenet needs seg_net=lite0, but seg_net={params['seg_net']}", ParameterError)
+    taken, (known, lost) = params["classifier"], understood(ds.classes)
+    need(known, f"classifier={taken}: ImageNet knows none of the classes {', '.join(ds.classes)}: take classifier={'train' if 'paths' not in params else 'classifier'}, which learns all from your labels", ParameterError)
+    need(not lost or taken == "mixed", f"classifier=imagenet: {next(iter(lost.values()), '')}" + f" (and {len(lost) - 1} more of the {ds.n_classes} classes)"*(len(lost) > 1)
+         + "; classifier=mixed learns these from your labels", ParameterError)
+    need(params["seg_init"] != "classifier" or params["seg_net"] == "lite0", f"seg_init=classifier with classifier={taken} needs seg_net=lite0, but seg_net={params['seg_net']}", ParameterError)
     lite0_file()
 
 def _preflight_masking(params, ds):
@@ -256,7 +262,7 @@ def _preflight_masking(params, ds):
     need(params["dilations"] or not dense, f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the dilated one: give at least one rate, or leave them out", ParameterError)
     if {"C1", "C2"} & set(params["compare"]): open_source(ds, ds.ids("train"), "truth")
     if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
-    if params["classifier"] in ("classifier", "imagenet"): return
+    if params["classifier"] in ("classifier", *_NAMED): return
     need(Path(params["classifier"]).exists(), f"classifier={params['classifier']}: no such file or folder; give the folder of another run's classifier", ParameterError)
     net = load_judge(params["classifier"], ds)[0].backbone.name
     need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
