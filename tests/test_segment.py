@@ -12,6 +12,7 @@ from wsss_nb.segment import (
     activation_softmax,
     cell_similarity,
     cleaned,
+    grown_seed,
     image_probabilities,
     label_softmax,
     load_segmenter,
@@ -211,6 +212,26 @@ def test_read_only_photographs(nets, photo):
     I = photo.copy()
     I.flags.writeable = False
     assert segment_names(I, understand_all(["cat"]), QUICK, nets).mask.any()
+
+
+def test_a_seed_grows_over_what_the_classifier_saw(nets, photo, cat):
+    "The activation of a part of the cat becomes a seed of the cat; absent classes stay empty, and everything keeps its size."
+    M = np.zeros((3, *photo.shape[:2]), np.float32)
+    M[1] = cat.plain[0]
+    sp = np.where(cat.mask > 0, 0, 1)
+    walked, seed = grown_seed(photo, M, sp, np.array([False, True, False]), nets, sure=.6)
+    assert walked.shape == M.shape and seed.shape == sp.shape and seed.dtype == np.uint8
+    assert not walked[0].any() and not walked[2].any() and np.isclose(walked.max(), 1, atol=.05)
+    inside = cat.mask > 0
+    assert walked[1][inside].mean() > 2*walked[1][~inside].mean()
+    assert set(np.unique(seed)) <= {0, 2, 255}
+    assert iou(seed == 2, inside) > .6 and (seed[~inside] == 2).mean() < .1
+
+
+def test_a_seed_is_the_smaller_the_surer_it_must_be(nets, photo, cat):
+    M, sp = cat.plain, cat.superpixels
+    share = [(grown_seed(photo, M, sp, np.array([True]), nets, sure=t)[1] != 255).mean() for t in (0, .6, .9)]
+    assert share[0] == 1 > share[1] > share[2]
 
 
 def test_no_names_and_no_pictures(nets, photo):

@@ -232,11 +232,12 @@ def _export(net, path):
                           input_names=["image"], output_names=["probability"], dynamic_axes=free)
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #71c39c96
-def _describe(path, run):
-    "Write classes and origin into the file's metadata, and have the file checked"
+def _describe(path, run, side):
+    "Write classes, origin and the size of pictures into the file's metadata, and have the file checked"
     import onnx
     model = onnx.load(path)
     facts = dict(classes=json.dumps(["background", *run.classes]), method=run.method, weights_sha256=run.sha256)
+    facts |= dict(longest_side=str(side)) if side else {}
     onnx.helper.set_model_props(model, facts)
     onnx.checker.check_model(model)
     onnx.save(model, path)
@@ -270,10 +271,12 @@ def check_onnx(
 # %% ../nbs/5_reproduce/58_apply.ipynb #3b39ea35
 TOLERANCE = 1e-3  # of a probability: rounding stays far below, a wrong operator far above
 
-def _at_least(image, side=64):
-    "Enlarged where a side is shorter"
-    h, w = image.shape[:2]
-    return image if min(h, w) >= side else resize(image, (max(h, side), max(w, side)), "cubic")
+def _looked_at(image, side=0, least=64):
+    "In the size that the net looks at pictures in; without one, at most 250,000 pixels. No side is shorter than `least`"
+    image = at_most(image, 250_000)
+    scale = side/max(image.shape[:2]) if side else 1
+    hw = [max(least, round(n*scale)) for n in image.shape[:2]]
+    return image if hw == list(image.shape[:2]) else resize(image, hw, "area" if scale < 1 else "cubic")
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #79e525a3
 def write_onnx(
@@ -285,10 +288,10 @@ def write_onnx(
     need_onnx()
     need(Path(path).suffix == ".onnx", f"{path}: the name of an ONNX file ends in .onnx", ParameterError)
     net = load_net(run, "cpu")
-    images = [_at_least(at_most(i, 250_000)) for i in images]
+    images = [_looked_at(i, net.side) for i in images]
     with atomic(path) as part:
         _export(net, part)
-        _describe(part, run)
+        _describe(part, run, net.side)
         found = check_onnx(part, net, images)
         need(found.difference <= TOLERANCE, f"the ONNX file differs from {run.weights} by {found.difference:.2g}: "
              "it was not kept", WeightsError)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SegmentSettings', 'load_segmenter', 'image_probabilities', 'name_activation', 'cell_similarity', 'transitions',
            'walk', 'share', 'activation_softmax', 'seed_and_grow', 'label_softmax', 'cleaned', 'Steps', 'segment_names',
-           'walked_cam']
+           'grown_seed']
 
 # %% ../nbs/3_clustering/39_segment.ipynb #24058801
 from copy import copy
@@ -310,21 +310,29 @@ def segment_names(
     return Steps(image, tuple(doubt), M, sp, seed, grown, H, H.argmax(0).astype(np.uint8), doubt, p, plain, P)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #ca298770
-def walked_cam(
+def _walked(cam, T, cells, steps):
+    "Normalised maps (C,H,W) after the walk, at the cells: (C,h,w)"
+    A = np.maximum(_to_size(cam, cells), 0)
+    return share(*(_spread(A, T, k) for k in (steps, 1)))
+
+def grown_seed(
     image,     # (H,W,3) uint8
     cam,       # (C,H,W) normalised, from `cam.compute_cam`
+    sp,        # (H,W) superpixels
     present,   # (C,) bool
     nets,      # from `load_segmenter`
-    steps=3,   # k; 0: the maps as they are
-    power=4,   # q
-):             # (C,H,W) float32, normalised, at most 1
-    "Class activation maps after a walk over the cells, of several classes each with its share."
-    if not steps or not np.any(present):
-        return cam
-    S, cells = cell_similarity(image, nets)
-    T = transitions(S, power)
-    A = np.maximum(_to_size(cam[present], cells), 0)
-    far, near = (_spread(A, T, k) for k in (steps, 1))
+    steps=3,   # k
+    sure=0.,   # how probable a label must be
+    settings=SegmentSettings(),
+):             # (C,H,W) float32 maps after the walk, (H,W) uint8 seed: 0 background, 1…C, 255 unlabeled
+    "A seed that has grown before anything was trained, as in `segment_names`."
+    S, cells = cell_similarity(image, nets, settings.spread_side)
+    T = transitions(S, settings.spread_power)
+    M = _walked(cam[present], T, cells, steps)
+    grown = seed_and_grow(M, resize(sp, cells, "nearest"), settings)[1]
+    P = _to_size(label_softmax(grown, T, len(M), steps), image.shape[:2])
+    ids = np.concatenate([[0], 1 + np.flatnonzero(present)]).astype(np.uint8)
+    seed = np.where(P.max(0) > sure, ids[P.argmax(0)], 255).astype(np.uint8)
     walked = np.zeros(cam.shape, np.float32)
-    walked[present] = _to_size(share(far, near), image.shape[:2])
-    return walked
+    walked[present] = _to_size(M, image.shape[:2])
+    return walked, seed
