@@ -7,7 +7,7 @@ from wsss_nb import backbones
 from wsss_nb.backbones import BACKBONES, TIMM, Small, create, hub_file, load_into
 from wsss_nb.core import ParameterError, WeightsError, save_weights, sha256
 
-DIMS = dict(lite0=1280, small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
+DIMS = dict(lite0=1280, lite0_blocks=432, small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
 
 
 @pytest.fixture
