@@ -6,7 +6,7 @@ import torch
 from skimage import data
 
 from wsss_nb.backbones import create
-from wsss_nb.core import load_arrays
+from wsss_nb.core import ParameterError, load_arrays
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, at_side, load_deeplab, predict, weights_meta
 from wsss_nb.growing import fit_segmenter
@@ -135,3 +135,9 @@ def test_pictures_of_any_size_are_looked_at_in_the_size_it_learned_from(net):
     assert looked == [(64, 96), (64, 96)]
     assert at_side(torch.zeros(1, 3, 20, 10), 0).shape == (1, 3, 20, 10)
     with torch.no_grad(): assert OnFeatures(model)(torch.zeros(2, 432, 6, 6)).shape == (2, 3, 6, 6)
+
+
+@pytest.mark.parametrize("more,said", [(dict(init="random"), "stay random"), (dict(scales=(.5, 1.)), "whole pictures")])
+def test_a_frozen_net_is_neither_random_nor_seen_in_parts(ds, tmp_path, more, said):
+    with pytest.raises(ParameterError, match=said): _grown(ds, tmp_path/"refused", **more)
+    assert not (tmp_path/"refused").exists()

@@ -45,10 +45,10 @@ class ImageNetClassifier(nn.Module):
 
     @property
     def known(self): return [g for g in self.groups if g]
-    def in_order(self, known, learned): # (B,k,…) of the known classes, (B,n,…) of the learned -> (B,C,…)
-        order = sorted(range(len(self.groups)), key=lambda c: not self.groups[c]) # known first, as they are joined
-        both = torch.cat([known, learned], 1) if hasattr(self, "learned") else known
-        return both[:, [order.index(c) for c in range(len(order))]]
+    def in_order(self, known, learned=None): # (B,k,…) of the known classes, (B,n,…) of the learned -> (B,C,…)
+        if learned is None: return known
+        place = torch.tensor([not g for g in self.groups]).argsort(stable=True).argsort() # of each class, known before learned
+        return torch.cat([known, learned], 1)[:, place]
 
     def logits(self, f): return F.conv2d(f, self.weight[:, :, None, None], self.bias) # (B,1280,h,w) -> (B,1000,h,w)
     def mean_features(self, x): return self.backbone.forward_features(x).mean((2, 3)) # (B,3,H,W) -> (B,1280)

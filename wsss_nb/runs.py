@@ -227,10 +227,10 @@ def preflight(params, data):
     from wsss_nb.backbones import create
     from wsss_nb.features import load
     from wsss_nb.train import map_files
-    from wsss_nb.trunk import check_whole
+    from wsss_nb.trunk import check_frozen
     if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"] and params.get("sp_method", "ours") == "ours": load(params["features"], weights=params["features_weights"] or None)
     if "cls_net" not in params: return  # superpixels alone
-    check_whole(params["seg_net"], params["seg_aug_scales"], params["train_scales"])
+    check_frozen(params["seg_net"], params["seg_init"], params["seg_aug_scales"], params["train_scales"])
     ds, named = open_dataset(data), params["classifier"] in _NAMED
     if named: _preflight_names(params, ds)
     else: create(params["cls_net"], params["cls_init"], params["cls_stride"])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FROZEN', 'squared', 'squared_maps', 'trunk_features', 'trunk_files', 'trunk_batches', 'head_settings', 'OnFeatures',
-           'seen', 'check_whole', 'learner']
+           'seen', 'check_frozen', 'learner']
 
 # %% ../nbs/1_nets/19_trunk.ipynb #71775f9d
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from .core import ParameterError, cache_home, fingerprint, load_arrays, need, pick_device, progress, save_arrays
-from .deeplab import at_side, resized
+from .deeplab import at_side
 from .train import Batches, _keep, image_batches
 from .transforms import Augment, _map, _place_map, to_tensor
 
@@ -80,9 +80,9 @@ def trunk_batches(ds, ids, files, # a `Dataset`, the ids to train on, from `trun
 # %% ../nbs/1_nets/19_trunk.ipynb #7b63d1ac
 FROZEN = dict(lite0_blocks=256) # nets that never learn -> channels of the layer between them and the head
 
-def head_settings(net, crop, scales=(1,), train_scales=(1,)):
-    "How a segmenter on that net is built, besides its classes: keywords of `DeepLab`. Raises `ParameterError` for random sizes above a frozen net."
-    check_whole(net, scales, train_scales)
+def head_settings(net, crop, init="imagenet", scales=(1,), train_scales=(1,)):
+    "How a segmenter on that net is built, besides its classes: keywords of `DeepLab`. Raises `ParameterError` as `check_frozen` does."
+    check_frozen(net, init, scales, train_scales)
     return dict(neck=FROZEN[net], side=int(crop)) if net in FROZEN else {}
 
 # %% ../nbs/1_nets/19_trunk.ipynb #fc5f5143
@@ -99,8 +99,9 @@ def seen(batch):
     return batch.get("features", batch.get("image"))
 
 # %% ../nbs/1_nets/19_trunk.ipynb #b8dbfca7
-def check_whole(net, scales, train_scales):
-    "Refuse random sizes where the net below is frozen. Raises `ParameterError`."
+def check_frozen(net, init, scales, train_scales):
+    "Refuse random weights and random sizes where the net below is frozen. Raises `ParameterError`."
+    need(net not in FROZEN or init != "random", f"{net} never learns, so random weights would stay random: leave seg_init=imagenet, or give a file", ParameterError)
     need(net not in FROZEN or [*scales] == [*train_scales] == [1], f"{net} sees whole pictures of one size: leave seg_aug_scales=[1.0] and "
          f"train_scales=[1.0]; they are {list(scales)} and {list(train_scales)}", ParameterError)
 
