@@ -100,13 +100,14 @@ def stage(self:RunRecord,
 # %% ../nbs/0_base/07_record.ipynb #d2b16eea
 def stage_folder(folder, # where the stage writes
                  **inputs)->Path: # everything that decides what it writes
-    "The folder, kept if it was made from the same `inputs`, else emptied. A folder that is not a stage's is left alone: `RunError`."
+    "The folder, kept if it was made from the same `inputs`, less what a killed writer left half-written; else emptied. A folder that is not a stage's is left alone: `RunError`."
     folder = Path(folder); note = folder/"inputs.json"
     same = note.exists() and read_json(note, RunError).get("key") == fingerprint(inputs)
     if folder.exists() and not same:
         need(note.exists() or not any(folder.iterdir()), f"{folder} holds files that no stage wrote: choose another output folder", RunError)
         shutil.rmtree(folder)
     if not same: write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
+    for half in folder.rglob(".*.*.*.tmp*"): half.unlink(missing_ok=True)  # named by `core.atomic`
     return folder
 
 # %% ../nbs/0_base/07_record.ipynb #ba9687bc
