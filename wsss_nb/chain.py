@@ -23,7 +23,7 @@ import torch
 from tqdm.auto import tqdm
 
 # %% ../nbs/3_clustering/37_chain.ipynb #e4fc8e07
-from .core import DataError, ParameterError, RunError, need, pick_device, progress, read_json, write_json
+from .core import DataError, ParameterError, RunError, _half_written, need, pick_device, progress, read_json, write_json
 from .images import read_image, read_labels, resize, write_image, write_labels
 from .show import superpixel_picture
 from .features import keys, load
@@ -277,7 +277,9 @@ def cut_folder(
     with _connect(scheduler) if scheduler else nullcontext() as client:
         remember(out, s)
         todo = [(n, str(p)) for n, p in found if not finished(out, n, p, s.pictures)]
-        return [_told(d) for d in progress(cut_by(client, todo, out, s, size) if client else cut(todo, out, s), "superpixels", total=len(todo))]
+        done = [_told(d) for d in progress(cut_by(client, todo, out, s, size) if client else cut(todo, out, s), "superpixels", total=len(todo))]
+    for half in _half_written(out, {o for name, _ in todo for o in outputs(out, name)}): half.unlink(missing_ok=True)
+    return done
 
 # %% ../nbs/3_clustering/37_chain.ipynb #438a7b41
 def write_maps(

@@ -8,7 +8,7 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
 # %% ../nbs/0_base/00_core.ipynb #313bbf99
-import hashlib, json, os, random, sys, time
+import hashlib, json, os, random, re, sys, time
 from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from importlib.util import find_spec
@@ -113,6 +113,12 @@ def atomic(path): # where the file shall be
         with open(tmp, "rb") as f: os.fsync(f.fileno())
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
+
+def _half_written(folder, targets=None): # `targets`: only what was meant to become one of these paths
+    "What writers killed inside `atomic` left below `folder`; what others are writing this moment looks the same."
+    for path in Path(folder).rglob(".*.tmp*"):
+        name = re.fullmatch(r"\.(.+)\.\d+\.\d+\.tmp(\.[^.]*)?", path.name)
+        if name and (targets is None or path.with_name(name[1] + (name[2] or "")) in targets): yield path
 
 # %% ../nbs/0_base/00_core.ipynb #ec394430
 def write_json(path, obj):

@@ -16,7 +16,7 @@ import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 
-from .core import RunError, fingerprint, need, read_json, write_json
+from .core import RunError, _half_written, fingerprint, need, read_json, write_json
 
 # %% ../nbs/0_base/07_record.ipynb #b06b9130
 PACKAGES = ("wsss_nb", "torch", "torchvision", "timm", "numpy", "opencv-contrib-python-headless", "scikit-image", "pydensecrf2", "papermill", "nbdev")
@@ -107,7 +107,7 @@ def stage_folder(folder, # where the stage writes
         need(note.exists() or not any(folder.iterdir()), f"{folder} holds files that no stage wrote: choose another output folder", RunError)
         shutil.rmtree(folder)
     if not same: write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
-    for half in folder.rglob(".*.*.*.tmp*"): half.unlink(missing_ok=True)  # named by `core.atomic`
+    for half in _half_written(folder): half.unlink(missing_ok=True)
     return folder
 
 # %% ../nbs/0_base/07_record.ipynb #ba9687bc
