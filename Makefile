@@ -60,12 +60,13 @@ test: setup
 	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(MAKE) --no-print-directory -j2 test-units test-whole
 
-# The two halves run side by side, one core each; sweeps go with the shorter one.
+# The two halves run side by side, one core each; what stands here goes with the shorter one.
+ELSEWHERE := tests/e2e/test_sweeps.py tests/e2e/test_segment_command.py
 test-units: setup
-	$(BIN)/python -m pytest -q --durations=15 $(filter-out tests/test_house.py,$(wildcard tests/test_*.py)) tests/e2e/test_sweeps.py
+	$(BIN)/python -m pytest -q --durations=15 $(filter-out tests/test_house.py,$(wildcard tests/test_*.py)) $(ELSEWHERE)
 
 test-whole: setup
-	$(BIN)/python -m pytest -q --durations=15 --ignore tests/e2e/test_sweeps.py tests/e2e
+	$(BIN)/python -m pytest -q --durations=15 $(addprefix --ignore=,$(ELSEWHERE)) tests/e2e
 
 export: setup
 	$(BIN)/nbdev_export

@@ -80,6 +80,6 @@ def test_names_that_imagenet_knows_none_of_are_refused(photographs, tmp_path):
     with pytest.raises(ParameterError, match="classifier=mixed: ImageNet knows none of the classes.*classifier=train"): preflight(full, str(tmp_path))
 
 
-def test_a_frozen_net_sees_whole_pictures_only(photographs):
-    full, _ = resolve("clustering", open_dataset(photographs), dict(preset="light", seg_aug_scales=[.5, 1.0]))
-    with pytest.raises(ParameterError, match=r"lite0_blocks sees whole pictures of one size: leave seg_aug_scales=\[1.0\]"): preflight(full, str(photographs))
+def test_a_frozen_net_is_run_once_for_each_picture(photographs):
+    full, _ = resolve("clustering", open_dataset(photographs), dict(preset="light", train_scales=[1.0, .5]))
+    with pytest.raises(ParameterError, match=r"lite0_blocks is run once .* leave train_scales=\[1.0\]"): preflight(full, str(photographs))

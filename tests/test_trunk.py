@@ -16,7 +16,7 @@ from wsss_nb.classifier import take_imagenet
 from wsss_nb.transforms import to_tensor
 from wsss_nb.trunk import OnFeatures, squared, squared_maps, trunk_batches, trunk_files
 
-SIDE = 64
+SIDE, SIDES = 64, [48, 64]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,33 +66,35 @@ def test_a_map_lies_in_the_square_as_its_picture_does(hw):
 
 def test_files_are_found_by_pixels_and_weights_and_made_only_once(ds, net, tmp_path):
     ids = ds.ids("train")
-    files = trunk_files(ds, ids, net, 16, SIDE, "cpu", tmp_path)
+    files = trunk_files(ds, ids, net, 16, SIDES, "cpu", tmp_path)
     made = {f: f.stat().st_mtime_ns for f in files.values()}
-    assert len(made) == len(ids)
-    assert trunk_files(ds, ids, net, 16, SIDE, "cpu", tmp_path) == files and made == {f: f.stat().st_mtime_ns for f in files.values()}
-    assert not {*made} & {*trunk_files(ds, ids, net, 16, SIDE//2, "cpu", tmp_path).values()}
+    assert len(made) == len(SIDES)*len(ids)
+    assert trunk_files(ds, ids, net, 16, SIDES, "cpu", tmp_path) == files and made == {f: f.stat().st_mtime_ns for f in files.values()}
+    assert not {*made} & {*trunk_files(ds, ids, net, 16, [SIDE//2], "cpu", tmp_path).values()}
 
 
-def test_a_mirrored_batch_is_the_mirror_image_throughout(ds, net, tmp_path):
-    ids = ds.ids("train")
-    files = trunk_files(ds, ids, net, 16, SIDE, "cpu", tmp_path)
+def test_a_batch_holds_one_size_and_one_direction_of_each_picture_throughout(ds, net, tmp_path):
+    ids, met = ds.ids("train"), set()
+    files = trunk_files(ds, ids, net, 16, SIDES, "cpu", tmp_path)
     maps = lambda id: dict(seed=np.arange(np.prod(ds.image(id).shape[:2])).reshape(ds.image(id).shape[:2]))
-    seen = set()
-    for epoch in range(6):
-        for b in trunk_batches(ds, ids, files, maps, SIDE, 32, batch=2)(epoch):
+    def kinds(i):
+        "(features, map, picture) of a picture at each size, as it is and mirrored"
+        I = ds.image(ids[i])
+        for side in SIDES:
+            seed, x = squared_maps(maps(ids[i]), I.shape[:2], side, SIDE)["seed"], squared(I, side//2, SIDE//2)
+            for m in (False, True):
+                yield (side, m), torch.from_numpy(load_arrays(files[ids[i], side])["f"][int(m)]).float(), *((a.flip(-1) if m else a) for a in (seed, x))
+    for epoch in range(8):
+        for b in trunk_batches(ds, ids, files, maps, SIDES, SIDE//2, batch=2)(epoch):
             for f, seed, image, i in zip(b["features"], b["seed"], b["image"], b["index"]):
-                kept, plain = load_arrays(files[ids[i]])["f"], squared_maps(maps(ids[i]), ds.image(ids[i]).shape[:2], SIDE)["seed"]
-                mirrored = bool(torch.equal(seed, plain.flip(-1)))
-                assert mirrored or torch.equal(seed, plain)
-                assert torch.equal(f, torch.from_numpy(kept[int(mirrored)]).float())
-                x = squared(ds.image(ids[i]), 32)
-                assert torch.equal(image, x.flip(-1) if mirrored else x)
-                seen.add(mirrored)
-    assert seen == {False, True}
+                key, kept, *rest = next(k for k in kinds(i) if torch.equal(f, k[1]))
+                assert torch.equal(seed, rest[0]) and torch.equal(image, rest[1])
+                met.add(key)
+    assert met == {(side, m) for side in SIDES for m in (False, True)}
 
 
 def _grown(ds, folder, **more):
-    args = dict(net="lite0_blocks", targets=ds.root/"seeds", superpixels=ds.root/"sp", output_stride=16, crop=SIDE, scales=(1.,), train_scales=(1.,), warmup_epochs=0,
+    args = dict(net="lite0_blocks", targets=ds.root/"seeds", superpixels=ds.root/"sp", output_stride=16, crop=SIDE, scales=(.75, 1.), train_scales=(1.,), warmup_epochs=0,
                 epochs=3, batch=2, lr=.003, device="cpu")
     return fit_segmenter(ds, folder=folder, **args | more)
 
@@ -137,7 +139,7 @@ def test_pictures_of_any_size_are_looked_at_in_the_size_it_learned_from(net):
     with torch.no_grad(): assert OnFeatures(model)(torch.zeros(2, 432, 6, 6)).shape == (2, 3, 6, 6)
 
 
-@pytest.mark.parametrize("more,said", [(dict(init="random"), "stay random"), (dict(scales=(.5, 1.)), "whole pictures")])
+@pytest.mark.parametrize("more,said", [(dict(init="random"), "stay random"), (dict(train_scales=(.5, 1.)), "at one size")])
 def test_a_frozen_net_is_neither_random_nor_seen_in_parts(ds, tmp_path, more, said):
     with pytest.raises(ParameterError, match=said): _grown(ds, tmp_path/"refused", **more)
     assert not (tmp_path/"refused").exists()

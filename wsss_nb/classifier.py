@@ -20,7 +20,7 @@ from torch import nn
 from .backbones import create, freeze_first
 from .core import DataError, ParameterError, check_array, need, pick_device, progress, seed_everything, sha256, write_json
 from .deeplab import at_side, load_model, padded, save_model
-from .imagenet import ImageNetClassifier, learn_others
+from .imagenet import ImageNetClassifier, calibrate, learn_others
 from .train import fit, image_batches
 from .transforms import Augment, as_tensor, to_tensor
 
@@ -132,9 +132,9 @@ def _build(backbone, n_classes, dilations=None, width=1024, norm=False, groups=N
 # %% ../nbs/2_masking/20_classifier.ipynb #9ad216e0
 @torch.no_grad()
 def score_images(model, images): # a classifier in eval mode; iterable of (H,W,3) uint8
-    "Scores (n,C), one image at a time at its own size."
-    device = next(model.parameters()).device
-    return torch.cat([model(padded(to_tensor(i)[None].to(device))).float().cpu() for i in images])
+    "Scores (n,C), one image at a time, at its own size or at the one where the classifier is surest (`.side`)."
+    device, side = next(model.parameters()).device, getattr(model, "side", 0)
+    return torch.cat([model(at_side(padded(to_tensor(i)[None].to(device)), side)).float().cpu() for i in images])
 
 # %% ../nbs/2_masking/20_classifier.ipynb #de568c9a
 def score_classifier(model, ds, split="val", tau=0.5):
@@ -174,16 +174,21 @@ def fit_classifier(ds, split="train", # a `Dataset`
 
 # %% ../nbs/2_masking/20_classifier.ipynb #fae80fea
 @torch.no_grad()
-def _mean_features(model, ds, ids, classes, device="auto", side=320):
-    "Averaged maps of pictures and their mirror images, (2n,1280), and their labels of some classes, (2n,k)"
-    net, at = model.to(pick_device(device)), [ds.classes.index(c) for c in classes]
-    views = []
+def _mean_features(model, ds, ids, device="auto"):
+    "Averaged maps of pictures and their mirror images, (2n,1280), and their labels, (2n,C)"
+    net, views = model.to(pick_device(device)), []
     for id in progress(ids, "averaged maps"):
-        x = at_side(padded(to_tensor(ds.image(id))[None]), side)
+        x = at_side(padded(to_tensor(ds.image(id))[None]), model.side)
         views.append(net.mean_features(torch.cat([x, x.flip(-1)]).to(next(net.parameters()).device)).cpu())
     model.cpu()
-    present = torch.as_tensor(np.stack([ds.present(i)[at] for i in ids]), dtype=torch.float32)
+    present = torch.as_tensor(np.stack([ds.present(i) for i in ids]), dtype=torch.float32)
     return torch.cat(views), present.repeat_interleave(2, 0)
+
+def _learn(model, f, t):
+    "From averaged maps (n,1280) and labels (n,C): the classes without a group, and how sure the others must be"
+    known = torch.tensor([bool(g) for g in model.groups])
+    if not known.all(): learn_others(model, f, t[:, ~known])
+    calibrate(model, f, t[:, known])
 
 # %% ../nbs/2_masking/20_classifier.ipynb #4a1ba0d4
 def take_imagenet(ds, # a `Dataset`
@@ -195,7 +200,7 @@ def take_imagenet(ds, # a `Dataset`
     lost = [c for c in ds.classes if c not in groups]
     need(learn or not lost, f"ImageNet knows no {', '.join(lost)}: take classifier=mixed, which learns these from your labels, or classifier=train, which learns all", ParameterError)
     model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups.get(c, ()) for c in ds.classes]).eval()
-    if lost: learn_others(model, *_mean_features(model, ds, ds.ids(split), lost, device))
+    if learn: _learn(model, *_mean_features(model, ds, ds.ids(split), device))
     model.classes = tuple(ds.classes)
     what = dict(kind="classifier", net="lite0", init=model.init, output_stride=output_stride, classes=list(ds.classes), head=dict(groups=model.groups))
     save_model(Path(folder)/"model.safetensors", model, **what)

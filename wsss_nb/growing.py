@@ -189,7 +189,7 @@ def fit_segmenter(
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/, softmax/
     "Train a DeepLab on seeds that grow (§3.3.3), or on labels as they are. Ground-truth masks are never opened."
-    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, scales, train_scales)
+    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, train_scales)
     files = map_files(ds, ids, **dict(seed=targets) | (dict(sp=superpixels) if superpixels else {}))
     seed_everything(seed)
     model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1, **head)

@@ -199,7 +199,7 @@ def fit_masking(
     seed=0, device="auto", amp=False, workers=1, on_epoch=None,
 ):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl
     "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
-    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, scales, train_scales)
+    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, train_scales)
     files = map_files(ds, ids, saliency=saliency)
     judge, judge_sha = _judge(classifier, ds, paths, device)
     seed_everything(seed)

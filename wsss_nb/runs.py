@@ -62,9 +62,9 @@ _SCENES = dict(
     cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
 # for photographs on two cores: lite0 in all three places, as it came; superpixels stay blocks of 8 pixels, since their CRF would take longer than all else
 _LIGHT = dict(
-    features="lite0", tau=0.65, sp_crf=False, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[1.0], loss_stride=4,
+    features="lite0", tau=0.65, sp_crf=False, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[0.8, 1.0, 1.25], flip=True, loss_stride=4,
     classifier="mixed", cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
-    cam_scales=[0.6, 1.0, 1.35], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[1.0])
+    cam_scales=[0.6, 1.0, 1.35], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
 PRESETS = dict(scenes=dict(
     superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
@@ -230,7 +230,7 @@ def preflight(params, data):
     from wsss_nb.trunk import check_frozen
     if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"] and params.get("sp_method", "ours") == "ours": load(params["features"], weights=params["features_weights"] or None)
     if "cls_net" not in params: return  # superpixels alone
-    check_frozen(params["seg_net"], params["seg_init"], params["seg_aug_scales"], params["train_scales"])
+    check_frozen(params["seg_net"], params["seg_init"], params["train_scales"])
     ds, named = open_dataset(data), params["classifier"] in _NAMED
     if named: _preflight_names(params, ds)
     else: create(params["cls_net"], params["cls_init"], params["cls_stride"])

@@ -330,7 +330,11 @@ def grown_seed(
     T = transitions(S, settings.spread_power)
     M = _walked(cam[present], T, cells, steps)
     grown = seed_and_grow(M, resize(sp, cells, "nearest"), settings)[1]
-    P = _to_size(label_softmax(grown, T, len(M), steps), image.shape[:2])
+    small = _bounded(image, settings.side)
+    P = _to_size(label_softmax(grown, T, len(M), steps), small.shape[:2])
+    if settings.crf:
+        P = _decided(small, P, settings, nets.device)
+    P = _to_size(P, image.shape[:2])
     ids = np.concatenate([[0], 1 + np.flatnonzero(present)]).astype(np.uint8)
     seed = np.where(P.max(0) > sure, ids[P.argmax(0)], 255).astype(np.uint8)
     walked = np.zeros(cam.shape, np.float32)

@@ -1,5 +1,5 @@
 "A whole run on tiny scenes: through papermill, killed, resumed, and with ground truth replaced by garbage."
-import os, shutil, signal, time
+import os, shutil, signal
 from functools import partial
 from pathlib import Path
 
@@ -82,10 +82,11 @@ def test_training_never_opens_a_mask(base, world, tmp_path):
 def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
     "SIGKILL to the runner while each stage is at work; the last start finishes, and what it made is what an unhurt run makes."
     out = tmp_path/"run"
-    for stage, patience in (("t20_superpixels", 4), ("t21_classifier", 5), ("t22_seeds", 4), ("t23_growing", 5), ("t30_evaluate", 4)):
+    signs = dict(t20_superpixels="superpixels/*.png", t21_classifier="classifier/checkpoint.safetensors", t22_seeds="seeds/*.png",
+                 t23_growing="segmenter/checkpoint.safetensors", t30_evaluate="predictions/segmenter/*.png")
+    for stage, sign in signs.items():
         p = start("clustering", world, out, TINY)
-        wait_for(out, stage, p)
-        time.sleep(patience)  # into the stage's work, past the imports
+        wait_for(out, stage, p, sign)
         os.kill(p.pid, signal.SIGKILL); p.wait()
     steps = run_method("clustering", str(world), out, TINY)
     assert all(s.done for s in steps) and artefacts(out) == artefacts(base)
