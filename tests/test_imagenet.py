@@ -6,7 +6,7 @@ from skimage import data
 
 from wsss_nb.backbones import create
 from wsss_nb.core import ParameterError
-from wsss_nb.imagenet import ImageNetClassifier, learn_others
+from wsss_nb.imagenet import ImageNetClassifier, calibrate, learn_others
 from wsss_nb.transforms import to_tensor
 
 def _named(groups=((281, 282, 285), (504, 967, 968)), stride=16):
@@ -57,3 +57,27 @@ def test_the_gradient_of_mixed_scores_is_finite():
     mixed, x = _named(((), (281,))), to_tensor(_photo())[None].requires_grad_()
     mixed(x).sum().backward()
     assert torch.isfinite(x.grad).all() and x.grad.abs().sum() > 0
+
+
+def test_calibration_says_when_a_class_is_there_and_leaves_its_activation_alone():
+    "Pictures show the class where its log-odds lie above -4: at slope 1 and shift 0 hardly one would be said to."
+    net = _named(((), (281, 282), (504,)))
+    learn_others(net, torch.randn(9, 1280), torch.ones(9, 1))
+    f, x = torch.randn(300, 1280), to_tensor(_photo())[None]
+    with torch.no_grad(): odds, person, M = net.scores(f)[:, 1:], net.scores(f)[:, 0], net.cam(x)
+    there = odds > odds.quantile(.7, 0)
+    assert (odds > 0).float().mean() < .1
+    assert calibrate(net, f, there) < .2
+    with torch.no_grad():
+        assert ((net.scores(f)[:, 1:] > 0) == there).float().mean() > .95
+        assert torch.equal(net.scores(f)[:, 0], person) and torch.equal(net.cam(x), M)
+    assert (net.calibration[:, 0] > 0).all() and (net.calibration[:, 1] > 0).all()
+
+
+def test_a_calibrated_classifier_is_kept_with_its_file(tmp_path):
+    from wsss_nb.classifier import load_classifier
+    from wsss_nb.deeplab import save_model
+    net = _named(((281,), (504,)))
+    calibrate(net, torch.randn(50, 1280), torch.rand(50, 2) > .5)
+    save_model(tmp_path/"model.safetensors", net, kind="classifier", net="lite0", init=net.init, output_stride=16, classes=["cat", "cup"], head=dict(groups=net.groups))
+    assert torch.equal(load_classifier(tmp_path).calibration, net.calibration)

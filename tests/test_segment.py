@@ -234,6 +234,11 @@ def test_a_seed_is_the_smaller_the_surer_it_must_be(nets, photo, cat):
     assert share[0] == 1 > share[1] > share[2]
 
 
+def test_a_seed_is_cleaned_up_where_that_is_wanted(nets, photo, cat):
+    blocks, clean = (grown_seed(photo, cat.plain, cat.superpixels, np.array([True]), nets, settings=SegmentSettings(crf=crf))[1] for crf in (False, True))
+    assert iou(clean == 1, cat.mask == 1) > iou(blocks == 1, cat.mask == 1)
+
+
 def test_no_names_and_no_pictures(nets, photo):
     with pytest.raises(ParameterError, match="at least one name"): segment_names(photo, [], QUICK, nets)
     with pytest.raises(DataError, match="image"): segment_names(photo[..., 0], understand_all(["cat"]), QUICK, nets)
