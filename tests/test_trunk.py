@@ -6,7 +6,7 @@ import torch
 from skimage import data
 
 from wsss_nb.backbones import create
-from wsss_nb.core import ParameterError, load_arrays
+from wsss_nb.core import DataError, ParameterError, load_arrays
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, at_side, load_deeplab, predict, weights_meta
 from wsss_nb.growing import fit_segmenter
@@ -143,3 +143,9 @@ def test_pictures_of_any_size_are_looked_at_in_the_size_it_learned_from(net):
 def test_a_frozen_net_is_neither_random_nor_seen_in_parts(ds, tmp_path, more, said):
     with pytest.raises(ParameterError, match=said): _grown(ds, tmp_path/"refused", **more)
     assert not (tmp_path/"refused").exists()
+
+
+def test_a_map_that_does_not_fit_names_its_picture(ds, net, tmp_path):
+    files = trunk_files(ds, ds.ids("train"), net, 16, SIDES, "cpu", tmp_path)
+    with pytest.raises(DataError, match="cat0: the map 'seed' has shape"):
+        list(trunk_batches(ds, ["cat0"], files, lambda id: dict(seed=np.zeros((3, 3), np.uint8)), SIDES, batch=1)(0))

@@ -10,6 +10,7 @@ __all__ = ['poly_rate', 'param_groups', 'freeze_batchnorm', 'item_seed', 'prefet
 import json, math, time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,12 @@ class Batches:
         return prefetch(make, range(len(self)), self.workers)
 
 # %% ../nbs/1_nets/14_train.ipynb #e2d881ea
+@contextmanager
+def _about(id):
+    "What is wrong inside says which picture it is about"
+    try: yield
+    except WsssError as e: raise e if str(id) in str(e) else type(e)(f"{id}: {e}") from e
+
 def _keep(fn, ram):
     "`fn` with its results kept, until they fill `ram` bytes."
     kept, left = {}, [ram]
@@ -114,8 +121,7 @@ def image_batches(ds, ids, # a `Dataset` and the ids to train on
     "`Batches` with `image` (B,3,S,S), `present` (B,C) float32, `index` (B,) into `ids`, and one tensor for each map."
     load = _keep(lambda id: (ds.image(id), maps_fn(id) if maps_fn else {}), ram)
     def item(i, seed):
-        try: image, maps = augment(*load(ids[i]), seed)
-        except WsssError as e: raise e if str(ids[i]) in str(e) else type(e)(f"{ids[i]}: {e}") from e
+        with _about(ids[i]): image, maps = augment(*load(ids[i]), seed)
         return dict(image=image, present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32), index=i, **maps)
     return Batches(len(ids), item, batch, seed, workers)
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .core import ParameterError, cache_home, fingerprint, load_arrays, need, pick_device, progress, save_arrays
 from .deeplab import at_side
-from .train import Batches, _keep, image_batches
+from .train import Batches, _about, _keep, image_batches
 from .transforms import Augment, _map, _place_map, to_tensor
 
 # %% ../nbs/1_nets/19_trunk.ipynb #98024bac
@@ -70,7 +70,7 @@ def trunk_batches(ds, ids, files, # a `Dataset`, the ids to train on, from `trun
     square = max(sides)
     def read(key):
         (id, side), image = key, ds.image(key[0])
-        kept = {k: m.numpy() for k, m in squared_maps(maps_fn(id), image.shape[:2], side, square).items()}
+        with _about(id): kept = {k: m.numpy() for k, m in squared_maps(maps_fn(id), image.shape[:2], side, square).items()}
         if picture_side: kept["image"] = squared(image, max(1, round(picture_side*side/square)), picture_side).numpy()
         return dict(features=load_arrays(files[key])["f"], maps=kept)
     load = _keep(read, ram)
