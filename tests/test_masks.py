@@ -87,6 +87,13 @@ def test_a_name_of_many_classes_needs_more():
     assert work.kept(dict(cat=0., dog=0.)) == ("cat", "dog")
 
 
+def test_a_name_far_less_likely_than_another_is_left_out():
+    "Of few classes, so that its mean would do; one name stays whatever happens."
+    work = way("cat", "dog", leave_out=.1)
+    assert work.kept(dict(cat=.0019, dog=.1)) == ("dog",) and work.kept(dict(cat=.012, dog=.1)) == ("cat", "dog")
+    assert work.kept(dict(cat=.0199, dog=1.)) == ("dog",)
+
+
 @pytest.mark.parametrize("p,said", [(0, "< 0.1 %"), (.0009, "< 0.1 %"), (.001, "0.1 %"), (.0999, "10.0 %"), (.1, "10 %"), (1, "100 %")])
 def test_percent(p, said): assert percent(p) == said
 
@@ -142,6 +149,12 @@ def test_names_are_refused_before_weights_are_loaded(tmp_path, monkeypatch):
     (tmp_path/"file").touch()
     with pytest.raises(ParameterError, match="is a file"): segment_folder(tmp_path/"cat.png", tmp_path/"file", Request(names=("cat",), device="cpu"))
     assert not (tmp_path/"out").exists()
+
+
+def test_where_nothing_could_be_made_nothing_is_left(tmp_path):
+    (tmp_path/"note.jpg").write_text("no picture")
+    result = segment_folder(tmp_path/"note.jpg", tmp_path/"out", Request(names=("cat",), device="cpu", workers=1))
+    assert (result.made, len(result.errors)) == (0, 1) and not (tmp_path/"out").exists()
 
 
 def test_guessed_classes_keep_their_ids(tmp_path, monkeypatch):

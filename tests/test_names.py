@@ -201,7 +201,7 @@ def test_sorrel_is_the_horse(): assert understand("sorrel").classes == understan
 
 def test_the_frequent_meaning_with_a_note():
     car, cat = understand("car"), understand("cat")
-    assert car.classes == tuple(VOC["car"]) and car.note == "car may also mean another thing: for that write railcar."
+    assert car.classes == tuple(VOC["car"]) and car.note == "car does not include what is called railcar."
     assert understand("railcar").classes == (565, 705) and "big cat" in cat.note and 291 in understand("big cat").classes
     assert "rodent" in understand("mouse").note and understand("computer mouse").note == ""
     assert understand("cow").note == "cow is taken to mean ox, water buffalo, bison."

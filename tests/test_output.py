@@ -49,7 +49,7 @@ def test_all_files(tmp_path, photo, image, made):
     assert sorted(str(p.relative_to(out.folder)) for p in out.folder.rglob("*.*")) == ["a.png", "areas.csv", "classes.txt", "overlays/a.jpg", "segment.json", "steps/a.png"]
     assert (read_mask(out.folder/"a.png", 2) == made.mask).all()
     assert (out.folder/"classes.txt").read_text() == "cat\ndog, hot\n"
-    assert (out.folder/"areas.csv").read_text().splitlines()[2] == f'a.jpg,"dog, hot",3600,{3600/made.mask.size:.6f},0.7500'
+    assert (out.folder/"areas.csv").read_text().splitlines()[2] == f'a.jpg,"dog, hot",3600,{3600/made.mask.size:.6f},0.7500,'
     assert Ledger(out.folder).rows["a.jpg"][1]["class"] == "dog, hot"
 
 

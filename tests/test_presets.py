@@ -83,3 +83,8 @@ def test_names_that_imagenet_knows_none_of_are_refused(photographs, tmp_path):
 def test_a_frozen_net_is_run_once_for_each_picture(photographs):
     full, _ = resolve("clustering", open_dataset(photographs), dict(preset="light", train_scales=[1.0, .5]))
     with pytest.raises(ParameterError, match=r"lite0_blocks is run once .* leave train_scales=\[1.0\]"): preflight(full, str(photographs))
+
+
+def test_a_classifier_that_is_none(photographs):
+    full, _ = resolve("clustering", open_dataset(photographs), dict(preset="light", classifier="foo"))
+    with pytest.raises(ParameterError, match="classifier=foo must be one of train, imagenet, mixed"): preflight(full, str(photographs))

@@ -5,7 +5,7 @@ import pytest
 from wsss_nb.core import RunError, write_json
 from wsss_nb.images import write_image
 from wsss_nb.record import RunRecord
-from wsss_nb.tables import TABLE_2_3, as_text, class_table, masking_table, mean_std, net_names, order_table, paper_table, pick, replicas, saliency_table, write_report
+from wsss_nb.tables import TABLE_2_3, _photographs, as_text, class_table, masking_table, mean_std, net_names, order_table, paper_table, pick, replicas, saliency_table, write_report
 
 CLASSES = ["ball", "cup"]
 
@@ -105,9 +105,9 @@ def test_order_table_pairs_by_seed():
 
 def test_saliency_and_class_tables():
     ms = [dict(saliency=dict(original=dict(labelled=1, iou=.5, fbeta=.6), refined=dict(labelled=.9, iou=.7, fbeta=.8)), **SEEDS[0])]
-    assert table_of(saliency_table(ms)) == {"from the detector": ["100.0", "50.0", "60.0"], "refined (2.6)": ["90.0", "70.0", "80.0"]}
+    assert table_of(saliency_table(ms)) == {"as they came": ["100.0", "50.0", "60.0"], "refined (2.6)": ["90.0", "70.0", "80.0"]}
     del ms[0]["saliency"]["refined"]
-    assert list(table_of(saliency_table(ms))) == ["from the detector"] and saliency_table([{}])["rows"] == []
+    assert list(table_of(saliency_table(ms))) == ["as they came"] and saliency_table([{}])["rows"] == []
     t = class_table(ms, CLASSES, record())
     assert t["head"] == ["IoU %", "A1", "A3", "A6", "C1"] and table_of(t)["background"] == ["52.0", "56.0", "64.0", "72.0"] and list(table_of(t)) == ["background", *CLASSES]
 
@@ -171,6 +171,15 @@ def test_a_page_opens_with_pictures(tmp_path):
     assert page.index("<h3>cat</h3>") < page.index("<h2>masking on own</h2>") < page.index("<table")
     write_image(tmp_path/"shots"/"steps"/"cat.png", np.full((9, 9, 3), 61, np.uint8))
     assert write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8") != page
+
+def test_the_surest_photograph_comes_first_and_says_what_was_asked(tmp_path):
+    for n in "ab": write_image(tmp_path/"overlays"/f"{n}.jpg", np.zeros((4, 4, 3), np.uint8))
+    rows = ["file,class,pixels,share,probability,mask", "x.jpg,background,9,0.5,,a.png", "x.jpg,cat,9,0.5,0.2000,a.png", "y.jpg,dog,9,0.5,0.9000,b.png"]
+    assert [f["title"] for f in _photographs(tmp_path)] == ["a", "b"]
+    (tmp_path/"areas.csv").write_text("\n".join(rows) + "\n")
+    found = _photographs(tmp_path)
+    assert [f["title"] for f in found] == ["b", "a"] and found[1]["text"] == "“cat” (the classifier's probability: 0.20)"
+
 
 def test_photographs_that_are_not_there(tmp_path):
     a = run_folder(tmp_path/"a", "masking", SEEDS)

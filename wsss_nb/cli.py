@@ -348,7 +348,7 @@ def _add_data(commands):
 def _about_segment(p):
     "Options of both ways: what is written, and where it is computed"
     p.add_argument("--out", metavar="DIR", help="masks go to DIR/NAME.png, masks on their photographs to DIR/overlays "
-                   "(default: masks/PHOTOS)")
+                   "(default: masks/PHOTOS, with --run masks/PHOTOS-RUN)")
     p.add_argument("--steps", action="store_true", help="also the picture that tells how names became a mask, DIR/steps")
     p.add_argument("--no-overlays", dest="overlays", action="store_false", help="write the masks only")
     p.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default: 2)")

@@ -86,7 +86,8 @@ class ByNames:
     def kept(self, seen)->tuple:
         "Of words with their probabilities those that are not left out."
         mean = {w: p/len(self.meanings[w].classes) for w, p in seen.items()}
-        return tuple(w for w in seen if mean[w] >= self.leave_out*max(mean.values()))
+        whole, part = _FAR_LESS*max(seen.values()), self.leave_out*max(mean.values())
+        return tuple(w for w, p in seen.items() if mean[w] >= part and p >= whole) or (max(seen, key=seen.get),)
 
     def make(self, photo, image)->Made:
         "The mask of a photograph, for its own words."
@@ -102,6 +103,7 @@ class ByNames:
 
 # %% ../nbs/6_command/59_masks.ipynb #01037cb3
 LEAVE_OUT = .1  # of the likeliest name's probability, both taken as means over their classes
+_FAR_LESS = .02  # and of the likeliest name's whole probability
 
 # %% ../nbs/6_command/59_masks.ipynb #098d7ee7
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def _finish(work, out, job):
         made = work.make(*job)
         write_made(out, photo.name, image, made, work.classes)
         note = f"{photo.path.name}: {made.note}" if made.note else ""
-        return Done(photo, area_rows(photo.path.name, made, work.classes), note)
+        return Done(photo, area_rows(photo.path.name, made, work.classes, f"{photo.name}.png"), note)
     except (WsssError, OSError) as e:
         return _failed(photo, e)
 
@@ -394,6 +396,8 @@ def segment_folder(
     ledger.begin(_record(path, folders, work), work.classes)
     results = progress(make_all(work, out, named, request.workers), "masks", total=len(named))
     made, errors = _gather(chain(bad, results), ledger)
+    if not ledger.rows:
+        ledger.remove()
     return Result(out.folder, made, len(plan.photos) - len(todo), plan.skipped, errors)
 
 # %% ../nbs/6_command/59_masks.ipynb #a3461b5a

@@ -514,7 +514,7 @@ def _note(word, found):
         return f"{word} more often means {_other_thing(found.missing[1])}, which ImageNet lacks."
     meant = set(_classes(found.ids))
     others = [_name(s.id) for s in found.senses if not meant >= _table().below[s.id]]
-    return f"{word} may also mean another thing: for that write {' or '.join(others)}." if others else ""
+    return f"{word} does not include what is called {' or '.join(others)}." if others else ""
 
 # %% ../nbs/3_clustering/38_names.ipynb #6ad84613
 def _example(id, n=5):

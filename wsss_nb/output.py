@@ -29,13 +29,14 @@ class Made(NamedTuple):
     ids: tuple = ()         # the class ids of its names
 
 # %% ../nbs/4_workbench/46_output.ipynb #67d7f908
-FIELDS = ("file", "class", "pixels", "share", "probability")
+FIELDS = ("file", "class", "pixels", "share", "probability", "mask")
 
 # %% ../nbs/4_workbench/46_output.ipynb #a95605c0
 def area_rows(
     file,      # the photograph's
     made,      # `Made`
     classes,   # names in the order of their ids
+    mask="",   # the mask's file
 )->list:       # of dicts of text, the background first
     "What `areas.csv` says of a picture."
     count = np.bincount(check_array("mask", made.mask, 2, error=DataError).ravel(), minlength=len(classes) + 1)
@@ -44,7 +45,7 @@ def area_rows(
     ids = sorted({0, *np.flatnonzero(count).tolist(), *made.probability})
     p = {i: f"{q:.4f}" for i, q in made.probability.items()}
     names, share = ("background", *classes), count/count.sum()
-    return [dict(zip(FIELDS, (file, names[i], str(count[i]), f"{share[i]:.6f}", p.get(i, "")))) for i in ids]
+    return [dict(zip(FIELDS, (file, names[i], str(count[i]), f"{share[i]:.6f}", p.get(i, ""), mask))) for i in ids]
 
 # %% ../nbs/4_workbench/46_output.ipynb #3822701e
 @dataclass(frozen=True)
@@ -119,6 +120,13 @@ class Ledger:
             table.writeheader()
             table.writerows(row for file in sorted(self.rows) for row in self.rows[file])
         self.written = time.monotonic()
+
+    def remove(self):
+        "Nothing was made: leave nothing behind."
+        for name in ("segment.json", "classes.txt", "areas.csv"):
+            (self.folder/name).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
 # %% ../nbs/4_workbench/46_output.ipynb #edeb3aa7
 def finished(

@@ -232,6 +232,8 @@ def preflight(params, data):
     if "cls_net" not in params: return  # superpixels alone
     check_frozen(params["seg_net"], params["seg_init"], params["train_scales"])
     ds, named = open_dataset(data), params["classifier"] in _NAMED
+    kinds = ("train", *_NAMED)
+    need("saliency" in params or params["classifier"] in kinds, f"classifier={params['classifier']} must be one of {', '.join(kinds)}", ParameterError)
     if named: _preflight_names(params, ds)
     else: create(params["cls_net"], params["cls_init"], params["cls_stride"])
     if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"], params["seg_stride"])

@@ -7,7 +7,7 @@ __all__ = ['TABLE_2_3', 'replicas', 'pick', 'mean_std', 'seed_table', 'net_table
            'masking_table', 'order_table', 'saliency_table', 'class_table', 'as_text', 'paper_table', 'write_report']
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a7ec9dd3
-import json
+import csv, json
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def order_table(ms, d)->dict:
 def saliency_table(ms)->dict:
     "Saliency maps of the training pictures against the true masks."
     cells = lambda k: [mean_std([pick(m, f"saliency.{k}.{q}") for m in ms]) for q in ("labelled", "iou", "fbeta")]
-    rows = [dict(cells=[w, *cells(k)], kind="") for k, w in (("original", "from the detector"), ("refined", "refined (2.6)")) if any(pick(m, f"saliency.{k}") for m in ms)]
+    rows = [dict(cells=[w, *cells(k)], kind="") for k, w in (("original", "as they came"), ("refined", "refined (2.6)")) if any(pick(m, f"saliency.{k}") for m in ms)]
     return dict(title="Saliency maps of the training pictures", head=["", "labelled %", "IoU %", "F %"], rows=rows, text="Of foreground against background, over the pixels that carry a label." + _spread(ms))
 
 # %% ../nbs/4_workbench/43_tables.ipynb #8a549dc8
@@ -168,7 +168,7 @@ _FIGURES = (("predictions.png", "Predictions", "Held-out pictures (training pict
            ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
            ("masking.png", "What the classifier is shown", "Figure 2.5, live: the attention map F (bright stays, dark is erased) and the masked picture for every choice of erased classes, with the classifier's probability of each class that is there.", ""),
            ("erasing.png", "Before and after erasing", "The frozen classifier's probability of a present class: before anything is erased, after the class itself is, and after another class of the picture is.", "small"),
-           ("saliency.png", "Saliency, before and after refinement", "Photograph, the detector's map, its foreground, and the refined map (2.6); stripes are unlabelled.", ""),
+           ("saliency.png", "Saliency, before and after refinement", "Photograph, the saliency map, its foreground, and the refined map (2.6); stripes are unlabelled.", ""),
            ("dilation.png", "What the dilated blocks add", "Where the standard block looks, the mean of the dilated blocks, and the dense map of both.", ""),
            ("seeds.png", "From CAM to seed", "CAM, superpixels, initial seed, and the plain pseudo-label.", ""),
            ("superpixels.png", "Superpixels", "Discovered first is bright, last is dark. A superpixel need not be connected, and nobody fixes how many there are.", ""),
@@ -258,15 +258,30 @@ def _pictures(folder):
     found = [sorted((folder/name).glob("*.[jp][pn]g")) for name in ("steps", "overlays")]
     return found[0] or found[1]
 
+def _asked(folder):
+    "{name of a mask: {word: probability}} that `wsss-nb segment` asked for in a folder"
+    words = {}
+    if not (folder/"areas.csv").is_file():
+        return words
+    with open(folder/"areas.csv", newline="", encoding="utf-8") as f:
+        for row in csv.DictReader(f):
+            if row["probability"]:
+                words.setdefault(Path(row.get("mask") or "").stem, {})[row["class"]] = float(row["probability"])
+    return words
+
 def _photographs(folder):
-    "The figures of a folder of masks on photographs; none of no folder. Raises `RunError` where there are no pictures."
+    "The figures of a folder of masks on photographs, the surest first; none of no folder. Raises `RunError` where there are no pictures."
     if not folder:
         return []
     folder = Path(folder)
     need(folder.is_dir(), f"{folder}: no such folder; name one that `wsss-nb segment` has filled", RunError)
     files = _pictures(folder)
     need(files, f"{folder} holds no pictures: fill it with `wsss-nb segment … --steps --out {folder}`", RunError)
-    return [dict(title=p.stem, text="", kind="", src=data_uri(read_image(p))) for p in files]
+    asked = _asked(folder)
+    words = {p: asked.get(p.stem, {}) for p in files}
+    files.sort(key=lambda p: -max(words[p].values(), default=0))
+    said = {p: ", ".join(f"“{w}” (the classifier's probability: {q:.2f})" for w, q in words[p].items()) for p in files}
+    return [dict(title=p.stem, text=said[p], kind="", src=data_uri(read_image(p))) for p in files]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #28b33168
 def _opening(sections):
