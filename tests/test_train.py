@@ -1,5 +1,6 @@
 import json, os, signal, subprocess, sys, threading
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pytest
@@ -122,6 +123,12 @@ def test_image_batches_augment_maps_with_the_image_and_keep_what_fits():
     ds = Fake(); b = image_batches(ds, ["0", "1", "2"], None, Augment(16, (1,)), batch=3, ram=0)
     for e in range(2): list(b(e))
     assert ds.opened == 6
+
+def test_no_more_is_kept_than_half_of_the_memory_that_is_free(monkeypatch):
+    monkeypatch.setattr("psutil.virtual_memory", lambda: Namespace(available=2*20*30*3))   # room for one picture
+    ds = Fake(); b = image_batches(ds, ["0", "1", "2"], None, Augment(16, (1,)), batch=3)
+    for e in range(2): list(b(e))
+    assert ds.opened == 5
 
 
 # the loop

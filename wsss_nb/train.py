@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 from torch import nn
 from torch.utils.data import default_collate
@@ -94,8 +95,8 @@ def _about(id):
     except WsssError as e: raise e if str(id) in str(e) else type(e)(f"{id}: {e}") from e
 
 def _keep(fn, ram):
-    "`fn` with its results kept, until they fill `ram` bytes."
-    kept, left = {}, [ram]
+    "`fn` with its results kept, until they fill `ram` bytes, or half of the memory that is free when this begins."
+    kept, left = {}, [min(ram, psutil.virtual_memory().available//2)]
     def size(o): return o.nbytes if hasattr(o, "nbytes") else sum(map(size, o.values() if isinstance(o, dict) else o))
     def call(key):
         if key in kept: return kept[key]
