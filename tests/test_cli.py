@@ -71,18 +71,18 @@ def failing(error):
 @pytest.mark.parametrize("error,said", [(DataError("labels.csv\n is empty"), "labels.csv is empty"), (WeightsError("no weights"), "no weights"),
                                         (OSError(28, "No space left on device", "/x/y.png"), "/x/y.png: No space left on device")])
 def test_errors_are_one_line(error, said, fake, capsys):
-    fake("datasets", get_dataset=failing(error))
+    fake("fetch", get_dataset=failing(error))
     code, out, err = call(capsys, "data", "get", "voc")
     assert one_line(code, err) and said in err and not out
 
 
 def test_a_bug_is_not_hidden(fake):
-    fake("datasets", get_dataset=failing(ZeroDivisionError()))
+    fake("fetch", get_dataset=failing(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError): cli.main(["data", "get", "voc"])
 
 
 def test_ctrl_c(fake, capsys):
-    fake("datasets", get_dataset=failing(KeyboardInterrupt()))
+    fake("fetch", get_dataset=failing(KeyboardInterrupt()))
     code, _, err = call(capsys, "data", "get", "voc")
     assert code == 130 and err.count("\n") == 1
 
@@ -100,11 +100,11 @@ def test_data_check_notes_are_no_errors(tmp_path, capsys):
     write_image(tmp_path/"images/a.jpg", photographs.chelsea()[::6, ::6])
     (tmp_path/"labels.csv").write_text("file,labels\na.jpg,cat\n")
     code, out, _ = call(capsys, "data", "check", tmp_path)
-    assert code == 0 and "1 pictures to learn from, nothing held out" in out and "image labels from labels.csv" in out and out.endswith("0 errors, 0 notes\n")
+    assert code == 0 and "1 picture (train 1, val 0)" in out and "nothing is held out" in out and "image labels from labels.csv; 1 class" in out and out.endswith("0 errors, 1 note\n")
     from PIL import Image
     Image.open(tmp_path/"images/a.jpg").convert("L").save(tmp_path/"images/a.jpg")
     code, out, _ = call(capsys, "data", "check", tmp_path)
-    assert code == 0 and "grey" in out and out.endswith("0 errors, 1 note\n")
+    assert code == 0 and "grey" in out and out.endswith("0 errors, 2 notes\n")
 
 
 def test_data_check_names_the_bad_file(tmp_path, scenes, capsys):
@@ -124,7 +124,7 @@ def test_data_check_missing(tmp_path, capsys):
 
 def test_data_get(fake, capsys):
     got = []
-    fake("datasets", get_dataset=lambda name, root, archive=None: got.append((name, root, archive)) or [Path(root)/name])
+    fake("fetch", get_dataset=lambda name, root, archive=None: got.append((name, root, archive)) or [Path(root)/name])
     code, out, _ = call(capsys, "data", "get", "voc", "--root", "r", "--archive", "a.tar")
     assert code == 0 and got == [("voc", "r", "a.tar")] and out == "r/voc\n"
 

@@ -1,9 +1,10 @@
 "Every layout, every way a dataset can be wrong, and downloads that break off."
-import csv, hashlib, http.server, io, json, pickle, shutil, tarfile, threading, zipfile
+import csv, hashlib, http.server, io, json, pickle, re, shutil, tarfile, threading, zipfile
 import numpy as np, pytest
 from PIL import Image
 from scipy.io import savemat
-from wsss_nb import datasets as D
+from wsss_nb import datasets as D, fetch as F
+from wsss_nb.check import Survey, check_dataset, print_survey, survey_dataset
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.images import write_image, write_mask
 
@@ -23,7 +24,9 @@ def make_own(root, rows=(("a.png", "cat"), ("b.jpg", "dog;cat"), ("c.png", "dog"
     for f, _ in rows:
         if not (root/"images"/f).exists(): write_image(root/"images"/f, photo())
     with open(root/"labels.csv", "w", newline="") as f: csv.writer(f).writerows([("file", "labels"), *rows])
-    for m in masks: write_mask(root/"masks"/f"{m}.png", box())
+    said = {f.rsplit(".")[0]: names.split(";")[0] for f, names in rows}
+    classes = sorted({n for _, names in rows for n in names.split(";")})
+    for m in masks: write_mask(root/"masks"/f"{m}.png", box(k=classes.index(said.get(m, classes[0])) + 1))
     for n, ids in lists.items(): (root/f"{n}.txt").write_text("\n".join(ids) + "\n")
     return root
 
@@ -34,7 +37,8 @@ def make_voc(root, train=("t1", "t2"), val=("v1",), extra=("s1", "s2"), annotati
     lists = voc/"ImageSets"/"Segmentation"; lists.mkdir(parents=True)
     for n, ids in dict(train=train, val=val, trainval=train+val).items(): (lists/f"{n}.txt").write_text("\n".join(ids))
     for i in train + val + extra: write_image(voc/"JPEGImages"/f"{i}.jpg", photo())
-    for i in train + val: write_mask(voc/"SegmentationClass"/f"{i}.png", box(k=8))
+    both = box(k=8); both[30:, 30:] = 15
+    for i in train + val: write_mask(voc/"SegmentationClass"/f"{i}.png", both)
     if annotations:
         (voc/"Annotations").mkdir()
         for i in train + val + extra: (voc/"Annotations"/f"{i}.xml").write_text(xml("cat", "person", "cat"))
@@ -57,7 +61,7 @@ def make_coco(root, splits):
         (root/"annotations"/f"instances_{n}.json").write_text(json.dumps(coco_json(ids, anns)))
     return root
 
-def errors(ds): return [p for p in D.check_dataset(ds) if p.severity == "error"]
+def errors(ds): return [p for p in check_dataset(ds) if p.severity == "error"]
 
 # --- own folder
 
@@ -66,7 +70,7 @@ def test_own(tmp_path):
     assert ds.name == "mine" and ds.classes == ("cat", "dog") and ds.n_classes == 2 and ds.label_source == "labels.csv"
     assert ds.ids() == ("a", "b") and ds.ids("val") == ("c",)
     assert ds.present("b").tolist() == [True, True] and ds.present("a").tolist() == [True, False] and ds.present("a").dtype == bool
-    assert ds.image("b").shape == (40, 50, 3) and (ds.mask("c") == box()).all() and not ds.has_mask("a")
+    assert ds.image("b").shape == (40, 50, 3) and (ds.mask("c") == box(k=2)).all() and not ds.has_mask("a")
     with pytest.raises(DataError, match="a.png"): ds.mask("a")
 
 def test_present_cannot_be_spoilt(tmp_path):
@@ -98,7 +102,7 @@ def test_own_forgives(tmp_path):
     assert ds.ids() == ("a", "b") and ds.ids("val") == ("c",) and ds.classes == ("cat", "dog")
 
 @pytest.mark.parametrize("text,words", [
-    ("file,labels\na.png,\n", "label of a is empty"), ("file,labels\na.png,cat\na.png,dog\n", "id a is there more than once"),
+    ("file,labels\na.png,background\n", "background is no class"), ("file,labels\na.png,\"cat\nb.jpg,dog\n", "line 2 cannot be read"), ("file,labels\na.png\n", "line 2 has fewer columns"), ("file,labels\na.png,cat\na.png,dog\n", "id a is there more than once"),
     ("file,labels\ngone.png,cat\n", "gone is listed"), ("name,what\na.png,cat\n", "file,labels"), ("file,labels\n", "dataset is empty"), ("", "dataset is empty"),
     ("file,labels\na.png,cat,dog\n", "more columns"), ("file,labels\na.png,cat;lion\n", "lion, not in classes.txt")])
 def test_own_bad_labels(tmp_path, text, words):
@@ -171,7 +175,7 @@ def test_train_aug_of_the_published_sizes(tmp_path):
 
 def test_voc_without_annotations_says_so(tmp_path):
     ds = D.open_dataset(make_voc(tmp_path, annotations=False))
-    assert ds.label_source == "masks" and np.array(ds.classes)[ds.present("t1")].tolist() == ["cat"]
+    assert ds.label_source == "masks" and np.array(ds.classes)[ds.present("t1")].tolist() == ["cat", "person"]
 
 def test_training_opens_no_mask(tmp_path):
     voc = make_voc(tmp_path); ds = D.open_dataset(voc)
@@ -183,18 +187,22 @@ def test_training_opens_no_mask(tmp_path):
     ds = D.open_dataset(voc)
     assert all((ds.present(i) == want[i]).all() for i in ds.ids()) and ds.fingerprint()
 
-@pytest.mark.parametrize("content,words", [("<annotation/>", "label is empty"), (xml("unicorn"), "unicorn"), ("<anno", "not valid XML"), (None, "no such file")])
+@pytest.mark.parametrize("content,words", [(xml("catt"), "catt .is cat meant"), (xml("unicorn"), "unicorn"), ('<?xml version="1.0" encoding="klingon"?><annotation/>', "not valid XML"), ("<anno", "not valid XML"), (None, "no such file")])
 def test_voc_bad_labels(tmp_path, content, words):
     voc = make_voc(tmp_path); path = voc/"Annotations"/"t2.xml"
     path.unlink() if content is None else path.write_text(content)
     ds = D.open_dataset(voc)
     with pytest.raises(DataError, match="t2.*"+words): ds.present("t2")
-    assert len(errors(voc)) == 1 and words in errors(voc)[0].what
+    assert len(errors(voc)) == 1 and re.search(words, errors(voc)[0].what)
+
+def test_voc_nothing_in_a_picture(tmp_path):
+    voc = make_voc(tmp_path); (voc/"Annotations"/"t2.xml").write_text("<annotation/>")
+    assert not D.open_dataset(voc).present("t2").any()
 
 def test_voc_lists_that_overlap(tmp_path):
     voc = make_voc(tmp_path); (voc/"ImageSets"/"Segmentation"/"train.txt").write_text("t1\nt1\nv1\n")
     with pytest.raises(DataError, match="more than once"): D.open_dataset(voc)
-    assert sum("train.txt and in val.txt" in p.what or "more than once" in p.what for p in errors(voc)) == 2
+    assert sum("in train and in val" in p.what or "more than once" in p.what for p in errors(voc)) == 2
 
 # --- COCO
 
@@ -223,7 +231,7 @@ def test_coco_mask_is_made_once(coco, monkeypatch):
 
 def test_coco_labels_open_no_outline(coco, monkeypatch):
     D.open_dataset(coco)
-    monkeypatch.setattr(D, "_load_coco", lambda path: pytest.fail("parsed again"))
+    monkeypatch.setattr(D, "_read_coco", lambda path: pytest.fail("parsed again"))
     monkeypatch.setattr(D, "_outlines", lambda *args: pytest.fail("outlines opened"))
     ds = D.open_dataset(coco); assert [ds.present(i).sum() for i in ds.ids()] == [2, 1] and ds.fingerprint()
 
@@ -250,7 +258,7 @@ def test_coco_prefers_2014(coco):
 def test_coco_bad_files(coco):
     path = coco/"annotations"/"instances_val2014.json"
     path.write_text(path.read_text()[:100])
-    with pytest.raises(DataError, match="instances_val2014.json: not a COCO"): D.open_dataset(coco)
+    with pytest.raises(DataError, match="instances_val2014.json is not valid JSON"): D.open_dataset(coco)
     path.write_text("{}")
     with pytest.raises(DataError, match="instances_val2014.json: not a COCO"): D.open_dataset(coco)
 
@@ -258,14 +266,14 @@ def test_coco_problems_are_listed(coco):
     d = coco_json([1, 1, 2, 3], [(1, 1, rect(0, 0, 9, 9)), (2, 55, rect(0, 0, 9, 9)), (77, 1, rect(0, 0, 9, 9)), (3, 1, rect(0, 0, 9, 9))])
     d["images"][2]["width"] = 60
     (coco/"annotations"/"instances_train2014.json").write_text(json.dumps(d)); (coco/"train2014"/f"{3:012d}.jpg").unlink()
-    what = "\n".join(p.what for p in D.check_dataset(coco))
+    what = "\n".join(p.what for p in check_dataset(coco))
     for words in ("image id 1 is there more than once", "image 77, which is not listed", "unknown category 55", "no such file"): assert words in what
     with pytest.raises(DataError): D.open_dataset(coco)
 
 def test_coco_odd_entries(coco, tmp_path, monkeypatch):
     path = coco/"annotations"/"instances_train2014.json"
-    path.write_text(json.dumps(coco_json([2], [(2, 7, [[1, 1, 5, 5, 9, "x"]])]))); ds = D.open_dataset(coco)
-    with pytest.raises(DataError, match="annotation 0 has an outline"): ds.mask(ds.ids()[0])
+    path.write_text(json.dumps(coco_json([2], [(2, 7, [[1, 1, 5, 5, 9, "x"]])])))
+    with pytest.raises(DataError, match="annotation 0 of 000000000002.jpg: its outline is no list of numbers"): D.open_dataset(coco)
     d = coco_json([2], [(2, 7, rect(1, 1, 5, 5))]); del d["images"][0]["height"]; path.write_text(json.dumps(d))
     with pytest.raises(DataError, match="instances_train2014.json.*height"): D.open_dataset(coco)
 
@@ -300,14 +308,14 @@ def test_bsds(tmp_path):
     assert ds.name == "bsds500" and ds.classes == () and ds.ids("val") == ("8023", "9") and ds.ids("train") == ()
     a, b = ds.maps("8023")
     assert a.dtype == b.dtype == np.int32 and (a == 300).all() and (b.ravel() == np.arange(2000)).all()  # 255 is a region like others
-    assert ds.has_mask("9") and ds.image("9").shape == (40, 50, 3) and not D.check_dataset(ds)
+    assert ds.has_mask("9") and ds.image("9").shape == (40, 50, 3) and not check_dataset(ds)
     assert D.open_dataset(tmp_path/"b"/"groundTruth").ids("val") == D.open_dataset(tmp_path).ids("val") == ("8023", "9")
     assert len(pickle.loads(pickle.dumps(ds)).maps("9")) == 2
 
 def test_bsds_as_published(tmp_path):
     ds = D.open_dataset(make_bsds(tmp_path/"BSDS500"/"data", train=("1", "2"), val=("3",), test=("4",)))
     assert {n: ds.ids(n) for n in ds.splits} == dict(train=("1", "2"), val=("3",), test=("4",))
-    assert [len(ds.maps(i)) for i in "1234"] == [2]*4 and not D.check_dataset(ds)
+    assert [len(ds.maps(i)) for i in "1234"] == [2]*4 and not check_dataset(ds)
 
 @pytest.mark.parametrize("ask", [lambda ds: ds.n_classes, lambda ds: ds.mask("9"), lambda ds: ds.present("9"), lambda ds: ds.fingerprint("val")])
 def test_bsds_has_no_classes(tmp_path, ask):
@@ -326,7 +334,7 @@ def test_bsds_truth_that_is_bad_is_named(tmp_path, harm, words):
 def test_bsds_check(tmp_path):
     root = make_bsds(tmp_path/"b")
     save_maps(root/"groundTruth"/"9.mat", np.ones((20, 50), int)); save_maps(root/"groundTruth"/"77.mat", np.ones((20, 50), int))
-    assert [(p.file.rsplit("/")[-1], p.severity) for p in D.check_dataset(root)] == [("77.mat", "note"), ("9.mat", "error")]
+    assert [(p.file.rsplit("/")[-1], p.severity) for p in check_dataset(root)] == [("77.mat", "note"), ("9.mat", "error")]
 
 def test_bsds_in_two_parts_at_once(tmp_path):
     with pytest.raises(DataError, match="1 is in several of train, val and test"): D.open_dataset(make_bsds(tmp_path/"b", train=("1",), val=("1",)))
@@ -334,7 +342,7 @@ def test_bsds_in_two_parts_at_once(tmp_path):
 def test_a_mask_is_one_map(tmp_path):
     ds = D.open_dataset(make_own(tmp_path/"mine"))
     m, = ds.maps("c")
-    assert m.dtype == np.int32 and (m[box() == 255] == -1).all() and (m[box() != 255] == box()[box() != 255]).all()
+    assert m.dtype == np.int32 and (m[box() == 255] == -1).all() and (m[box() != 255] == box(k=2)[box() != 255]).all()
 
 # --- finding
 
@@ -358,7 +366,7 @@ def test_a_file_beside_a_dataset_is_not_the_dataset(tmp_path, coco):
         with pytest.raises(DataError, match=f"{p.name} is a file, not the folder of a dataset$"): D.open_dataset(p)
     for p in (own/"big.jpg", next((own/"images").iterdir())):
         with pytest.raises(DataError, match="is a file, not the folder of a dataset; an explorer takes a single picture as picture="): D.open_dataset(p)
-    [problem] = D.check_dataset(own/"big.jpg")
+    [problem] = check_dataset(own/"big.jpg")
     assert "is a file, not the folder" in problem.file + problem.what
     for p in (own/"labels.csv", voc/"ImageSets"/"Segmentation"/"train.txt", coco/"annotations"/"instances_train2014.json"): assert D.open_dataset(p).ids()
 
@@ -384,29 +392,29 @@ def test_check_lists_every_bad_file(tmp_path, capsys):
     exif = Image.Exif(); exif[274] = 6
     Image.fromarray(photo()).convert("CMYK").save(images/"g.jpg", exif=exif)
     write_image(images/"stray.png", photo())
-    found = D.check_dataset(root)
+    found = check_dataset(root)
     by = {(p.file.removeprefix(str(root)+"/"), p.severity): p.what for p in found}
     assert set(by) == {("images/b.jpg", "error"), ("masks/d.png", "error"), ("masks/e.png", "error"), ("masks/f.png", "error"), ("masks/h.png", "error"),
                        ("images/a.png", "note"), ("images/g.jpg", "note"), ("images/stray.png", "note")}
     assert "truncated" in by["images/b.jpg", "error"] and "30x50" in by["masks/d.png", "error"] and "200 (210 pixels)" in by["masks/e.png", "error"]
     assert "no mask" in by["masks/f.png", "error"] and "grey" in by["images/a.png", "note"] and by["images/g.jpg", "note"].startswith("CMYK, EXIF-rotated")
-    assert D.print_problems(found) == 1 and "5 errors, 3 notes" in capsys.readouterr().out
+    assert print_survey(Survey(found)) == 1 and "5 errors, 3 notes" in capsys.readouterr().out
 
 def test_a_mask_without_image_is_noted(tmp_path):
     root = make_own(tmp_path/"mine", masks=("c", "cc"))
     assert D.open_dataset(root).ids("val") == ("c",)
-    assert [(p.severity, p.file) for p in D.check_dataset(root)] == [("note", str(root/"masks"/"cc.png"))]
+    assert [(p.severity, p.file) for p in check_dataset(root)] == [("note", str(root/"masks"/"cc.png"))]
 
 def test_check_notes_do_not_fail(tmp_path, capsys):
     root = make_own(tmp_path/"mine"); Image.fromarray(photo()[..., 0]).save(root/"images"/"a.png")
-    assert D.print_problems(D.check_dataset(root)) == 0 and "0 errors, 1 note\n" in capsys.readouterr().out
+    assert print_survey(survey_dataset(root)) == 0 and "0 errors, 1 note\n" in capsys.readouterr().out
 
 def test_check_of_nothing(tmp_path):
-    assert len(D.check_dataset(tmp_path)) == 1 and len(D.check_dataset(tmp_path/"nowhere")) == 1
+    assert len(check_dataset(tmp_path)) == 1 and len(check_dataset(tmp_path/"nowhere")) == 1
 
 def test_check_size_against_annotations(coco):
     write_image(coco/"val2014"/f"{4:012d}.jpg", photo(41, 50))
-    assert [p.what for p in errors(coco)] == ["is 41x50 (height x width), but its annotations are for 40x50"]
+    assert [p.what for p in errors(coco)] == ["is 41x50 (height x width), but its annotations are for 40x50 (height x width)"]
 
 def test_check_saliency(tmp_path):
     root = make_own(tmp_path/"mine"); (root/"saliency").mkdir(); (root/"saliency"/"a.png").write_bytes(b"xx")
@@ -446,57 +454,57 @@ def md5(b): return hashlib.md5(b).hexdigest()
 
 @pytest.fixture
 def toy(host, monkeypatch):
-    source = D.Source(f"http://127.0.0.1:{host.server_port}/toy.tgz", md5(host.content), "folder", "toy/folder")
-    monkeypatch.setitem(D.SOURCES, "toy", [source])
+    source = F.Source(f"http://127.0.0.1:{host.server_port}/toy.tgz", md5(host.content), "folder", "toy/folder")
+    monkeypatch.setitem(F.SOURCES, "toy", [source])
     return source
 
 def left_over(root): return sorted(p.name for p in root.iterdir() if p.name.startswith("."))
 
 def test_get(host, toy, tmp_path):
-    assert D.get_dataset("toy", tmp_path/"d") == [tmp_path/"d"/"toy"/"folder"]
+    assert F.get_dataset("toy", tmp_path/"d") == [tmp_path/"d"/"toy"/"folder"]
     assert (tmp_path/"d"/"toy"/"folder"/"a.bin").stat().st_size == 50_000 and not left_over(tmp_path/"d")
-    D.get_dataset("toy", tmp_path/"d"); assert host.asked == [None]          # the second time nothing is fetched
+    F.get_dataset("toy", tmp_path/"d"); assert host.asked == [None]          # the second time nothing is fetched
 
 def test_get_goes_on_when_the_connection_breaks(host, toy, tmp_path):
     host.cut = 20_000
-    D.get_dataset("toy", tmp_path/"d")
+    F.get_dataset("toy", tmp_path/"d")
     assert host.asked == [None, "bytes=20000-", "bytes=40000-"]
 
 def test_get_resumes_what_a_killed_run_left(host, toy, tmp_path):
     (tmp_path/"d"/"archives").mkdir(parents=True); (tmp_path/"d"/"archives"/"toy.tgz.part").write_bytes(host.content[:30_000])
-    D.get_dataset("toy", tmp_path/"d"); assert host.asked == ["bytes=30000-"]
+    F.get_dataset("toy", tmp_path/"d"); assert host.asked == ["bytes=30000-"]
 
 def test_get_with_everything_already_there(host, toy, tmp_path):
     (tmp_path/"d"/"archives").mkdir(parents=True); (tmp_path/"d"/"archives"/"toy.tgz.part").write_bytes(host.content)
-    D.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
+    F.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
 
 def test_get_from_a_host_that_cannot_resume(host, toy, tmp_path):
     host.ranges = False
     (tmp_path/"d"/"archives").mkdir(parents=True); (tmp_path/"d"/"archives"/"toy.tgz.part").write_bytes(b"x"*30_000)
-    D.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
+    F.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
 
 def test_get_wrong_content(host, toy, tmp_path):
     host.content = host.content[:-1] + b"x"
-    with pytest.raises(DataError, match="not the published file"): D.get_dataset("toy", tmp_path/"d")
+    with pytest.raises(DataError, match="not the published file"): F.get_dataset("toy", tmp_path/"d")
     assert not (tmp_path/"d"/"toy").exists() and not list((tmp_path/"d"/"archives").iterdir())
 
 def test_get_host_gone(host, toy, tmp_path):
     host.shutdown(); host.server_close()
-    with pytest.raises(DataError, match=r"toy\.tgz cannot be fetched.*put it at .*archives/toy\.tgz.*archive="): D.get_dataset("toy", tmp_path/"d")
+    with pytest.raises(DataError, match=r"toy\.tgz cannot be fetched.*put it at .*archives/toy\.tgz.*archive="): F.get_dataset("toy", tmp_path/"d")
     (tmp_path/"d"/"archives"/"toy.tgz").write_bytes(host.content)             # as the message says
-    D.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
+    F.get_dataset("toy", tmp_path/"d"); assert (tmp_path/"d"/"toy"/"folder"/"a.bin").exists()
 
 def test_get_breaks_off_at_once(host, toy, tmp_path):
     host.cut = 0
-    with pytest.raises(DataError, match="cannot be fetched"): D.get_dataset("toy", tmp_path/"d")
+    with pytest.raises(DataError, match="cannot be fetched"): F.get_dataset("toy", tmp_path/"d")
 
 def test_get_from_a_local_archive(host, toy, tmp_path):
     (tmp_path/"toy.tgz").write_bytes(host.content)
-    D.get_dataset("toy", tmp_path/"d", archive=tmp_path/"toy.tgz"); D.get_dataset("toy", tmp_path/"e", archive=tmp_path)
+    F.get_dataset("toy", tmp_path/"d", archive=tmp_path/"toy.tgz"); F.get_dataset("toy", tmp_path/"e", archive=tmp_path)
     assert (tmp_path/"e"/"toy"/"folder"/"a.bin").exists() and not host.asked
     (tmp_path/"toy.tgz").write_bytes(host.content[:999])
-    with pytest.raises(DataError, match="MD5"): D.get_dataset("toy", tmp_path/"f", archive=tmp_path/"toy.tgz")
-    with pytest.raises(DataError, match="no such file"): D.get_dataset("toy", tmp_path/"f", archive=tmp_path/"none.tgz")
+    with pytest.raises(DataError, match="MD5"): F.get_dataset("toy", tmp_path/"f", archive=tmp_path/"toy.tgz")
+    with pytest.raises(DataError, match="no such file"): F.get_dataset("toy", tmp_path/"f", archive=tmp_path/"none.tgz")
     assert not (tmp_path/"f"/"toy").exists()
 
 def bad_zip(path, name):
@@ -508,24 +516,24 @@ def test_an_unsafe_archive_is_refused(tmp_path, monkeypatch, kind, name):
     if kind == "zip": bad_zip(path, name)
     elif kind == "tar": path.write_bytes(tar_bytes({"folder/a": b"fine", name: b"bad"}))
     else: path.write_bytes(tar_bytes({"folder/a": b"fine"}, links=[("folder/up", name)]))
-    monkeypatch.setitem(D.SOURCES, "toy", [D.Source("http://127.0.0.1:1/bad", md5(path.read_bytes()), "folder", "toy")])
-    with pytest.raises(DataError, match="refused"): D.get_dataset("toy", tmp_path/"d", archive=path)
+    monkeypatch.setitem(F.SOURCES, "toy", [F.Source("http://127.0.0.1:1/bad", md5(path.read_bytes()), "folder", "toy")])
+    with pytest.raises(DataError, match="refused"): F.get_dataset("toy", tmp_path/"d", archive=path)
     assert not (tmp_path/"d"/"toy").exists() and not left_over(tmp_path/"d") and not list(tmp_path.rglob("evil"))
 
 @pytest.mark.parametrize("content", [b"no archive at all", tar_bytes({"folder/a": bytes(RNG.bytes(9000))})[:5000], tar_bytes({"other/a": b"x"})])
 def test_a_damaged_archive_leaves_nothing(tmp_path, monkeypatch, content):
     (tmp_path/"bad.tgz").write_bytes(content)
-    monkeypatch.setitem(D.SOURCES, "toy", [D.Source("http://127.0.0.1:1/bad.tgz", md5(content), "folder", "toy")])
-    with pytest.raises(DataError, match="bad.tgz"): D.get_dataset("toy", tmp_path/"d", archive=tmp_path/"bad.tgz")
+    monkeypatch.setitem(F.SOURCES, "toy", [F.Source("http://127.0.0.1:1/bad.tgz", md5(content), "folder", "toy")])
+    with pytest.raises(DataError, match="bad.tgz"): F.get_dataset("toy", tmp_path/"d", archive=tmp_path/"bad.tgz")
     assert not (tmp_path/"d"/"toy").exists() and not left_over(tmp_path/"d")
 
 def test_get_unknown_and_unwritable(tmp_path):
-    with pytest.raises(ParameterError, match="voc, sbd, coco"): D.get_dataset("imagenet", tmp_path)
+    with pytest.raises(ParameterError, match="voc, sbd, coco"): F.get_dataset("imagenet", tmp_path)
     (tmp_path/"file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"): D.get_dataset("voc", tmp_path/"file")
+    with pytest.raises(DataError, match="cannot be written"): F.get_dataset("voc", tmp_path/"file")
 
 def test_sources_are_complete():
-    assert set(D.SOURCES) >= {"voc", "sbd", "coco"} and all(len(s.md5) == 32 for v in D.SOURCES.values() for s in v)
+    assert set(F.SOURCES) >= {"voc", "sbd", "coco"} and all(len(s.md5) == 32 for v in F.SOURCES.values() for s in v)
 
 # --- real photographs
 
@@ -543,10 +551,10 @@ def test_shared_coco(shared_data):
     for i in ds.ids("val"):
         m = ds.mask(i); assert m.shape == ds.image(i).shape[:2]
         assert set(np.unique(m)) - {0} <= set(np.flatnonzero(ds.present(i)) + 1)
-    found = D.check_dataset(ds); assert [p.what.split(":")[0] for p in found] == ["grey"]
+    found = check_dataset(ds); assert [p.what.split(":")[0] for p in found] == ["grey"]
     with pytest.raises(DataError, match="several datasets"): D.open_dataset(shared_data)
 
 def test_shared_bsds(shared_data):
     ds = D.open_dataset(shared_data/"bsds500_val")
-    assert len(ds.ids("val")) == 100 and not D.check_dataset(ds)
+    assert len(ds.ids("val")) == 100 and not check_dataset(ds)
     assert {len(ds.maps(i)) for i in ds.ids("val")} == {5, 6, 7, 8}

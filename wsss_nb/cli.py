@@ -13,25 +13,24 @@ from pathlib import Path
 
 from .commands import add_commands, names_and_values, with_classes
 
-# %% ../nbs/6_command/60_cli.ipynb #4b649f86
-def _summary(ds):
-    "What a dataset is, in a line."
-    held = "nothing held out: give a val.txt to be judged" if not ds.ids("val") else f"{len(ds.ids('val'))} held out, {sum(map(ds.has_mask, ds.ids('val')))} of them with a mask"
-    return f"{ds.name}: {len(ds.ids('train'))} pictures to learn from, {held}; {len(ds.classes) or 'no'} classes; image labels from {ds.label_source}"
-
 # %% ../nbs/6_command/60_cli.ipynb #4927ff55
 def data_check(args)->int: # 0, or 1 if there are errors
-    "`wsss-nb data check`: every bad file of a dataset, one line each. Raises `DataError` where there is nothing to look at."
-    from wsss_nb.datasets import check_dataset, open_dataset, print_problems
-    if not Path(args.path).exists(): open_dataset(args.path)  # a name, or an error
-    problems = check_dataset(args.path)
-    if not any(p.severity == "error" for p in problems): print(_summary(open_dataset(args.path)))
-    return print_problems(problems)
+    "`wsss-nb data check`: what is wrong with a dataset, and what it is. Raises `DataError` where there is nothing to look at."
+    from wsss_nb.check import print_survey, survey_dataset
+    from wsss_nb.datasets import open_dataset
+    if not Path(args.path).exists():
+        open_dataset(args.path)  # a name, or an error
+    survey = survey_dataset(args.path)
+    if not args.json:
+        return print_survey(survey)
+    problems = [p._asdict() for p in survey.problems]
+    print(json.dumps(survey._asdict() | dict(problems=problems), indent=1, ensure_ascii=False))
+    return int(any(p["severity"] == "error" for p in problems))
 
 # %% ../nbs/6_command/60_cli.ipynb #04ae981d
 def data_get(args)->int:
     "`wsss-nb data get`: download (or unpack) a dataset and say where it is."
-    from wsss_nb.datasets import get_dataset
+    from wsss_nb.fetch import get_dataset
     for folder in get_dataset(args.name, args.root, args.archive): print(folder)
     return 0
 
@@ -337,6 +336,7 @@ def _add_data(commands):
     sub = commands.add_parser("data", help="look at a dataset, or get one").add_subparsers(dest="what", required=True, metavar="check|get")
     p = sub.add_parser("check", help="list every bad file; exit code 1 if there are any")
     p.add_argument("path", help="a dataset's folder (VOC, COCO or your own), or scenes")
+    p.add_argument("--json", action="store_true", help="print all of it as JSON, for programs")
     p.set_defaults(go=data_check)
     p = sub.add_parser("get", help="download a dataset, or unpack an archive of it")
     p.add_argument("name", choices=("voc", "sbd", "coco"))
