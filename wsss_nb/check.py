@@ -65,7 +65,7 @@ def _look_at_mask(ds, id, size, turned, wanted):
     if claimed != size:
         return None, [Problem(str(ds.image_path(id)), f"is {_size(size)}, but its annotations are for {_size(claimed)}")]
     if not path.exists():
-        lost = wanted and not ds.has_mask(id)
+        lost = wanted and not ds.has_mask(id) and ds.label_source != "instances"   # COCO's have been counted
         return None, [Problem(str(path), f"no mask for {id}, which is in val")] if lost else []
     try:
         shape, ids = _read_truth(ds, id)
@@ -149,6 +149,8 @@ def _best_order(looks, classes):
 def _cause(looks, classes):
     "What may lie behind masks that contradict their labels, and what to do; empty if it cannot be told"
     ids = set().union(*(o.mask for o in looks))
+    if ids == {0}:
+        return "They hold nothing but background."
     if ids <= {0, 255}:
         return "They hold 0 and 255 only, and 255 means void: write the class's own id where the object is (1 for the first name)."
     order = _best_order(looks, classes)
@@ -302,7 +304,10 @@ def _count(n, word): return f"{n} {word}{'s'*(n != 1)}"
 # %% ../nbs/4_workbench/47_check.ipynb #b5f9f621
 def _class_lines(labels, width=100):
     "Classes with their numbers of pictures, most first, in lines"
-    words = [f"{c} {n}" for c, n in sorted(labels.items(), key=lambda o: (-o[1], o[0]))]
+    words = [f"{c} {n}" for c, n in sorted(labels.items(), key=lambda o: (-o[1], o[0])) if n]
+    none = [c for c, n in labels.items() if not n]
+    if none:
+        words.append(f"none of {', '.join(none[:8])}" + f" and {len(none) - 8} more"*(len(none) > 8))
     lines = [""]
     for word in words:
         if len(lines[-1]) + len(word) > width:
@@ -317,8 +322,11 @@ def _summary(survey):
     if not survey.labels:
         return
     lost = f"; {_count(survey.unlabelled, 'picture')} without a label" if survey.unlabelled else ""
-    yield f"image labels from {survey.label_source}{lost}; {len(survey.labels)} classes, each with its number of pictures:"
+    classes = f"{len(survey.labels)} class{'es'*(len(survey.labels) != 1)}"
+    yield f"image labels from {survey.label_source}{lost}; {classes}, each with its number of pictures:"
     yield from (f"  {o}" for o in _class_lines(survey.labels))
+    if not survey.splits.get("val"):
+        yield "nothing is held out: give a val.txt to be judged"
 
 def print_survey(
     survey,   # `Survey`

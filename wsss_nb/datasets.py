@@ -394,6 +394,11 @@ def _voc_labels(root, splits, classes, report):
     return "masks", partial(_mask_labels, root/"SegmentationClass", classes)
 
 # %% ../nbs/0_base/02_datasets.ipynb #33c690c0
+def _voc_mask(root, id):
+    "VOC's own mask; where it has none, that of SBD, if `wsss-nb data masks` has written it"
+    own, more = root/"SegmentationClass"/f"{id}.png", root/"SegmentationClassAug"/f"{id}.png"
+    return more if not own.exists() and more.exists() else own
+
 def _voc_files(root, splits, there, report):
     "id -> picture of what is listed; where there is none, the name it should have"
     listed = dict.fromkeys(o for ids in splits.values() for o in ids)
@@ -415,7 +420,7 @@ def _open_voc(root, report):
     source, labels = _voc_labels(root, splits, classes, report)
     files = _voc_files(root, splits, there, report)
     return Dataset("voc2012" if classes == VOC_CLASSES else root.name, root, classes, splits, source, files, labels,
-                   partial(_in_folder, root/"SegmentationClass", {}))
+                   partial(_voc_mask, root))
 
 # %% ../nbs/0_base/02_datasets.ipynb #84f125fb
 _COCO_KEY = (int, str)   # of an image, a category, an annotation
