@@ -111,8 +111,9 @@ def test_scales_and_merge_refused(net, kw, match):
     for f in (lambda: multi_scale_cam(net, np.zeros((8, 8, 3), np.uint8), **kw), lambda: compute_cam(net, np.zeros((8, 8, 3), np.uint8), [True]*4, **kw)):
         with pytest.raises(ParameterError, match=match): f()
 
-def test_no_label(net):
-    with pytest.raises(DataError, match="no label"): compute_cam(net, np.zeros((8, 8, 3), np.uint8), np.zeros(4, bool))
+def test_none_of_the_classes(net):
+    M = compute_cam(net, np.zeros((8, 9, 3), np.uint8), np.zeros(4, bool))
+    assert M.shape == (4, 8, 9) and M.dtype == np.float32 and not M.any()
 
 def test_on_the_disk(tmp_path):
     M = np.random.default_rng(0).random((3, 6, 7)).astype(np.float32)

@@ -83,11 +83,15 @@ def test_any_size(hw):
 @pytest.mark.parametrize("cam, sp, present, words", [
     (M, SP[:, :3], BOTH, r"CAM is \(1, 4\), but the superpixels are \(1, 3\)"), (M[0], SP, BOTH, "CAM must have 3 dimensions"),
     (M*np.nan, SP, BOTH, "CAM.*NaN|NaN.*CAM"), (M, SP/1., BOTH, "whole numbers"), (M, SP - 5, BOTH, "whole numbers from 0"),
-    (M, SP, np.array([False, False]), "has no label"), (M, SP, np.array([True]), r"present must be bool of shape \(2,\)"),
+    (M, SP, np.array([True]), r"present must be bool of shape \(2,\)"),
     (M, SP, np.array([1, 0]), "present must be bool"), (M*0, SP, BOTH, "shows no foreground"), (M*7, SP, BOTH, "normalised.*6.3"), (-M, SP, BOTH, "shows no foreground"),
     (M*[[[1]], [[0]]], SP, np.array([False, True]), "shows no foreground"), (M[:0], SP, BOTH[:0], "empty")])
 def test_refuses(cam, sp, present, words):
     with pytest.raises(DataError, match=words): initial_seed(cam, sp, present)
+
+def test_a_picture_of_none_of_the_classes_is_background():
+    L = initial_seed(M*0, SP, np.array([False, False]))
+    assert L.shape == SP.shape and L.dtype == np.uint8 and not L.any()
 
 
 @pytest.mark.parametrize("alpha", [-.1, 1.1, np.nan])

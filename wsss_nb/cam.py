@@ -74,8 +74,9 @@ def compute_cam(model, # a `Classifier` in eval mode
                 image, # (H,W,3) uint8
                 present, # (C,) bool
                 scales=(1,), flip=False, merge="mean"): # as in `multi_scale_cam`
-    "Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3). Raises `DataError` when no class is present."
-    need(np.any(present), "the image has no label: without a present class there is nothing to look for", DataError)
+    "Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3). All 0 where no class is present."
+    if not np.any(present):
+        return np.zeros((len(present), *image.shape[:2]), np.float32)
     return normalize_cam(multi_scale_cam(model, image, scales, flip, merge), present)
 
 # %% ../nbs/2_masking/21_cam.ipynb #37326819

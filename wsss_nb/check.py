@@ -88,16 +88,23 @@ def _look_at_label(ds, id):
         wanted = ds.label_source != "labels.csv" or id in ds.splits.get("train", ())
         return None, [_problem(ds.image_path(id), e)] if wanted else []
 
-def _look_at_saliency(ds, id, size):
+def _like(a, b):
+    "Whether two sizes have nearly the same shape"
+    return abs(np.log(a[0]*b[1]/(a[1]*b[0]))) < .1
+
+def _look_at_saliency(ds, id, size, turned):
     path = ds.root/"saliency"/f"{id}.png"
     if not path.exists():
         return []
     try:
-        h, w = read_saliency(path).shape
+        shape = read_saliency(path).shape
     except DataError as e:
         return [_problem(path, e)]
-    turned = abs(np.log(h*size[1]/(w*size[0]))) > .1
-    return [Problem(str(path), f"is {_size((h, w))}, of another shape than its picture of {_size(size)}")] if turned else []
+    if _like(shape, size):
+        return []
+    if turned and _like(shape, size[::-1]):
+        return [Problem(str(path), _turned(shape, size))]
+    return [Problem(str(path), f"is {_size(shape)}, of another shape than its picture of {_size(size)}: stretched when read", "note")]
 
 # %% ../nbs/4_workbench/47_check.ipynb #54dc97aa
 def _look(ds, held_out, id):
@@ -107,7 +114,7 @@ def _look(ds, held_out, id):
     if size is None:
         return Look(id, problems + more, label)
     mask, wrong = _look_at_mask(ds, id, size, turned, id in held_out)
-    return Look(id, problems + wrong + _look_at_saliency(ds, id, size) + more, label, mask)
+    return Look(id, problems + wrong + _look_at_saliency(ds, id, size, turned) + more, label, mask)
 
 # %% ../nbs/4_workbench/47_check.ipynb #fbad5b37
 def _differences(look, classes):
@@ -184,7 +191,7 @@ def mask_problems(
     apart = [said for o in known if (said := contradiction(o, classes))]
     if not apart:
         return []
-    rule = len(apart) >= 2 and 2*len(apart) > len(known)
+    rule = len(apart) >= 2 and (2*len(apart) > len(known) or bool(_best_order(known, classes)))
     cause = _cause(known, classes) if rule else ""
     some = "; ".join(apart[:3]) + "; …"*(len(apart) > 3)
     what = f"{len(apart)} of {len(known)} masks contradict their picture's label ({some}). {cause}".strip()

@@ -41,7 +41,6 @@ def _check(M, sp, present):
     need(M.shape[1:] == sp.shape, f"the CAM is {M.shape[1:]}, but the superpixels are {sp.shape}: resize one of them", DataError)
     need(sp.dtype.kind in "iu" and sp.max() >= 0, f"superpixels must be whole numbers from 0 (-1 for none); they are {sp.dtype} up to {sp.max()}", DataError)
     need(present.shape == M.shape[:1] and present.dtype == bool, f"present must be bool of shape ({len(M)},); it is {present.dtype} of shape {present.shape}", DataError)
-    need(present.any(), "the image has no label: there is no class to place a seed for", DataError)
     return M, sp, present
 
 # %% ../nbs/3_clustering/31_seeds.ipynb #6263550f
@@ -51,9 +50,11 @@ def initial_seed(
     present,    # (C,) bool
     alpha=0.5,  # how high is sure foreground
 ):              # (H,W) uint8: 0 background, 1…C, 255 unlabeled
-    "The initial seed: (3.4), then (3.5) over it. Raises `DataError` for sizes that differ, an image without a label, or a CAM without foreground."
+    "The initial seed: (3.4), then (3.5) over it; all background where no class is present. Raises `DataError` for sizes that differ, or a CAM without foreground."
     M, sp, present = _check(M, sp, present)
     need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
+    if not present.any():
+        return np.zeros(sp.shape, np.uint8)
     F = M[present]
     need(F.max() <= 1 + 1e-5, f"the CAM must be normalised to at most 1, but reaches {F.max():.3g}: call normalize_cam first", DataError)
     need(F.max() > 0, "the CAM shows no foreground for any class of the image: train the classifier longer, or check the label", DataError)

@@ -325,7 +325,9 @@ def grown_seed(
     sure=0.,   # how probable a label must be
     settings=SegmentSettings(),
 ):             # (C,H,W) float32 maps after the walk, (H,W) uint8 seed: 0 background, 1…C, 255 unlabeled
-    "A seed that has grown before anything was trained, as in `segment_names`."
+    "A seed that has grown before anything was trained, as in `segment_names`; all background where no class is present."
+    if not np.any(present):
+        return np.zeros(cam.shape, np.float32), np.zeros(image.shape[:2], np.uint8)
     S, cells = cell_similarity(image, nets, settings.spread_side)
     T = transitions(S, settings.spread_power)
     M = _walked(cam[present], T, cells, steps)
