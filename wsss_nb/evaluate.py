@@ -157,7 +157,7 @@ def read_npy(path):
             return _noted(f) if kind.hasobject else _read_array(f, shape, kind)
     except WsssError as e: raise DataError(f"{path}: {e}") from e
     except FileNotFoundError: raise DataError(f"{path}: no such file") from None
-    except Exception as e: raise DataError(f"{path}: truncated, damaged or no .npy file ({type(e).__name__}: {e}); write it again") from e  # a pickle's bytes can fail anyhow
+    except Exception as e: raise DataError(f"{path}: truncated, damaged or no .npy file ({type(e).__name__}: {' '.join(str(e).split())}); write it again") from e  # a pickle's bytes can fail anyhow
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4f88c388
 _LAYOUTS = {("keys", False): "irn", ("keys", True): "npy-bg", ("classes", False): "psa", ("classes", True): "psa-crf",
@@ -278,18 +278,23 @@ def read_prediction(path, n_classes:int, # C, at most 254
 def _few(n_classes): need(n_classes <= 254, f"there are {n_classes} classes, but an id is a byte, and 255 is void: at most 254 can be told apart in a label map", DataError)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #43a5ce58
-def _there(folder, ids, suffixes):
-    "The files of a folder by whether their ending is read, hidden ones left out: paths, and how many of `ids` have one of each other ending"
-    files = [Path(e.name) for e in sorted(os.scandir(folder), key=lambda e: e.name) if e.name[0] != "." and e.is_file()]
-    ids = set(ids)
-    return [folder/p for p in files if p.suffix in suffixes], Counter(p.suffix for p in files if p.suffix not in suffixes and p.stem in ids)
+_SUFFIXES = {"auto": (".png", ".npy"), "png": (".png",)}  # of every other kind: .npy
 
-def _unread(folder, ids, kind):
+def _there(folder, suffixes):
+    "The files of a folder, hidden ones left out: {stem: path} of those whose ending is read, and (stem, ending) of the others"
+    found, other = {}, []
+    for name in sorted(e.name for e in os.scandir(folder) if e.name[0] != "." and e.is_file()):
+        stem, end = os.path.splitext(name)
+        if end in suffixes: found.setdefault(stem, []).append(folder/name)
+        else: other.append((stem, end))
+    return found, other
+
+def _unread(other, ids):
     "What to say of files of the pictures that are not read, or nothing"
-    other = _there(Path(folder), ids, _SUFFIXES.get(kind, (".npy",)))[1]
-    return f"{sum(other.values())} files of these pictures are not read, for they end in {', '.join(f'{s or repr(s)} ({n})' for s, n in sorted(other.items()))}" if other else ""
-
-_SUFFIXES = {"auto": (".png", ".npy"), "png": (".png",)}
+    ids = set(ids)
+    ends = Counter(end for stem, end in other if stem in ids)
+    how = ", ".join(f"{end or 'nothing'} ({n})" for end, n in sorted(ends.items()))
+    return f"{sum(ends.values())} files of these pictures are not read, for they end in {how}" if ends else ""
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f204450d
 def find_predictions(folder, ids, # which pictures
@@ -300,18 +305,17 @@ def find_predictions(folder, ids, # which pictures
     _wanted(kind)
     folder, suffixes = Path(folder), _SUFFIXES.get(kind, (".npy",))
     need(folder.is_dir(), f"{folder}: " + (f"is a file, not a folder of {what}s" if folder.exists() else "no such folder"), DataError)
-    paths, unread = _there(folder, ids, suffixes)[0], _unread(folder, ids, kind)
+    found, other = _there(folder, suffixes)
+    files, unread = {o: found[o] for o in ids if o in found}, _unread(other, ids)
     but = f" ({unread})"*bool(unread)
-    need(paths, f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds <id>.png or <id>.npy itself", DataError)
-    files, ends = {p.stem: p for p in paths}, {s: {p.stem for p in paths if p.suffix == s} & set(ids) for s in suffixes}
-    both = [o for o in ids if all(o in v for v in ends.values())] if len(ends) > 1 else []
+    need(found, f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds <id>.png or <id>.npy itself", DataError)
+    need(files, f"{folder}: none of its {len(found)} files is named as one of the {len(ids)} pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?", DataError)
+    both, ends = [o for o, v in files.items() if len(v) > 1], Counter(v[0].suffix for v in files.values())
     need(not both, f"{folder}: has a .png and a .npy for {both[:1]}; say --kind png or --kind npy (kind=)", DataError)
-    have = [f"{s} for {len(v)}" for s, v in ends.items() if v]
-    need(len(have) < 2, f"{folder}: has {' and '.join(have)} of the {len(ids)} pictures, and a folder holds one or the other; say --kind png or --kind npy (kind=)", DataError)
+    need(len(ends) == 1, f"{folder}: has {' and '.join(f'{end} for {n}' for end, n in ends.items())} of the {len(ids)} pictures, and a folder holds one or the other; say --kind png or --kind npy (kind=)", DataError)
     missing = [o for o in ids if o not in files]
-    need(len(missing) < len(ids), f"{folder}: none of its {len(paths)} files is named as one of the {len(ids)} pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?", DataError)
     need(partial or not missing, f"{folder}: {len(missing)} of the {len(ids)} pictures have no {what}, the first is {missing[:1]}{but}: add them{', or score the others alone with partial'*(what == 'prediction')}", DataError)
-    return {o: files[o] for o in ids if o in files}
+    return {o: v[0] for o, v in files.items()}
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #051b0228
 def in_threads(fn, jobs, # a function of a list of jobs
@@ -353,19 +357,24 @@ def _look(lot):
     return out
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #2d7af0e2
-def _vote(look, present):
+def _vote(look, n_classes, present):
     "What the keys of a file are to its picture's labels: those `without` the background, `with` it, the labels `bare`, or nothing of these (None)"
-    if len(look.keys) == look.n + 1: return "without"
+    keys = set(look.keys.tolist())
+    if len(keys) == look.n + 1: return "without"
+    if {0, n_classes} <= keys: return "with"  # counted from 0, there would be no class C
     if present is None: return
-    has, keys = set(np.flatnonzero(present) + 1), set(look.keys.tolist())
+    has = set(np.flatnonzero(present) + 1)
     fits = dict(without={c - 1 for c in has}, bare=has) | {"with": {0} | has}
     return next((v for v in ("without", "with", "bare") if keys == fits[v]), None)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #aa5e13b3
-def _background(looks, labels):
+def _background(looks, n_classes, labels):
     "Whether the background has scores of its own in a folder of dictionaries, by its pictures' labels"
     votes, form = {}, looks[0].form
-    for o in looks: votes.setdefault(_vote(o, labels(o.id)), o)
+    for o in looks:
+        need(len(o.keys) in (o.n, o.n + 1), f"{o.path}: has {len(o.keys)} keys, but {o.n} score maps", DataError)
+        need(all(0 <= k <= n_classes for k in o.keys), f"{o.path}: has the keys {o.keys.tolist()[:20]}, but there are {n_classes} classes", DataError)
+        votes.setdefault(_vote(o, n_classes, labels(o.id)), o)
     ways = "--kind irn or --kind npy-bg" if form == "keys" else "--kind psa or --kind psa-crf"
     say = f"say whether its keys count the foreground from 0 or begin with the background, by {ways} (kind=)"
     told = {v: f"{o.path} has the keys {o.keys.tolist()[:20]}" + _for(labels(o.id)) for v, o in votes.items()}
@@ -385,7 +394,7 @@ def _settle(looks, n_classes, labels, kind):
     first = looks[0]
     for o in looks: need(o.form == (form or first.form), f"{o.path}: holds {_FORMS[o.form]}, but " + (f"kind is {kind}" if form else f"{first.path} {_FORMS[first.form]}: a folder has one layout"), DataError)
     if first.form == "labels": need(not background, f"{first.path}: holds a label map, but kind is {kind}", DataError)
-    elif background is None: background = first.n > n_classes if first.form == "array" else _background(looks, labels)
+    elif background is None: background = first.n > n_classes if first.form == "array" else _background(looks, n_classes, labels)
     for o in looks:
         try: first.form == "labels" or _classes(o.form, o.keys, o.n, background, n_classes)
         except WsssError as e: raise DataError(f"{o.path}: {e} (the folder's layout: {_WORDS[_LAYOUTS[first.form, background]]})") from e
@@ -444,9 +453,14 @@ def _said(p, looks):
     if other: yield f"the classes of {len(other)} of {len(looks)} files are not those that the picture's label names, the first is {other[0].path.name}"
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #ee67e665
+def _known(labels, id):
+    "Which classes are present in a picture, None where that is not known"
+    try: return labels(id) if labels else None
+    except (DataError, KeyError): return None  # KeyError: a picture that the dataset does not know
+
 def open_predictions(folder, ids, # of `<id>.png` or `<id>.npy`, and which pictures
                      n_classes, # C, at most 254
-                     labels=None, # a function: id -> which of the C classes are present (C,) bool, or None; by default unknown
+                     labels=None, # a function: id -> which of the C classes are present (C,) bool, `DataError` for one without labels; None: unknown
                      kind="auto", # one of `KINDS`
                      partial=False, what="prediction", # some may be missing; what they are, for messages
                      workers=None): # threads; by default one a core
@@ -455,8 +469,8 @@ def open_predictions(folder, ids, # of `<id>.png` or `<id>.npy`, and which pictu
     It has `files` (id -> file), `layout`, `notes` (how it is read, in sentences), `scores(id)` → ids (K,) and (K,H,W), and `read(id, threshold)` → (H,W) uint8.
     Raises `DataError` that names the file for a layout that cannot be told or is another than in the folder's other files."""
     _few(n_classes)
-    files, labels = find_predictions(folder, ids, kind, partial, what), labels or (lambda id: None)
-    unread = tuple(filter(None, [_unread(folder, ids, kind)]))
+    files, labels = find_predictions(folder, ids, kind, partial, what), functools.partial(_known, labels)
+    unread = tuple(filter(None, [_unread(_there(Path(folder), _SUFFIXES.get(kind, (".npy",)))[1], ids)]))
     if next(iter(files.values())).suffix == ".png": return _Predictions(files, n_classes, "png", labels, notes=unread)
     looks = sum(in_threads(_look, list(files.items()), workers, f"look into {Path(folder).name}"), [])
     how = _settle(looks, n_classes, labels, kind)
@@ -555,11 +569,8 @@ def _sweep(counts, thresholds, classes):
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #d64b0519
 def _labels_of(ds):
-    "A function: id -> which classes are present, None where the dataset has no labels of its own: masks are not asked"
-    def labels(id):
-        try: return None if ds.label_source == "masks" else ds.present(id)
-        except DataError: return None
-    return labels
+    "A function: id -> which classes are present; None where the dataset has no labels of its own: masks are not asked"
+    return None if ds.label_source == "masks" else ds.present
 
 def evaluate_folder(ds, # the dataset; the masks of `split` are opened
                     pred, # the folder of `<id>.png` or `<id>.npy`
