@@ -326,7 +326,7 @@ def test_png_and_npy_together(ds, folder, capsys):
     (folder/"p1.png").unlink()
     (folder/"p2.npy").unlink()
     for id in IDS[3:]: (folder/f"{id}.png").unlink()
-    with pytest.raises(DataError, match="has .png for 1 and .npy for 1 of the 2 pictures.*--kind png"): evaluate_folder(ds, folder, ["p1", "p2"])
+    with pytest.raises(DataError, match="has .npy for 1 and .png for 1 of the 2 pictures.*--kind png"): evaluate_folder(ds, folder, ["p1", "p2"])
 
 
 def test_files_of_another_ending_are_counted(ds, folder):

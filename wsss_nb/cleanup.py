@@ -102,9 +102,9 @@ def clean_folder(
     beta_bg=0.7, beta_fg=0.7,  # of `clean_scores`, for scores
     threshold=None,            # given: scores become labels by it, and those are cleaned
     kind="auto", n_classes=254,  # what `seeds` holds, and the highest id it may hold
-    labels=None,               # id -> which classes are present (C,) bool: tells the layout of scores, as in `open_predictions`
+    labels=None,               # id -> (C,) bool, which classes are present: for the layout of scores
     workers=None,              # threads; by default one a core
-):                             # dict(images, written, already; filled, relabelled: shares of the pixels of those written; notes: how `seeds` is read)
+):                             # dict(images, written, already; filled, relabelled: shares of the pixels of those written; notes: sentences on how `seeds` is read)
     "Clean up a folder of pseudo-labels; goes on where it was stopped. Raises `DataError` and `RunError`, before anything is written where that is possible."
     out, ids, settings = Path(out), list(ids), dict(share=share, agree=agree, mode=mode, beta_bg=beta_bg, beta_fg=beta_fg)
     _check(**settings)

@@ -298,7 +298,8 @@ def refine_command(args)->int:
     ids = sorted({p.stem for p in Path(args.seeds).iterdir() if p.suffix in (".png", ".npy") and not p.name.startswith(".")})
     need(ids, f"--seeds {args.seeds} holds neither PNG nor .npy files", DataError)
     ds = open_dataset(_data(args)) if args.data else None
-    how = dict(share=args.share, agree=args.agree, mode=args.mode, beta_bg=args.beta_bg, beta_fg=args.beta_fg, threshold=args.threshold, kind=args.kind) | (dict(n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present) if ds else {})
+    how = {k: getattr(args, k) for k in ("share", "agree", "mode", "beta_bg", "beta_fg", "threshold", "kind")}
+    if ds: how |= dict(n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present)
     n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
     for o in n["notes"]: print(f"{args.seeds}: {o}")
     changed = f"; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label" if n["written"] else ""
@@ -476,8 +477,10 @@ def _add_reproduce(commands):
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #2ad7ce17
 def _add_kind(p):
-    p.add_argument("--kind", default="auto", metavar="KIND", help="png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa, seam, mctformer, array (without the background), "
-                   "npy-bg, psa-crf, seam-crf, mctformer-crf, array-bg (with it). Default: what is there, the layout decided from keys and image-level labels, or refused")
+    p.add_argument("--kind", default="auto", metavar="KIND",
+                   help="png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa, seam, "
+                        "mctformer, array (without the background), npy-bg, psa-crf, seam-crf, mctformer-crf, array-bg "
+                        "(with it). Default: what is there, the layout decided from keys and image-level labels")
 
 def _add_masks(commands):
     p = commands.add_parser("evaluate", help="score any folder of predictions or seeds, or a run, by class")

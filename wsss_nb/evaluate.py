@@ -8,7 +8,8 @@ __all__ = ['KINDS', 'THRESHOLDS', 'CHOSEN', 'read_npy', 'read_scores', 'read_pre
            'write_fiftyone']
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4b24b0ee
-import functools, io, itertools, json, math, os, pickle, pickletools, re, shutil, struct, tarfile, tempfile, zipfile
+import functools, io, itertools, json, math, os, pickle, pickletools, re, shutil, struct, tarfile
+import tempfile, zipfile
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,7 @@ from .metrics import ConfusionMatrix
 _HEAD, _VOC = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", voc_palette().tobytes()
 
 def _plain_png(raw):
-    "The ids of an 8-bit PNG without row filters, grey or with VOC's palette, given its bytes; None for any other"
+    "The ids of an 8-bit PNG, grey or with VOC's palette, without row filters; None for any other"
     w, h, *how = struct.unpack_from(">IIBBBBB", raw, 16)
     if raw[:16] != _HEAD or how not in ([8, 0, 0, 0, 0], [8, 3, 0, 0, 0]): return
     if max(len(raw)*1032, h*(w + 1)) > 2**26: return
@@ -101,7 +102,8 @@ def _tensor(storage, offset, size, stride, *_):
 # %% ../nbs/1_nets/17_evaluate.ipynb #64e045e8
 _ADMITTED = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Dtype, ("collections", "OrderedDict"): dict, ("torch._utils", "_rebuild_tensor_v2"): _tensor,
              ("torch.storage", "_load_from_bytes"): lambda raw: torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)}
-_ADMITTED["_codecs", "encode"] = lambda text, _: text.encode("latin1")  # how pickles of protocol 2 hold bytes
+# how pickles of protocol 2 hold bytes
+_ADMITTED["_codecs", "encode"] = lambda text, _: text.encode("latin1")
 for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ADMITTED[_core, "_reconstruct"] = _Array
     _ADMITTED[_core, "scalar"] = lambda dtype, data: np.frombuffer(data, dtype.plain())[0]
@@ -128,11 +130,12 @@ def _noted(f):
     "The dictionary behind an open pickle"
     start = f.tell()
     parts = sum(1 for _ in itertools.islice(pickletools.genops(f), _PARTS + 1))
-    need(parts <= _PARTS, f"its pickle has more than {_PARTS:,} parts; score files have an array for each map")
+    need(parts <= _PARTS, f"its pickle has more than {_PARTS:,} parts; score files hold arrays")
     f.seek(start)
     o = _Notes(f).load()
     if isinstance(o, _Array):  # np.save wraps a dictionary in an array of one object
-        need(len(o.state[4]) == 1, f"holds an array of {len(o.state[4])} objects, not a dictionary of score maps")
+        n = len(o.state[4])
+        need(n == 1, f"holds an array of {n} objects, not a dictionary of score maps")
         o = o.state[4][0]
     need(isinstance(o, dict), f"its pickle holds {type(o).__name__}, not a dictionary of score maps")
     return _built(o)
@@ -141,7 +144,8 @@ def _noted(f):
 def _read_array(f, shape, dtype):
     "The array behind a header, once it is known to be there"
     left = os.fstat(f.fileno()).st_size - f.tell()
-    need(left == math.prod(shape)*dtype.itemsize, f"holds {left} bytes, but its header tells of {shape} {dtype}: it is cut off or damaged; write it again")
+    need(left == math.prod(shape)*dtype.itemsize,
+         f"holds {left} bytes, but its header tells of {shape} {dtype}: damaged; write it again")
     f.seek(0)
     return np.load(f, allow_pickle=False)
 
@@ -157,94 +161,137 @@ def read_npy(path):
             return _noted(f) if kind.hasobject else _read_array(f, shape, kind)
     except WsssError as e: raise DataError(f"{path}: {e}") from e
     except FileNotFoundError: raise DataError(f"{path}: no such file") from None
-    except Exception as e: raise DataError(f"{path}: truncated, damaged or no .npy file ({type(e).__name__}: {' '.join(str(e).split())}); write it again") from e  # a pickle's bytes can fail anyhow
+    except Exception as e:  # a pickle's bytes can fail anyhow
+        why = f"{type(e).__name__}: {' '.join(str(e).split())}"
+        raise DataError(f"{path}: truncated, damaged or no .npy file ({why}); write it again") from e
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4f88c388
-_LAYOUTS = {("keys", False): "irn", ("keys", True): "npy-bg", ("classes", False): "psa", ("classes", True): "psa-crf",
-            ("array", False): "array", ("array", True): "array-bg", ("labels", False): "labels"}
-_WANTED = {name: how for how, name in _LAYOUTS.items() if name != "labels"} | {"npy-bg": (None, True)}
-for _name, _same in dict(advcam="irn", seam="psa", mctformer="psa").items(): _WANTED[_name] = _WANTED[_same]
-for _name in ("seam-crf", "mctformer-crf"): _WANTED[_name] = _WANTED["psa-crf"]
-_WORDS = {"irn": "IRN's dictionaries (keys without the background)", "npy-bg": "IRN's dictionaries, with the background (keys 0 and the labels')",
-          "psa": "PSA's dictionaries (keys without the background)", "psa-crf": "PSA after its CRF (keys 0 and the labels')",
-          "array": "arrays with a map for each class", "array-bg": "arrays with the background's map first", "labels": "label maps"}
-_FORMS = dict(keys="a dictionary with keys and maps", classes="a dictionary of class maps", array="an array of score maps", labels="a label map")
+# (form of a file, whether the background has scores of its own) -> kind
+_LAYOUTS = {("keys", False): "irn", ("keys", True): "npy-bg",
+            ("classes", False): "psa", ("classes", True): "psa-crf",
+            ("array", False): "array", ("array", True): "array-bg",
+            ("labels", False): "labels"}
+_WANTED = {kind: how for how, kind in _LAYOUTS.items() if kind != "labels"}
+_WANTED["npy-bg"] = None, True
+_WANTED["advcam"] = _WANTED["irn"]
+for _name in ("seam", "mctformer"):
+    _WANTED[_name] = _WANTED["psa"]
+    _WANTED[f"{_name}-crf"] = _WANTED["psa-crf"]
 KINDS = ("auto", "png", "npy", *_WANTED)
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #75b4bb6c
+_WORDS = {"irn": "IRN's dictionaries (keys without the background)",
+          "npy-bg": "IRN's dictionaries, with the background (keys 0 and the labels')",
+          "psa": "PSA's dictionaries (keys without the background)",
+          "psa-crf": "PSA after its CRF (keys 0 and the labels')",
+          "array": "arrays with a map for each class",
+          "array-bg": "arrays with the background's map first",
+          "labels": "label maps"}
+_FORMS = dict(keys="a dictionary with keys and maps", classes="a dictionary of class maps",
+              array="an array of score maps", labels="a label map")
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #de47b31d
 def _whole(keys):
     "Keys as (K,) int64"
-    plain = not isinstance(keys, list) or all(isinstance(k, (int, np.integer)) and not isinstance(k, bool) for k in keys)
-    a = np.asarray(keys) if plain else None
-    need(plain and (a.dtype.kind in "iu" or not a.size) and a.size == max(a.shape, default=1), "its keys are no list of whole numbers, one for each class")
+    whole = lambda k: isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+    a = np.asarray(keys) if not isinstance(keys, list) or all(map(whole, keys)) else None
+    plain = a is not None and (a.dtype.kind in "iu" or not a.size)
+    need(plain and a.size == max(a.shape, default=1), "its keys are no list of whole numbers, one for each class")
     keys = a.ravel().astype(np.int64)
-    need(len(set(keys.tolist())) == len(keys), f"its keys name a class twice: {keys.tolist()[:20]}")
+    need(len(set(keys.tolist())) == len(keys), f"its keys name a class twice: {_first(keys)}")
     return keys
 
+def _first(keys):
+    "Keys for a sentence"
+    return f"{keys[:20].tolist()}{' …'*(len(keys) > 20)}"
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #f9b575ba
 def _stack(maps):
     "Score maps (K,H,W) of a list of maps, or as they are"
     if isinstance(maps, list):
         need(all(isinstance(m, np.ndarray) for m in maps), "its score maps are not arrays")
         sizes = sorted({m.shape for m in maps})
-        need(len(sizes) < 2, f"its score maps are of different sizes, {' and '.join(map(str, sizes[:2]))}")
+        need(len(sizes) < 2, f"its score maps are of different sizes, {sizes[:2]}")
     S = np.asarray(maps)
-    need(S.ndim == 3 and S.dtype.kind in "fiub" and 0 not in S.shape[1:], f"its scores are {S.dtype} of shape {S.shape}; score maps are (classes, height, width) numbers"
-         f"{', and label maps whole numbers'*(S.ndim == 2)}")
+    need(S.ndim == 3 and S.dtype.kind in "fiub" and 0 not in S.shape[1:],
+         f"its scores are {S.dtype} of shape {S.shape}; score maps are (classes, height, width) "
+         f"numbers{', and label maps whole numbers'*(S.ndim == 2)}")
     return S
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #ebc1fb2c
 def _parts(o):
     "The form of what a file holds, its keys (None for an array), and its maps"
-    if isinstance(o, np.ndarray) and o.ndim == 2 and o.dtype.kind in "iub": return "labels", None, o
-    if isinstance(o, np.ndarray): return "array", None, _stack(o)
+    if isinstance(o, np.ndarray):
+        if o.ndim == 2 and o.dtype.kind in "iub": return "labels", None, o
+        return "array", None, _stack(o)
     need(o, "holds an empty dictionary: without a map not even the size is known")
-    if any(isinstance(k, str) for k in o):
-        maps = next((o[k] for k in ("high_res", "cam") if k in o), None)
-        need("keys" in o and maps is not None, f"holds {sorted(k if isinstance(k, str) else type(k).__name__ for k in o)[:20]}, but score maps have keys, and high_res or cam")
-        return "keys", _whole(o["keys"]), _stack(maps)
-    return "classes", _whole(list(o)), _stack(list(o.values()))
+    if not any(isinstance(k, str) for k in o):
+        return "classes", _whole(list(o)), _stack(list(o.values()))
+    maps = next((o[k] for k in ("high_res", "cam") if k in o), None)
+    names = sorted(k if isinstance(k, str) else type(k).__name__ for k in o)
+    need("keys" in o and maps is not None,
+         f"holds {names[:20]}, but score maps have keys, and high_res or cam")
+    return "keys", _whole(o["keys"]), _stack(maps)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f38e544f
 def _classes(form, keys, n, background, n_classes):
-    "The class ids (n,) of `n` score maps, the background 0, where it is known whether that has a map"
+    "The class ids (n,) of `n` score maps, background 0, once it is known whether that has a map"
     if form == "array":
-        need(n == n_classes + background, f"has {n} score maps, but there are {n_classes} classes{' and the background'*background}")
+        also = " and the background"*background
+        need(n == n_classes + background,
+             f"has {n} score maps, but there are {n_classes} classes{also}")
         return np.arange(1 - background, n_classes + 1)
-    padded = form == "keys" and not background and len(keys) == n + 1
-    if padded: need(keys[0] == 0, "its keys are one more than its maps, but do not begin with the background, 0")
-    ids = keys[1:] if padded else keys + (not background)
+    ids = keys + (not background)
+    if form == "keys" and not background and len(keys) == n + 1:
+        need(keys[0] == 0,
+             "its keys are one more than its maps, but do not begin with the background, 0")
+        ids = keys[1:]
     need(len(ids) == n, f"has {len(keys)} keys, but {n} score maps")
-    need(not background or 0 in ids, f"its keys {keys.tolist()[:20]} do not hold the background, 0")
-    need(all(0 <= i <= n_classes for i in ids) and (background or 0 not in ids), f"names the classes {ids.tolist()[:20]} (background 0), but there are {n_classes}")
+    need(not background or 0 in ids, f"its keys {_first(keys)} do not hold the background, 0")
+    need(all((0 if background else 1) <= i <= n_classes for i in ids),
+         f"names the classes {_first(ids)} (background 0), but there are {n_classes}")
     return ids
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #39ae9515
 def _wanted(kind):
     "The form and whether the background has scores, as far as `kind` says"
-    need(kind in KINDS, f"kind is {kind!r}; it is {', '.join(KINDS[:-1])} or {KINDS[-1]}", ParameterError)
+    need(kind in KINDS, f"kind is {kind!r}; it is one of {', '.join(KINDS)}", ParameterError)
     return _WANTED.get(kind, (None, None))
 
 def _range(S):
     "The lowest and the highest score, NaN where one is; in two passes, without a copy"
-    return (float(S.min()), float(S.max())) if S.size else (0., 0.)
+    low, high = (float(S.min()), float(S.max())) if S.size else (0., 0.)
+    need(math.isfinite(low) and math.isfinite(high), "its scores hold NaN or infinite values")
+    return low, high
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f29e6960
-def read_scores(path, n_classes:int, # C
-                kind="npy"): # one of `KINDS`; "npy", "auto": a dictionary's keys count the foreground from 0, an array has C maps, or C+1
-    """Class ids (K,) and scores (K,H,W), float32 or float64 as they were saved, of one `.npy` file in one of the layouts above.
-
-    The ids count the background as 0, and hold it only where it has scores of its own. What a file's layout is, a whole folder and its labels tell better: see
-    `open_predictions`. Raises `DataError` that names the file for another layout, for classes that do not exist, and for NaN."""
+def _one_file(path, n_classes, kind):
+    "The class ids and scores of one file, as they lie there"
     form, background = _wanted(kind)
-    try:
-        have, keys, S = _parts(read_npy(path))
-        need(have == (form or have) != "labels", f"holds {_FORMS[have]}, but {_FORMS[form or 'array']} was asked for")
-        ids = _classes(have, keys, len(S), have == "array" and len(S) > n_classes if background is None else background, n_classes)
-        need(np.isfinite(_range(S)).all(), "its scores hold NaN or infinite values")
-    except DataError: raise
+    have, keys, S = _parts(read_npy(path))
+    need(have == (form or have) != "labels",
+         f"holds {_FORMS[have]}, but {_FORMS[form or 'array']} was asked for")
+    if background is None: background = have == "array" and len(S) > n_classes
+    ids = _classes(have, keys, len(S), background, n_classes)
+    _range(S)
+    return ids, S
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #c6bdf012
+def read_scores(path, n_classes:int, # C
+                kind="npy"): # one of `KINDS`
+    """Class ids (K,) and scores (K,H,W), float32 or float64, of one `.npy` file.
+
+    The ids count the background as 0, and hold it only where it has scores of its own. With the
+    kinds "npy" and "auto" a dictionary's keys count the foreground from 0, and an array has C maps
+    or C+1; a whole folder and its labels tell it better, see `open_predictions`. Raises `DataError`
+    that names the file for another layout, for classes that do not exist, and for NaN."""
+    try: ids, S = _one_file(path, n_classes, kind)
+    except (DataError, ParameterError): raise
     except WsssError as e: raise DataError(f"{path}: {e}") from e
-    order = slice(None) if (ids[1:] > ids[:-1]).all() else ids.argsort()  # the lowest class wins a tie
-    return ids[order], S[order].astype(np.result_type(S.dtype, np.float32), copy=False)
+    if not (ids[1:] > ids[:-1]).all():  # the lowest class shall win a tie
+        order = ids.argsort()
+        ids, S = ids[order], S[order]
+    return ids, S.astype(np.result_type(S.dtype, np.float32), copy=False)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #e967bfa8
 def _best(ids, S):
@@ -257,15 +304,17 @@ def _labelled(path, ids, S, threshold):
     "Scores → (H,W) uint8"
     label, top = _best(ids, S)
     if 0 in ids:
-        need(threshold is None, f"{path}: the background has scores of its own, so there is no threshold to be given: leave it out", ParameterError)
+        need(threshold is None, f"{path}: the background has scores of its own, which take no "
+             "threshold: leave it out", ParameterError)
         return label.astype(np.uint8)
-    need(threshold is not None, f"{path} holds scores: say by threshold= (--threshold) from which score on a pixel is foreground", ParameterError)
+    need(threshold is not None, f"{path} holds scores: say by threshold= (--threshold) from which "
+         "score on a pixel is foreground", ParameterError)
     return np.where(top > np.float32(threshold), label, 0).astype(np.uint8)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #2045f123
 def read_prediction(path, n_classes:int, # C, at most 254
                     threshold=None, # of the background, for score files without one
-                    kind="auto"): # one of `KINDS`; auto: by the suffix, and for scores as in `read_scores`
+                    kind="auto"): # one of `KINDS`; auto: by the suffix, scores as in `read_scores`
     "A label map as (H,W) uint8, 255 unlabelled: a palette, grey or VOC-coloured PNG, a `.npy` of ids, or one of scores. Raises `DataError`."
     _few(n_classes)
     o = read_npy(path) if Path(path).suffix == ".npy" else _read_png(path, n_classes)
@@ -275,13 +324,15 @@ def read_prediction(path, n_classes:int, # C, at most 254
         return o.astype(np.uint8)
     return _labelled(path, *read_scores(path, n_classes, kind), threshold)
 
-def _few(n_classes): need(n_classes <= 254, f"there are {n_classes} classes, but an id is a byte, and 255 is void: at most 254 can be told apart in a label map", DataError)
+def _few(n_classes):
+    need(n_classes <= 254, f"there are {n_classes} classes, but an id is a byte, and 255 is void: "
+         "a label map can tell at most 254 apart", DataError)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #43a5ce58
 _SUFFIXES = {"auto": (".png", ".npy"), "png": (".png",)}  # of every other kind: .npy
 
 def _there(folder, suffixes):
-    "The files of a folder, hidden ones left out: {stem: path} of those whose ending is read, and (stem, ending) of the others"
+    "The files of a folder: stem -> paths of those that are read, and (stem, ending) of the others"
     found, other = {}, []
     for name in sorted(e.name for e in os.scandir(folder) if e.name[0] != "." and e.is_file()):
         stem, end = os.path.splitext(name)
@@ -294,27 +345,44 @@ def _unread(other, ids):
     ids = set(ids)
     ends = Counter(end for stem, end in other if stem in ids)
     how = ", ".join(f"{end or 'nothing'} ({n})" for end, n in sorted(ends.items()))
-    return f"{sum(ends.values())} files of these pictures are not read, for they end in {how}" if ends else ""
+    said = f"{sum(ends.values())} files of these pictures are not read, for they end in {how}"
+    return said if ends else ""
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #c967c22e
+def _one_ending(folder, files, n):
+    "Refuse a folder with both PNG and .npy of the pictures"
+    both = [o for o, v in files.items() if len(v) > 1]
+    say = "say --kind png or --kind npy (kind=)"
+    need(not both, f"{folder}: has a .png and a .npy for {both[:1]}; {say}", DataError)
+    ends = Counter(v[0].suffix for v in files.values())
+    have = " and ".join(f"{end} for {k}" for end, k in sorted(ends.items()))
+    need(len(ends) == 1, f"{folder}: has {have} of the {n} pictures, and a folder holds one or the "
+         f"other; {say}", DataError)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f204450d
 def find_predictions(folder, ids, # which pictures
                      kind="auto", # one of `KINDS`: "png", or a kind of .npy; auto: what is there
                      partial=False, # some may be missing
                      what="prediction"): # what they are, for messages
-    "id -> file, for those of `ids` that have one in `folder`. Raises `DataError` for a folder that is missing or empty, and for what is not there."
+    """id -> file, for those of `ids` that have one in `folder`.
+
+    Raises `DataError` for a folder that is missing or empty, and for what is not there."""
     _wanted(kind)
     folder, suffixes = Path(folder), _SUFFIXES.get(kind, (".npy",))
-    need(folder.is_dir(), f"{folder}: " + (f"is a file, not a folder of {what}s" if folder.exists() else "no such folder"), DataError)
+    there = f"is a file, not a folder of {what}s" if folder.exists() else "no such folder"
+    need(folder.is_dir(), f"{folder}: {there}", DataError)
     found, other = _there(folder, suffixes)
     files, unread = {o: found[o] for o in ids if o in found}, _unread(other, ids)
     but = f" ({unread})"*bool(unread)
-    need(found, f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds <id>.png or <id>.npy itself", DataError)
-    need(files, f"{folder}: none of its {len(found)} files is named as one of the {len(ids)} pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?", DataError)
-    both, ends = [o for o, v in files.items() if len(v) > 1], Counter(v[0].suffix for v in files.values())
-    need(not both, f"{folder}: has a .png and a .npy for {both[:1]}; say --kind png or --kind npy (kind=)", DataError)
-    need(len(ends) == 1, f"{folder}: has {' and '.join(f'{end} for {n}' for end, n in ends.items())} of the {len(ids)} pictures, and a folder holds one or the other; say --kind png or --kind npy (kind=)", DataError)
+    need(found, f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds "
+         "<id>.png or <id>.npy itself", DataError)
+    need(files, f"{folder}: none of its {len(found)} files is named as one of the {len(ids)} "
+         f"pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?", DataError)
+    _one_ending(folder, files, len(ids))
     missing = [o for o in ids if o not in files]
-    need(partial or not missing, f"{folder}: {len(missing)} of the {len(ids)} pictures have no {what}, the first is {missing[:1]}{but}: add them{', or score the others alone with partial'*(what == 'prediction')}", DataError)
+    or_not = ", or score the others alone with partial"*(what == "prediction")
+    need(partial or not missing, f"{folder}: {len(missing)} of the {len(ids)} pictures have no "
+         f"{what}, the first is {missing[:1]}{but}: add them{or_not}", DataError)
     return {o: v[0] for o, v in files.items()}
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #051b0228
@@ -334,13 +402,13 @@ def in_threads(fn, jobs, # a function of a list of jobs
 # %% ../nbs/1_nets/17_evaluate.ipynb #a511099d
 @dataclass(frozen=True)
 class _Look:
-    "What a first look into one score file finds: its form, keys, how many maps, lowest and highest score"
+    "What a first look into one score file finds"
     id: str
     path: Path
-    form: str
-    keys: np.ndarray
-    n: int
-    low: float
+    form: str          # a key of `_FORMS`
+    keys: np.ndarray   # (K,) int64; None for arrays
+    n: int             # how many maps
+    low: float         # of all its scores
     high: float
 
 def _look(lot):
@@ -350,7 +418,6 @@ def _look(lot):
         try:
             form, keys, S = _parts(read_npy(path))
             low, high = (0., 0.) if form == "labels" else _range(S)
-            need(np.isfinite([low, high]).all(), "its scores hold NaN or infinite values")
         except DataError: raise
         except WsssError as e: raise DataError(f"{path}: {e}") from e
         out.append(_Look(id, path, form, keys, len(S), low, high))
@@ -358,7 +425,8 @@ def _look(lot):
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #2d7af0e2
 def _vote(look, n_classes, present):
-    "What the keys of a file are to its picture's labels: those `without` the background, `with` it, the labels `bare`, or nothing of these (None)"
+    """What the keys of a file are to its picture's labels: "without" the background, "with" it, the
+    labels "bare", or nothing of these (None)"""
     keys = set(look.keys.tolist())
     if len(keys) == look.n + 1: return "without"
     if {0, n_classes} <= keys: return "with"  # counted from 0, there would be no class C
@@ -369,40 +437,62 @@ def _vote(look, n_classes, present):
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #aa5e13b3
 def _background(looks, n_classes, labels):
-    "Whether the background has scores of its own in a folder of dictionaries, by its pictures' labels"
-    votes, form = {}, looks[0].form
+    "Whether the background has scores in a folder of dictionaries, by its pictures' labels"
+    votes = {}
     for o in looks:
-        need(len(o.keys) in (o.n, o.n + 1), f"{o.path}: has {len(o.keys)} keys, but {o.n} score maps", DataError)
-        need(all(0 <= k <= n_classes for k in o.keys), f"{o.path}: has the keys {o.keys.tolist()[:20]}, but there are {n_classes} classes", DataError)
+        need(len(o.keys) in (o.n, o.n + 1),
+             f"{o.path}: has {len(o.keys)} keys, but {o.n} score maps", DataError)
+        need(all(0 <= k <= n_classes for k in o.keys), f"{o.path}: has the keys {_first(o.keys)}, "
+             f"but there are {n_classes} classes", DataError)
         votes.setdefault(_vote(o, n_classes, labels(o.id)), o)
-    ways = "--kind irn or --kind npy-bg" if form == "keys" else "--kind psa or --kind psa-crf"
-    say = f"say whether its keys count the foreground from 0 or begin with the background, by {ways} (kind=)"
-    told = {v: f"{o.path} has the keys {o.keys.tolist()[:20]}" + _for(labels(o.id)) for v, o in votes.items()}
-    need("bare" not in told, f"{told.get('bare')}: they are the labels' own numbers without the background, as in no layout known here; {say}, or add the background as 0", DataError)
-    need(not {"with", "without"} <= set(told), f"{told.get('with')}, but {told.get('without')}: a folder has one layout, and these are two; {say}", DataError)
+    told = {v: _compared(o, labels(o.id)) for v, o in votes.items()}
+    ways = "irn or --kind npy-bg" if looks[0].form == "keys" else "psa or --kind psa-crf"
+    say = ("say whether its keys count the foreground from 0 or begin with the background, "
+           f"by --kind {ways} (kind=)")
+    need("bare" not in told, f"{told.get('bare')}: they are the labels' own numbers without the "
+         f"background, as in no layout known here; {say}, or add the background as 0", DataError)
+    need(not {"with", "without"} <= set(told), f"{told.get('with')}, but {told.get('without')}: "
+         f"a folder has one layout, and these are two; {say}", DataError)
     need(set(told) - {None}, f"{told.get(None)}: its layout cannot be told; {say}", DataError)
     return "with" in told
 
-def _for(present):
-    "The labels of a picture, for a sentence"
-    return ", and its picture has no image-level labels to tell by" if present is None else f" where the picture's labels are {(np.flatnonzero(present) + 1).tolist()}"
+# %% ../nbs/1_nets/17_evaluate.ipynb #832f8457
+def _compared(look, present):
+    "A file's keys and its picture's labels, for a sentence"
+    has = f"{look.path} has the keys {_first(look.keys)}"
+    if present is None: return f"{has}, and its picture has no image-level labels to tell by"
+    return f"{has} where the picture's labels are {_first(np.flatnonzero(present) + 1)}"
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #6c97bb70
-def _settle(looks, n_classes, labels, kind):
-    "The form of a folder's files, and whether the background has scores of its own; every file is checked against it"
-    form, background = _wanted(kind)
+def _one_form(looks, form, kind):
+    "Refuse a folder with files of two forms, or of another than `kind` says"
     first = looks[0]
-    for o in looks: need(o.form == (form or first.form), f"{o.path}: holds {_FORMS[o.form]}, but " + (f"kind is {kind}" if form else f"{first.path} {_FORMS[first.form]}: a folder has one layout"), DataError)
-    if first.form == "labels": need(not background, f"{first.path}: holds a label map, but kind is {kind}", DataError)
-    elif background is None: background = first.n > n_classes if first.form == "array" else _background(looks, n_classes, labels)
+    rule = f"{first.path} {_FORMS[first.form]}: a folder has one layout"
+    if form: rule = f"kind is {kind}"
     for o in looks:
-        try: first.form == "labels" or _classes(o.form, o.keys, o.n, background, n_classes)
-        except WsssError as e: raise DataError(f"{o.path}: {e} (the folder's layout: {_WORDS[_LAYOUTS[first.form, background]]})") from e
-    return first.form, bool(background)
+        need(o.form == (form or first.form),
+             f"{o.path}: holds {_FORMS[o.form]}, but {rule}", DataError)
+    return first.form
+
+def _settle(looks, n_classes, labels, kind):
+    "The form of a folder's files, and whether the background has scores; each file is checked"
+    form, background = _wanted(kind)
+    form, first = _one_form(looks, form, kind), looks[0]
+    if form == "labels":
+        need(not background, f"{first.path}: holds a label map, but kind is {kind}", DataError)
+        return form, False
+    if background is None and form == "array": background = first.n > n_classes
+    if background is None: background = _background(looks, n_classes, labels)
+    for o in looks:
+        try: _classes(form, o.keys, o.n, background, n_classes)
+        except WsssError as e:
+            words = _WORDS[_LAYOUTS[form, background]]
+            raise DataError(f"{o.path}: {e} (the folder's layout: {words})") from e
+    return form, background
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #b7df2b3d
 def _divided(ids, S, present=None):
-    "Each map over its own maximum, what is below 0 taken as 0; of arrays only the classes that are present, the others 0"
+    "Each map over its own maximum, scores below 0 as 0; with `present` all other classes as 0"
     S = S.clip(0)
     if present is not None: S *= present[ids - 1][:, None, None]
     top = S.max((1, 2), keepdims=True, initial=0)
@@ -430,8 +520,11 @@ class _Predictions:
     def scores(self, id):
         "Class ids (K,), scores (K,H,W), divided where they have to be"
         ids, S = read_scores(self.files[id], self.n_classes, self.layout)
-        if self.scaled: return ids, _divided(ids, S, self.labels(id) if self.layout == "array" else None)
-        return ids, S.clip(0) if self.low < 0 and not self.background else S
+        if self.background: return ids, S
+        if self.scaled:
+            present = self.labels(id) if self.layout == "array" else None
+            return ids, _divided(ids, S, present)
+        return ids, S.clip(0) if self.low < 0 else S
 
     def read(self, id, threshold=None):
         "A label map (H,W) uint8"
@@ -444,13 +537,23 @@ _ABOVE = 1.001  # what rounding leaves above 1 is no other scale
 def _said(p, looks):
     "The sentences on how a folder of score files is read"
     yield f"layout: {_WORDS[p.layout]}"
-    if p.scaled: yield f"scores divided by their maximum (up to {p.high:.3g}), (1.11)" + "; classes that the label does not name count as 0"*(p.layout == "array")
-    if p.scored and not p.background and p.low < 0: yield f"scores below 0 (down to {p.low:.3g}) count as 0"
-    if not p.scored or p.layout.startswith("array"): return
-    known = [(o, p.labels(o.id)) for o in looks]
-    named = lambda o: set(_classes(o.form, o.keys, o.n, p.background, p.n_classes).tolist()) - {0}
-    other = [o for o, present in known if present is not None and named(o) != set(np.flatnonzero(present) + 1)]
-    if other: yield f"the classes of {len(other)} of {len(looks)} files are not those that the picture's label names, the first is {other[0].path.name}"
+    if not p.scored: return
+    if p.scaled:
+        absent = "; classes that the label does not name count as 0"*(p.layout == "array")
+        yield f"scores divided by their maximum (up to {p.high:.3g}), (1.11){absent}"
+    if not p.background and p.low < 0: yield f"scores below 0 (down to {p.low:.3g}) count as 0"
+    if not p.layout.startswith("array"): yield from _strange(p, looks)
+
+def _strange(p, looks):
+    "How many dictionaries name other classes than their picture's label"
+    other = []
+    for o in looks:
+        present = p.labels(o.id)
+        ids = set(_classes(o.form, o.keys, o.n, p.background, p.n_classes).tolist()) - {0}
+        if present is not None and ids != set(np.flatnonzero(present) + 1): other.append(o)
+    if other:
+        yield (f"the classes of {len(other)} of {len(looks)} files are not those that the picture's "
+               f"label names, the first is {other[0].path.name}")
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #ee67e665
 def _known(labels, id):
@@ -458,26 +561,40 @@ def _known(labels, id):
     try: return labels(id) if labels else None
     except (DataError, KeyError): return None  # KeyError: a picture that the dataset does not know
 
+def _check_scale(p, looks):
+    "Refuse arrays that must be divided where it is not known by which classes"
+    lost = p.layout == "array" and p.scaled and any(p.labels(o.id) is None for o in looks)
+    need(not lost, f"{looks[0].path.parent}: its scores reach {p.high:.3g}, and there are no "
+         f"image-level labels that tell which of the {p.n_classes} maps to divide by their maximum: divide each "
+         "by its maximum (1.11) before saving them", DataError)
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #7c0c9581
 def open_predictions(folder, ids, # of `<id>.png` or `<id>.npy`, and which pictures
                      n_classes, # C, at most 254
-                     labels=None, # a function: id -> which of the C classes are present (C,) bool, `DataError` for one without labels; None: unknown
+                     labels=None, # id -> (C,) bool, which classes are present; None: unknown
                      kind="auto", # one of `KINDS`
-                     partial=False, what="prediction", # some may be missing; what they are, for messages
+                     partial=False, # some may be missing
+                     what="prediction", # what they are, for messages
                      workers=None): # threads; by default one a core
-    """A folder of label maps or score maps with its layout and scale decided, after a first look into all of its score files.
+    """A folder of label maps or score maps, its layout and scale decided by a look into every file.
 
-    It has `files` (id -> file), `layout`, `notes` (how it is read, in sentences), `scores(id)` → ids (K,) and (K,H,W), and `read(id, threshold)` → (H,W) uint8.
-    Raises `DataError` that names the file for a layout that cannot be told or is another than in the folder's other files."""
+    It has `files` (id -> file), `layout`, `notes` (how it is read, in sentences), `scores(id)` →
+    ids (K,) and (K,H,W), and `read(id, threshold)` → (H,W) uint8. `labels` may raise `DataError` for a
+    picture without any. Raises `DataError` that names the file for a layout that cannot be told, or
+    is another than in the folder's other files."""
     _few(n_classes)
-    files, labels = find_predictions(folder, ids, kind, partial, what), functools.partial(_known, labels)
-    unread = tuple(filter(None, [_unread(_there(Path(folder), _SUFFIXES.get(kind, (".npy",)))[1], ids)]))
-    if next(iter(files.values())).suffix == ".png": return _Predictions(files, n_classes, "png", labels, notes=unread)
-    looks = sum(in_threads(_look, list(files.items()), workers, f"look into {Path(folder).name}"), [])
-    how = _settle(looks, n_classes, labels, kind)
-    p = _Predictions(files, n_classes, _LAYOUTS[how], labels, min(o.low for o in looks), max(o.high for o in looks))
-    lost = next((o for o in looks if p.layout == "array" and p.scaled and labels(o.id) is None), None)
-    need(lost is None, f"{folder}: its scores reach {p.high:.3g}, and there are no image-level labels that tell which of the {n_classes} maps to divide by their maximum: "
-         "divide each by its maximum (1.11) before saving them", DataError)
+    files = find_predictions(folder, ids, kind, partial, what)
+    labels = functools.partial(_known, labels)
+    other = _there(Path(folder), _SUFFIXES.get(kind, (".npy",)))[1]
+    unread = [o for o in [_unread(other, ids)] if o]
+    if next(iter(files.values())).suffix == ".png":
+        return _Predictions(files, n_classes, "png", labels, notes=tuple(unread))
+    desc = f"look into {Path(folder).name}"
+    looks = sum(in_threads(_look, list(files.items()), workers, desc), [])
+    layout = _LAYOUTS[_settle(looks, n_classes, labels, kind)]
+    low, high = min(o.low for o in looks), max(o.high for o in looks)
+    p = _Predictions(files, n_classes, layout, labels, low, high)
+    _check_scale(p, looks)
     return replace(p, notes=(*_said(p, looks), *unread))
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #10700684
@@ -545,17 +662,21 @@ THRESHOLDS = tuple(i/100 for i in range(100))
 CHOSEN = "best over thresholds, chosen on the truth"
 
 def _thresholds(preds, pred, threshold):
-    "The thresholds to judge a folder at; one that stands for nothing where the background has scores of its own"
-    need(preds.scored or threshold is None, f"{pred} holds label maps, which take no threshold: leave it out", ParameterError)
-    need(threshold is None or not preds.background, f"{pred} holds scores of the background too, which take no threshold: leave it out", ParameterError)
-    if preds.background: return [0.]
+    "The thresholds to judge a folder at; one, without a meaning, where the background has scores"
+    what = "label maps" if not preds.scored else "scores of the background too"
+    takes = preds.scored and not preds.background
+    need(takes or threshold is None,
+         f"{pred} holds {what}, which take no threshold: leave it out", ParameterError)
+    if not takes: return [0.]
     ts = sorted({float(t) for t in np.ravel(THRESHOLDS if threshold is None else threshold)})
-    need(ts and all(0 <= t <= 1 for t in ts), f"threshold is {threshold}; it is one number, or several, from 0 to 1" + f" (scores of {pred} are divided by their maximum first)"*preds.scaled, ParameterError)
+    why = f" (the scores of {pred} are divided by their maximum first)"*preds.scaled
+    need(ts and all(0 <= t <= 1 for t in ts),
+         f"threshold is {threshold}; it is one number, or several, from 0 to 1{why}", ParameterError)
     return ts
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #c562f3a7
 def _end(scores, best):
-    "Which end of several thresholds the best is, where its neighbour is worse: \"start\", \"end\" or None"
+    "\"start\" or \"end\" where the best of several thresholds is one, and its neighbour worse"
     if len(scores) > 1 and best == 0 and scores[0] > scores[1]: return "start"
     return "end" if len(scores) > 1 and best == len(scores) - 1 else None
 
@@ -565,35 +686,50 @@ def _sweep(counts, thresholds, classes):
     sweep = [dict(threshold=float(t), miou=r["miou"]) for t, r in zip(thresholds, all_)]
     scores = [-1 if r["miou"] is None else r["miou"] for r in all_]
     best = int(np.argmax(scores))
-    return all_[best] | dict(threshold=sweep[best]["threshold"], **(dict(chosen=CHOSEN, sweep=sweep, at_end=_end(scores, best)) if len(sweep) > 1 else {}))
+    r = all_[best] | dict(threshold=sweep[best]["threshold"])
+    if len(sweep) == 1: return r
+    return r | dict(chosen=CHOSEN, sweep=sweep, at_end=_end(scores, best))
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #d64b0519
 def _labels_of(ds):
-    "A function: id -> which classes are present; None where the dataset has no labels of its own: masks are not asked"
+    "The image-level labels of a dataset, None where they would be taken from its masks"
     return None if ds.label_source == "masks" else ds.present
 
+def _score(ds, preds, ts, workers, desc):
+    "The scores of a folder that is open, at the best of some thresholds"
+    count = functools.partial(_count_labels, ds)
+    if preds.scored: count = functools.partial(_count_scores, ds, preds, ts)
+    counts = sum(in_threads(count, list(preds.files.items()), workers, desc))
+    if not preds.scored: return _result(counts[0], ds.classes)
+    counts = _cut(counts)
+    return _result(counts[0], ds.classes) if preds.background else _sweep(counts, ts, ds.classes)
+
+# %% ../nbs/1_nets/17_evaluate.ipynb #307003c0
 def evaluate_folder(ds, # the dataset; the masks of `split` are opened
                     pred, # the folder of `<id>.png` or `<id>.npy`
                     split="val", # its name, or a list of ids
-                    kind="auto", # one of `KINDS`: the layout of score files; auto: decided from keys and labels
+                    kind="auto", # one of `KINDS`; auto: the layout is decided from keys and labels
                     threshold=None, # of the background, for scores; several: the best of them; None: the best of 0, 0.01 … 0.99
                     partial=False, # pictures may be missing; they are counted
                     workers=None)->dict: # threads; by default one a core
-    """A folder of label maps or score maps against the true masks: coverage, precision, miou, iou (by class, background first; None where absent), absent, images, missing.
+    """A folder of label maps or score maps against the true masks: coverage, precision, miou, iou
+    (by class, background first; None where absent), absent, images, missing.
 
-    The mean is over the classes that occur in prediction or truth, the others are in `absent`. Where a threshold was picked, `threshold`, `sweep` and `chosen`
-    say so: such a number saw the truth; `at_end` is "start" or "end" where it lies at an end of the scanned range. How the files were read is in `layout` (their kind),
-    `scaled` (the highest score where they were divided by their maximum, else None) and `notes` (sentences). Raises `DataError` that names the file for each thing
-    that does not fit."""
+    The mean is over the classes that occur in prediction or truth, the others are in `absent`.
+    Where a threshold was picked, `threshold`, `sweep` and `chosen` say so: such a number saw the
+    truth; `at_end` is "start" or "end" where it lies at an end of what was scanned. How the files
+    were read is in `layout` (their kind), `scaled` (the highest score where maps were divided by
+    their maximum, else None) and `notes` (sentences). Raises `DataError` that names the file for
+    each thing that does not fit."""
     ids = list(ds.ids(split) if isinstance(split, str) else split)
     need(ids, f"{ds.name} has no picture in {split}, so there is nothing to score", DataError)
     preds = open_predictions(pred, ids, ds.n_classes, _labels_of(ds), kind, partial, workers=workers)
-    ts, jobs = _thresholds(preds, pred, threshold), list(preds.files.items())
-    count = functools.partial(_count_scores, ds, preds, ts) if preds.scored else functools.partial(_count_labels, ds)
-    counts = sum(in_threads(count, jobs, workers, f"score {Path(pred).name}"))
-    counts = _cut(counts) if preds.scored else counts
-    r = _result(counts[0], ds.classes) if preds.background or not preds.scored else _sweep(counts, ts, ds.classes)
-    return r | dict(images=len(jobs), missing=[o for o in ids if o not in preds.files], layout=preds.layout, scaled=preds.high if preds.scaled else None, notes=list(preds.notes))
+    ts = _thresholds(preds, pred, threshold)
+    scaled = preds.high if preds.scaled else None
+    how = dict(layout=preds.layout, scaled=scaled, notes=list(preds.notes))
+    missing = [o for o in ids if o not in preds.files]
+    r = _score(ds, preds, ts, workers, f"score {Path(pred).name}")
+    return r | dict(images=len(preds.files), missing=missing) | how
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #c8afd644
 def _percent(v, digits=1): return "–" if v is None else f"{100*v:.{digits}f}"
@@ -601,7 +737,9 @@ def _percent(v, digits=1): return "–" if v is None else f"{100*v:.{digits}f}"
 def _place(r):
     "The best threshold, called what it is where it lies at an end of the scanned range"
     if not r.get("at_end"): return f"{r['threshold']:g}, "
-    return f"{r['threshold']:g}, the {r['at_end']} of the scanned range {r['sweep'][0]['threshold']:g}…{r['sweep'][-1]['threshold']:g}: the scores may be on another scale; "
+    lo, hi = (r["sweep"][i]["threshold"] for i in (0, -1))
+    return (f"{r['threshold']:g}, the {r['at_end']} of the scanned range {lo:g}…{hi:g}: the scores "
+            "may be on another scale; ")
 
 def _notes(scores):
     "What to know about each result before quoting it"
@@ -700,7 +838,8 @@ def write_coco(ds, ids, # the dataset and which of its pictures
     """Predictions as COCO's JSON, a region for each class in a picture: a list of results with the dataset's own ids where it is COCO's, for
     `COCO(instances).loadRes(to)`; else an instances file of its own, for `COCO(to)`. Regions are of classes, not of single objects, and their score is 1."""
     numbers, cats = _coco_ids(ds)
-    images, regions, preds = [], [], open_predictions(folder, ids, ds.n_classes, _labels_of(ds), kind)
+    images, regions = [], []
+    preds = open_predictions(folder, ids, ds.n_classes, _labels_of(ds), kind)
     for n, id in enumerate(progress(preds.files, "COCO"), 1):
         P = _labels(ds, id, preds, threshold)
         images.append(dict(id=numbers.get(id, n), file_name=ds.image_path(id).name, height=P.shape[0], width=P.shape[1]))
@@ -752,7 +891,8 @@ def write_fiftyone(ds, ids, # the dataset and which of its pictures
     `dataset.merge_dir(data_path=…/data, labels_path=…/<name>, dataset_type=fo.types.ImageSegmentationDirectory, label_field=<name>)`."""
     bad = [o for o in folders if not str(o).isidentifier() or o in ("data", "ground_truth", "id", "filepath", "tags", "metadata")]
     need(folders and not bad, f"{bad or 'no name'}: a result's name becomes a field of FiftyOne: letters, digits and _ only, and none of its own", ParameterError)
-    files, truth = {o: open_predictions(f, ids, ds.n_classes, _labels_of(ds), kind) for o, f in folders.items()}, all(map(ds.has_mask, ids))
+    opened = lambda f: open_predictions(f, ids, ds.n_classes, _labels_of(ds), kind)
+    files, truth = {o: opened(f) for o, f in folders.items()}, all(map(ds.has_mask, ids))
     with whole_folder(to) as part:
         for o in ("data", *["ground_truth"]*truth, *files): (part/o).mkdir()
         for id in progress(ids, "FiftyOne"):
