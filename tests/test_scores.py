@@ -11,11 +11,11 @@ import torch
 from hypothesis import given, settings
 from PIL import Image
 
-from wsss_nb import cli, evaluate
+from wsss_nb import cleanup, cli, evaluate
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.evaluate import class_rows, evaluate_folder, open_predictions, read_npy, read_prediction, read_scores, write_coco
-from wsss_nb.images import read_mask, voc_palette, write_image, write_mask
+from wsss_nb.images import read_mask, voc_palette, write_image, write_labels, write_mask
 
 NAMES = ["ant", "bee", "cat", "dog", "eel"]
 LABELS = dict(p0=[3], p1=[1, 2], p2=[5], p3=[2, 4, 5], p4=[1], p5=[1, 5])
@@ -406,3 +406,22 @@ def test_what_is_not_taken_directly_goes_to_read_mask(ds, folder, monkeypatch):
     for id in IDS: (folder/f"{id}.png").write_bytes(png(ds.mask(id), voc_palette()[::-1]))
     evaluate_folder(ds, folder, IDS)
     assert sorted(p.name for p in asked) == [f"{id}.png" for id in IDS]
+
+
+# ---- superpixel clean-up reads them alike
+
+def test_refine_reads_the_same_layouts_and_scale(ds, folder, tmp_path, capsys):
+    for id, has in LABELS.items():
+        truth = (np.where(ds.mask(id) == 255, 0, ds.mask(id)) == np.arange(C + 1)[:, None, None]).astype(np.float32)
+        write_labels(tmp_path/"sp"/f"{id}.png", truth.argmax(0))
+        np.save(folder/f"{id}.npy", psa_crf(truth, has))
+        (tmp_path/"raw").mkdir(exist_ok=True)
+        np.save(tmp_path/"raw"/f"{id}.npy", psa(truth*30 + 6, has))       # 6/36 is no foreground
+    for name in ("scores", "raw"):
+        words = ["refine", "--seeds", str(tmp_path/name), "--superpixels", str(tmp_path/"sp"), "--out", str(tmp_path/f"{name}-out")]
+        assert cli.main(words) == 2 and "no image-level labels to tell by" in capsys.readouterr().err
+        assert not (tmp_path/f"{name}-out").exists()
+        assert cli.main([*words, "--data", str(ds.root)]) == 0
+        assert ("PSA after its CRF" if name == "scores" else "divided by their maximum (up to 36)") in capsys.readouterr().out
+        for id in IDS: assert (read_mask(tmp_path/f"{name}-out"/f"{id}.png") == np.where(ds.mask(id) == 255, 0, ds.mask(id))).all()
+    with pytest.raises(DataError, match="asked for|but kind is irn"): cleanup.clean_folder(IDS, folder, tmp_path/"sp", tmp_path/"other", kind="irn")
