@@ -95,11 +95,11 @@ def test_folder_resumes_and_improves(made, scenes):
 
 def test_folder_of_scores(made, scenes):
     tmp, ids = made
-    clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"out", n_classes=8)
+    clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"out", n_classes=8, kind="irn")
     for id in ids: assert (read_mask(tmp/"out"/f"{id}.png") == np.where(scenes.mask(id) < 3, scenes.mask(id), 0)).all()
-    counts = clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"labels", n_classes=8, threshold=.5)
+    counts = clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"labels", n_classes=8, threshold=.5, kind="irn")
     assert counts["filled"] == counts["relabelled"] == 0  # the threshold has labelled every pixel, and rightly
-    t = change_in_quality(scenes, ids, tmp/"cams", tmp/"out")
+    t = change_in_quality(scenes, ids, tmp/"cams", tmp/"out", kind="irn")
     assert "chosen on the truth" in t["text"]
 
 

@@ -273,8 +273,8 @@ def cams(voc, tmp_path):
 
 def test_sweep_equals_one_threshold_after_the_other(voc, cams):
     ts = [0, .25, .5, .9]
-    one = [evaluate_folder(voc, cams, threshold=t) for t in ts]
-    r = evaluate_folder(voc, cams, threshold=ts)
+    one = [evaluate_folder(voc, cams, kind="irn", threshold=t) for t in ts]
+    r = evaluate_folder(voc, cams, kind="irn", threshold=ts)
     assert [o["miou"] for o in r["sweep"]] == [o["miou"] for o in one]
     best = max(one, key=lambda o: o["miou"])
     assert r["miou"] == best["miou"] and r["iou"] == best["iou"] and r["threshold"] == best["threshold"]
@@ -282,13 +282,13 @@ def test_sweep_equals_one_threshold_after_the_other(voc, cams):
     for t, o in zip(ts, one):                                          # and as label maps
         for id in voc.ids("val"): write_mask(cams.parent/f"at{t}"/f"{id}.png", read_prediction(cams/f"{id}.npy", 20, t))
         assert evaluate_folder(voc, cams.parent/f"at{t}")["iou"] == o["iou"]
-    assert len(evaluate_folder(voc, cams)["sweep"]) == 100
+    assert len(evaluate_folder(voc, cams, kind="irn")["sweep"]) == 100
     assert "chosen on the truth" in class_rows({"CAM": r}, voc.classes)["text"]
 
 
 def test_scores_of_another_size(voc, cams):
     irn(cams/f"{IDS[2]}.npy", torch.tensor([1]), np.zeros((1, 6, 10), np.float32))
-    with pytest.raises(DataError, match=rf"{IDS[2]}.npy: is 6x10.*24x40"): evaluate_folder(voc, cams)
+    with pytest.raises(DataError, match=rf"{IDS[2]}.npy: is 6x10.*24x40"): evaluate_folder(voc, cams, kind="irn")
 
 
 def test_scores_with_background(voc, tmp_path):

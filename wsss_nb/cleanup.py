@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .core import DataError, ParameterError, RunError, check_array, need, read_json, write_json
-from .evaluate import evaluate_folder, find_predictions, in_threads, read_npy, read_prediction, read_scores
+from .evaluate import evaluate_folder, find_predictions, in_threads, open_predictions
 from .growing import grow
 from .images import read_labels, write_mask
 
@@ -70,23 +70,17 @@ def clean_scores(
     return names[L]
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #152a1e66
-def _clean_one(path, sp_path, out, n_classes, kind, threshold, share, agree, mode, beta_bg, beta_fg):
+def _clean_one(id, preds, sp_path, out, threshold, share, agree, mode, beta_bg, beta_fg):
     "Clean one picture's labels; how many pixels got a label, and another one"
-    sp = read_labels(sp_path)
-    scores = path.suffix == ".npy" and threshold is None and _holds_scores(path, n_classes, kind)
-    L = scores or read_prediction(path, n_classes, threshold, kind)
+    sp, path = read_labels(sp_path), preds.files[id]
+    scores = preds.scored and threshold is None
+    L = preds.scores(id) if scores else preds.read(id, threshold)
     hw = L[1].shape[1:] if scores else L.shape
     need(hw == sp.shape, f"{path} is {hw[0]}x{hw[1]} (height x width), but {sp_path} is {sp.shape[0]}x{sp.shape[1]}: both must have the picture's size", DataError)
     new = clean_scores(*L, sp, beta_bg, beta_fg) if scores else clean_seed(L, sp, share, agree, mode)
     old = np.full(sp.shape, 255, np.uint8) if scores else L
     write_mask(out, new)
     return np.array([new.size, ((old == 255) & (new != 255)).sum(), ((old != 255) & (new != old)).sum()])
-
-# %% ../nbs/3_clustering/35_cleanup.ipynb #2cdfc5e7
-def _holds_scores(path, n_classes, kind):
-    "The scores of a `.npy` file, or None where it holds labels"
-    o = read_npy(path)
-    return None if isinstance(o, np.ndarray) and o.ndim == 2 else read_scores(path, n_classes, kind)
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #fe431700
 def _begin(out, **settings):
@@ -108,19 +102,21 @@ def clean_folder(
     beta_bg=0.7, beta_fg=0.7,  # of `clean_scores`, for scores
     threshold=None,            # given: scores become labels by it, and those are cleaned
     kind="auto", n_classes=254,  # what `seeds` holds, and the highest id it may hold
+    labels=None,               # id -> (C,) bool, which classes are present: for the layout of scores
     workers=None,              # threads; by default one a core
-):                             # dict(images, written, already; filled, relabelled: shares of the pixels of those written)
+):                             # dict(images, written, already; filled, relabelled: shares of the pixels of those written; notes: sentences on how `seeds` is read)
     "Clean up a folder of pseudo-labels; goes on where it was stopped. Raises `DataError` and `RunError`, before anything is written where that is possible."
     out, ids, settings = Path(out), list(ids), dict(share=share, agree=agree, mode=mode, beta_bg=beta_bg, beta_fg=beta_fg)
     _check(**settings)
     need(out.resolve() not in (Path(seeds).resolve(), Path(superpixels).resolve()), f"{out} is where the {'seeds' if out.resolve() == Path(seeds).resolve() else 'superpixels'} are: they would be lost; choose another folder", ParameterError)
-    files, maps = find_predictions(seeds, ids, kind, what="seed"), find_predictions(superpixels, ids, "png", what="superpixel map")
+    maps = find_predictions(superpixels, ids, "png", what="superpixel map")
+    preds = open_predictions(seeds, ids, n_classes, labels, kind, what="seed", workers=workers)
     _begin(out, seeds=str(Path(seeds).resolve()), superpixels=str(Path(superpixels).resolve()), threshold=threshold, kind=kind, n_classes=n_classes, **settings)
     todo = [o for o in ids if not (out/f"{o}.png").exists()]
-    one = functools.partial(_clean_one, n_classes=n_classes, kind=kind, threshold=threshold, **settings)
-    done = in_threads(lambda lot: [one(files[o], maps[o], out/f"{o}.png") for o in lot], todo, workers, f"clean {Path(seeds).name}", size=4)
+    one = functools.partial(_clean_one, preds=preds, threshold=threshold, **settings)
+    done = in_threads(lambda lot: [one(o, sp_path=maps[o], out=out/f"{o}.png") for o in lot], todo, workers, f"clean {Path(seeds).name}", size=4)
     size, filled, relabelled = sum((n for lot in done for n in lot), np.zeros(3))
-    return dict(images=len(ids), written=len(todo), already=len(ids) - len(todo), filled=float(filled/max(size, 1)), relabelled=float(relabelled/max(size, 1)))
+    return dict(images=len(ids), written=len(todo), already=len(ids) - len(todo), filled=float(filled/max(size, 1)), relabelled=float(relabelled/max(size, 1)), notes=list(preds.notes))
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #abb96a4d
 def _row(name, a, b):

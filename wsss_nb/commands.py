@@ -255,9 +255,10 @@ def _exports(args, ds, folders):
     "The archives that were asked for, of the last result named."
     from wsss_nb.evaluate import write_coco, write_fiftyone, write_voc_archive
     ids, (name, last) = ds.ids(args.split), list(folders.items())[-1]
-    if args.voc_archive: print(f"{name} for the VOC server: {write_voc_archive(ds, ids, last, args.voc_archive)}")
-    if args.coco: print(f"{name} as COCO results: {write_coco(ds, ids, last, args.coco)}")
-    if args.fiftyone: print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone)}")
+    how = dict(threshold=args.threshold, kind=args.kind)
+    if args.voc_archive: print(f"{name} for the VOC server: {write_voc_archive(ds, ids, last, args.voc_archive, **how)}")
+    if args.coco: print(f"{name} as COCO results: {write_coco(ds, ids, last, args.coco, **how)}")
+    if args.fiftyone: print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone, **how)}")
 
 def _check_outputs(args, ds):
     "What cannot be written is said before anything is scored."
@@ -278,7 +279,7 @@ def evaluate_command(args)->int:
     ds = open_dataset(_data(args))
     _check_outputs(args, ds)
     folders = (_of_run(args, ds) if args.run else {}) | _folders(args.pred or [])
-    judge = lambda f: evaluate_folder(ds, f, args.split, threshold=args.threshold, partial=args.partial)
+    judge = lambda f: evaluate_folder(ds, f, args.split, args.kind, args.threshold, args.partial)
     if all(map(ds.has_mask, ds.ids(args.split))):
         table = class_rows({n: judge(f) for n, f in folders.items()}, ds.classes)
         _shown(table)
@@ -297,13 +298,15 @@ def refine_command(args)->int:
     ids = sorted({p.stem for p in Path(args.seeds).iterdir() if p.suffix in (".png", ".npy") and not p.name.startswith(".")})
     need(ids, f"--seeds {args.seeds} holds neither PNG nor .npy files", DataError)
     ds = open_dataset(_data(args)) if args.data else None
-    how = dict(share=args.share, agree=args.agree, mode=args.mode, beta_bg=args.beta_bg, beta_fg=args.beta_fg, threshold=args.threshold) | (dict(n_classes=ds.n_classes) if ds else {})
+    how = {k: getattr(args, k) for k in ("share", "agree", "mode", "beta_bg", "beta_fg", "threshold", "kind")}
+    if ds: how |= dict(n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present)
     n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
+    for o in n["notes"]: print(f"{args.seeds}: {o}")
     changed = f"; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label" if n["written"] else ""
     print(f"{args.out}: {n['written']} written, {n['already']} there already{changed}")
     if args.threshold is None and any(Path(args.seeds).glob("*.npy")): print("from scores: a superpixel takes the class of its largest mean score where that exceeds β (3.6) (3.7), all else stays unlabelled; --threshold T cleans up the labels that the scores give at T instead")
     judged = [i for i in ids if ds and ds.has_mask(i)]
-    if judged: _shown(change_in_quality(ds, judged, args.seeds, args.out, args.threshold))
+    if judged: _shown(change_in_quality(ds, judged, args.seeds, args.out, args.threshold, args.kind))
     else: print("nothing to judge it by: " + ("the dataset has no masks for these pictures" if ds else "name a dataset with masks (--data) to see the change in quality"))
     return 0
 
@@ -473,14 +476,21 @@ def _add_reproduce(commands):
     p.set_defaults(go=where_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #2ad7ce17
+def _add_kind(p):
+    p.add_argument("--kind", default="auto", metavar="KIND",
+                   help="png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa, seam, "
+                        "mctformer, array (without the background), npy-bg, psa-crf, seam-crf, mctformer-crf, array-bg "
+                        "(with it). Default: what is there, the layout decided from keys and image-level labels")
+
 def _add_masks(commands):
     p = commands.add_parser("evaluate", help="score any folder of predictions or seeds, or a run, by class")
-    p.add_argument("--pred", action="append", metavar="[NAME=]DIR", help="label maps (PNG) or scores (.npy, as IRN writes them), one file a picture; may be given several times")
+    p.add_argument("--pred", action="append", metavar="[NAME=]DIR", help="label maps (PNG) or scores (.npy, as IRN, PSA, SEAM, AdvCAM and MCTformer write them), one file a picture; may be given several times")
     p.add_argument("--run", metavar="RUN", help="a run's own predictions, without and with CRF")
     p.add_argument("--scales", action="append", metavar="1+0.75+0.5", help="predict anew with the run's segmenter at these scales; may be given several times")
     _about_data(p, None, True)
     p.add_argument("--split", default="val", metavar="LIST", help="which pictures: val (default) or train")
     p.add_argument("--threshold", type=float, metavar="T", help="of the background, for scores (default: the best over thresholds, chosen on the truth, and said so)")
+    _add_kind(p)
     p.add_argument("--partial", action="store_true", help="pictures may lack a prediction; they are counted and named")
     for name, what in (("--table", "the table, as .md or .csv"), ("--voc-archive", "label maps in the folders the VOC server takes, .tar.gz or .zip"), ("--coco", "COCO results with the original category ids, .json"), ("--fiftyone", "a dataset for FiftyOne, with truth and every result")):
         p.add_argument(name, metavar="FILE" if name != "--fiftyone" else "DIR", help=f"also write {what}")
@@ -490,6 +500,7 @@ def _add_masks(commands):
     p.add_argument("--superpixels", required=True, metavar="DIR", help="16-bit maps, as `wsss-nb superpixels` writes them")
     p.add_argument("--out", required=True, metavar="DIR")
     _about_data(p, None)
+    _add_kind(p)
     p.add_argument("--mode", choices=("fill", "override"), default="fill", help="fill: labels that are there stay (default)")
     for name, default, what in (("--share", .25, "labelled share a superpixel needs"), ("--agree", .7, "share of those that must agree"), ("--beta-bg", .7, "scores: (3.7), background"), ("--beta-fg", .7, "scores: (3.7), foreground"), ("--threshold", None, "scores become labels by it first")):
         p.add_argument(name, type=float, default=default, help=what + (f" (default: {default})" if default else ""))
