@@ -469,13 +469,10 @@ def test_kinds_are_said(tmp_path, mode, said):
     assert I.describe(I.open_picture(path)) == said
 
 
-@pytest.mark.parametrize("name, said", [("sRGB", []), ("LAB", 1), ("damaged", 1)])
-def test_a_colour_profile_is_said(tmp_path, name, said):
-    raw = b"none" if name == "damaged" else ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+@pytest.mark.parametrize("raw", [b"none", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()], ids=["damaged", "another"])
+def test_a_colour_profile_is_not_applied(tmp_path, raw):
     Image.fromarray(RGB).save(tmp_path/"p.png", icc_profile=raw)
-    found = I.describe(I.open_picture(tmp_path/"p.png"))
-    assert found == said or len(found) == said and found[0].endswith("read as sRGB")
-    check(tmp_path/"p.png", RGB, off=0)
+    check(tmp_path/"p.png", RGB, [], off=0)
 
 
 @pytest.mark.parametrize("gamma, said", [(45455, []), (100000, ["gamma 1 read as sRGB's"]), (55556, ["gamma 0.556 read as sRGB's"])])

@@ -7,7 +7,6 @@ __all__ = ['MAX_PIXELS', 'IMAGE_SUFFIXES', 'open_picture', 'read_image', 'descri
            'read_mask', 'write_mask', 'write_labels', 'read_labels', 'resize', 'at_most', 'read_saliency']
 
 # %% ../nbs/0_base/01_images.ipynb #27013018
-from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 import cv2
@@ -22,7 +21,7 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.g
 def _refuse(path, why): raise DataError(f"{path}: {why}")
 
 def _decode(path):
-    "The Pillow image behind `path` with all of its pixels decoded; `.held` is how the file held them."
+    "The Pillow image behind `path`, all of its pixels decoded; `.held` is how the file held them."
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(path) as im:
         if im.width * im.height > MAX_PIXELS:
@@ -44,6 +43,7 @@ class _Held(NamedTuple):
     bands: int = 0         # samples a pixel, as a TIFF says
     bits: int = 0          # bits a sample, as a TIFF says
 
+# %% ../nbs/0_base/01_images.ipynb #9e084be9
 def _held(im): return getattr(im, "held", _Held())
 
 # %% ../nbs/0_base/01_images.ipynb #69446e2e
@@ -94,6 +94,7 @@ _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: 
 
 def _known_turn(value): return value if isinstance(value, int) and value in _TURNS else 1
 
+# %% ../nbs/0_base/01_images.ipynb #4127c16a
 def _orientation(im):
     try: return _known_turn(im.getexif().get(274))
     except Exception: return 1          # a damaged EXIF block says nothing about which way is up
@@ -108,6 +109,7 @@ def _to_8_bits(v, bits):
     full = (1 << bits) - 1
     return ((510*v + full) // (2*full)).astype(np.uint8)
 
+# %% ../nbs/0_base/01_images.ipynb #2fb623ad
 def _whole(im, path):
     "Grey samples of more than 8 bits as (H,W) int64 in 0…65535."
     v = np.asarray(im).astype(np.int64)
@@ -134,6 +136,7 @@ def _samples(im):
         return (v.astype(np.int64)*held.top + full//2) // full
     return v
 
+# %% ../nbs/0_base/01_images.ipynb #0c58b685
 def _alpha(im):
     "How opaque each pixel is: (H,W) uint8."
     clear = im.info.get("transparency")
@@ -170,6 +173,7 @@ def _deep_samples(im, path):
             return v.astype(np.int64)
     _refuse(path, "holds 16-bit colours that use few of their bits; save it with 8 bits")
 
+# %% ../nbs/0_base/01_images.ipynb #cc210303
 def _from_deep_colours(im, path):
     "A colour picture of 16 bits in 8, and what was found in it."
     kind = f"16-bit {'grey' if _held(im).raw.startswith('LA') else 'colours'}"
@@ -186,9 +190,11 @@ def _from_deep_colours(im, path):
     return Image.fromarray(np.dstack(parts)), _deep_said(kind, colours, bits)
 
 # %% ../nbs/0_base/01_images.ipynb #96782680
-_KINDS = {"L": "grey", "1": "black and white", "P": "palette", "CMYK": "CMYK", "LAB": "LAB", "YCbCr": "YCbCr"}
+_KINDS = {"L": "grey", "1": "black and white", "P": "palette",
+          "CMYK": "CMYK", "LAB": "LAB", "YCbCr": "YCbCr"}
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
+# %% ../nbs/0_base/01_images.ipynb #9f115f07
 def _over_white(im):
     im = im.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im)
@@ -209,26 +215,12 @@ def _to_rgb(im, path):
     return im if im.mode == "RGB" else im.convert("RGB"), said
 
 # %% ../nbs/0_base/01_images.ipynb #4a1bf695
-def _profile(im):
-    "The name of a colour profile that is not sRGB's; empty without one."
-    if im.mode == "LAB" or not im.info.get("icc_profile"):
-        return ""
-    try:
-        profile = ImageCms.getOpenProfile(BytesIO(im.info["icc_profile"]))
-        name = ImageCms.getProfileDescription(profile).strip()
-    except Exception:                   # damaged, or a Pillow without LittleCMS
-        name = ""
-    usual = any(o in name.lower() for o in ("srgb", "iec61966", "gamma 2.2", "sgray", "sgry"))
-    return "" if usual else name or "a colour profile"
-
 def _asides(im):
     "What a file holds besides the pixels that are read, in short phrases."
     held, n, gamma = _held(im), len(im.getbands()), im.info.get("gamma", 1/2.2)
     yield "EXIF-rotated" if _turned(im) > 1 else ""
     yield f"first of {held.frames} frames" if held.frames > 1 else ""
     yield f"{held.bands} bands, of which {n} are read" if held.bands > n else ""
-    name = _profile(im)
-    yield f"{name} read as sRGB" if name else ""
     odd = abs(2.2*gamma - 1) > .05 and not {"srgb", "icc_profile"} & set(im.info)
     yield f"gamma {gamma:.3g} read as sRGB's" if odd else ""
 
@@ -246,23 +238,24 @@ def _photograph(im, path):
     turn = _TURNS.get(_orientation(im))
     return rgb if turn is None else rgb.transpose(turn), said + [o for o in _asides(im) if o]
 
+# %% ../nbs/0_base/01_images.ipynb #ab4fcc79
 def read_image(path):
     """The photograph at `path` as (H,W,3) uint8 RGB, the right way up.
 
-    Grey, palette, transparent, CMYK, LAB and 16-bit files are converted, as `describe` says; what cannot be read
-    whole and rightly (floating-point or negative numbers, more than 16 bits) raises `DataError`."""
+    Grey, palette, transparent, CMYK, LAB and 16-bit files are converted, as `describe` says; what
+    cannot be read exactly (floating-point, negative or above 16 bits) raises `DataError`."""
     return np.asarray(_photograph(open_picture(path), path)[0])
 
 # %% ../nbs/0_base/01_images.ipynb #1d284cff
 def describe(im):
-    """What about a Pillow image of `open_picture` is unusual but handled by `read_image`: a list of short phrases.
+    """What is unusual about an image of `open_picture`, but handled by `read_image`: short phrases.
 
     Raises the `DataError` that `read_image` would."""
     return _photograph(im, getattr(im, "filename", "the picture"))[1]
 
 # %% ../nbs/0_base/01_images.ipynb #0224fb13
 def picture_size(im, stored=False):
-    "(H,W) of a Pillow image once it is the right way up, or as it is `stored`: EXIF may turn it on its side."
+    "(H,W) of a Pillow image the right way up, or as it is `stored`, before EXIF turns it."
     w, h = im.size
     on_its_side = _held(im).turn >= 5 if stored else _orientation(im) >= 5
     return (w, h) if on_its_side else (h, w)
@@ -299,15 +292,17 @@ def _is_exact(im):
         return Path(im.filename).read_bytes()[12:16] == b"VP8L"     # the lossless kind
     return im.format in _EXACT and im.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
 
+# %% ../nbs/0_base/01_images.ipynb #49cb8949
 def _need_one_map(im, path, what):
     "Refuse what is not one map the right way up, with 0 as black."
     held = _held(im)
     if held.frames > 1:
         _refuse(path, f"holds {held.frames} frames, and a {what} is one; save that one alone")
     if _turned(im) > 1:
-        _refuse(path, f"is turned by EXIF (orientation {_turned(im)}); save the {what} upright, without EXIF")
+        _refuse(path, f"is turned by EXIF (orientation {_turned(im)}); "
+                      f"save the {what} upright, without EXIF")
     if held.white and im.format == "TIFF":
-        _refuse(path, f"says that 0 is white, so its values may be inverted; save the {what} as PNG")
+        _refuse(path, f"says that 0 is white, so it may be inverted; save the {what} as PNG")
     if held.bands > len(im.getbands()):
         _refuse(path, f"has {held.bands} bands, and a {what} has one; save it as PNG")
 
@@ -315,13 +310,17 @@ def _need_one_map(im, path, what):
 def _opaque(im, path, what):
     "Refuse a map that is partly transparent."
     if _alpha(im).min() < 255:
-        _refuse(path, f"is partly transparent, so its colours are no {what}; save it as a palette or grey PNG")
+        _refuse(path, f"is partly transparent, so its colours are no {what}; "
+                      "save it as a palette or grey PNG")
 
+# %% ../nbs/0_base/01_images.ipynb #fae3ec28
 def _from_floats(v, path):
     if not (np.isfinite(v).all() and (v == np.round(v)).all() and np.abs(v).max() < 2**24):
-        _refuse(path, "has floating-point pixels that are no whole numbers; save ids as a palette or grey PNG")
+        _refuse(path, "has floating-point pixels that are no whole numbers; "
+                      "save ids as a palette or grey PNG")
     return v.astype(np.int64)
 
+# %% ../nbs/0_base/01_images.ipynb #1576ce0d
 def _few_bits(im):
     "The phrase for samples that Pillow stretches."
     held = _held(im)
@@ -339,6 +338,7 @@ def _need_ids(im, path, what="mask"):
         _refuse(path, f"says that 1 is black, so its ids may be inverted; save the {what} as PNG")
     _need_one_map(im, path, what)
 
+# %% ../nbs/0_base/01_images.ipynb #3cf30e66
 def _ids(im, path):
     "The numbers of a grey or palette file, and what was done to them in short phrases."
     if im.mode == "F":
@@ -358,6 +358,7 @@ def _counts(ids):
         return zip(*np.unique(ids, return_counts=True))
     return ((i, n) for i, n in enumerate(Image.fromarray(ids).histogram()) if n)
 
+# %% ../nbs/0_base/01_images.ipynb #8d583736
 def _check_ids(ids, n_classes, path):
     bad = [f"{v} ({n} pixels)" for v, n in _counts(ids) if not _is_id(v, n_classes)]
     if bad: _refuse(path, f"ids outside 0…{n_classes} and 255: {', '.join(bad[:8])}{' …' if len(bad) > 8 else ''}")
@@ -375,21 +376,25 @@ def _entries(flat):
         n -= 1
     return colours[:n] if _BLACK in colours[:n] else colours[:n + 1]
 
+# %% ../nbs/0_base/01_images.ipynb #3c0f67dd
 def _is_ramp(colours):
     "Whether a palette is an even ramp of greys from black to (nearly) white."
     greys = [c[0] for c in colours if len(set(c)) == 1]
     steps = [b - a for a, b in zip(greys, greys[1:])]
-    return len(greys) == len(colours) > 1 and max(steps) - min(steps) <= 1 and greys[0] == 0 and greys[-1] >= 240
+    if len(greys) < len(colours) or not steps or greys[0] != 0 or greys[-1] < 240:
+        return False
+    return max(steps) - min(steps) <= 1
 
+# %% ../nbs/0_base/01_images.ipynb #0cda1606
 def _grey_ids(colours, n_classes, path):
-    "Index → id where the used colours of a palette are greys that are ids; None where they are not."
+    "Index → id where the used colours are greys, and these are ids; None where they are not."
     greys = {u: c[0] for u, c in colours.items() if len(set(c)) == 1}
-    ids = all(_is_id(v, n_classes) for v in greys.values()) and any(0 < v < 255 for v in greys.values())
-    if len(greys) < len(colours) or not ids or all(u == v for u, v in greys.items()):
+    ids = all(_is_id(v, n_classes) for v in greys.values())
+    if len(greys) < len(colours) or not ids or not any(0 < v < 255 for v in greys.values()):
         return None
     if n_classes == 255 or all(_is_id(_VOC_CLASS.get(c), n_classes) for c in colours.values()):
-        _refuse(path, "has a palette of greys, and neither the greys nor the indices can be trusted for ids; "
-                      "save the ids as a grey PNG")
+        _refuse(path, "has a palette of greys, and neither they nor the indices can be trusted "
+                      "for ids; save the ids as a grey PNG")
     return greys
 
 # %% ../nbs/0_base/01_images.ipynb #3ef4d0e8
@@ -407,29 +412,31 @@ def _in_doubt(classes, colours, known):
 
 # %% ../nbs/0_base/01_images.ipynb #cb9d3f17
 def _voc_classes(colours, used, n_classes, path):
-    "Index → class for the indices `used` of a palette in another order than VOC's; None where an index is the id."
+    "Index → class where VOC's colours stand in another order; None where an index is the id."
     classes = {u: _VOC_CLASS.get(colours.get(u)) for u in used}
     known = {u: v for u, v in classes.items() if _is_id(v, n_classes)}
     doubt = _in_doubt(classes, colours, known)
     if doubt is not None:
-        _refuse(path, f"has colours of VOC's palette beside index {doubt}, whose colour {colours.get(doubt, 'is missing')} "
-                      f"is of none of the classes 0…{n_classes} there: neither colours nor indices can be "
-                      "trusted for ids; save the ids as a grey PNG")
+        _refuse(path, f"has colours of VOC's palette, but that of index {doubt}, "
+                      f"{colours.get(doubt, 'missing')}, is of none of the classes 0…{n_classes}: "
+                      "neither colours nor indices can be trusted for ids; save them as a grey PNG")
     return known if any(u != v for u, v in known.items()) else None
 
+# %% ../nbs/0_base/01_images.ipynb #e06ec41f
 def _palette_classes(flat, used, n_classes, path):
-    "Index → id for the indices `used` of a palette, or None where an index is the id; and how in a short phrase."
+    "Index → id for those that are `used`, or None where an index is the id; and how, in a phrase."
     entries = _entries(flat)
     colours = {u: entries[u] for u in used if u < len(entries)}
     if _is_ramp(entries) or all(colours.get(u) == (u, u, u) for u in used):
         return None, ""
     if entries[0] == _WHITE and set(entries) <= {_BLACK, _WHITE}:
-        _refuse(path, "has a palette whose first colour is white and whose second is black, so 0 may be the object; "
-                      "save the ids as a grey PNG")
+        _refuse(path, "has a palette whose first colour is white and whose second is black, so 0 "
+                      "may be the object; save the ids as a grey PNG")
     greys = _grey_ids(colours, n_classes, path) if len(colours) == len(used) else None
     if greys:
         return greys, "palette of greys: the grey values are the ids"
-    return _voc_classes(colours, used, n_classes, path), "palette in another order than VOC's: read by colour"
+    classes = _voc_classes(colours, used, n_classes, path)
+    return classes, "palette in another order than VOC's: read by colour"
 
 # %% ../nbs/0_base/01_images.ipynb #bfddf198
 def _from_palette(im, n_classes, path):
@@ -456,30 +463,36 @@ def _colour_classes(colours, n_classes, path):
     if len(greys) == len(colours) and (bad or greys == classes):
         return greys, "grey saved as colours: the grey values are the ids"
     if len(greys) == len(colours) and all(_is_id(v, n_classes) for v in greys.values()):
-        _refuse(path, "holds greys that are colours of VOC's palette too; save the ids as a grey PNG")
+        _refuse(path, "holds greys that are colours of VOC's palette too; save ids as a grey PNG")
     if bad:
-        _refuse(path, f"holds colours, and {bad[0]} ({colours[bad[0]]} pixels) is none of VOC's palette for "
-                      f"{n_classes} classes: save class ids as a palette or grey PNG")
+        _refuse(path, f"holds colours, and {bad[0]} ({colours[bad[0]]} pixels) is none of VOC's "
+                      f"palette for {n_classes} classes: save class ids as a palette or grey PNG")
     return classes, "colours, read as VOC's"
 
+# %% ../nbs/0_base/01_images.ipynb #51cecad6
 def _from_colours(im, n_classes, path):
     "The ids of an RGB picture, and what was done in short phrases."
     if ";16" in _held(im).raw:
-        _refuse(path, "holds colours of 16 bits, not class ids; save the mask as a palette or grey PNG")
+        _refuse(path, "holds colours of 16 bits, not class ids; save it as a palette or grey PNG")
     _opaque(im, path, "class ids")
     im = im.convert("RGB")
-    colours = {c: n for n, c in sorted(im.getcolors(im.width*im.height), reverse=True)}
+    counts = im.getcolors(4096)
+    if counts is None:
+        _refuse(path, "holds more than 4096 colours, not class ids; save ids as a grey PNG")
+    colours = {c: n for n, c in sorted(counts, reverse=True)}
     ids, said = _colour_classes(colours, n_classes, path)
-    code, values = np.asarray(im).astype(np.int32) @ np.int32([65536, 256, 1]), sorted(colours)
+    values, a = sorted(colours), np.asarray(im).astype(np.int32)
+    code = (a[..., 0] << 16) + (a[..., 1] << 8) + a[..., 2]
     keys = np.array(values) @ [65536, 256, 1]
-    return np.array([ids[c] for c in values])[np.searchsorted(keys, code)], [said]
+    return np.uint8([ids[c] for c in values])[np.searchsorted(keys, code)], [said]
 
 # %% ../nbs/0_base/01_images.ipynb #dce7d42b
 def read_mask(path, n_classes=None, said=None):
     """The class ids of a mask file as (H,W) uint8: 0 background, 255 void.
 
-    `n_classes` is the number C of foreground classes: other ids than 0…C and 255 raise `DataError` with their counts.
-    `said` is a list that receives, in short phrases, what was converted; what cannot be read exactly raises `DataError`."""
+    `n_classes` is the number C of foreground classes: other ids than 0…C and 255 raise `DataError`
+    with their counts, and so does what cannot be read exactly. `said` is a list that receives, in
+    short phrases, what was converted."""
     im, n = open_picture(path), 255 if n_classes is None else n_classes
     _need_ids(im, path)
     if im.mode == "P":
@@ -515,7 +528,7 @@ def write_labels(path, labels):
 
 # %% ../nbs/0_base/01_images.ipynb #9d23e361
 def read_labels(path):
-    "A label map written by `write_labels` (or any grey or palette file that holds each number) as (H,W) int32."
+    "A label map of `write_labels`, or any grey or palette file of exact numbers, as (H,W) int32."
     im = open_picture(path)
     _need_ids(im, path, "label map")
     return _ids(im, path)[0].astype(np.int32)
@@ -558,24 +571,25 @@ def _grey_of(im, path):
         top = held.top or {"1": 1, "L;2": 3, "L;4": 15}.get(held.raw[:3], 255)
         return _samples(im), 1 if im.mode == "1" else top
     if im.mode not in ("P", "RGB", "RGBA"):
-        _refuse(path, f"holds pixels of kind {im.mode}; save the saliency map as grey with 8 or 16 bits")
+        _refuse(path, f"holds pixels of kind {im.mode}; save the map as grey with 8 or 16 bits")
     deep = ";16" in held.raw
     if deep and "transparency" in im.info:
         _refuse(path, "has a transparent colour; save the saliency map as grey with 8 or 16 bits")
     v = _deep_samples(im, path) if deep else np.asarray(im.convert("RGB"))
     if (v[..., :3].min(2) != v[..., :3].max(2)).any():
-        _refuse(path, "holds colours, which are no saliency; save the map as grey with 8 or 16 bits")
+        _refuse(path, "holds colours, not saliency; save the map as grey with 8 or 16 bits")
     return v[..., 0], 65535 if deep else 255
 
 # %% ../nbs/0_base/01_images.ipynb #33927e35
 def _range_of(top, full):
-    "The value that means 1, of a map with the largest value `top` in a file that may hold `full`; and what to say."
+    "The value that means 1 where `top` is the largest and `full` the largest possible; a phrase."
     if top == 1 < full:
         return 1, ["values 0…1: read as 0 and 1"]
     if 0 < top <= 255 and full == 65535:
         return 255, [f"values 0…{top} in 16 bits: read as 8 bits"]
     return full, [f"largest value {top} of {full}"] if 0 < 10*top < full else []
 
+# %% ../nbs/0_base/01_images.ipynb #5a9eb997
 def _saliency(im, path):
     "A saliency map (H,W) float32 in [0,1], and what was converted in short phrases."
     if im.mode == "F":
@@ -591,9 +605,10 @@ def _saliency(im, path):
 
 # %% ../nbs/0_base/01_images.ipynb #37d408c9
 def read_saliency(path, size=None, said=None):
-    """A saliency map, up to 16 bits, as (H,W) float32 in [0,1]; resized (bilinear) to `size` = (H,W) if given.
+    """A saliency map as (H,W) float32 in [0,1]; resized (bilinear) to `size` = (H,W) if given.
 
-    0 and 1 in 8 bits, and 0…255 in 16, are scaled, and `said`, a list, receives that; colours raise `DataError`."""
+    Values 0 and 1 in 8 bits, and 0…255 in 16, are scaled, and `said`, a list, receives that in
+    short phrases. Colours, transparency, and numbers beyond 16 bits raise `DataError`."""
     s, phrases = _saliency(open_picture(path), path)
     if said is not None:
         said += phrases
