@@ -8,9 +8,10 @@ __all__ = ['MAX_PIXELS', 'IMAGE_SUFFIXES', 'open_picture', 'read_image', 'descri
 
 # %% ../nbs/0_base/01_images.ipynb #27013018
 from pathlib import Path
+from typing import NamedTuple
 import cv2
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 from .core import DataError, ParameterError, atomic, check_array, need
 
 # %% ../nbs/0_base/01_images.ipynb #b8e71315
@@ -20,14 +21,56 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.g
 def _refuse(path, why): raise DataError(f"{path}: {why}")
 
 def _decode(path):
-    "The Pillow image behind `path` with all of its pixels decoded."
+    "The Pillow image behind `path`, all of its pixels decoded; `.held` is how the file held them."
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(path) as im:
         if im.width * im.height > MAX_PIXELS:
             _refuse(path, f"claims {im.width}x{im.height} pixels, more than {MAX_PIXELS:,} (a decompression bomb?); "
                           "shrink it, or raise wsss_nb.images.MAX_PIXELS if it is genuine")
+        held = _look(im, path)
         im.load()
+    im.held = held
     return im
+
+# %% ../nbs/0_base/01_images.ipynb #85db1c7c
+class _Held(NamedTuple):
+    "How a file holds its samples."
+    raw: str = ""          # Pillow's word for their layout: "L;4", "1;I", "RGB;16B"
+    top: int = 0           # the largest sample that a PGM or PPM says it may hold
+    frames: int = 1
+    turn: int = 1          # the EXIF orientation that decoding has obeyed: a TIFF's
+    white: bool = False    # 0 is white, as in a fax
+    bands: int = 0         # samples a pixel, as a TIFF says
+    bits: int = 0          # bits a sample, as a TIFF says
+
+# %% ../nbs/0_base/01_images.ipynb #9e084be9
+def _held(im): return getattr(im, "held", _Held())
+
+# %% ../nbs/0_base/01_images.ipynb #69446e2e
+def _tiff_tags(im, raw, path):
+    "What a TIFF says of its samples."
+    tags = im.tag_v2
+    bits = max(tags.get(258, (1,)))
+    if 2 in tags.get(339, ()) and bits <= 8:
+        _refuse(path, "holds signed 8-bit numbers; save it with unsigned ones")
+    if tags.get(284) == 2 and bits > 8 and ";16" not in raw:
+        _refuse(path, "holds its 16-bit colours in a plane each; save them interleaved, or as PNG")
+    return dict(turn=_known_turn(tags.get(274)), white=tags.get(262) == 0,
+                bands=tags.get(277, 1), bits=bits)
+
+# %% ../nbs/0_base/01_images.ipynb #ae7002cb
+def _look(im, path):
+    "How a file that is about to be decoded holds its samples."
+    args = im.tile[0][3] if im.tile else ""
+    first, second = (*args, 0)[:2] if isinstance(args, tuple) else (args, 0)
+    raw = first if isinstance(first, str) else ""
+    frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)    # MPO: a camera's previews
+    more = {}
+    if im.format == "TIFF":
+        more = _tiff_tags(im, raw, path)
+    elif im.format == "PPM":
+        more = dict(top=second, white=raw == "1;I")
+    return _Held(raw, frames=frames, **more)
 
 # %% ../nbs/0_base/01_images.ipynb #c49230af
 def open_picture(path):
@@ -49,52 +92,173 @@ def open_picture(path):
 _TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
           5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
 
+def _known_turn(value): return value if isinstance(value, int) and value in _TURNS else 1
+
+# %% ../nbs/0_base/01_images.ipynb #4127c16a
 def _orientation(im):
-    try: return im.getexif().get(274, 1)
+    try: return _known_turn(im.getexif().get(274))
     except Exception: return 1          # a damaged EXIF block says nothing about which way is up
 
-def _upright(im):
-    turn = _TURNS.get(_orientation(im))
-    return im if turn is None else im.transpose(turn)
+def _turned(im): return _held(im).turn if _held(im).turn > 1 else _orientation(im)
+
+# %% ../nbs/0_base/01_images.ipynb #7d8064ad
+def _bits(top): return next(b for b in (8, 10, 12, 14, 16) if top < 1 << b)
+
+def _to_8_bits(v, bits):
+    "Whole numbers of `bits` bits → uint8, rounded."
+    full = (1 << bits) - 1
+    return ((510*v + full) // (2*full)).astype(np.uint8)
+
+# %% ../nbs/0_base/01_images.ipynb #2fb623ad
+def _whole(im, path):
+    "Grey samples of more than 8 bits as (H,W) int64 in 0…65535."
+    v = np.asarray(im).astype(np.int64)
+    if v.min() < 0 or v.max() > 65535:
+        _refuse(path, f"holds values {v.min()}…{v.max()}, not 0…65535; save it with 8 or 16 bits")
+    return v
+
+def _deep_said(kind, v, bits):
+    plain = bits == 16 and not kind.startswith("32")
+    return kind if plain else f"{kind}, values {v.min()}…{v.max()}: read as {bits} bits"
+
+# %% ../nbs/0_base/01_images.ipynb #7fc49733
+_STEPS = {"L;2": 85, "L;4": 17}         # what Pillow multiplies the samples of few bits by
+
+def _samples(im):
+    "The numbers of a grey or palette file as they are stored: (H,W)."
+    v, held = np.asarray(im), _held(im)
+    if im.mode == "1":
+        return v.astype(np.uint8)
+    if held.raw[:3] in _STEPS:
+        return v // _STEPS[held.raw[:3]]
+    if held.top:                        # a PGM's, stretched from 0…top
+        full = 255 if im.mode == "L" else 65535
+        return (v.astype(np.int64)*held.top + full//2) // full
+    return v
+
+# %% ../nbs/0_base/01_images.ipynb #0c58b685
+def _alpha(im):
+    "How opaque each pixel is: (H,W) uint8."
+    clear = im.info.get("transparency")
+    if isinstance(clear, int) and im.mode != "P":       # one of the samples is clear
+        seen = _samples(im) != (clear // 255 if im.mode == "1" else clear)
+        return seen.astype(np.uint8)*255
+    return np.asarray(im.convert("RGBA"))[..., 3]
+
+def _grey(values, im):
+    "(H,W) uint8 as a Pillow image, with the alpha that a grey file may have."
+    if "transparency" not in im.info:
+        return Image.fromarray(values)
+    return Image.fromarray(np.dstack([values, _alpha(im)]))
+
+# %% ../nbs/0_base/01_images.ipynb #d3f3962a
+def _from_deep_grey(im, path):
+    "A grey picture of more than 8 bits in 8, and what was found in it."
+    v, held = _whole(im, path), _held(im)
+    told = 12 if held.raw == "I;12" else 16 if 0 < held.top < 65535 else 0
+    bits = told or _bits(v.max())
+    kind = f"{12 if told == 12 else 32 if held.bits == 32 else 16}-bit grey"
+    said = kind if told else _deep_said(kind, v, bits)
+    return _grey(_to_8_bits((1 << bits) - 1 - v if held.white else v, bits), im), said
+
+# %% ../nbs/0_base/01_images.ipynb #cfac016d
+def _deep_samples(im, path):
+    "The 16-bit samples behind a colour picture: (H,W,3), or (H,W,4) with alpha; int64."
+    halves, v = np.asarray(im), None
+    if im.mode in ("RGB", "RGBA") and _held(im).turn == 1:
+        v = cv2.imdecode(np.fromfile(im.filename, np.uint8), cv2.IMREAD_UNCHANGED)
+    if v is not None and v.dtype == np.uint16 and v.ndim == 3 and v.shape[2] >= halves.shape[2]:
+        v = v[..., [2, 1, 0, 3][:halves.shape[2]]]
+        if v.shape == halves.shape and (v >> 8 == halves).all():
+            return v.astype(np.int64)
+    _refuse(path, "holds 16-bit colours that use few of their bits; save it with 8 bits")
+
+# %% ../nbs/0_base/01_images.ipynb #cc210303
+def _from_deep_colours(im, path):
+    "A colour picture of 16 bits in 8, and what was found in it."
+    kind = f"16-bit {'grey' if _held(im).raw.startswith('LA') else 'colours'}"
+    tops = np.asarray(im).max((0, 1))
+    tops = [tops[:3].max(), tops[3]] if im.mode == "RGBA" else [tops.max()]
+    if min(tops) >= 64 and "transparency" not in im.info:
+        return im, kind
+    v = _deep_samples(im, path)
+    colours, rest = v[..., :3], [v[..., 3:]] if im.mode == "RGBA" else []
+    if "transparency" in im.info:       # one colour is clear
+        rest = [65535*(colours != im.info["transparency"]).any(-1)]
+    bits = _bits(colours.max())
+    parts = [_to_8_bits(colours, bits), *(_to_8_bits(a, _bits(a.max())) for a in rest)]
+    return Image.fromarray(np.dstack(parts)), _deep_said(kind, colours, bits)
 
 # %% ../nbs/0_base/01_images.ipynb #96782680
-def _from_16bit(im):
-    v = np.clip(np.asarray(im).astype(np.int64), 0, 65535)
-    return Image.fromarray(((v + 128) // 257).astype(np.uint8))
+_KINDS = {"L": "grey", "1": "black and white", "P": "palette",
+          "CMYK": "CMYK", "LAB": "LAB", "YCbCr": "YCbCr"}
+_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
+# %% ../nbs/0_base/01_images.ipynb #9f115f07
 def _over_white(im):
-    im = im.convert('RGBA')
-    return Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im)
+    im = im.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im)
 
-def _to_rgb(im):
-    if im.mode.startswith('I'): im = _from_16bit(im)
-    elif 'A' in im.mode or 'a' in im.mode or 'transparency' in im.info: im = _over_white(im)
-    return im.convert('RGB')
+def _to_rgb(im, path):
+    "A Pillow image in RGB, and what its pixels were in short phrases."
+    if im.mode.startswith("I"):
+        im, kind = _from_deep_grey(im, path)
+    elif ";16" in _held(im).raw:
+        im, kind = _from_deep_colours(im, path)
+    else:
+        kind = _KINDS.get(im.mode)
+        if im.mode in ("1", "L") and "transparency" in im.info:
+            im = _grey(np.asarray(im.convert("L")), im)
+    said = [kind] if kind else []
+    if im.mode in _WITH_ALPHA or "transparency" in im.info:
+        im, said = _over_white(im), said + ["transparent"]
+    return im if im.mode == "RGB" else im.convert("RGB"), said
+
+# %% ../nbs/0_base/01_images.ipynb #4a1bf695
+def _asides(im):
+    "What a file holds besides the pixels that are read, in short phrases."
+    held, n, gamma = _held(im), len(im.getbands()), im.info.get("gamma", 1/2.2)
+    yield "EXIF-rotated" if _turned(im) > 1 else ""
+    yield f"first of {held.frames} frames" if held.frames > 1 else ""
+    yield f"{held.bands} bands, of which {n} are read" if held.bands > n else ""
+    odd = abs(2.2*gamma - 1) > .05 and not {"srgb", "icc_profile"} & set(im.info)
+    yield f"gamma {gamma:.3g} read as sRGB's" if odd else ""
 
 # %% ../nbs/0_base/01_images.ipynb #77c37941
+def _photograph(im, path):
+    "The picture upright in RGB, as a Pillow image, and what had to be handled in short phrases."
+    if im.mode == "F":
+        _refuse(path, "has floating-point pixels whose range is unknown; save it with 8 or 16 bits")
+    try:
+        rgb, said = _to_rgb(im, path)
+    except DataError:
+        raise
+    except (ValueError, OSError, ImportError, ImageCms.PyCMSError) as e:
+        _refuse(path, f"pixels of kind {im.mode} cannot be turned into RGB ({e})")
+    turn = _TURNS.get(_orientation(im))
+    return rgb if turn is None else rgb.transpose(turn), said + [o for o in _asides(im) if o]
+
+# %% ../nbs/0_base/01_images.ipynb #ab4fcc79
 def read_image(path):
     """The photograph at `path` as (H,W,3) uint8 RGB, the right way up.
 
-    Grey, palette, transparent, CMYK and 16-bit files are converted; a file that cannot be read whole raises `DataError`."""
-    im = open_picture(path)
-    if im.mode == 'F': _refuse(path, "has floating-point pixels whose range is unknown; save it with 8 or 16 bits")
-    try: return np.asarray(_to_rgb(_upright(im)))
-    except ValueError as e: _refuse(path, f"pixels of kind {im.mode} cannot be turned into RGB ({e})")
+    Grey, palette, transparent, CMYK, LAB and 16-bit files are converted, as `describe` says; what
+    cannot be read exactly (floating-point, negative or above 16 bits) raises `DataError`."""
+    return np.asarray(_photograph(open_picture(path), path)[0])
 
 # %% ../nbs/0_base/01_images.ipynb #1d284cff
 def describe(im):
-    "What about a Pillow image is unusual but handled by `read_image`: a list of short phrases."
-    kind = {'L': 'grey', '1': 'black and white', 'P': 'palette', 'CMYK': 'CMYK'}.get(im.mode)
-    if im.mode.startswith('I'): kind = '16-bit grey'
-    elif 'A' in im.mode or 'transparency' in im.info: kind = 'transparent'
-    turned = ['EXIF-rotated'] if _orientation(im) in _TURNS else []
-    return ([kind] if kind else []) + turned
+    """What is unusual about an image of `open_picture`, but handled by `read_image`: short phrases.
+
+    Raises the `DataError` that `read_image` would."""
+    return _photograph(im, getattr(im, "filename", "the picture"))[1]
 
 # %% ../nbs/0_base/01_images.ipynb #0224fb13
-def picture_size(im):
-    "(H,W) of a Pillow image once it is the right way up."
+def picture_size(im, stored=False):
+    "(H,W) of a Pillow image the right way up, or as it is `stored`, before EXIF turns it."
     w, h = im.size
-    return (w, h) if _orientation(im) >= 5 else (h, w)
+    on_its_side = _held(im).turn >= 5 if stored else _orientation(im) >= 5
+    return (w, h) if on_its_side else (h, w)
 
 # %% ../nbs/0_base/01_images.ipynb #2d1b6538
 def _save(path, im, **options):
@@ -119,28 +283,227 @@ def voc_palette():
     bits = [sum(((i >> (3*k + c)) & 1) << (7 - k) for k in range(3)) for c in range(3)]
     return np.stack(bits, 1).astype(np.uint8)
 
+# %% ../nbs/0_base/01_images.ipynb #960da5a2
+_EXACT = ("PNG", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA")
+
+def _is_exact(im):
+    "Whether a file's format keeps each number."
+    if im.format == "WEBP":
+        return Path(im.filename).read_bytes()[12:16] == b"VP8L"     # the lossless kind
+    return im.format in _EXACT and im.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
+
+# %% ../nbs/0_base/01_images.ipynb #49cb8949
+def _need_one_map(im, path, what):
+    "Refuse what is not one map the right way up, with 0 as black."
+    held = _held(im)
+    if held.frames > 1:
+        _refuse(path, f"holds {held.frames} frames, and a {what} is one; save that one alone")
+    if _turned(im) > 1:
+        _refuse(path, f"is turned by EXIF (orientation {_turned(im)}); "
+                      f"save the {what} upright, without EXIF")
+    if held.white and im.format == "TIFF":
+        _refuse(path, f"says that 0 is white, so it may be inverted; save the {what} as PNG")
+    if held.bands > len(im.getbands()):
+        _refuse(path, f"has {held.bands} bands, and a {what} has one; save it as PNG")
+
+# %% ../nbs/0_base/01_images.ipynb #a6709c60
+def _opaque(im, path, what):
+    "Refuse a map that is partly transparent."
+    if _alpha(im).min() < 255:
+        _refuse(path, f"is partly transparent, so its colours are no {what}; "
+                      "save it as a palette or grey PNG")
+
+# %% ../nbs/0_base/01_images.ipynb #fae3ec28
+def _from_floats(v, path):
+    if not (np.isfinite(v).all() and (v == np.round(v)).all() and np.abs(v).max() < 2**24):
+        _refuse(path, "has floating-point pixels that are no whole numbers; "
+                      "save ids as a palette or grey PNG")
+    return v.astype(np.int64)
+
+# %% ../nbs/0_base/01_images.ipynb #1576ce0d
+def _few_bits(im):
+    "The phrase for samples that Pillow stretches."
+    held = _held(im)
+    few = "1-bit" if im.mode == "1" else {"L;2": "2-bit", "L;4": "4-bit"}.get(held.raw[:3])
+    if held.top not in (0, 255, 65535):
+        few = f"0…{held.top}"
+    return [f"{few} grey: its samples are the ids"] if few else []
+
 # %% ../nbs/0_base/01_images.ipynb #ecfe74b0
+def _need_ids(im, path, what="mask"):
+    "Refuse what cannot hold ids."
+    if not _is_exact(im):
+        _refuse(path, f"a {what} stored as {im.format} has its ids blurred; save it as PNG")
+    if im.format == "PPM" and _held(im).white:
+        _refuse(path, f"says that 1 is black, so its ids may be inverted; save the {what} as PNG")
+    _need_one_map(im, path, what)
+
+# %% ../nbs/0_base/01_images.ipynb #3cf30e66
 def _ids(im, path):
-    if im.format == 'JPEG': _refuse(path, "a mask stored as JPEG has its ids blurred; save it as PNG")
-    if im.mode not in ('P', 'L', '1') and not im.mode.startswith('I'):
+    "The numbers of a grey or palette file, and what was done to them in short phrases."
+    if im.mode == "F":
+        return _from_floats(np.asarray(im), path), ["floating point: its whole numbers are the ids"]
+    if im.mode == "LA":
+        _opaque(im, path, "class ids")
+        return np.asarray(im)[..., 0], ["grey with alpha: the grey values are the ids"]
+    if im.mode not in ("P", "L", "1") and not im.mode.startswith("I"):
         _refuse(path, f"holds colours ({im.mode}), not class ids; save the mask as a palette or grey PNG")
-    return np.asarray(im)
+    return _samples(im), _few_bits(im)
+
+# %% ../nbs/0_base/01_images.ipynb #7a20d72f
+def _is_id(v, n_classes): return v is not None and (0 <= v <= n_classes or v == 255)
 
 def _counts(ids):
-    if ids.dtype != np.uint8: return zip(*np.unique(ids, return_counts=True))
-    return ((i, n) for i, n in enumerate(np.bincount(ids.ravel())) if n)
+    if ids.dtype != np.uint8:
+        return zip(*np.unique(ids, return_counts=True))
+    return ((i, n) for i, n in enumerate(Image.fromarray(ids).histogram()) if n)
 
+# %% ../nbs/0_base/01_images.ipynb #8d583736
 def _check_ids(ids, n_classes, path):
-    bad = [f"{v} ({n} pixels)" for v, n in _counts(ids) if not (0 <= v <= n_classes or v == 255)]
+    bad = [f"{v} ({n} pixels)" for v, n in _counts(ids) if not _is_id(v, n_classes)]
     if bad: _refuse(path, f"ids outside 0…{n_classes} and 255: {', '.join(bad[:8])}{' …' if len(bad) > 8 else ''}")
 
+# %% ../nbs/0_base/01_images.ipynb #d3694901
+_VOC = voc_palette().tobytes()
+_VOC_CLASS = {tuple(c): i for i, c in enumerate(voc_palette().tolist())}
+_BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
+
+def _entries(flat):
+    "The colours of a palette, without the black that fills it up."
+    colours = [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]
+    n = len(colours)
+    while n and colours[n - 1] == _BLACK:
+        n -= 1
+    return colours[:n] if _BLACK in colours[:n] else colours[:n + 1]
+
+# %% ../nbs/0_base/01_images.ipynb #3c0f67dd
+def _is_ramp(colours):
+    "Whether a palette is an even ramp of greys from black to (nearly) white."
+    greys = [c[0] for c in colours if len(set(c)) == 1]
+    steps = [b - a for a, b in zip(greys, greys[1:])]
+    if len(greys) < len(colours) or not steps or greys[0] != 0 or greys[-1] < 240:
+        return False
+    return max(steps) - min(steps) <= 1
+
+# %% ../nbs/0_base/01_images.ipynb #0cda1606
+def _grey_ids(colours, n_classes, path):
+    "Index → id where the used colours are greys, and these are ids; None where they are not."
+    greys = {u: c[0] for u, c in colours.items() if len(set(c)) == 1}
+    ids = all(_is_id(v, n_classes) for v in greys.values())
+    if len(greys) < len(colours) or not ids or not any(0 < v < 255 for v in greys.values()):
+        return None
+    if n_classes == 255 or all(_is_id(_VOC_CLASS.get(c), n_classes) for c in colours.values()):
+        _refuse(path, "has a palette of greys, and neither they nor the indices can be trusted "
+                      "for ids; save the ids as a grey PNG")
+    return greys
+
+# %% ../nbs/0_base/01_images.ipynb #3ef4d0e8
+def _in_doubt(classes, colours, known):
+    "An index whose colour cannot be told for a class, though others' can; None if there is none."
+    strange = [u for u in classes if u not in known]
+    if any(u != v for u, v in known.items()):
+        return next(iter(strange), None)
+    above = [u for u in strange if classes[u] not in (None, u)]
+    if above and all(classes[u] is not None for u in strange):
+        return above[0]                 # all of VOC's, of classes that are not there
+    in_order = any(known.get(u) for u in known if u != 255)
+    white = [u for u in strange if u not in (0, 255) and colours.get(u) == _WHITE]
+    return white[0] if in_order and white else None     # void drawn white, and moved?
+
+# %% ../nbs/0_base/01_images.ipynb #cb9d3f17
+def _voc_classes(colours, used, n_classes, path):
+    "Index → class where VOC's colours stand in another order; None where an index is the id."
+    classes = {u: _VOC_CLASS.get(colours.get(u)) for u in used}
+    known = {u: v for u, v in classes.items() if _is_id(v, n_classes)}
+    doubt = _in_doubt(classes, colours, known)
+    if doubt is not None:
+        _refuse(path, f"has colours of VOC's palette, but that of index {doubt}, "
+                      f"{colours.get(doubt, 'missing')}, is of none of the classes 0…{n_classes}: "
+                      "neither colours nor indices can be trusted for ids; save them as a grey PNG")
+    return known if any(u != v for u, v in known.items()) else None
+
+# %% ../nbs/0_base/01_images.ipynb #e06ec41f
+def _palette_classes(flat, used, n_classes, path):
+    "Index → id for those that are `used`, or None where an index is the id; and how, in a phrase."
+    entries = _entries(flat)
+    colours = {u: entries[u] for u in used if u < len(entries)}
+    if _is_ramp(entries) or all(colours.get(u) == (u, u, u) for u in used):
+        return None, ""
+    if entries[0] == _WHITE and set(entries) <= {_BLACK, _WHITE}:
+        _refuse(path, "has a palette whose first colour is white and whose second is black, so 0 "
+                      "may be the object; save the ids as a grey PNG")
+    greys = _grey_ids(colours, n_classes, path) if len(colours) == len(used) else None
+    if greys:
+        return greys, "palette of greys: the grey values are the ids"
+    classes = _voc_classes(colours, used, n_classes, path)
+    return classes, "palette in another order than VOC's: read by colour"
+
+# %% ../nbs/0_base/01_images.ipynb #bfddf198
+def _from_palette(im, n_classes, path):
+    "The ids of a palette file, by index or by colour, and what was done in short phrases."
+    ids, flat = np.asarray(im), bytes(im.getpalette() or ())
+    if _VOC.startswith(flat):
+        return ids, []
+    used = [i for i, n in enumerate(im.histogram()) if n]
+    classes, said = _palette_classes(flat, used, n_classes, path)
+    if classes is None:
+        return ids, []
+    if "transparency" in im.info:
+        _opaque(im, path, "class ids")
+    table = np.zeros(256, np.uint8)
+    table[list(classes)] = list(classes.values())
+    return table[ids], [said]
+
+# %% ../nbs/0_base/01_images.ipynb #625fded1
+def _colour_classes(colours, n_classes, path):
+    "Colour → id for the colours of a picture, and in which of the two ways, in a short phrase."
+    classes = {c: _VOC_CLASS.get(c) for c in colours}
+    greys = {c: c[0] for c in colours if len(set(c)) == 1}
+    bad = [c for c in colours if not _is_id(classes[c], n_classes)]
+    if len(greys) == len(colours) and (bad or greys == classes):
+        return greys, "grey saved as colours: the grey values are the ids"
+    if len(greys) == len(colours) and all(_is_id(v, n_classes) for v in greys.values()):
+        _refuse(path, "holds greys that are colours of VOC's palette too; save ids as a grey PNG")
+    if bad:
+        _refuse(path, f"holds colours, and {bad[0]} ({colours[bad[0]]} pixels) is none of VOC's "
+                      f"palette for {n_classes} classes: save class ids as a palette or grey PNG")
+    return classes, "colours, read as VOC's"
+
+# %% ../nbs/0_base/01_images.ipynb #51cecad6
+def _from_colours(im, n_classes, path):
+    "The ids of an RGB picture, and what was done in short phrases."
+    if ";16" in _held(im).raw:
+        _refuse(path, "holds colours of 16 bits, not class ids; save it as a palette or grey PNG")
+    _opaque(im, path, "class ids")
+    im = im.convert("RGB")
+    counts = im.getcolors(4096)
+    if counts is None:
+        _refuse(path, "holds more than 4096 colours, not class ids; save ids as a grey PNG")
+    colours = {c: n for n, c in sorted(counts, reverse=True)}
+    ids, said = _colour_classes(colours, n_classes, path)
+    values, a = sorted(colours), np.asarray(im).astype(np.int32)
+    code = (a[..., 0] << 16) + (a[..., 1] << 8) + a[..., 2]
+    keys = np.array(values) @ [65536, 256, 1]
+    return np.uint8([ids[c] for c in values])[np.searchsorted(keys, code)], [said]
+
 # %% ../nbs/0_base/01_images.ipynb #dce7d42b
-def read_mask(path, n_classes=None):
+def read_mask(path, n_classes=None, said=None):
     """The class ids of a mask file as (H,W) uint8: 0 background, 255 void.
 
-    `n_classes` is the number C of foreground classes: other ids than 0…C and 255 raise `DataError` with their counts."""
-    ids = _ids(open_picture(path), path)
-    _check_ids(ids, 255 if n_classes is None else n_classes, path)
+    `n_classes` is the number C of foreground classes: other ids than 0…C and 255 raise `DataError`
+    with their counts, and so does what cannot be read exactly. `said` is a list that receives, in
+    short phrases, what was converted."""
+    im, n = open_picture(path), 255 if n_classes is None else n_classes
+    _need_ids(im, path)
+    if im.mode == "P":
+        ids, phrases = _from_palette(im, n, path)
+    elif im.mode in ("RGB", "RGBA"):
+        ids, phrases = _from_colours(im, n, path)
+    else:
+        ids, phrases = _ids(im, path)
+    _check_ids(ids, n, path)
+    if said is not None:
+        said += phrases
     return ids.astype(np.uint8)
 
 # %% ../nbs/0_base/01_images.ipynb #14d9cc7d
@@ -165,8 +528,10 @@ def write_labels(path, labels):
 
 # %% ../nbs/0_base/01_images.ipynb #9d23e361
 def read_labels(path):
-    "A label map written by `write_labels` (or any grey or palette PNG) as (H,W) int32."
-    return _ids(open_picture(path), path).astype(np.int32)
+    "A label map of `write_labels`, or any grey or palette file of exact numbers, as (H,W) int32."
+    im = open_picture(path)
+    _need_ids(im, path, "label map")
+    return _ids(im, path)[0].astype(np.int32)
 
 # %% ../nbs/0_base/01_images.ipynb #a40d84f9
 _HOW = dict(cubic=cv2.INTER_CUBIC, bilinear=cv2.INTER_LINEAR, area=cv2.INTER_AREA)
@@ -194,11 +559,57 @@ def at_most(
     shrink = (pixels/(image.shape[0]*image.shape[1]))**.5
     return image if shrink >= 1 else resize(image, [max(1, int(n*shrink)) for n in image.shape[:2]], "area")
 
+# %% ../nbs/0_base/01_images.ipynb #efde37c8
+def _grey_of(im, path):
+    "The grey values of a saliency map (H,W), whole numbers, and the value that means 1."
+    held = _held(im)
+    if im.mode.startswith("I") and not held.top:
+        return _whole(im, path), 4095 if held.raw == "I;12" else 65535
+    if im.mode == "LA":
+        return np.asarray(im)[..., 0], 255
+    if im.mode in ("1", "L", "I"):
+        top = held.top or {"1": 1, "L;2": 3, "L;4": 15}.get(held.raw[:3], 255)
+        return _samples(im), 1 if im.mode == "1" else top
+    if im.mode not in ("P", "RGB", "RGBA"):
+        _refuse(path, f"holds pixels of kind {im.mode}; save the map as grey with 8 or 16 bits")
+    deep = ";16" in held.raw
+    if deep and "transparency" in im.info:
+        _refuse(path, "has a transparent colour; save the saliency map as grey with 8 or 16 bits")
+    v = _deep_samples(im, path) if deep else np.asarray(im.convert("RGB"))
+    if (v[..., :3].min(2) != v[..., :3].max(2)).any():
+        _refuse(path, "holds colours, not saliency; save the map as grey with 8 or 16 bits")
+    return v[..., 0], 65535 if deep else 255
+
+# %% ../nbs/0_base/01_images.ipynb #33927e35
+def _range_of(top, full):
+    "The value that means 1 where `top` is the largest and `full` the largest possible; a phrase."
+    if top == 1 < full:
+        return 1, ["values 0…1: read as 0 and 1"]
+    if 0 < top <= 255 and full == 65535:
+        return 255, [f"values 0…{top} in 16 bits: read as 8 bits"]
+    return full, [f"largest value {top} of {full}"] if 0 < 10*top < full else []
+
+# %% ../nbs/0_base/01_images.ipynb #5a9eb997
+def _saliency(im, path):
+    "A saliency map (H,W) float32 in [0,1], and what was converted in short phrases."
+    if im.mode == "F":
+        _refuse(path, "has floating-point pixels; save the saliency map with 8 or 16 bits")
+    _need_one_map(im, path, "saliency map")
+    v, full = _grey_of(im, path)
+    if im.mode != "LA" and (im.mode in _WITH_ALPHA or "transparency" in im.info):
+        _opaque(im, path, "saliency")
+    full, said = _range_of(int(v.max()), full)
+    if im.mode == "LA" and np.asarray(im)[..., 1].min() < 255:
+        said = said + ["partly transparent"]
+    return v.astype(np.float32) / full, said
+
 # %% ../nbs/0_base/01_images.ipynb #37d408c9
-def read_saliency(path, size=None):
-    "A saliency map, 8 or 16 bits, as (H,W) float32 in [0,1]; resized (bilinear) to `size` = (H,W) if given."
-    im = open_picture(path)
-    deep = im.mode.startswith('I')
-    if im.mode == 'F': _refuse(path, "has floating-point pixels; save the saliency map with 8 or 16 bits")
-    s = np.asarray(im if deep else im.convert('L')).astype(np.float32) / (65535 if deep else 255)
+def read_saliency(path, size=None, said=None):
+    """A saliency map as (H,W) float32 in [0,1]; resized (bilinear) to `size` = (H,W) if given.
+
+    Values 0 and 1 in 8 bits, and 0…255 in 16, are scaled, and `said`, a list, receives that in
+    short phrases. Colours, transparency, and numbers beyond 16 bits raise `DataError`."""
+    s, phrases = _saliency(open_picture(path), path)
+    if said is not None:
+        said += phrases
     return s if size is None else np.clip(resize(s, size, 'bilinear'), 0, 1)
