@@ -268,6 +268,25 @@ def _check_outputs(args, ds):
     for to in filter(None, (args.table, args.voc_archive, args.coco, args.fiftyone)): need(Path(to).resolve().parent.is_dir(), f"{to}: there is no folder {Path(to).resolve().parent} to write it in", ParameterError)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #33426ad9
+def _judged(args, ds):
+    "The pictures of a list that have a mask; says which have none, and refuses masks that contradict their labels"
+    from wsss_nb.check import truth_problems
+    from wsss_nb.core import DataError, need
+    ids = ds.ids(args.split)
+    judged = [i for i in ids if ds.has_mask(i)]
+    exports = args.coco or args.fiftyone or args.voc_archive
+    need(judged or exports, f"{ds.name} has no masks for {args.split}: nothing can be scored, only exported "
+         "(--coco, --fiftyone, --voc-archive)", DataError)
+    if len(judged) < len(ids):
+        print(f"{len(ids) - len(judged)} of {len(ids)} pictures in {args.split} have no mask: "
+              f"{'not judged' if judged else 'nothing can be scored, only exported'}")
+    problems = [] if args.trust_masks else truth_problems(ds, judged)
+    wrong = [p for p in problems if p.severity == "error"]
+    need(not wrong, " ".join(f"{p.file}: {p.what}" for p in wrong) + " Nothing is scored; --trust-masks scores all the same", DataError)
+    for p in problems:
+        print(f"{p.file}: {p.what}")
+    return judged
+
 def evaluate_command(args)->int:
     "`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives for other tools."
     from wsss_nb.core import ParameterError, need
@@ -279,12 +298,12 @@ def evaluate_command(args)->int:
     ds = open_dataset(_data(args))
     _check_outputs(args, ds)
     folders = (_of_run(args, ds) if args.run else {}) | _folders(args.pred or [])
-    judge = lambda f: evaluate_folder(ds, f, args.split, args.kind, args.threshold, args.partial)
-    if all(map(ds.has_mask, ds.ids(args.split))):
-        table = class_rows({n: judge(f) for n, f in folders.items()}, ds.classes)
+    judged = _judged(args, ds)
+    if judged:
+        scores = {n: evaluate_folder(ds, f, judged, args.kind, args.threshold, args.partial) for n, f in folders.items()}
+        table = class_rows(scores, ds.classes)
         _shown(table)
         if args.table: print(f"table: {write_table(table, args.table)}")
-    else: print(f"{ds.name} has no masks for {args.split}: nothing can be scored, only exported")
     _exports(args, ds, folders)
     return 0
 
@@ -492,6 +511,7 @@ def _add_masks(commands):
     p.add_argument("--threshold", type=float, metavar="T", help="of the background, for scores (default: the best over thresholds, chosen on the truth, and said so)")
     _add_kind(p)
     p.add_argument("--partial", action="store_true", help="pictures may lack a prediction; they are counted and named")
+    p.add_argument("--trust-masks", action="store_true", help="score even where true masks contradict their pictures' labels as a rule")
     for name, what in (("--table", "the table, as .md or .csv"), ("--voc-archive", "label maps in the folders the VOC server takes, .tar.gz or .zip"), ("--coco", "COCO results with the original category ids, .json"), ("--fiftyone", "a dataset for FiftyOne, with truth and every result")):
         p.add_argument(name, metavar="FILE" if name != "--fiftyone" else "DIR", help=f"also write {what}")
     p.set_defaults(go=evaluate_command)
