@@ -260,3 +260,56 @@ def test_a_dataset_of_sorted_folders(tmp_path):
     assert (ds.image("dog_1") == I[1]).all()
     with pytest.raises(ParameterError, match="is there"):
         dataset_of_folders(tmp_path/"sorted", tmp_path/"made")
+
+
+# ---- before anything is scored
+
+def predicted(root, to):
+    "The true masks as a prediction"
+    for k, file in enumerate(sorted((root/"masks").iterdir())):
+        write_mask(to/file.name, read_mask(file))
+    return to
+
+
+def test_evaluate_says_what_contradicts_itself_before_its_numbers(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat", "dog"]*5, ["cat", "dog"]*5, dict(cat=2, dog=1))
+    assert main(["evaluate", "--data", str(root), "--pred", str(predicted(root, tmp_path/"pred"))]) == 1
+    out = capsys.readouterr().out
+    assert out.index("The ids seem to be 1 dog, 2 cat") < out.index("quote none of them") < out.index("mIoU")
+
+
+def test_evaluate_counts_what_contradicts_itself_in_single_pictures(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat", "dog"]*5, ["cat;dog", *["cat", "dog"]*4, "dog"])
+    (root/"val.txt").write_text("\n".join(f"p{k}" for k in (0, 1, 2, 3)))
+    write_mask(root/"masks"/"p1.png", read_mask(root/"masks"/"p2.png"))
+    write_mask(root/"masks"/"p2.png", read_mask(root/"masks"/"p9.png")//2)
+    write_mask(root/"masks"/"p3.png", read_mask(root/"masks"/"p9.png"))
+    assert main(["evaluate", "--data", str(root), "--pred", str(predicted(root, tmp_path/"pred"))]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 4 masks contradict" in out and "quote none" not in out
+
+
+def test_evaluate_judges_the_pictures_that_have_a_mask(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat", "dog"]*5, ["cat", "dog"]*5)
+    pred = predicted(root, tmp_path/"pred")
+    (root/"val.txt").write_text("\n".join(f"p{k}" for k in range(4)))
+    (root/"masks"/"p1.png").unlink()
+    assert main(["evaluate", "--data", str(root), "--pred", str(pred)]) == 0
+    out = capsys.readouterr().out
+    assert "1 of 4 pictures in val have no mask: not judged" in out and "on 3 pictures" in out
+
+
+def test_nothing_is_scored_where_there_is_no_mask(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
+    pred = predicted(root, tmp_path/"pred")
+    (root/"val.txt").write_text("p0\n")
+    (root/"masks"/"p0.png").unlink()
+    assert main(["evaluate", "--data", str(root), "--pred", str(pred)]) == 2
+    assert "no masks for val" in capsys.readouterr().err
+
+
+def test_a_run_refuses_to_learn_from_what_it_is_judged_by(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
+    few = "features=mini cls_net=small cls_init=scenes seg_net=small seg_init=classifier freeze_bn=False"
+    assert main(["run", "clustering", "--data", f"{root}@val", "--out", str(tmp_path/"run"), *few.split()]) == 2
+    assert "learned from and judged" in capsys.readouterr().err and not (tmp_path/"run").exists()

@@ -90,10 +90,13 @@ def superpixels_command(args)->int: # 0, or 1 if some pictures could not be cut
 # %% ../nbs/6_command/60_cli.ipynb #7dd5583e
 def run_command(args)->int:
     "`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and `report.html`."
+    from wsss_nb.record import RunRecord
     from wsss_nb.runs import run_method
     from wsss_nb.tables import write_report
     run_method(args.method, with_classes(args.data), Path(args.out), names_and_values(args.parameters), dry_run=args.dry_run)
     if args.dry_run: return 0
+    for words in RunRecord(args.out).data.get("problems", []):
+        print(f"masks and labels: {words}", file=sys.stderr)
     print(f"report: {write_report(args.out)}")
     if args.method != "superpixels": print(f"new photographs: wsss-nb segment FOLDER --run {args.out}")
     return 0

@@ -268,8 +268,8 @@ def _check_outputs(args, ds):
     for to in filter(None, (args.table, args.voc_archive, args.coco, args.fiftyone)): need(Path(to).resolve().parent.is_dir(), f"{to}: there is no folder {Path(to).resolve().parent} to write it in", ParameterError)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #33426ad9
-def _judged(args, ds):
-    "The pictures of a list that have a mask; says which have none, and refuses masks that contradict their labels"
+def _with_truth(args, ds):
+    "The pictures of a list that have a mask, and whether masks and labels go together; says what is the matter"
     from wsss_nb.check import truth_problems
     from wsss_nb.core import DataError, need
     ids = ds.ids(args.split)
@@ -280,14 +280,15 @@ def _judged(args, ds):
     if len(judged) < len(ids):
         print(f"{len(ids) - len(judged)} of {len(ids)} pictures in {args.split} have no mask: "
               f"{'not judged' if judged else 'nothing can be scored, only exported'}")
-    problems = [] if args.trust_masks else truth_problems(ds, judged)
-    wrong = [p for p in problems if p.severity == "error"]
-    need(not wrong, " ".join(f"{p.file}: {p.what}" for p in wrong) + " Nothing is scored; --trust-masks scores all the same", DataError)
+    problems = truth_problems(ds, judged)
     for p in problems:
-        print(f"{p.file}: {p.what}")
-    return judged
+        print(f"{p.severity:5}  {p.file}: {p.what}", flush=True)
+    wrong = any(p.severity == "error" for p in problems)
+    if wrong:
+        print("error  the numbers below are of these masks, whose ids and names do not go together: quote none of them before that is mended")
+    return judged, not wrong
 
-def evaluate_command(args)->int:
+def evaluate_command(args)->int: # 0, or 1 where masks and labels contradict each other as a rule
     "`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives for other tools."
     from wsss_nb.core import ParameterError, need
     from wsss_nb.datasets import open_dataset
@@ -298,14 +299,14 @@ def evaluate_command(args)->int:
     ds = open_dataset(_data(args))
     _check_outputs(args, ds)
     folders = (_of_run(args, ds) if args.run else {}) | _folders(args.pred or [])
-    judged = _judged(args, ds)
+    judged, sound = _with_truth(args, ds)
     if judged:
         scores = {n: evaluate_folder(ds, f, judged, args.kind, args.threshold, args.partial) for n, f in folders.items()}
         table = class_rows(scores, ds.classes)
         _shown(table)
         if args.table: print(f"table: {write_table(table, args.table)}")
     _exports(args, ds, folders)
-    return 0
+    return 0 if sound else 1
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #faa1ca8e
 def refine_command(args)->int:
@@ -511,7 +512,7 @@ def _add_masks(commands):
     p.add_argument("--threshold", type=float, metavar="T", help="of the background, for scores (default: the best over thresholds, chosen on the truth, and said so)")
     _add_kind(p)
     p.add_argument("--partial", action="store_true", help="pictures may lack a prediction; they are counted and named")
-    p.add_argument("--trust-masks", action="store_true", help="score even where true masks contradict their pictures' labels as a rule")
+
     for name, what in (("--table", "the table, as .md or .csv"), ("--voc-archive", "label maps in the folders the VOC server takes, .tar.gz or .zip"), ("--coco", "COCO results with the original category ids, .json"), ("--fiftyone", "a dataset for FiftyOne, with truth and every result")):
         p.add_argument(name, metavar="FILE" if name != "--fiftyone" else "DIR", help=f"also write {what}")
     p.set_defaults(go=evaluate_command)

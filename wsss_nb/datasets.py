@@ -88,6 +88,14 @@ def _presence(ds, id):
     return np.isin(ds.classes, sorted(names)) if names else np.zeros(ds.n_classes, bool)
 
 @patch
+def has_label(self:Dataset, id):
+    "Whether it is known what is in the photograph; an empty label is a label."
+    try:
+        return self._labels(id) is not None
+    except DataError:
+        return False
+
+@patch
 def present(self:Dataset, id):
     "Which of the C classes are in the photograph: (C,) bool. Opens no mask, unless `label_source` is \"masks\"."
     if id not in self._cache: self._cache[id] = _presence(self, id)

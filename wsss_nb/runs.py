@@ -18,7 +18,7 @@ from fastcore.basics import merge
 from filelock import FileLock, Timeout
 
 from . import __version__
-from .core import ParameterError, RunError, fingerprint, need, progress, read_json, write_json
+from .core import DataError, ParameterError, RunError, fingerprint, need, progress, read_json, write_json
 from .datasets import full_spec, open_dataset
 from .processes import bar_of, die_with_parent, kill_family, start_python
 from .record import RunRecord
@@ -232,6 +232,8 @@ def preflight(params, data):
     if "cls_net" not in params: return  # superpixels alone
     check_frozen(params["seg_net"], params["seg_init"], params["train_scales"])
     ds, named = open_dataset(data), params["classifier"] in _NAMED
+    both = sorted(set(ds.ids("train")) & set(ds.splits.get("val", ())))
+    need(not both, f"{data}: {len(both)} pictures are learned from and judged, such as {both[:1]}: a score of them says nothing; learn from a list without them", DataError)
     kinds = ("train", *_NAMED)
     need("saliency" in params or params["classifier"] in kinds, f"classifier={params['classifier']} must be one of {', '.join(kinds)}", ParameterError)
     if named: _preflight_names(params, ds)

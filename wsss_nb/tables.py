@@ -341,4 +341,4 @@ def _notes(d, ms):
     if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation used {theirs}; low scores here are what that costs.")
     elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used {theirs}; low scores here are what their absence costs, not what the method can do.")
     if not ms: notes.append("This dataset has no masks for its held-out pictures, so nothing could be scored.")
-    return notes
+    return [*d.get("problems", []), *notes]
