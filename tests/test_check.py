@@ -111,10 +111,10 @@ def test_a_wrong_order_is_never_silent(order, rows):
 # ---- names
 
 @pytest.mark.parametrize("counts, words", [
-    (dict(Dog=3, dog=4, DOG=1), "Dog (3), dog (4), DOG (1) differ in capitals only"), (dict(person=90, persn=2), "person (90), persn (2) differ by a letter"),
+    (dict(Dog=3, dog=4, DOG=1), "Dog (3), dog (4), DOG (1) differ in capitals or spaces only"), (dict(person=90, persn=2), "person (90), persn (2) differ by a letter"),
     (dict(sheep=9, shepe=1), None), (dict(boat=9, coat=8), "boat (9), coat (8) differ by a letter"), ({"cat dog": 2, "cat": 5, "dog": 5}, "cat dog (2) may be several names"),
     ({"cat|dog": 2}, "cat|dog (2) may be several names"), ({"dog/cat": 2}, "dog/cat (2) may be several names"), ({"cat,dog": 2}, "cat,dog (2) may be several names"),
-    ({"traffic light": 2, "traffic": 9}, None), (dict(cat=5, car=5), None), (dict(cat=5, caat=1), "caat: in one picture only")])
+    ({"traffic light": 2, "traffic": 9}, None), (dict(cat=5, car=5), None), ({"traffic light": 4, "traffic_light": 1}, "differ in capitals or spaces"), (dict(cat=5, caat=1), "caat: in one picture only")])
 def test_odd_names(counts, words):
     found = [p.what for p in name_notes(counts, "labels.csv")]
     if words:
@@ -313,3 +313,28 @@ def test_a_run_refuses_to_learn_from_what_it_is_judged_by(tmp_path, capsys):
     few = "features=mini cls_net=small cls_init=scenes seg_net=small seg_init=classifier freeze_bn=False"
     assert main(["run", "clustering", "--data", f"{root}@val", "--out", str(tmp_path/"run"), *few.split()]) == 2
     assert "learned from and judged" in capsys.readouterr().err and not (tmp_path/"run").exists()
+
+
+# ---- what lies beside
+
+def test_a_picture_that_is_learned_from_and_held_out_under_two_names(tmp_path):
+    root = own(tmp_path/"d", ["cat", "dog"]*5, ["cat", "dog"]*5)
+    (root/"images"/"p0.png").write_bytes((root/"images"/"p7.png").read_bytes())
+    assert any("1 picture of val also in train, under another name: p0 is p7" in n for n in notes(root))
+
+
+def test_saliency_maps_that_nobody_reads_are_counted(tmp_path):
+    root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
+    (root/"saliency").mkdir()
+    for name in ("p0.jpg", "p1_sal.png", "p2.png"):
+        Image.fromarray(np.full((20, 30), 255, np.uint8)).save(root/"saliency"/name)
+    assert any("is no saliency map of a listed picture and 1 more" in n for n in notes(root))
+
+
+def test_pictures_in_folders_inside_images(tmp_path):
+    root = own(tmp_path/"d", ["cat", "dog"], ["cat", "dog"])
+    (root/"images"/"cats").mkdir()
+    for k in (0, 1):
+        (root/"images"/f"p{k}.png").rename(root/"images"/"cats"/f"p{k}.png")
+    with pytest.raises(DataError, match="holds folders .cats. and no pictures.*data labels"):
+        open_dataset(root)

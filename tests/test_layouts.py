@@ -324,3 +324,14 @@ def test_names_of_results_cannot_collide(tmp_path):
         save(tmp_path/name, photograph(1))
     names = [n for n, _ in pictures(tmp_path)]
     assert len(set(names)) == 4 and "b" in names
+
+
+@pytest.mark.parametrize("again", [dict(id=3, name="zebra 2"), dict(id=4, name="zebra")])
+def test_coco_categories_that_are_there_twice(tmp_path, again):
+    root = write_coco(tmp_path/"coco")
+    for file in (root/"annotations").iterdir():
+        data = json.loads(file.read_text())
+        data["categories"].append(again)
+        file.write_text(json.dumps(data))
+    with pytest.raises(DataError, match="category .* is there more than once"):
+        open_dataset(root)

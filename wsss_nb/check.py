@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .core import DataError, progress
+from .core import DataError, progress, sha256
 from .datasets import Dataset, Problem, open_dataset
 from .images import describe, open_picture, picture_size, read_mask, read_saliency
 
@@ -27,6 +27,7 @@ class Look(NamedTuple):
     problems: list       # of `Problem`
     label: tuple = None  # names in its label; None: not known
     mask: tuple = None   # ids in its mask, 0 and 255 among them; None: there is none
+    digest: str = ""     # SHA-256 of the picture's file
 
 def _problem(path, e): return Problem(str(path), str(e).removeprefix(f"{path}: "))
 
@@ -54,6 +55,7 @@ def _turned(shape, size):
     stored = " as stored" if shape == size[::-1] else ""
     return f"is {_size(shape)}, its picture{stored} is turned by EXIF to {_size(size)}: turn the map, too"
 
+# %% ../nbs/4_workbench/47_check.ipynb #f6b70b38
 def _read_truth(ds, id):
     "Shape and ids of a true mask (or of the first of several), and how it was read"
     if not ds.classes:
@@ -62,6 +64,7 @@ def _read_truth(ds, id):
     M = read_mask(ds.mask_path(id), ds.n_classes, said)
     return M.shape, tuple(int(k) for k in np.flatnonzero(np.bincount(M.ravel(), minlength=256))), said
 
+# %% ../nbs/4_workbench/47_check.ipynb #61fe7405
 def _look_at_mask(ds, id, size, turned, wanted):
     "Ids in a picture's mask, None where there is none; problems"
     path, claimed = ds.mask_path(id), ds.claimed_size(id) or size
@@ -92,10 +95,12 @@ def _look_at_label(ds, id):
         wanted = ds.label_source != "labels.csv" or id in ds.splits.get("train", ())
         return None, [_problem(ds.image_path(id), e)] if wanted else []
 
+# %% ../nbs/4_workbench/47_check.ipynb #c2d1ba94
 def _like(a, b):
     "Whether two sizes have nearly the same shape"
     return abs(np.log(a[0]*b[1]/(a[1]*b[0]))) < .1
 
+# %% ../nbs/4_workbench/47_check.ipynb #1538ec1b
 def _look_at_saliency(ds, id, size, turned):
     path = ds.root/"saliency"/f"{id}.png"
     if not path.exists():
@@ -121,7 +126,8 @@ def _look(ds, held_out, id):
     if size is None:
         return Look(id, problems + more, label)
     mask, wrong = _look_at_mask(ds, id, size, turned, id in held_out)
-    return Look(id, problems + wrong + _look_at_saliency(ds, id, size, turned) + more, label, mask)
+    found = problems + wrong + _look_at_saliency(ds, id, size, turned) + more
+    return Look(id, found, label, mask, sha256(ds.image_path(id)))
 
 # %% ../nbs/4_workbench/47_check.ipynb #fbad5b37
 def _differences(look, classes):
@@ -132,6 +138,7 @@ def _differences(look, classes):
 
 def _named(ids, classes): return ", ".join(classes[k - 1] for k in sorted(ids)) or "none of the classes"
 
+# %% ../nbs/4_workbench/47_check.ipynb #378bd34f
 def contradiction(
     look,      # `Look` of a picture whose label and mask are known
     classes,   # names of the classes 1…C
@@ -188,6 +195,7 @@ def _contrary_classes(looks, classes):
         elif len(drawn) >= 3 and 2*sum(drawn) < len(drawn):
             yield f"{len(drawn) - sum(drawn)} of {len(drawn)} masks with {c} (id {k}) belong to a picture whose label does not name it"
 
+# %% ../nbs/4_workbench/47_check.ipynb #889859e1
 def mask_problems(
     looks,     # `Look` of pictures; those without label or mask do not count
     classes,   # names of the classes 1…C
@@ -208,12 +216,17 @@ def mask_problems(
 # %% ../nbs/4_workbench/47_check.ipynb #fc99cd0a
 def _one_letter_apart(a, b):
     "Whether one letter more, less, or other makes the same word (of at least four letters)"
-    a, b = sorted((a.lower(), b.lower()), key=len)
+    a, b = sorted((a, b), key=len)
     if a == b or len(b) < 4 or len(b) - len(a) > 1:
         return False
     same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), len(a))
     return a[same + (len(a) == len(b)):] == b[same + 1:]
 
+def _plain(name):
+    "A name without capitals, spaces, and the signs that stand for them"
+    return "".join(c for c in name.lower() if c not in " _-")
+
+# %% ../nbs/4_workbench/47_check.ipynb #4fa126ea
 def _several(name, names):
     "Whether a name seems to be several: parted by a sign, or by a space between what are names by themselves"
     parts = name.replace("_", " ").replace("-", " ").split()
@@ -228,9 +241,9 @@ def name_notes(
     def told(*names): return ", ".join(f"{n} ({counts[n]})" for n in names)
     alike = {}
     for n in counts:
-        alike.setdefault(n.lower(), []).append(n)
-    notes = [f"{told(*ns)} differ in capitals only: one class, or several?" for ns in alike.values() if len(ns) > 1]
-    near = [o for o in combinations(counts, 2) if _one_letter_apart(*o)]
+        alike.setdefault(_plain(n), []).append(n)
+    notes = [f"{told(*ns)} differ in capitals or spaces only: one class, or several?" for ns in alike.values() if len(ns) > 1]
+    near = [o for o in combinations(counts, 2) if _one_letter_apart(*map(_plain, o))]
     notes += [f"{told(*o)} differ by a letter: one class, or two?" for o in near]
     notes += [f"{told(n)} may be several names: `;` stands between names" for n in counts if _several(n, counts)]
     once = [n for n, k in counts.items() if k == 1]
@@ -239,6 +252,28 @@ def name_notes(
     return [Problem(str(where), n, "note") for n in notes]
 
 # %% ../nbs/4_workbench/47_check.ipynb #1b922f21
+def _copies(ds, looks):
+    "Pictures that are held out and, under another name, learned from"
+    learned = {o.digest: o.id for o in looks if o.digest and o.id in set(ds.splits.get("train", ()))}
+    held = [(o.id, learned[o.digest]) for o in looks if o.id in set(ds.splits.get("val", ())) and o.digest in learned]
+    held = [(a, b) for a, b in held if a != b]
+    if not held:
+        return []
+    what = f"{len(held)} pictures of val are in train, too, under other names, such as {held[0][0]} as {held[0][1]}"
+    return [Problem(str(ds.root), what, "note")]
+
+# %% ../nbs/4_workbench/47_check.ipynb #1f8271f2
+def _unread_saliency(ds):
+    "Files beside the saliency maps that no picture asks for"
+    folder, wanted = ds.root/"saliency", {f"{i}.png" for ids in ds.splits.values() for i in ids}
+    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    lost = [n for n in there if n not in wanted and not n.startswith(".")]
+    if not lost:
+        return []
+    more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+    return [Problem(str(folder/lost[0]), f"is no saliency map of a listed picture{more}: maps are <id>.png; not used", "note")]
+
+# %% ../nbs/4_workbench/47_check.ipynb #7f5055b2
 class Survey(NamedTuple):
     "What a dataset holds, and what is wrong with it."
     problems: list         # of `Problem`
@@ -251,6 +286,7 @@ class Survey(NamedTuple):
     masks: int = 0         # pictures with a mask that could be read
     drawn: dict = {}       # class -> number of masks that hold it
 
+# %% ../nbs/4_workbench/47_check.ipynb #c1f7bad4
 def _opened(spec, found):
     "The dataset, None where it cannot be opened; what is wrong with its lists goes into `found`"
     def report(file, what, severity="error"):
@@ -271,6 +307,7 @@ def _looks(ds):
     finally:
         pool.shutdown(cancel_futures=True)         # Ctrl-C does not wait for the rest
 
+# %% ../nbs/4_workbench/47_check.ipynb #3d85049e
 def survey_dataset(
     ds,   # `Dataset`, its folder, or its name
 )->Survey:
@@ -283,7 +320,7 @@ def survey_dataset(
     if ds is None:
         return Survey(found)
     looks = _looks(ds)
-    found += [p for o in looks for p in o.problems]
+    found += [p for o in looks for p in o.problems] + _copies(ds, looks) + _unread_saliency(ds)
     labels = Counter(c for o in looks for c in o.label or ())
     if looks and ds.label_source != "masks":
         found += mask_problems(looks, ds.classes, ds.mask_path(looks[0].id).parent)
@@ -295,6 +332,7 @@ def survey_dataset(
                   {c: labels[c] for c in ds.classes}, sum(o.label is None for o in looks), len(masks),
                   {c: drawn[c] for c in ds.classes})
 
+# %% ../nbs/4_workbench/47_check.ipynb #6ece13be
 def check_dataset(
     ds,   # `Dataset`, its folder, or its name
 )->list:  # of `Problem`
@@ -308,6 +346,7 @@ def _truth_and_label(ds, id):
     except DataError:      # said where it is scored
         return Look(id, [])
 
+# %% ../nbs/4_workbench/47_check.ipynb #c0fffe3c
 def truth_problems(
     ds,    # `Dataset`
     ids,   # pictures that are to be judged
@@ -347,6 +386,7 @@ def _class_lines(labels, width=100):
         lines[-1] += word + "  "
     return [o.rstrip() for o in lines]
 
+# %% ../nbs/4_workbench/47_check.ipynb #e5083b77
 def _summary(survey):
     "What a dataset is, in a few lines that a person can read"
     lists = ", ".join(f"{n} {k}" for n, k in survey.splits.items())
@@ -360,6 +400,7 @@ def _summary(survey):
     if not survey.splits.get("val"):
         yield "nothing is held out: give a val.txt to be judged"
 
+# %% ../nbs/4_workbench/47_check.ipynb #9c9160e6
 def print_survey(
     survey,   # `Survey`
 )->int:       # the exit code: 1 if there is any error, else 0

@@ -26,6 +26,7 @@ from .images import IMAGE_SUFFIXES, MAX_PIXELS, open_picture, picture_size, read
 # %% ../nbs/0_base/02_datasets.ipynb #2523128a
 def _classless(ds): return f"{ds.name} has no classes, only regions that people drew: superpixels can be made of it and measured (`wsss-nb superpixels`, `wsss-nb bench superpixels`), all else needs a dataset with classes"
 
+# %% ../nbs/0_base/02_datasets.ipynb #045176b0
 @dataclass(frozen=True)
 class Dataset:
     """Photographs with image-level labels, and masks for evaluation.
@@ -65,6 +66,7 @@ def image_path(self:Dataset, id):
     need(id in self._files, f"{self.name} has no image with id {id!r} (looked in {self.root})", DataError)
     return self._files[id]
 
+# %% ../nbs/0_base/02_datasets.ipynb #3410fe71
 @patch
 def image(self:Dataset, id):
     "The photograph as (H,W,3) uint8 RGB, the right way up."
@@ -78,6 +80,7 @@ def _spelled(names, classes):
         near = get_close_matches(name.lower().replace(" ", ""), small, 1, .75)
         yield f"{name} (is {small[near[0]]} meant?)" if near else name
 
+# %% ../nbs/0_base/02_datasets.ipynb #512f0315
 def _presence(ds, id):
     names, path = ds._labels(id), ds.image_path(id)
     need(names is not None, f"{path}: nobody has said what it shows ({ds.label_source}): "
@@ -87,6 +90,7 @@ def _presence(ds, id):
          f"the {ds.n_classes} classes of {ds.name}", DataError)
     return np.isin(ds.classes, sorted(names)) if names else np.zeros(ds.n_classes, bool)
 
+# %% ../nbs/0_base/02_datasets.ipynb #d1f1e9cd
 @patch
 def has_label(self:Dataset, id):
     "Whether it is known what is in the photograph; an empty label is a label."
@@ -95,6 +99,7 @@ def has_label(self:Dataset, id):
     except DataError:
         return False
 
+# %% ../nbs/0_base/02_datasets.ipynb #c3bdd5a3
 @patch
 def present(self:Dataset, id):
     "Which of the C classes are in the photograph: (C,) bool. Opens no mask, unless `label_source` is \"masks\"."
@@ -112,6 +117,7 @@ def claimed_size(self:Dataset, id):
     "(H,W) that the dataset's annotations claim for a picture; None where they claim none."
     return self._sizes.get(id)
 
+# %% ../nbs/0_base/02_datasets.ipynb #c430b2d5
 @patch
 def has_mask(self:Dataset, id):
     "Whether there is a true mask (without opening it)."
@@ -119,6 +125,7 @@ def has_mask(self:Dataset, id):
         return self._mask_path(id).exists()
     return id not in self._outlineless
 
+# %% ../nbs/0_base/02_datasets.ipynb #aff26d4e
 @patch
 def mask(self:Dataset, id):
     "EVALUATION ONLY: the true mask as (H,W) uint8, 0 background, 255 void."
@@ -130,6 +137,7 @@ def mask(self:Dataset, id):
         write_mask(path, self._draw(id))
     return read_mask(path, self.n_classes)
 
+# %% ../nbs/0_base/02_datasets.ipynb #e26d9c43
 @patch
 def saliency(self:Dataset, id):
     "The saliency map `saliency/<id>.png` at the photograph's size: (H,W) float32 in [0,1]."
@@ -150,6 +158,7 @@ def _print_of(ds, id):
     names = ds._labels(id) if ds.label_source != "masks" else ()
     return [id, sha256(ds.image_path(id)), sorted(names or ())]
 
+# %% ../nbs/0_base/02_datasets.ipynb #2e0b0d0f
 @patch
 def fingerprint(self:Dataset, split="train"):
     "A hash of a split's photographs (their bytes) and labels; masks do not count."
@@ -173,6 +182,7 @@ def _same(text):
     "Accents as one sign each (NFC): file systems and editors write é in two ways"
     return unicodedata.normalize("NFC", text)
 
+# %% ../nbs/0_base/02_datasets.ipynb #019601b6
 def _id(name):
     p = Path(_same(name).replace("\\", "/"))
     return p.stem if p.suffix.lower() in IMAGE_SUFFIXES else p.name
@@ -194,12 +204,14 @@ def _lines(path): return [o for _, o in _numbered_lines(path)]
 
 def _is_path(word): return "/" in word or "\\" in word or word.lower().endswith(IMAGE_SUFFIXES)
 
+# %% ../nbs/0_base/02_datasets.ipynb #e29b432e
 def _columns(lines):
     "Whether each line is a list's of several columns: paths, or an id and VOC's -1, 0, 1"
     rest = [o.split()[1:] for o in lines]
     paths = all(words and all(map(_is_path, words)) for words in rest)
     return paths or all(len(words) == 1 and words[0] in ("-1", "0", "1") for words in rest)
 
+# %% ../nbs/0_base/02_datasets.ipynb #96d9ac63
 def _read_list(path, report, known=()):
     "The ids in a list file, one a line, and never cut where a line as a whole is known; of several columns the first."
     lines = _lines(path)
@@ -209,6 +221,7 @@ def _read_list(path, report, known=()):
         report(path, f"id {o} is there more than once")
     return tuple(dict.fromkeys(ids))
 
+# %% ../nbs/0_base/02_datasets.ipynb #bf13e255
 def _images_in(folder):
     "Paths of the images in a folder, sorted; none where there is no such folder"
     if not folder.is_dir():
@@ -216,6 +229,7 @@ def _images_in(folder):
     names = (e.name for e in os.scandir(folder) if not e.name.startswith("."))
     return sorted(folder/o for o in names if o.lower().endswith(IMAGE_SUFFIXES))
 
+# %% ../nbs/0_base/02_datasets.ipynb #617c68f1
 def _list_images(folder, report):
     "id -> path of the images in a folder."
     paths = _images_in(folder)
@@ -232,6 +246,7 @@ def _csv_line(path, number, line):
         shown = line if len(line) < 60 else line[:60] + " …"
         raise DataError(f"{path}: line {number} cannot be read ({e}): {shown}") from e
 
+# %% ../nbs/0_base/02_datasets.ipynb #4002889d
 def _table(path, report):
     "The lines of a table with a first line that names its columns: (number, {column: text})."
     lines = [(k, _csv_line(path, k, o)) for k, o in _numbered_lines(path)]
@@ -246,6 +261,7 @@ def _table(path, report):
                    "classes has nothing behind the comma")
     return [(k, dict.fromkeys(head, "") | dict(zip(head, fields))) for k, fields in lines[1:]]
 
+# %% ../nbs/0_base/02_datasets.ipynb #de3b1a82
 def _read_rows(path, report):
     "id -> names, from labels.csv."
     rows = []
@@ -272,6 +288,7 @@ def _report_names(path, classes, report):
         report(path, f"has {len(classes)} classes; a mask can tell 254 apart (0 is background, 255 void): "
                "merge some, or leave some out")
 
+# %% ../nbs/0_base/02_datasets.ipynb #8043cce0
 def _listed_classes(path, report):
     "The names in `classes.txt`, in the order of their ids."
     classes = [_same(o) for o in _lines(path)]
@@ -280,6 +297,7 @@ def _listed_classes(path, report):
     _report_names(path, classes, report)
     return tuple(dict.fromkeys(classes))
 
+# %% ../nbs/0_base/02_datasets.ipynb #802745fb
 def _table_classes(root, path, rows, report):
     "Class names of a table of labels: those of `classes.txt`, else all that occur, sorted."
     used = sorted({n for names in rows.values() for n in names})
@@ -312,6 +330,7 @@ def _own_masks(folder, files, report):
             report(p, "belongs to no image in images/: not used", "note")
     return {_same(p.stem): p for p in paths}
 
+# %% ../nbs/0_base/02_datasets.ipynb #9e07e01f
 def _own_splits(root, files, rows, masks, report):
     named = [n for n in ("train", "val", "test") if (root/f"{n}.txt").exists()]
     s = {n: _read_list(root/f"{n}.txt", report, files) for n in named}
@@ -321,6 +340,7 @@ def _own_splits(root, files, rows, masks, report):
     train = s.get("train", tuple(o for o in rows if o not in set(val) | set(s.get("test", ()))))
     return {**s, "train": train, "val": val}
 
+# %% ../nbs/0_base/02_datasets.ipynb #8955499d
 def _report_overlap(root, splits, report):
     "A picture that is learned from must not be judged."
     for held in ("val", "test"):
@@ -329,7 +349,17 @@ def _report_overlap(root, splits, report):
             report(root, f"{len(both)} pictures are in train and in {held}, such as {both[0]}: what is learned from "
                    f"cannot be judged; take them out of {'one of the lists' if held == 'val' else 'train'}")
 
+# %% ../nbs/0_base/02_datasets.ipynb #87e3aec1
+def _report_folders(folder, files, report):
+    "Pictures in folders inside images/ are not looked for"
+    inside = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if inside and not files:
+        report(folder, f"holds folders ({', '.join(inside[:3])}{', …' if len(inside) > 3 else ''}) and no pictures: they are to lie in "
+               "images/ itself; `wsss-nb data labels` makes a dataset of folders that are named after classes")
+
+# %% ../nbs/0_base/02_datasets.ipynb #d2eb0ece
 def _report_own(root, files, rows, splits, report):
+    _report_folders(root/"images", files, report)
     for o in rows:
         if o not in files: report(root/"labels.csv", f"{o} is listed, but there is no such image in images/")
     for n, ids in splits.items():
@@ -394,6 +424,7 @@ def _voc_table(path, splits, classes, report):
     for n in _spelled(strange, classes): report(path, f"{n} is none of {whose}")
     return rows
 
+# %% ../nbs/0_base/02_datasets.ipynb #cc6fdae2
 def _voc_labels(root, splits, classes, report):
     "Where the image-level labels come from, and the function that gives them."
     if (root/"Annotations").is_dir(): return "annotations", partial(_xml_labels, root/"Annotations")
@@ -407,6 +438,7 @@ def _voc_mask(root, id):
     own, more = root/"SegmentationClass"/f"{id}.png", root/"SegmentationClassAug"/f"{id}.png"
     return more if not own.exists() and more.exists() else own
 
+# %% ../nbs/0_base/02_datasets.ipynb #88f36e44
 def _voc_files(root, splits, there, report):
     "id -> picture of what is listed; where there is none, the name it should have"
     listed = dict.fromkeys(o for ids in splits.values() for o in ids)
@@ -416,6 +448,7 @@ def _voc_files(root, splits, there, report):
     known = {_same(p.stem): p for p in there}
     return {o: known.get(o, root/"JPEGImages"/f"{o}.jpg") for o in listed}
 
+# %% ../nbs/0_base/02_datasets.ipynb #c33a464c
 def _open_voc(root, report):
     lists, there = sorted((root/"ImageSets"/"Segmentation").glob("*.txt")), _images_in(root/"JPEGImages")
     known = {_same(p.stem) for p in there}
@@ -442,6 +475,7 @@ def _check_entry(path, where, entry, form):
         need(isinstance(value, kind) and not isinstance(value, bool), f"{path}: {where} has {name} {value!r:.40}, which is "
              f"{'no text' if kind is str else 'no whole number'}", DataError)
 
+# %% ../nbs/0_base/02_datasets.ipynb #780a7027
 def _read_coco(path):
     "An instances file whose entries are what they should be, but for the outlines."
     data = read_json(path, DataError)
@@ -470,6 +504,7 @@ def _runs(text):
     need(bits == 0, "ends in the middle of a run-length code", DataError)
     return runs
 
+# %% ../nbs/0_base/02_datasets.ipynb #4138e032
 def _check_runs(rle, h, w):
     "Raises `DataError` unless the runs fill a picture of that size."
     size, counts = rle.get("size"), rle.get("counts")
@@ -493,6 +528,7 @@ def _check_polygon(points, h, w):
     inside = xy.size == 0 or xy.min() >= -slack and (xy.max(0) <= (w + slack, h + slack)).all()
     need(inside, f"leaves the picture of {h}x{w} (height x width)", DataError)
 
+# %% ../nbs/0_base/02_datasets.ipynb #fa9dc533
 def _outline_problem(outline, h, w):
     "What is wrong with an outline, in words; empty where nothing is, or where there is none."
     if not outline:
@@ -514,12 +550,22 @@ def _image_problems(images):
         yield f"image id {o} is there more than once"
     for o in _repeated(_id(o["file_name"]) for o in images):
         yield f"several images have the id {o}"
+    yield from _size_problems(images)
+
+def _category_problems(categories):
+    for what in ("id", "name"):
+        for o in _repeated(o[what] for o in categories):
+            yield f"category {what} {o} is there more than once"
+
+# %% ../nbs/0_base/02_datasets.ipynb #d69f4c14
+def _size_problems(images):
     for o in images:
         if not (o["height"] > 0 and o["width"] > 0 and o["height"]*o["width"] <= MAX_PIXELS):
             yield f"image {o['id']} is said to be {o['height']}x{o['width']} (height x width): no such picture can be"
         if ".." in Path(o["file_name"]).parts or Path(o["file_name"]).is_absolute():
             yield f"image {o['id']} is said to lie at {o['file_name']!r:.60}, outside the dataset"
 
+# %% ../nbs/0_base/02_datasets.ipynb #47d6cc15
 def _annotation_problems(data):
     known, cats = {o["id"]: o for o in data["images"]}, {o["id"] for o in data["categories"]}
     for a in data["annotations"]:
@@ -533,9 +579,10 @@ def _annotation_problems(data):
         if wrong:
             yield f"annotation {a['id']} of {one['file_name']}: its outline {wrong}"
 
+# %% ../nbs/0_base/02_datasets.ipynb #2a9a5efe
 def _coco_problems(data, most=20):
     "What is wrong with an instances file, in words; of many the first"
-    found = [*_image_problems(data["images"]), *_annotation_problems(data)]
+    found = [*_image_problems(data["images"]), *_category_problems(data["categories"]), *_annotation_problems(data)]
     return found[:most] + [f"and {len(found) - most} more of this kind"]*(len(found) > most)
 
 # %% ../nbs/0_base/02_datasets.ipynb #11b685b6
@@ -552,6 +599,7 @@ def _index_coco(path):
     images = {_id(o["file_name"]): [o["id"], o["file_name"], o["height"], o["width"], sorted(names[o["id"]])] for o in data["images"]}
     return dict(classes=list(cats.values()), images=images, outlineless=sorted(bare), problems=_coco_problems(data))
 
+# %% ../nbs/0_base/02_datasets.ipynb #470ff60d
 def _coco_cache(path):
     s = path.stat()
     return cache_home()/"coco"/hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns, "outlines looked at")
@@ -564,6 +612,7 @@ def _coco_index(path):
     except OSError as e: raise DataError(f"{cached}: cannot be written ({e.strerror}); set WSSS_NB_HOME to a folder that can") from e
     return read_json(cached, DataError)
 
+# %% ../nbs/0_base/02_datasets.ipynb #96f9f9ad
 class _CocoImage(NamedTuple):
     json: Path          # the instances file
     number: int         # the image's id in it
@@ -573,6 +622,7 @@ class _CocoImage(NamedTuple):
     mask: Path          # where its mask is, or will be
     drawn: bool = True  # whether each of its objects has an outline
 
+# %% ../nbs/0_base/02_datasets.ipynb #46dc77d0
 @lru_cache(2)
 def _outlines(path, version): # `version` changes when the file does
     "pycocotools' index of an instances file"
@@ -593,6 +643,7 @@ def _fill(coco, a, path):
     try: return coco.annToMask(a).astype(bool)
     except Exception as e: raise DataError(f"{path}: annotation {a.get('id')} has an outline that cannot be drawn ({e})") from e
 
+# %% ../nbs/0_base/02_datasets.ipynb #55db407e
 def _draw_coco(images, id):
     "The semantic mask of one image, (H,W) uint8."
     one = images[id]
@@ -612,6 +663,7 @@ def _coco_files(root):
     year = "2014" if "2014" in years else max(years)
     return {m[1]: p for m, p in found if (m[2] or "") == year}, f"coco{year}"
 
+# %% ../nbs/0_base/02_datasets.ipynb #9bd57da0
 def _coco_folder(root, path, names):
     stem = path.stem.removeprefix("instances_")
     places = [root/stem, root/"images"/stem, root/"images", root]
@@ -631,6 +683,7 @@ def _new_id(images, split, o, one):
     other = images.get(o)
     return o if other is None or other.path == one.path else f"{split}_{o}"
 
+# %% ../nbs/0_base/02_datasets.ipynb #40e5e495
 def _apart(found, report):
     "The images of all lists by ids of their own, and the ids of each list; val's are the files' names."
     images, splits = {}, {}
@@ -648,6 +701,7 @@ def _apart(found, report):
         splits[split] = tuple(sorted(o for o, one in ids.items() if one.names))
     return images, splits
 
+# %% ../nbs/0_base/02_datasets.ipynb #cfee9657
 def _hold_out(splits):
     "With one split only, every tenth of its sorted ids becomes val."
     if len(splits) > 1: return splits
@@ -663,6 +717,7 @@ def _report_coco(path, index, report):
                     "their true masks are not known, and nothing can be scored on them", "note")
     _report_names(path, index["classes"], report)
 
+# %% ../nbs/0_base/02_datasets.ipynb #8940c46e
 def _open_coco(root, report):
     jsons, name = _coco_files(root)
     index = {n: _coco_index(p) for n, p in jsons.items()}
@@ -720,6 +775,7 @@ _PART = re.compile(r"JPEGImages|ImageSets|Segmentation|SegmentationClass|Annotat
 
 def _layout(p): return next((opener for test, opener in _LAYOUTS.values() if test(p)), None)
 
+# %% ../nbs/0_base/02_datasets.ipynb #71a4b74a
 def _places(path):
     "The folder itself, then those below, then (for a part of a dataset) those above."
     below = [path/"VOCdevkit"/"VOC2012", path/"VOC2012", *sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))]
@@ -746,6 +802,7 @@ def _find(path):
     raise DataError(f"{path}: no dataset found. Looked there, one folder below and, for a part of a dataset, above, for: {'; '.join(_LAYOUTS)}. "
                     f"The layouts are described in the notebook 02_datasets; built in: {', '.join(BUILTIN)}")
 
+# %% ../nbs/0_base/02_datasets.ipynb #cf98e8a8
 def _open(spec, report):
     path = Path(spec).expanduser()
     if str(spec).partition(":")[0] in BUILTIN and not path.exists(): return _open_builtin(str(spec))
@@ -766,6 +823,7 @@ def full_spec(spec)->str: # what `open_dataset` takes
     base, name = _with_list(spec)
     return (str(Path(base).expanduser().resolve()) if Path(base).expanduser().exists() else str(base)) + f"@{name}"*bool(name)
 
+# %% ../nbs/0_base/02_datasets.ipynb #28c4fee9
 def open_dataset(spec, report=None):
     """Open a dataset by its folder (VOC, COCO, own or BSDS500 layout, recognised) or by name ("scenes", "scenes:train=200,val=60,seed=0");
     `folder@list` learns from another of its lists (VOC with SBD: `VOC2012@train_aug`).
@@ -787,6 +845,7 @@ def _plain_folder(path):
 # %% ../nbs/0_base/02_datasets.ipynb #0f71d718
 def _is_plain(path): return path.is_file() or path.is_dir() and not _layout(path) and bool(_plain_folder(path))
 
+# %% ../nbs/0_base/02_datasets.ipynb #ad411891
 def dataset_of(
     spec,   # a path, or what `open_dataset` takes
 ):          # `Dataset`; None for a picture, or a folder of pictures

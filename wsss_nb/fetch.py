@@ -52,6 +52,7 @@ def _fetch_rest(url, part):
             while block := r.read(1 << 20): f.write(block); bar.update(len(block))
     return total is None or part.stat().st_size >= total
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #e01eba80
 def _fetch(url, part):
     "Fetch `url` into `part`, going on where it is cut off as long as each try brings something."
     while True:
@@ -78,6 +79,7 @@ def _download(source, folder):
         raise DataError(f"{source.url} cannot be fetched ({e}). Get {source.file} another way and put it at {folder/source.file}, or give its path as archive=") from e
     except ValueError as e: raise DataError(f"{source.url}: what arrived is not the published file ({e}); run again to fetch it anew") from e
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #6a55439e
 def _local(source, archive):
     "The archive a person brought: the file itself, or the folder it is in."
     path = Path(archive).expanduser()
@@ -100,6 +102,7 @@ def _unzip(archive, folder):
             need((inside/m.filename).resolve().is_relative_to(inside), f"{archive}: {m.filename} would land outside the folder: refused", DataError)
             z.extract(m, folder)
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #afeba0e7
 def _unpack(archive, folder):
     "Unpack a tar or zip archive into `folder`; whatever goes wrong is one `DataError`."
     try: (_untar if tarfile.is_tarfile(archive) else _unzip)(archive, folder)
@@ -146,11 +149,13 @@ def _sbd_mask(path):
     need(known, f"{path}: holds no map of VOC's ids 0…20 and 255; fetch it again", DataError)
     return M.astype(np.uint8)
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #3f348c54
 def _sbd_folder(path):
     "The folder `cls` of SBD at a path, or None"
     places = (path, path/"cls", path/"dataset"/"cls", path/"benchmark_RELEASE"/"dataset"/"cls")
     return next((p for p in places if p.name == "cls" and p.is_dir() and any(p.glob("*.mat"))), None)
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #313be5ea
 def _mask_sources(path):
     "name -> function that gives the mask, of SBD or of a dataset"
     sbd = _sbd_folder(Path(path))
@@ -189,6 +194,7 @@ def _rows_of_npy(path, classes):
     need(isinstance(table, dict) and table, f"{path}: holds no dictionary of labels", DataError)
     return [(str(id), _vector_names(path, id, v, classes)) for id, v in table.items()]
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #6f481390
 def write_table(
     rows,   # [(file or id, names)]
     to,     # .csv
@@ -202,6 +208,7 @@ def write_table(
         part.write_text(out.getvalue(), encoding="utf-8")
     return Path(to)
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #bb0b5d40
 def write_labels_of_npy(
     path,      # .npy: a dictionary id -> (C,) of 0 and 1, such as IRN's `cls_labels.npy`
     to,        # .csv, such as `VOC2012/image_labels.csv`
@@ -220,6 +227,7 @@ def _sorted_pictures(root):
     need(found, f"{root}: holds no folders with pictures; each folder is to be named after what its pictures show", DataError)
     return found
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #67a3a178
 def _gathered(found):
     "name -> (picture, classes): one that lies in several folders has several names, and is none of another's"
     kept = {}
@@ -230,6 +238,7 @@ def _gathered(found):
         kept.setdefault(key, (file, []))[1].append(name)
     return kept
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #fc0624fa
 def dataset_of_folders(
     root,   # a folder of folders, each named after what its pictures show
     to,     # a new folder

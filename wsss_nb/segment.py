@@ -334,8 +334,7 @@ def grown_seed(
     grown = seed_and_grow(M, resize(sp, cells, "nearest"), settings)[1]
     small = _bounded(image, settings.side)
     P = _to_size(label_softmax(grown, T, len(M), steps), small.shape[:2])
-    if settings.crf:
-        P = _decided(small, P, settings, nets.device)
+    P = _decided(small, P, settings, nets.device) if settings.crf else P
     P = _to_size(P, image.shape[:2])
     ids = np.concatenate([[0], 1 + np.flatnonzero(present)]).astype(np.uint8)
     seed = np.where(P.max(0) > sure, ids[P.argmax(0)], 255).astype(np.uint8)

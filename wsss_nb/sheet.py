@@ -37,6 +37,7 @@ def _thumbnail(
         return small
     return mask_picture(small, resize(labels, small.shape[:2], "nearest"))
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #67bd0613
 def _address(image):
     "A picture as a `data:` address: JPEG, which is a tenth of a PNG"
     out = BytesIO()
@@ -53,6 +54,7 @@ class Panel(NamedTuple):
     words: str     # below it
     bad: bool      # mask and label contradict each other, or something cannot be read
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #3fd578ac
 def _words(label, drawn, has_mask):
     "What label and mask say, once where they say the same"
     said, held = (", ".join(names) or "none of the classes" for names in (label, drawn))
@@ -60,6 +62,7 @@ def _words(label, drawn, has_mask):
         return f"label: {said} · no mask"
     return said if set(label) == set(drawn) else f"label: {said} · mask: {held}"
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #bf374ef5
 def _panel(ds, id):
     "The `Panel` of a picture; what cannot be read is said in its place"
     try:
@@ -81,6 +84,7 @@ class Section(NamedTuple):
     total: int      # how many there are, shown or not
     colour: str = ""
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #08b7b8f4
 def _spread(items, most):
     "At most so many of a list, evenly spread"
     if len(items) <= most:
@@ -94,6 +98,7 @@ def _names(ds, id):
     except DataError:
         return set()
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #a1451c25
 def _by_class(ds):
     "heading -> ids of the pictures whose label names it"
     names = {i: _names(ds, i) for ids in ds.splits.values() for i in ids}
@@ -107,6 +112,7 @@ def _panels(ds, ids):
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(ids, progress(pool.map(lambda i: _panel(ds, i), ids), "thumbnails", len(ids))))
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #68d2860e
 def _sections(ds, most):
     "A `Section` of what contradicts itself, and one for each class"
     kept = _by_class(ds)
@@ -127,6 +133,7 @@ def _template():
     text = (files("wsss_nb")/"data"/"sheet.html.j2").read_text(encoding="utf-8")
     return Environment(autoescape=True, trim_blocks=True).from_string(text)
 
+# %% ../nbs/4_workbench/49_sheet.ipynb #d587e623
 def write_sheet(
     spec,      # `Dataset`, its folder, or its name
     to,        # .html
