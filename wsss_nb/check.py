@@ -259,7 +259,7 @@ def _copies(ds, looks):
     held = [(a, b) for a, b in held if a != b]
     if not held:
         return []
-    what = f"{len(held)} pictures of val are in train, too, under other names, such as {held[0][0]} as {held[0][1]}"
+    what = f"{_count(len(held), 'picture')} of val also in train, under another name: {held[0][0]} is {held[0][1]}" + ", …"*(len(held) > 1)
     return [Problem(str(ds.root), what, "note")]
 
 # %% ../nbs/4_workbench/47_check.ipynb #1f8271f2
