@@ -12,7 +12,7 @@ import hashlib, json, os, random, re, sys, time
 from contextlib import contextmanager
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -183,18 +183,65 @@ def save_weights(path, # ends in .safetensors
     return digest
 
 # %% ../nbs/0_base/00_core.ipynb #f18e9710
-def load_weights(path)->dict: # name -> tensor, on the CPU
-    "Load `.safetensors`, or a plain state dict, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
+def _only_data():
+    "Classes that published checkpoints hold beside their tensors, and whose making runs no code of the file."
+    from argparse import Namespace
+    from types import SimpleNamespace
+    scalar, numbers = np.float64().__reduce__()[0], {type(np.dtype(c)) for c in "?bBhHiIlLqQefd"}
+    paths = [(PurePosixPath, f"pathlib.{n}Path") for n in ("Posix", "PurePosix", "Windows", "PureWindows")]  # never opened
+    return [Namespace, SimpleNamespace, np.dtype, *numbers, scalar, (scalar, "numpy.core.multiarray.scalar"), *paths]
+
+def _read_pickle(path):
+    "What `torch.save` left at `path`, read as data only."
     import torch
+    try:
+        with torch.serialization.safe_globals(_only_data()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError: raise
+    except Exception as e:
+        code = re.search(r"GLOBAL ([\w.]+)", str(e))
+        why = f"it holds {code[1]}, and reading that could run code" if code else type(e).__name__
+        raise WeightsError(f"weights {path} cannot be read as a plain state dict ({why}); save the tensors alone, "
+                           "by torch.save(net.state_dict(), FILE) or as .safetensors") from e
+
+# %% ../nbs/0_base/00_core.ipynb #98a62321
+def _named(o, before="", depth=6):
+    "The dense tensors in nested dicts, their names joined by dots; what has no name, as an optimiser's, is left out."
+    import torch
+    named = {}
+    for k, v in o.items():
+        if not isinstance(k, str): continue
+        if isinstance(v, dict) and depth: named |= _named(v, f"{before}{k}.", depth - 1)
+        if torch.is_tensor(v) and v.layout == torch.strided and v.device.type == "cpu" and not v.is_quantized:
+            named[before + k] = v
+    return named
+
+def _check_tensors(path, held):
+    "The named tensors of what a file held, all finite."
+    save = "save net.state_dict()"
+    need(isinstance(held, dict), f"weights {path} hold a {type(held).__name__}, not tensors by name: {save}", WeightsError)
+    named = _named(held)
+    need(named, f"weights {path} hold no tensor that has a name: {save}", WeightsError)
+    bad = [k for k, v in named.items() if not _all_finite(v.float() if _is_float(v) else v)]
+    need(not bad, f"weights {path} hold NaN or infinite values ({len(bad)} of {len(named)} tensors, the first is "
+         f"{bad[:1]}): their training went wrong, or the file is damaged; take other weights", WeightsError)
+    return named
+
+# %% ../nbs/0_base/00_core.ipynb #8b138476
+def load_weights(path)->dict: # name -> tensor, on the CPU; names of nested dicts are joined by dots
+    "Load `.safetensors`, or the tensors of a checkpoint, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
     from safetensors import SafetensorError
     from safetensors.torch import load_file
     path, side = Path(path), _sidecar(path)
+    need(not path.is_dir(), f"weights {path} are a folder: name a file in it", WeightsError)
     need(path.is_file(), f"weights {path} are not there", WeightsError)
     if side.is_file():
-        need(sha256(path) == side.read_text().split()[0], f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or train them again", WeightsError)
-    try: return load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
-    except Exception as e: raise WeightsError(f"weights {path} cannot be read as a plain state dict ({type(e).__name__}); save them as .safetensors") from e
+        same = side.read_bytes().split()[:1] == [sha256(path).encode()]
+        need(same, f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or train them again", WeightsError)
+    with open(path, "rb") as f: tensors = path.suffix == ".safetensors" or f.read(9)[8:] == b"{"
+    try: held = load_file(path) if tensors else _read_pickle(path)
+    except (SafetensorError, KeyError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+    return _check_tensors(path, held)
 
 # %% ../nbs/0_base/00_core.ipynb #94421c67
 def save_arrays(path, **arrays):
