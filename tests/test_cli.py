@@ -300,8 +300,9 @@ def test_report_of_many_has_no_photographs(capsys, tmp_path):
     assert one_line(code, err) and "a folder of many has none" in err
 
 
-def test_report_with_photographs(fake, capsys):
+def test_report_with_photographs(fake, monkeypatch, capsys):
     seen = []
+    monkeypatch.setattr(cli, "_lost_scores", lambda out: [])
     fake("tables", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
     assert call(capsys, "report", "a", "b", "--photographs", "shots")[0] == 0
     assert seen == [(("a", "b"), dict(to=None, photographs="shots"))]

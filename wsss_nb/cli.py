@@ -85,12 +85,44 @@ def _report_of_many(args):
     for p in write_book(args.runs[0], args.figures, args.out): print(f"report: {p}")
     return 0
 
-def report_command(args)->int:
+def report_command(args)->int: # 0, or 1 if scores are missing
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
     from wsss_nb.tables import write_report
     if any((Path(r)/"sweep.json").exists() for r in args.runs): return _report_of_many(args)
     print(f"report: {write_report(*args.runs, to=args.out, photographs=args.photographs)}")
-    return 0
+    lost = [words for r in args.runs for words in _lost_scores(Path(r))]
+    for words in lost: print(f"wsss-nb: {words}; run the same `wsss-nb run` command again, which goes on where it stopped", file=sys.stderr)
+    return int(bool(lost))
+
+# %% ../nbs/6_command/60_cli.ipynb #044ab953
+def _no_truth(d):
+    "Whether the dataset of a record is here and has nothing to judge predictions by."
+    from wsss_nb.datasets import open_dataset
+    try:
+        ds = open_dataset(d["data"]["spec"])
+        return not (ds.ids("val") and all(map(ds.has_mask, ds.ids("val"))))
+    except (KeyError, ValueError, OSError): return False
+
+def _expected_scores(d):
+    "Where in metrics.json a record's run has scores."
+    p = d.get("parameters", {})
+    if d.get("method") == "superpixels": return ["superpixels.asa"]
+    nets = ["segmenter", *(f"segmenter-{c}" for c in p.get("compare") or [])]
+    return [f"{n}.{k}.miou" for n in nets for k in ["plain"] + ["crf"]*bool(p.get("crf"))]
+
+def _lost_scores(out):
+    "What a run's metrics.json should hold and does not, a sentence a file; nothing is expected where nothing can be judged."
+    from wsss_nb.core import RunError, read_json
+    from wsss_nb.record import METRICS, RunRecord
+    from wsss_nb.tables import pick
+    d = RunRecord(out).data
+    seeds = [] if d.get("links") else (d.get("parameters", {}).get("seeds") or [])[1:]
+    files = [f/"metrics.json" for f in (out, *(out/"replicas"/f"seed{s}" for s in seeds))]
+    there = {f: read_json(f, RunError, METRICS) for f in files if f.exists()}
+    if len(there) < len(files) and _no_truth(d): return []
+    lost = {f: [p for p in _expected_scores(d) if pick(there[f], p) is None] for f in there}
+    return ([f"{f} is not there, so its scores are not on the page" for f in files if f not in there]
+            + [f"{f} lacks {', '.join(p)}" for f, p in lost.items() if p])
 
 # %% ../nbs/6_command/60_cli.ipynb #2362f399
 def params_command(args)->int:
@@ -131,7 +163,7 @@ def _copy_notebooks(source, to)->list: # names of newer notebooks that were not 
     "Bring `to` up to date; what was changed there stays."
     from wsss_nb.core import atomic, read_json, sha256, write_json
     note, kept = to/".wsss-explorers.json", []
-    old = read_json(note) if note.exists() else {}
+    old = read_json(note, shape={"*": str}) if note.exists() else {}
     for p in sorted(source.glob("e[0-9]_*.ipynb")):
         mine, new, was = to/p.name, sha256(p), old.get(p.name)
         if mine.exists() and sha256(mine) not in (was, new): kept += [p.name]*(was != new)
@@ -149,9 +181,10 @@ _METHOD = dict(e4_beta="clustering", e5_growth="clustering", e6_saliency="maskin
 def _check_run(folder, name):
     "Refuse what is no run, and a run of another method than that of the explorer `name`."
     from wsss_nb.core import ParameterError, need, read_json
+    from wsss_nb.record import RECORD
     record = Path(folder)/"run.json"
     need(record.is_file(), f"{folder} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)", ParameterError)
-    method, wanted = read_json(record, ParameterError).get("method"), _METHOD.get(name)
+    method, wanted = read_json(record, ParameterError, RECORD).get("method"), _METHOD.get(name)
     need(wanted in (None, method), f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]} looks into one of {wanted}, as `wsss-nb run {wanted}` makes it", ParameterError)
 
 # %% ../nbs/6_command/60_cli.ipynb #70cf565e

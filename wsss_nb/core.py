@@ -135,12 +135,62 @@ def _plain(o):
     return o if isinstance(o, (str, int, float, bool, type(None))) else str(o)
 
 # %% ../nbs/0_base/00_core.ipynb #8e1947c7
-def read_json(path, error=WsssError):
-    "Read JSON; a missing or damaged file is one clear `error`."
-    path = Path(path)
+_KINDS = {dict: "an object", list: "a list", str: "text", float: "a number", int: "a whole number", bool: "true or false", type(None): "null"}
+
+def _said(shape):
+    "A shape in words."
+    if isinstance(shape, tuple): return " or ".join(map(_said, shape))
+    return _KINDS[type(shape) if isinstance(shape, (dict, list)) else shape]
+
+def _is_of(o, kind):
+    "Whether a value of JSON is of a kind; a whole number is a number, true is none."
+    if isinstance(o, bool): return kind is bool
+    return isinstance(o, (int, float) if kind is float else kind)
+
+# %% ../nbs/0_base/00_core.ipynb #9e3d5fce
+def _kind(shape): return shape if isinstance(shape, type) else type(shape)
+
+def _parts(o, shape, where):
+    "(value, shape, place) of what an array or an object holds and its shape describes; what need not be there may be null."
+    if isinstance(shape, list): yield from ((v, shape[0], f"{where}[{i}]") for i, v in enumerate(o))
+    if not isinstance(shape, dict): return
+    for name, s in shape.items():
+        optional = isinstance(s, type) and s not in (dict, list) and not name.endswith("!")
+        for k in [k for k in o if k == name.rstrip("!") or name.endswith("*") and k.startswith(name[:-1])]:
+            yield o[k], (s, type(None)) if optional else s, f"{where}.{k}".lstrip(".")
+
+def _misfit(o, shape, where=""):
+    "What is wrong with a value of JSON, in a few words; None where it is of the shape."
+    kinds = shape if isinstance(shape, tuple) else (shape,)
+    near = [s for s in kinds if _is_of(o, _kind(s))]
+    if not near: return f"{where or 'it'} should be {_said(shape)}, but is {_KINDS[type(o)]}"
+    for s in near:
+        lost = [n[:-1] for n in s if n.endswith("!") and n[:-1] not in o] if isinstance(s, dict) else []
+        if lost: return f"{where}.{lost[0]} is missing".lstrip(".")
+        for part in _parts(o, s, where):
+            if wrong := _misfit(*part): return wrong
+
+# %% ../nbs/0_base/00_core.ipynb #643b4023
+def _no_number(word): raise ValueError(f"{word} is no number of JSON")
+
+def _parsed(text, what, error, todo):
+    "The JSON in a text or its bytes, `what` and `todo` for the sentence where it holds none."
+    try: return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, parse_constant=_no_number)
+    except ValueError as e: raise error(f"{what} is not valid JSON ({e}): {todo}") from e
+    except RecursionError: raise error(f"{what} is no JSON of ours: it is nested too deeply; {todo}") from None
+
+def read_json(path, # a file, or what holds the text
+              error=WsssError,
+              shape=dict, # what it must be, as above
+              text=None): # its JSON, where it is not the file itself
+    "Read JSON of a shape; a file that is missing, damaged or something else is one clear `error`."
+    path, todo = Path(path), "delete it, or restore it from a copy"
+    need(not path.is_dir(), f"{path} is a folder, where a file is expected: {todo.replace('delete', 'move')}", error)
     need(path.is_file(), f"{path} is not there", error)
-    try: return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as e: raise error(f"{path} is not valid JSON ({e}): delete it, or restore it from a copy") from e
+    found = _parsed(path.read_bytes() if text is None else text, path, error, todo)
+    wrong = _misfit(found, shape)
+    need(not wrong, f"{path} is not what it was: {wrong}; {todo}", error)
+    return found
 
 # %% ../nbs/0_base/00_core.ipynb #8e126109
 def sha256(path)->str: # hexadecimal digest

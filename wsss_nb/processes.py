@@ -78,6 +78,7 @@ def ahead(
 # %% ../nbs/0_base/08_processes.ipynb #54b34ba7
 def bar_of(file): # -> fraction, words
     "What a process's innermost bar says; (0, \"\") before it has said anything."
-    try: p = json.loads(Path(file).read_bytes())
-    except (FileNotFoundError, ValueError): return 0., ""
-    return (p["n"]/p["total"] if p.get("total") else 0.), f"{p['desc']} {p['n']}/{p['total'] or '?'} {p.get('note', '')}".strip()
+    try:
+        p = json.loads(Path(file).read_bytes())
+        return (p["n"]/p["total"] if p.get("total") else 0.), f"{p['desc']} {p['n']}/{p['total'] or '?'} {p.get('note', '')}".strip()
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError): return 0., ""  # a bar must not end a run

@@ -291,9 +291,11 @@ def _papermill(step, output):
          f"{step.name} ended before its last cell (its kernel exited)", RunError)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #26d98342
+_STEP = {"name!": str, "notebook!": str, "folder!": str, "params!": dict, "makes!": str, "key!": str}
+
 def execute_step(file):
     "Run the step described in `file` (JSON), with its record kept; what a runner starts in a new process."
-    d = read_json(file, RunError)
+    d = read_json(file, RunError, _STEP)
     step = Step(d["name"], Path(d["notebook"]), Path(d["folder"]), d["params"], d["makes"], key=d["key"])
     die_with_parent()
     stop, kept = threading.Event(), step.folder/"notebooks"/f"{step.name.replace(':', '-')}.ipynb"
