@@ -209,6 +209,14 @@ def _quiet(folder)->dict: # variables
     write_json(settings, {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
     return dict(JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, [str(folder.resolve()/".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")])))
 
+def _own_kernel(folder)->dict: # variables
+    "JupyterLab's `python3` is this Python: a kernel's description that stands before all others."
+    from ipykernel.kernelspec import get_kernel_dict
+    from wsss_nb.core import write_json
+    ours = folder.resolve()/".jupyter"
+    write_json(ours/"kernels"/"python3"/"kernel.json", get_kernel_dict())
+    return dict(JUPYTER_PATH=os.pathsep.join(filter(None, [str(ours), os.environ.get("JUPYTER_PATH")])))
+
 def _lab_words(notebook, port, browser):
     "The words that start JupyterLab for us: on this machine only, and it asks no one for news. It refuses root unless told; whoever is root here is root already."
     root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -222,10 +230,10 @@ def _lab(args, name):
     to = Path(args.folder)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        kept, quiet = _copy_notebooks(_explorers(), to), _quiet(to)
+        kept, env = _copy_notebooks(_explorers(), to), _quiet(to) | _own_kernel(to)
     except OSError as e: raise ParameterError(f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder") from e
     print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
-    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), quiet
+    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), env
 
 # %% ../nbs/6_command/60_cli.ipynb #14660842
 def _page(args, name):
@@ -311,10 +319,13 @@ def _browser():
     return Check("ok", found) if found else Check("warn", "no Chromium", "only browser tests need it (Debian: apt-get install chromium)")
 
 def _kernel():
-    from jupyter_client.kernelspec import KernelSpecManager
-    argv = KernelSpecManager().get_kernel_spec("python3").argv
-    same = argv[0] in ("python", "python3", sys.executable)  # Jupyter reads a bare name as the Python it runs in
-    return Check("ok", "notebooks run in this Python") if same else Check("warn", f"the kernel python3 is {argv[0]}", f"{sys.executable} -m ipykernel install --sys-prefix")
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from wsss_nb.processes import own_kernel
+    own_kernel()  # needs ipykernel
+    try: other = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except (NoSuchKernel, OSError, ValueError, IndexError): other = "damaged"
+    same = other in ("python", "python3", sys.executable)  # Jupyter reads a bare name as the Python it runs in
+    return Check("ok", "notebooks run in this Python" + f"; a JupyterLab that you start yourself calls another python3 ({other})"*(not same))
 
 # %% ../nbs/6_command/60_cli.ipynb #8b1d2ad6
 def _disk():

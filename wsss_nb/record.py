@@ -17,7 +17,7 @@ import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 
-from .core import RunError, _half_written, fingerprint, need, read_json, write_json
+from .core import RunError, WsssError, _half_written, fingerprint, need, read_json, write_json
 
 # %% ../nbs/0_base/07_record.ipynb #b06b9130
 PACKAGES = ("wsss_nb", "torch", "torchvision", "timm", "numpy", "opencv-contrib-python-headless", "scikit-image", "pydensecrf2", "papermill", "nbdev")
@@ -105,7 +105,8 @@ def stage(self:RunRecord,
     try: yield notes
     except BaseException as e:
         ended = "killed" if isinstance(e, KeyboardInterrupt) else getattr(e, "status", "failed")
-        put(status=ended, error=f"{type(e).__name__}: {e}"[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
+        said = str(e) if isinstance(e, WsssError) else f"{type(e).__name__}: {e}"  # ours are sentences
+        put(status=ended, error=said[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
         raise
     put(status="done", finished=_now(), seconds=round(time.monotonic()-t0, 2), **notes)
 

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from . import __version__
 from .core import ParameterError, RunError, fingerprint, need, progress, read_json, write_json
 from .datasets import full_spec, open_dataset
-from .processes import bar_of, die_with_parent, kill_family, start_python
+from .processes import bar_of, die_with_parent, kill_family, own_kernel, start_python
 from .record import RunRecord
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
@@ -284,7 +284,8 @@ def _papermill(step, output):
     "Execute the notebook; the last cell must have run, since a kernel told to exit looks like success to papermill."
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError, execute_notebook
-    try: nb = execute_notebook(str(step.notebook), str(output), parameters=step.params, kernel_name="python3", progress_bar=False, store_widget_state=False, cwd=str(step.folder))
+    try: nb = execute_notebook(str(step.notebook), str(output), parameters=step.params, kernel_name="python3", kernel_manager_class=own_kernel(),
+                                     progress_bar=False, store_widget_state=False, cwd=str(step.folder))
     except PapermillExecutionError as e: raise RunError(f"{e.ename}: {e.evalue}") from e
     except DeadKernelError as e: raise _KernelDied(f"{step.name}: its kernel was killed in the middle of a cell (often for want of memory)") from e
     need(all(c.get("execution_count") for c in nb.cells if c.cell_type == "code" and c.source.strip()),
