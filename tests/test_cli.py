@@ -76,8 +76,15 @@ def test_errors_are_one_line(error, said, fake, capsys):
     assert one_line(code, err) and said in err and not out
 
 
-def test_a_bug_is_not_hidden(fake):
+def test_a_bug_is_not_hidden(fake, capsys, monkeypatch, tmp_path):
+    "It is called a fault, and the way to it is kept for who mends it."
+    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
     fake("datasets", get_dataset=failing(ZeroDivisionError()))
+    code, _, err = call(capsys, "data", "get", "voc")
+    kept = next(tmp_path.glob("wsss-nb-*.txt"))
+    assert one_line(code, err) and "unforeseen ZeroDivisionError" in err and f"a fault of wsss-nb; {kept} says where" in err
+    assert kept.read_text().startswith("Traceback") and "in data_get" in kept.read_text()
+    monkeypatch.setenv("WSSS_NB_DEBUG", "1")
     with pytest.raises(ZeroDivisionError): cli.main(["data", "get", "voc"])
 
 

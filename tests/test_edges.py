@@ -1,6 +1,11 @@
 """The edge of the machine and of the command: another Python's kernel, no home, a terminal that knows no letters, a full disk; one sentence each."""
+import concurrent.futures.process
+import csv
+import errno
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +85,182 @@ def test_a_killed_kernel_is_called_by_no_inner_name(tmp_path):
     with pytest.raises(RunError, match="its kernel was killed"), step.record.stage("t", "k"): runs._papermill(step, tmp_path/"run"/"notebooks"/"t.ipynb")
     said = RunRecord(tmp_path/"run").data["stages"]["t"]
     assert said["status"] == "killed" and said["error"].startswith("t: its kernel was killed in the middle of a cell")
+
+
+# ---- terminals
+
+COMMANDS = [[], ["segment"], ["run"], ["sweep"], ["status"], ["resume"], ["reproduce"], ["explain"], ["where"], ["evaluate"], ["refine"], ["figures"], ["bench"], ["explore"], ["superpixels"],
+            ["data"], ["data", "check"], ["data", "get"], ["params"], ["report"], ["doctor"]]
+
+
+class Terminal:
+    "Standard output and error in an encoding, as strict as Python's own."
+    def __init__(self, monkeypatch, encoding):
+        self.streams = {s: io.TextIOWrapper(io.BytesIO(), encoding, errors="strict", write_through=True) for s in ("stdout", "stderr")}
+        for k, v in self.streams.items(): monkeypatch.setattr(sys, k, v)
+    def said(self, stream="stdout"): return self.streams[stream].buffer.getvalue().decode(self.streams[stream].encoding)
+
+
+def in_a_shell(*words, **env):
+    code = "import sys; from wsss_nb.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, env={k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "PYTHONIO"))} | env)
+
+
+def test_every_command_is_among_these():
+    top = next(a for a in cli.parser()._actions if hasattr(a, "choices") and isinstance(a.choices, dict))
+    assert set(top.choices) == {c[0] for c in COMMANDS if c}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r"])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_in_every_encoding(command, encoding, monkeypatch):
+    t = Terminal(monkeypatch, encoding)
+    with pytest.raises(SystemExit) as e: cli.main([*command, "--help"])
+    assert e.value.code == 0 and "usage: wsss-nb" in t.said()
+
+
+LOCALES = [dict(PYTHONIOENCODING="latin-1"), dict(PYTHONIOENCODING="ascii:strict"), dict(LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")]
+
+
+@pytest.mark.parametrize("env", LOCALES, ids=["latin-1", "ascii", "C"])
+def test_help_and_errors_of_a_real_call(env):
+    r = in_a_shell("params", "clustering", **env)
+    assert r.returncode == 0 and b"tau" in r.stdout, r.stderr
+    r = in_a_shell("data", "check", "nirgendwo-\u00e4-\u0416", **env)
+    assert r.returncode == 2 and r.stderr.startswith(b"wsss-nb: error: ") and r.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("name", ["\u0416\u044f", "\udcff\udcfe", "\u732b.jpg", "\U0001f408", "a\nb", "\x1b[31m"], ids=ascii)
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_an_error_about_a_name_that_cannot_be_shown(name, encoding, monkeypatch):
+    t = Terminal(monkeypatch, encoding)
+    assert cli.main(["data", "check", f"nowhere-{name}"]) == 2
+    assert t.said("stderr").startswith("wsss-nb: error: ") and t.said("stderr").count("\n") == 1
+
+
+# ---- nobody's home
+
+HOMELESS = """import os, sys, pwd, tempfile
+for k in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"): os.environ.pop(k, None)
+def nobody(*a): raise KeyError("getpwuid(): uid not found: 54321")
+pwd.getpwuid = nobody
+"""
+
+
+def homeless(code, tmp, *words, **env):
+    (tmp/"tmp").mkdir(exist_ok=True)
+    kept = {k: v for k, v in os.environ.items() if k not in ("WSSS_NB_HOME", "TMPDIR")}
+    return subprocess.run([sys.executable, "-c", HOMELESS + code, *map(str, words)], capture_output=True, text=True, cwd=tmp, env=kept | dict(TMPDIR=str(tmp/"tmp")) | env)
+
+
+MAIN = "from wsss_nb.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_without_a_home_there_is_a_place(tmp_path):
+    r = homeless(MAIN, tmp_path, "data", "check", "scenes:train=2,val=1")
+    place = tmp_path/"tmp"/f"wsss_nb-{os.getuid()}"
+    assert r.returncode == 0 and "2 pictures to learn from" in r.stdout, r.stderr
+    assert r.stderr.startswith(f"wsss-nb: this user has no home folder (no $HOME, no entry in passwd): {place} stands in for it\n") and "Traceback" not in r.stderr
+    assert place.stat().st_mode & 0o077 == 0 and any((place/".cache"/"wsss_nb").glob("scenes-*"))
+
+
+def test_the_cache_that_is_named_is_the_home(tmp_path):
+    r = homeless(MAIN, tmp_path, "data", "check", "scenes:train=2,val=1", WSSS_NB_HOME=str(tmp_path/"mine"))
+    assert r.returncode == 0 and any((tmp_path/"mine").glob("scenes-*")) and not list((tmp_path/"tmp").glob("wsss_nb-*"))
+
+
+def test_a_place_that_is_somebody_elses_is_not_used(tmp_path):
+    (tmp_path/"tmp").mkdir(), (tmp_path/"trap").mkdir()
+    (tmp_path/"tmp"/f"wsss_nb-{os.getuid()}").symlink_to(tmp_path/"trap")
+    r = homeless(MAIN, tmp_path, "data", "check", "scenes:train=2,val=1")
+    assert r.returncode == 0 and not list((tmp_path/"trap").iterdir())
+
+
+def test_what_we_use_finds_a_home_too(tmp_path):
+    "matplotlib, Jupyter, IPython, Hugging Face, getpass."
+    code = "from wsss_nb import cli; cli._have_a_home()\nimport getpass, matplotlib.pyplot, IPython.paths, jupyter_core.paths as j\nfrom huggingface_hub import constants\n"
+    r = homeless(code + "for p in (matplotlib.get_cachedir(), IPython.paths.get_ipython_dir(), j.jupyter_runtime_dir(), constants.HF_HOME, getpass.getuser()): print(p)", tmp_path)
+    assert r.returncode == 0, r.stderr
+    *places, user = r.stdout.split()
+    assert all(str(tmp_path/"tmp") in p for p in places) and user == f"uid{os.getuid()}"
+
+
+def test_a_stage_without_a_home(tmp_path):
+    a_notebook(tmp_path/"t.ipynb", WHO)
+    (tmp_path/"run").mkdir()
+    step = dict(name="t", notebook=str(tmp_path/"t.ipynb"), folder=str(tmp_path/"run"), params={}, makes="who.txt", key="k")
+    (tmp_path/"t.json").write_text(json.dumps(step))
+    r = homeless("from wsss_nb import cli; cli._have_a_home()\nfrom wsss_nb.runs import execute_step; execute_step(sys.argv[1])", tmp_path, tmp_path/"t.json")
+    assert r.returncode == 0 and (tmp_path/"run"/"who.txt").read_text() == sys.executable, r.stderr
+
+
+def test_the_library_says_what_is_missing(tmp_path):
+    r = homeless("from wsss_nb.core import ParameterError, cache_home\ntry: cache_home()\nexcept ParameterError as e: print(e)", tmp_path)
+    assert "set WSSS_NB_HOME to a folder that can be written" in r.stdout
+
+
+# ---- whatever comes up
+
+def os_error(code, file=None): return OSError(code, os.strerror(code), file)
+
+
+def raised_while_reading(path, error):
+    f = open(path, encoding="utf-8")
+    raise error
+
+
+LEFT = {
+    "csv": (csv.Error("field larger than field limit (131072)"), r"labels\.csv: no proper table \(field larger .*\): look for a quotation mark"),
+    "recursion": (RecursionError("maximum recursion depth exceeded"), r"labels\.csv: it is nested too deeply"),
+    "memory": (MemoryError(), r"labels\.csv: there is not enough memory"), "numpy's memory": (MemoryError("Unable to allocate 58.2 TiB"), "not enough memory .*58.2 TiB"),
+    "torch's memory": (RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"), "there is not enough memory"),
+    "a card's memory": (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB"), "there is not enough memory .*smaller batch"), "fork": (OSError(errno.ENOMEM, "Cannot allocate memory"), "there is not enough memory"),
+    "bytes": (UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "invalid start byte"), r"labels\.csv: it holds bytes that are no utf-8 text \(at byte 2\): save it as UTF-8"),
+    "a name": (UnicodeEncodeError("utf-8", "caf\udce9.jpg", 3, 4, "surrogates not allowed"), r"'caf\\udce9.jpg': this name cannot be written as utf-8"),
+    "full": (os_error(errno.ENOSPC, "out/.mask.12.345.tmp.png"), r"out/mask\.png: No space left on device; free some disk"), "full, no name": (os_error(errno.ENOSPC), "labels.csv: No space left"),
+    "too large": (os_error(errno.EFBIG, "out/.a.b.1.2.tmp.npz"), r"out/a\.b\.npz: File too large; it is more than"), "quota": (os_error(errno.EDQUOT, "o"), "o: .*quota.*; free some disk"),
+    "read-only": (os_error(errno.EROFS, "o"), "o: Read-only file system; choose"), "rights": (os_error(errno.EACCES, "o"), "o: Permission denied; change its rights"),
+    "a loop": (os_error(errno.ELOOP, "o"), "o: .*; a link leads back to itself: remove it"), "a resolved loop": (RuntimeError("Symlink loop from '/x/o'"), "/x/o: a link leads back to itself: remove it"),
+    "a long name": (os_error(errno.ENAMETOOLONG, "o"), "o: File name too long; give"), "many files": (os_error(errno.EMFILE, "o"), "o: Too many open files; raise `ulimit -n`"),
+    "a folder": (os_error(errno.EISDIR, "o"), "o: Is a directory; a file is expected"), "a part": (os_error(errno.ENOTDIR, "o"), "o: Not a directory; a part"),
+    "another": (os_error(errno.EIO, "o"), "o: Input/output error$"), "a name in bytes": (os_error(errno.ELOOP, b"o\xff"), r"o\\udcff: .*a link"),
+    "a pool": (concurrent.futures.process.BrokenProcessPool("A process in the process pool was terminated abruptly"), "a process was ended from outside"),
+    "a fault": (KeyError("splits"), r"labels\.csv: unforeseen KeyError \('splits'\): this is a fault of wsss-nb"), "two lines": (RuntimeError("one\ntwo"), "unforeseen RuntimeError .one two.")}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_is_left_becomes_a_sentence(what, tmp_path, monkeypatch, capsys):
+    error, words = LEFT[what]
+    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
+    (tmp_path/"labels.csv").write_text("file,labels\n")
+    monkeypatch.setattr(cli, "doctor", lambda args: raised_while_reading(tmp_path/"labels.csv", error))
+    assert cli.main(["doctor"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("wsss-nb: error: ") and said.count("\n") == 1 and re.search(words, said.rstrip()), said
+    monkeypatch.setenv("WSSS_NB_DEBUG", "1")
+    with pytest.raises(type(error)): cli.main(["doctor"])
+
+
+@pytest.mark.parametrize("spec", ["size=1000000", "size=2049", "size=99999999999999999999", f"train={'9'*90}", "train=1000000000", "val=100001", "seed=4294967296", "size=\u00b2", "size=-1", "size=1e3"], ids=lambda s: s[:20])
+def test_scenes_that_no_memory_holds(spec, home, capsys):
+    assert cli.main(["data", "check", f"scenes:{spec}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and ("must not exceed" in said or "must be a whole number" in said) and len(said) < 200
+
+
+def test_links_that_lead_round(tmp_path, capsys, monkeypatch):
+    a, b = tmp_path/"a", tmp_path/"b"
+    a.symlink_to(b), b.symlink_to(a)
+    monkeypatch.chdir(tmp_path)
+    for words in (["data", "check", "a"], ["report", "a"], ["status", "a"], ["superpixels", "a", "--out", "o", "--features", "rgb"], ["run", "clustering", "--data", "scenes:train=2,val=1", "--out", "a"],
+                  ["segment", "a", "--names", "cat"], ["segment", "samples", "--run", "a"], ["explore", "--page", "--run", "a"], ["evaluate", "--data", "scenes:train=2,val=1", "--pred", "a"]):
+        code = cli.main(words)
+        said = capsys.readouterr().err
+        assert code == 2 and [o for o in said.splitlines() if o.startswith("wsss-nb: error: ")] and "Traceback" not in said and "unforeseen" not in said, (words, said)
+
+
+def test_a_full_output_is_said_once():
+    if not Path("/dev/full").exists(): pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([sys.executable, "-c", "import sys; from wsss_nb.cli import main; sys.exit(main(['params', 'clustering']))"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert r.returncode == 2 and r.stderr == "wsss-nb: error: No space left on device; free some disk, or choose another place\n"

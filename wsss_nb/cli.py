@@ -7,7 +7,7 @@ __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'superpixels_command', '
            'explore', 'check_machine', 'doctor', 'parser', 'parse', 'main']
 
 # %% ../nbs/6_command/60_cli.ipynb #c2e43aa4
-import argparse, json, os, shutil, sys
+import argparse, csv, errno, io, json, os, re, shutil, sys, tempfile, traceback
 from collections import namedtuple
 from pathlib import Path
 
@@ -504,6 +504,79 @@ def _complain(text):
     print("wsss-nb: error: " + " ".join(str(text).split()), file=sys.stderr)
     return 2
 
+# %% ../nbs/6_command/60_cli.ipynb #15f234b7
+def _at_work(e):
+    "The file that was worked on when an error came up: the innermost that is open, or whose path is at hand."
+    for frame, _ in reversed(list(traceback.walk_tb(e.__traceback__))):
+        held = list(frame.f_locals.values())
+        names = [v.name for v in held if isinstance(v, io.IOBase) and isinstance(getattr(v, "name", None), str)]
+        names += [v for v in held if isinstance(v, Path) and os.path.isfile(v)]
+        if names and "<" not in str(names[0]): return names[0]
+
+def _asked(path):
+    "The file that was asked for, where a path is that of its unfinished copy."
+    name = re.fullmatch(r"\.(.+)\.\d+\.\d+\.tmp(\.[^.]*)?", Path(path).name)
+    return Path(path).with_name(name[1] + (name[2] or "")) if name else path
+
+# %% ../nbs/6_command/60_cli.ipynb #c9cdaf45
+_FULL, _RIGHTS = "free some disk, or choose another place", "change its rights, or choose another place"
+_DISK = dict(ENOSPC=_FULL, EDQUOT=_FULL, EFBIG="it is more than a file may hold here (see `ulimit -f`)", EROFS="choose another place", EACCES=_RIGHTS, EPERM=_RIGHTS,
+             ELOOP="a link leads back to itself: remove it", ENAMETOOLONG="give a shorter name", EMFILE="raise `ulimit -n`",
+             EISDIR="a file is expected there", ENOTDIR="a part of the path is a file")
+
+def _of_the_disk(e):
+    "An `OSError` in words, with the file and what to do."
+    remedy = _DISK.get(errno.errorcode.get(e.errno or 0))
+    why = "; ".join(filter(None, (e.strerror or str(e) or type(e).__name__, remedy)))
+    file = e.filename if e.filename is not None else _at_work(e)
+    return f"{_asked(os.fsdecode(file))}: {why}" if isinstance(file, (str, bytes, Path)) else why
+
+# %% ../nbs/6_command/60_cli.ipynb #9e547ac8
+def _kept(e):
+    "Where the way to an error that nobody has foreseen is written down, for who mends it."
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="wsss-nb-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace") as f:
+            f.write("".join(traceback.format_exception(e)))
+    except OSError: return "WSSS_NB_DEBUG=1 before the command shows where"
+    return f"{f.name} says where"
+
+_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.I)
+
+def _sentence(e):
+    "What any error means to who gave the command; a fault of ours says so."
+    from wsss_nb.core import WsssError
+    if isinstance(e, WsssError): return e
+    if isinstance(e, OSError) and not _MEMORY.search(str(e)): return _of_the_disk(e)
+    file = _at_work(e)
+    at = f"{_asked(file)}: " if file else ""
+    if isinstance(e, MemoryError) or isinstance(e, (OSError, RuntimeError)) and _MEMORY.search(str(e)):
+        return f"{at}there is not enough memory ({str(e)[:120] or 'none left'}): take smaller pictures, fewer --workers or a smaller batch"
+    if loop := re.match(r"Symlink loop from '(.*)'", str(e)): return f"{loop[1]}: {_DISK['ELOOP']}"  # Path.resolve before Python 3.13
+    if isinstance(e, csv.Error): return f"{at}no proper table ({e}): look for a quotation mark that is never closed"
+    if isinstance(e, RecursionError): return f"{at}it is nested too deeply to be read"
+    if isinstance(e, UnicodeDecodeError): return f"{at}it holds bytes that are no {e.encoding} text (at byte {e.start}): save it as UTF-8"
+    if isinstance(e, UnicodeEncodeError): return f"{e.object[max(0, e.start - 60):e.end + 20]!a}: this name cannot be written as {e.encoding}: give it plain letters"
+    if type(e).__name__ == "BrokenProcessPool": return "a process was ended from outside, often for want of memory: take fewer --workers; run again to go on"
+    return f"{at}unforeseen {type(e).__name__} ({str(e)[:300]}): this is a fault of wsss-nb; {_kept(e)}"
+
+# %% ../nbs/6_command/60_cli.ipynb #a9554fd2
+def _say_what_can_be_said():
+    "A letter that the terminal does not know is written as its number, and ends no command."
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+
+def _have_a_home():
+    "Where nobody knows a home (a container's user without a passwd entry), one of our own: what we use keeps settings there."
+    try: return Path.home()
+    except RuntimeError: pass
+    user = os.getuid()
+    home = Path(os.environ.get("WSSS_NB_HOME") or f"{tempfile.gettempdir()}/wsss_nb-{user}")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if "WSSS_NB_HOME" not in os.environ and (home.is_symlink() or home.stat().st_uid != user): home = Path(tempfile.mkdtemp())  # somebody else's
+    os.environ["HOME"] = str(home)
+    os.environ.setdefault("USER", f"uid{user}")  # asked for by `getpass`
+    print(f"wsss-nb: this user has no home folder (no $HOME, no entry in passwd): {home} stands in for it", file=sys.stderr)
+
 def _hush():
     "The reader of our output is gone: drop the rest without a second error at exit."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -512,15 +585,17 @@ def _hush():
 # %% ../nbs/6_command/60_cli.ipynb #ad0f2f43
 def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 stopped by Ctrl-C
     "The command `wsss-nb`."
+    _say_what_can_be_said()
     try:
+        _have_a_home()
         args = parse(argv)
-        from wsss_nb.core import WsssError
-        try: code = args.go(args)
-        except WsssError as e: code = _complain(e)
+        code = args.go(args)
         sys.stdout.flush()  # here, where a reader that is gone can be answered
         return code
     except BrokenPipeError: return _hush()
-    except OSError as e: return _complain(": ".join(str(o) for o in (e.filename, e.strerror or e) if o) + " (the output cannot be written there: free some disk, or choose another --out)")
+    except Exception as e:
+        if os.environ.get("WSSS_NB_DEBUG"): raise
+        return _complain(_sentence(e))
     except KeyboardInterrupt:
         print("wsss-nb: stopped; run the same command again to go on", file=sys.stderr)
         return 130

@@ -339,5 +339,8 @@ def progress(iterable=None, # what to go through; None to drive the bar by `.upd
 
 # %% ../nbs/0_base/00_core.ipynb #e07db896
 def cache_home()->Path:
-    "Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`."
-    return Path(os.environ.get("WSSS_NB_HOME") or Path.home()/".cache"/"wsss_nb")
+    "Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`. Raises `ParameterError` where nobody knows a home."
+    if os.environ.get("WSSS_NB_HOME"): return Path(os.environ["WSSS_NB_HOME"])
+    try: return Path.home()/".cache"/"wsss_nb"
+    except RuntimeError as e: raise ParameterError("this user has no home folder (no $HOME, no entry in passwd): "
+                                                   "set WSSS_NB_HOME to a folder that can be written") from e
