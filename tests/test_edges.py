@@ -8,14 +8,19 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
 
 from wsss_nb import cli, commands, runs
-from wsss_nb.core import RunError, read_json
+from wsss_nb.core import DataError, RunError, atomic, progress, save_arrays, save_weights, write_json
+from wsss_nb.images import write_image, write_labels, write_mask
 from wsss_nb.processes import own_kernel
+from wsss_nb.show import save_animation
 from wsss_nb.record import RunRecord
 
 
@@ -264,3 +269,86 @@ def test_a_full_output_is_said_once():
     with open("/dev/full", "w") as full:
         r = subprocess.run([sys.executable, "-c", "import sys; from wsss_nb.cli import main; sys.exit(main(['params', 'clustering']))"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert r.returncode == 2 and r.stderr == "wsss-nb: error: No space left on device; free some disk, or choose another place\n"
+
+
+# ---- a full disk
+
+def picture(shape=(64, 64, 3)): return np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+
+
+WRITERS = {
+    "png": ("a.png", lambda p: write_image(p, picture())), "jpg": ("a.jpg", lambda p: write_image(p, picture())), "mask": ("m.png", lambda p: write_mask(p, picture((200, 200))//2)),
+    "labels": ("l.png", lambda p: write_labels(p, picture((200, 200)).astype(int)*200)), "arrays": ("a.npz", lambda p: save_arrays(p, a=np.random.default_rng(0).random(5000))),
+    "weights": ("w.safetensors", lambda p: save_weights(p, dict(a=torch.rand(5000)))), "json": ("a.json", lambda p: write_json(p, list(range(5000)))), "gif": ("a.gif", lambda p: save_animation(p, [picture(), picture()[::-1]])),
+    "text": ("a.txt", lambda p: by_hand(p, "x"*20_000))}
+
+
+def by_hand(path, text):
+    with atomic(path) as t, open(t, "w") as f: f.write(text)
+
+
+@contextmanager
+def files_of_at_most(size):
+    resource = pytest.importorskip("resource")
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
+    try: yield
+    finally: resource.setrlimit(resource.RLIMIT_FSIZE, old)
+
+
+@pytest.mark.parametrize("room", [0, 100, 4096, 5000])
+@pytest.mark.parametrize("what", WRITERS)
+def test_a_write_that_does_not_fit(what, room, tmp_path):
+    "The error names the file that was asked for; the old one stays, and nothing else is left."
+    name, write = WRITERS[what]
+    write(tmp_path/name)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    (tmp_path/"new").mkdir()
+    for folder in (tmp_path, tmp_path/"new"):
+        with files_of_at_most(room), pytest.raises((OSError, DataError)) as e: write(folder/name)
+        assert str(folder/name) in str(e.value) and ".tmp" not in str(e.value)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before and not list((tmp_path/"new").iterdir())
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.jpeg", "a.gif", "a.npz", "A.PNG"])
+@pytest.mark.parametrize("cut", [1, 2, 30, 10_000_000])
+def test_a_writer_that_does_not_notice(name, cut, tmp_path):
+    "What is cut off in silence, by as little as a byte, does not come to lie under a final name."
+    whole = tmp_path/f"whole{name[1:].lower()}"
+    WRITERS[dict(jpeg="jpg", npz="arrays").get(name[2:].lower(), name[2:].lower())][1](whole)
+    raw = whole.read_bytes()
+    with pytest.raises(OSError, match=rf"cut off while it was written.*{name}"), atomic(tmp_path/name) as t: t.write_bytes(raw[:max(0, len(raw) - cut)])
+    assert not (tmp_path/name).exists() and not list(tmp_path.glob(".*"))
+    with atomic(tmp_path/name) as t: t.write_bytes(raw)
+    assert (tmp_path/name).read_bytes() == raw
+
+
+@pytest.mark.parametrize("error, file", [(OSError(28, "No space left on device"), "a.txt"), (PermissionError(13, "Permission denied", "elsewhere.txt"), "elsewhere.txt")])
+def test_an_error_is_about_the_file_it_is_about(error, file, tmp_path):
+    with pytest.raises(type(error)) as e, atomic(tmp_path/"a.txt") as t:
+        t.write_text("half")
+        raise error
+    assert Path(e.value.filename).name == file
+
+
+def test_a_bar_on_a_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setenv("WSSS_NB_PROGRESS", str(tmp_path/"bar"))
+    with files_of_at_most(0): assert sum(progress(range(3), disable=True)) == 3
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    (tmp_path/"disk").mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path/"disk")], capture_output=True).returncode: pytest.skip("no right to mount a small disk here")
+    yield tmp_path/"disk"
+    subprocess.run(["umount", str(tmp_path/"disk")], check=True)
+
+
+def test_a_disk_that_fills_up(small_disk, capsys):
+    write_image(small_disk/"in"/"a.png", picture())
+    code = cli.main(["superpixels", str(small_disk/"in"), "--out", str(small_disk/"out"), "--features", "rgb", "--no-crf", "--workers", "1", "--device", "cpu"])
+    (small_disk/"ballast").write_bytes(bytes(4096))
+    assert code == 0
+    with pytest.raises(OSError, match="No space left on device.*big.json"): write_json(small_disk/"big.json", list(range(50_000)))
+    with pytest.raises(DataError, match="big.png"): write_image(small_disk/"big.png", picture((300, 300, 3)))
+    assert sorted(p.name for p in small_disk.iterdir()) == ["ballast", "in", "out"]

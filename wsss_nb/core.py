@@ -8,8 +8,8 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
 # %% ../nbs/0_base/00_core.ipynb #313bbf99
-import hashlib, json, os, random, re, sys, time
-from contextlib import contextmanager
+import errno, hashlib, json, os, random, re, sys, time
+from contextlib import contextmanager, suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -102,16 +102,30 @@ def pick_device(name="auto"): # "auto", "cpu", "cuda", "cuda:1" or "mps"
     return torch.device(name)
 
 # %% ../nbs/0_base/00_core.ipynb #5532d2a2
+_ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".gif": b";", ".npz": b"PK\5\6" + b"\0"*4}  # what the last bytes begin or end with
+
+def _check_end(part):
+    "Bring a file to the disk, and raise `OSError` where it lacks the bytes that end its kind: not every writer hears of a full disk."
+    with open(part, "rb") as f:
+        os.fsync(f.fileno())
+        f.seek(max(0, f.seek(0, os.SEEK_END) - 22))
+        tail, end = f.read(), _ENDS.get(part.suffix.lower(), b"")
+    if not (tail.endswith(end) or tail.startswith(end)):
+        raise OSError(errno.EIO, "it was cut off while it was written (is the disk full?)", str(part))
+
 @contextmanager
 def atomic(path): # where the file shall be
-    "A context that yields a temporary path beside `path`, and moves it there when the block succeeds."
+    "A context that yields a temporary path beside `path`, and moves it there when the block succeeds and it is whole. An `OSError` names `path`."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f".{path.stem}.{os.getpid()}.{time.monotonic_ns()}.tmp{path.suffix}")
     try:
         yield tmp
-        with open(tmp, "rb") as f: os.fsync(f.fileno())
+        _check_end(tmp)
         os.replace(tmp, path)
+    except OSError as e:
+        if str(e.filename) in ("None", str(tmp)): e.filename, e.filename2 = str(path), None
+        raise
     finally: tmp.unlink(missing_ok=True)
 
 def _half_written(folder, targets=None): # `targets`: only what was meant to become one of these paths
@@ -314,7 +328,9 @@ class _Bar(tqdm):
         path, now = os.environ.get("WSSS_NB_PROGRESS"), time.monotonic()
         if path and (final or now-self.told > .5):
             self.told = now
-            Path(path).write_text(json.dumps(dict(desc=self.desc, n=self.n, total=self.total, note=str(self.postfix or ""))))
+            said = dict(desc=getattr(self, "desc", self.words), note=str(getattr(self, "postfix", None) or ""))  # one that is not shown has neither
+            with suppress(OSError):  # a full disk: what is worked on says it better
+                Path(path).write_text(json.dumps(dict(n=self.n, total=self.total, **said)))
     def update(self, n=1):
         r = super().update(n); self._tell()
         return r
