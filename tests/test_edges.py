@@ -13,15 +13,17 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import papermill
 import pytest
 import torch
+from papermill.translators import PythonTranslator
 
 from wsss_nb import cli, commands, runs
-from wsss_nb.core import DataError, RunError, atomic, progress, save_arrays, save_weights, write_json
+from wsss_nb.core import DataError, ParameterError, RunError, atomic, progress, save_arrays, save_weights, write_json
 from wsss_nb.images import write_image, write_labels, write_mask
 from wsss_nb.processes import own_kernel
 from wsss_nb.show import save_animation
-from wsss_nb.record import RunRecord
+from wsss_nb.record import RunRecord, check_given
 
 
 # ---- kernels
@@ -352,3 +354,80 @@ def test_a_disk_that_fills_up(small_disk, capsys):
     with pytest.raises(OSError, match="No space left on device.*big.json"): write_json(small_disk/"big.json", list(range(50_000)))
     with pytest.raises(DataError, match="big.png"): write_image(small_disk/"big.png", picture((300, 300, 3)))
     assert sorted(p.name for p in small_disk.iterdir()) == ["ballast", "in", "out"]
+
+
+# ---- a notebook that is run by hand
+
+METHOD_NOTEBOOKS = sorted({n for m in runs.METHODS.values() for n in m})
+
+
+def cells_of(name, **given):
+    "What a kernel has run when a training notebook's own code begins: its defaults, and what papermill has set."
+    nb = nbformat.read(runs.training_folder()/f"{name}.ipynb", 4)
+    first = next(c.source for c in nb.cells if "parameters" in c.metadata.get("tags", []))
+    return ["", first, PythonTranslator.codify(given) if given else "x = 1"]
+
+
+@pytest.mark.parametrize("name", METHOD_NOTEBOOKS)
+def test_every_training_notebook_knows_its_own_parameters(name):
+    defaults = runs.notebook_parameters(runs.training_folder()/f"{name}.ipynb")
+    check_given(cells_of(name, **defaults))
+    for k in defaults:
+        with pytest.raises(ParameterError, match=rf"'{k.upper()}' is unknown to this notebook \(did you mean \w+\?\)"): check_given(cells_of(name, **{k.upper(): defaults[k]}))
+    with pytest.raises(ParameterError, match="'strange' is unknown"): check_given(cells_of(name, data="scenes", strange=1))
+
+
+OUT_OF_BOUNDS = [("t20_superpixels", dict(tau=1.5)), ("t20_superpixels", dict(tau=-2)), ("t20_superpixels", dict(tau=float("nan"))), ("t20_superpixels", dict(tau=float("inf"))), ("t20_superpixels", dict(tau="0.3")), ("t20_superpixels", dict(tau=None)),
+                 ("t20_superpixels", dict(tau=True)), ("t20_superpixels", dict(order="middle")), ("t20_superpixels", dict(sp_crf=1)), ("t20_superpixels", dict(workers=-1)), ("t20_superpixels", dict(workers=1.5)),
+                 ("t22_seeds", dict(alpha=1.01)), ("t22_seeds", dict(cam_scales=[])), ("t22_seeds", dict(cam_scales=1.0)), ("t22_seeds", dict(cam_scales=[1.0, 99.0])), ("t22_seeds", dict(cam_scales=["1"])),
+                 ("t23_growing", dict(seg_epochs=0)), ("t23_growing", dict(seg_lr=-1.0)), ("t23_growing", dict(beta_bg=2.0)), ("t23_growing", dict(color=[.1, .1])), ("t23_growing", dict(amp="on")), ("t23_growing", dict(seg_epochs=float("nan"))),
+                 ("t11_saliency", dict(tau1=.2, tau2=.5)), ("t11_saliency", dict(tau1=.1)), ("t11_saliency", dict(low="high")), ("t12_masking", dict(paths=-1)), ("t10_classifier", dict(dilations=3)), ("t31_quality", dict(split="test"))]
+
+
+@pytest.mark.parametrize("name, given", OUT_OF_BOUNDS, ids=[f"{n}-{g}" for n, g in OUT_OF_BOUNDS])
+def test_a_notebook_refuses_what_the_command_refuses(name, given):
+    with pytest.raises(ParameterError): check_given(cells_of(name, **given))
+
+
+@pytest.mark.parametrize("method, given", [("clustering", dict(tau=1.5)), ("clustering", dict(tau="nan")), ("clustering", dict(alpha=1.01)), ("clustering", dict(cam_scales=[])), ("clustering", dict(color=[.1, .1])), ("masking", dict(tau1=.2, tau2=.5)), ("masking", dict(paths=-1))])
+def test_the_command_refuses_it_too(method, given):
+    with pytest.raises(ParameterError): runs.check_parameters(method, given)
+
+
+@pytest.mark.parametrize("given", [dict(tau=1), dict(tau=-1.0), dict(features="rgb", tau=.97), dict(workers=0), dict(superpixels="/elsewhere"), {}])
+def test_what_is_right_passes(given): check_given(cells_of("t20_superpixels", **given))
+
+
+def test_other_peoples_notebooks_are_left_alone():
+    check_given(["", "a = 1", PythonTranslator.codify(dict(b=2, TAU=99))])
+    check_given(["", "%matplotlib inline", "!ls", "def broken("])
+    check_given([])
+
+
+@pytest.mark.parametrize("given, words", [(dict(TAU=.99), r"'TAU' is unknown to this notebook \(did you mean tau\?\)"), (dict(tau=9.0), "tau=9.0 must lie between -1 and 1"), (dict(tau=.97), "")], ids=["name", "bound", "right"])
+def test_papermill_by_hand(given, words, home, tmp_path):
+    "As `papermill t20_superpixels.ipynb out.ipynb -p TAU 0.99` does."
+    usual = dict(data="scenes:train=2,val=1", out=str(tmp_path/"run"), features="rgb", sp_crf=False, device="cpu", workers=1)
+    how = dict(kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
+    run = lambda: papermill.execute_notebook(str(runs.training_folder()/"t20_superpixels.ipynb"), str(tmp_path/"out.ipynb"), usual | given, **how)
+    if not words: assert run() and len(list((tmp_path/"run"/"superpixels").glob("*.png"))) == 2
+    else:
+        with pytest.raises(papermill.PapermillExecutionError, match=words): run()
+        assert not (tmp_path/"run"/"superpixels").exists()
+
+
+# ---- lists that are empty
+
+@pytest.mark.parametrize("text", ["", "[]", "()"])
+def test_nothing_is_compared_where_nothing_is_asked_for(text, scenes):
+    preset = runs.resolve("clustering", scenes, {})[0]["compare"]
+    assert preset and runs.resolve("clustering", scenes, dict(compare=text))[0]["compare"] == []
+
+
+def test_an_empty_list_from_the_command_line(home, tmp_path, capsys):
+    words = ["run", "clustering", "--data", "scenes:train=2,val=1", "--out", str(tmp_path/"x"), "--dry-run", "seeds=0"]
+    assert cli.main(words) == 0 and "t23_growing:plain" in capsys.readouterr().out
+    assert cli.main([*words, "compare="]) == 0 and "t23_growing:" not in capsys.readouterr().out
+    for empty, said in (("seeds=", "seeds is an empty list"), ("cam_scales=", "cam_scales is an empty list"), ("tau=", "should be float"), ("order=", "must be among low, high")):
+        assert cli.main([*[w for w in words if w != "seeds=0"], empty]) == 2 and said in capsys.readouterr().err
+    assert runs.check_parameters("masking", dict(dilations=""))["dilations"] == []
