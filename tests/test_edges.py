@@ -431,3 +431,9 @@ def test_an_empty_list_from_the_command_line(home, tmp_path, capsys):
     for empty, said in (("seeds=", "seeds is an empty list"), ("cam_scales=", "cam_scales is an empty list"), ("tau=", "should be float"), ("order=", "must be among low, high")):
         assert cli.main([*[w for w in words if w != "seeds=0"], empty]) == 2 and said in capsys.readouterr().err
     assert runs.check_parameters("masking", dict(dilations=""))["dilations"] == []
+
+
+def test_the_notebook_without_a_stages_folder_asks_too(home, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError, match="'SPLIT' is unknown to this notebook .did you mean split"):
+        papermill.execute_notebook(str(runs.training_folder()/"t31_quality.ipynb"), str(tmp_path/"out.ipynb"), dict(data="scenes:train=2,val=1", out=str(tmp_path), SPLIT="val"), kernel_name="python3",
+                                   kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
