@@ -76,8 +76,15 @@ def test_errors_are_one_line(error, said, fake, capsys):
     assert one_line(code, err) and said in err and not out
 
 
-def test_a_bug_is_not_hidden(fake):
+def test_a_bug_is_not_hidden(fake, capsys, monkeypatch, tmp_path):
+    "It is called a fault, and the way to it is kept for who mends it."
+    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
     fake("fetch", get_dataset=failing(ZeroDivisionError()))
+    code, _, err = call(capsys, "data", "get", "voc")
+    kept = next(tmp_path.glob("wsss-nb-*.txt"))
+    assert one_line(code, err) and "unforeseen ZeroDivisionError" in err and f"a fault of wsss-nb; {kept} says where" in err
+    assert kept.read_text().startswith("Traceback") and "in data_get" in kept.read_text()
+    monkeypatch.setenv("WSSS_NB_DEBUG", "1")
     with pytest.raises(ZeroDivisionError): cli.main(["data", "get", "voc"])
 
 
@@ -300,8 +307,9 @@ def test_report_of_many_has_no_photographs(capsys, tmp_path):
     assert one_line(code, err) and "a folder of many has none" in err
 
 
-def test_report_with_photographs(fake, capsys):
+def test_report_with_photographs(fake, monkeypatch, capsys):
     seen = []
+    monkeypatch.setattr(cli, "_lost_scores", lambda out: [])
     fake("tables", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
     assert call(capsys, "report", "a", "b", "--photographs", "shots")[0] == 0
     assert seen == [(("a", "b"), dict(to=None, photographs="shots"))]

@@ -24,6 +24,7 @@ from .core import read_json, sha256
 from .crf import dense_crf
 from .deeplab import load_deeplab, predict, predict_batch, resized, weights_meta
 from .images import at_most, resize
+from .record import RECORD
 from .study import demo_folder
 from .transforms import IMAGENET_MEAN, IMAGENET_STD
 
@@ -101,7 +102,7 @@ def open_run(
     "A run to be applied, its segmenter checked. Raises `RunError` or `WeightsError`, each in a sentence."
     folder = _run_folder(folder)
     _check_folder(folder)
-    record = read_json(folder/"run.json", RunError)
+    record = read_json(folder/"run.json", RunError, RECORD)
     _check_record(folder, record)
     weights = folder/"segmenter"/"model.safetensors"
     todo = "run the same `wsss-nb run` command again"

@@ -7,7 +7,8 @@ __all__ = ['LITE0', 'BACKBONES', 'STRIDES', 'TIMM', 'DATA', 'Small', 'Lite0', 'L
            'lite0_file', 'imagenet_head', 'create', 'freeze_first']
 
 # %% ../nbs/1_nets/10_backbones.ipynb #f72592f2
-import os, socket
+import os, re, socket
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlparse
@@ -182,11 +183,30 @@ def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
     except Exception as e: raise why from e
 
 # %% ../nbs/1_nets/10_backbones.ipynb #583682a7
-def _unwrap(state):
-    "The plain name → tensor dict inside a checkpoint."
-    for k in ("state_dict", "model", "teacher"): state = state[k] if isinstance(state.get(k), dict) else state
-    for p in ("module.", "backbone."): state = {k.removeprefix(p): v for k, v in state.items()}
-    return {k: v.float() if torch.is_tensor(v) and v.is_floating_point() else v for k, v in state.items()}
+def _beginnings(names, least):
+    "What at least so many names begin with, up to a dot: nothing first, then the shorter."
+    heads = Counter(k[:m.end()] for k in names for m in re.finditer(r"\.", k))
+    return ["", *sorted((p for p, n in heads.items() if n >= least), key=len)]
+
+def _read_as(state, begin, model, convert):
+    "The tensors below a beginning by the model's own names, or the `WeightsError` of their conversion."
+    below = {k.removeprefix(begin): v.float() if v.is_floating_point() else v for k, v in state.items() if k.startswith(begin)}
+    try: return convert(below, model) if convert else below
+    except WeightsError as e: return e
+    except Exception: return {}  # of another net, which the converter does not know
+
+def _lacking(state, own):
+    "The model's own names of which a state dict has no tensor, or one of another shape or kind."
+    def fits(k, v): return k in state and state[k].shape == v.shape and state[k].is_floating_point() == v.is_floating_point()
+    return [k for k, v in own.items() if not (fits(k, v) or k.endswith("num_batches_tracked"))]
+
+def _the_one(path, fits):
+    "The only beginning that fits; one that goes on after another that fits is the same weights."
+    fits = [p for p in fits if not any(p.startswith(o) for o in fits if o != p)]
+    teachers = [p for p in fits if "teacher" in p]
+    if len(teachers) == 1: fits = teachers
+    need(len(fits) == 1, f"{path} holds these weights {len(fits)} times, below {' and '.join(fits)}: save those that you mean alone", WeightsError)
+    return fits[0]
 
 # %% ../nbs/1_nets/10_backbones.ipynb #a9a19fca
 def load_into(model, # net whose weights are replaced, all of them
@@ -194,13 +214,17 @@ def load_into(model, # net whose weights are replaced, all of them
               convert=None # (state dict, model) -> state dict with the model's own names
              )->str: # SHA-256 of the file
     "Load a file's weights into `model`. Raises `WeightsError` where the file is missing, damaged or of another net."
-    state = _unwrap(load_weights(path))
-    state, own = (convert(state, model) if convert else state), model.state_dict()
-    bad = [k for k, v in own.items() if k not in state or state[k].shape != v.shape]
-    bad = [k for k in bad if not k.endswith("num_batches_tracked")]
-    need(not bad, f"{path} holds no weights for {getattr(model, 'name', type(model).__name__)}: {len(bad)} of {len(own)} tensors "
-         f"are missing or of another shape, the first is {bad[:1]}", WeightsError)
-    model.load_state_dict({k: state.get(k, v) for k, v in own.items()})
+    state, own = load_weights(path), model.state_dict()
+    read = {p: _read_as(state, p, model, convert) for p in _beginnings(state, max(1, len(own)//2))}
+    lacks = {p: _lacking(s, own) for p, s in read.items() if isinstance(s, dict)}
+    fits = [p for p, bad in lacks.items() if not bad]
+    wrong = [s for s in read.values() if isinstance(s, WeightsError)]
+    if wrong and not fits: raise wrong[0]
+    near = min(lacks, key=lambda p: len(lacks[p]))
+    need(fits, f"{path} holds no weights for {getattr(model, 'name', type(model).__name__)}: {len(lacks[near])} of {len(own)} tensors "
+         f"are missing or of another shape, the first is {lacks[near][:1]}; its own names begin with {list(state)[:1]}", WeightsError)
+    state = read[_the_one(path, fits)]
+    model.load_state_dict({k: state[k] if k in state and state[k].shape == v.shape else v for k, v in own.items()})
     return sha256(path)
 
 # %% ../nbs/1_nets/10_backbones.ipynb #2c1211d0

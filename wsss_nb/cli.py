@@ -7,7 +7,7 @@ __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'superpixels_command', '
            'explore', 'check_machine', 'doctor', 'parser', 'parse', 'main']
 
 # %% ../nbs/6_command/60_cli.ipynb #c2e43aa4
-import argparse, json, os, shutil, sys
+import argparse, csv, errno, io, json, os, re, shutil, sys, tempfile, traceback
 from collections import namedtuple
 from pathlib import Path
 
@@ -110,12 +110,44 @@ def _report_of_many(args):
     for p in write_book(args.runs[0], args.figures, args.out): print(f"report: {p}")
     return 0
 
-def report_command(args)->int:
+def report_command(args)->int: # 0, or 1 if scores are missing
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
     from wsss_nb.tables import write_report
     if any((Path(r)/"sweep.json").exists() for r in args.runs): return _report_of_many(args)
     print(f"report: {write_report(*args.runs, to=args.out, photographs=args.photographs)}")
-    return 0
+    lost = [words for r in args.runs for words in _lost_scores(Path(r))]
+    for words in lost: print(f"wsss-nb: {words}; run the same `wsss-nb run` command again, which goes on where it stopped", file=sys.stderr)
+    return int(bool(lost))
+
+# %% ../nbs/6_command/60_cli.ipynb #044ab953
+def _no_truth(d):
+    "Whether the dataset of a record is here and has nothing to judge predictions by."
+    from wsss_nb.datasets import open_dataset
+    try:
+        ds = open_dataset(d["data"]["spec"])
+        return not (ds.ids("val") and all(map(ds.has_mask, ds.ids("val"))))
+    except (KeyError, ValueError, OSError): return False
+
+def _expected_scores(d):
+    "Where in metrics.json a record's run has scores."
+    p = d.get("parameters", {})
+    if d.get("method") == "superpixels": return ["superpixels.asa"]
+    nets = ["segmenter", *(f"segmenter-{c}" for c in p.get("compare") or [])]
+    return [f"{n}.{k}.miou" for n in nets for k in ["plain"] + ["crf"]*bool(p.get("crf"))]
+
+def _lost_scores(out):
+    "What a run's metrics.json should hold and does not, a sentence a file; nothing is expected where nothing can be judged."
+    from wsss_nb.core import RunError, read_json
+    from wsss_nb.record import METRICS, RunRecord
+    from wsss_nb.tables import pick
+    d = RunRecord(out).data
+    seeds = [] if d.get("links") else (d.get("parameters", {}).get("seeds") or [])[1:]
+    files = [f/"metrics.json" for f in (out, *(out/"replicas"/f"seed{s}" for s in seeds))]
+    there = {f: read_json(f, RunError, METRICS) for f in files if f.exists()}
+    if len(there) < len(files) and _no_truth(d): return []
+    lost = {f: [p for p in _expected_scores(d) if pick(there[f], p) is None] for f in there}
+    return ([f"{f} is not there, so its scores are not on the page" for f in files if f not in there]
+            + [f"{f} lacks {', '.join(p)}" for f, p in lost.items() if p])
 
 # %% ../nbs/6_command/60_cli.ipynb #2362f399
 def params_command(args)->int:
@@ -156,7 +188,7 @@ def _copy_notebooks(source, to)->list: # names of newer notebooks that were not 
     "Bring `to` up to date; what was changed there stays."
     from wsss_nb.core import atomic, read_json, sha256, write_json
     note, kept = to/".wsss-explorers.json", []
-    old = read_json(note) if note.exists() else {}
+    old = read_json(note, shape={"*": str}) if note.exists() else {}
     for p in sorted(source.glob("e[0-9]_*.ipynb")):
         mine, new, was = to/p.name, sha256(p), old.get(p.name)
         if mine.exists() and sha256(mine) not in (was, new): kept += [p.name]*(was != new)
@@ -174,9 +206,10 @@ _METHOD = dict(e4_beta="clustering", e5_growth="clustering", e6_saliency="maskin
 def _check_run(folder, name):
     "Refuse what is no run, and a run of another method than that of the explorer `name`."
     from wsss_nb.core import ParameterError, need, read_json
+    from wsss_nb.record import RECORD
     record = Path(folder)/"run.json"
     need(record.is_file(), f"{folder} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)", ParameterError)
-    method, wanted = read_json(record, ParameterError).get("method"), _METHOD.get(name)
+    method, wanted = read_json(record, ParameterError, RECORD).get("method"), _METHOD.get(name)
     need(wanted in (None, method), f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]} looks into one of {wanted}, as `wsss-nb run {wanted}` makes it", ParameterError)
 
 # %% ../nbs/6_command/60_cli.ipynb #70cf565e
@@ -201,6 +234,14 @@ def _quiet(folder)->dict: # variables
     write_json(settings, {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
     return dict(JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, [str(folder.resolve()/".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")])))
 
+def _own_kernel(folder)->dict: # variables
+    "JupyterLab's `python3` is this Python: a kernel's description that stands before all others."
+    from ipykernel.kernelspec import get_kernel_dict
+    from wsss_nb.core import write_json
+    ours = folder.resolve()/".jupyter"
+    write_json(ours/"kernels"/"python3"/"kernel.json", get_kernel_dict())
+    return dict(JUPYTER_PATH=os.pathsep.join(filter(None, [str(ours), os.environ.get("JUPYTER_PATH")])))
+
 def _lab_words(notebook, port, browser):
     "The words that start JupyterLab for us: on this machine only, and it asks no one for news. It refuses root unless told; whoever is root here is root already."
     root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -214,10 +255,10 @@ def _lab(args, name):
     to = Path(args.folder)
     try:
         to.mkdir(parents=True, exist_ok=True)
-        kept, quiet = _copy_notebooks(_explorers(), to), _quiet(to)
+        kept, env = _copy_notebooks(_explorers(), to), _quiet(to) | _own_kernel(to)
     except OSError as e: raise ParameterError(f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder") from e
     print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
-    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), quiet
+    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), env
 
 # %% ../nbs/6_command/60_cli.ipynb #14660842
 def _page(args, name):
@@ -303,10 +344,13 @@ def _browser():
     return Check("ok", found) if found else Check("warn", "no Chromium", "only browser tests need it (Debian: apt-get install chromium)")
 
 def _kernel():
-    from jupyter_client.kernelspec import KernelSpecManager
-    argv = KernelSpecManager().get_kernel_spec("python3").argv
-    same = argv[0] in ("python", "python3", sys.executable)  # Jupyter reads a bare name as the Python it runs in
-    return Check("ok", "notebooks run in this Python") if same else Check("warn", f"the kernel python3 is {argv[0]}", f"{sys.executable} -m ipykernel install --sys-prefix")
+    from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    from wsss_nb.processes import own_kernel
+    own_kernel()  # needs ipykernel
+    try: other = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except (NoSuchKernel, OSError, ValueError, IndexError): other = "damaged"
+    same = other in ("python", "python3", sys.executable)  # Jupyter reads a bare name as the Python it runs in
+    return Check("ok", "notebooks run in this Python" + f"; a JupyterLab that you start yourself calls another python3 ({other})"*(not same))
 
 # %% ../nbs/6_command/60_cli.ipynb #8b1d2ad6
 def _disk():
@@ -500,6 +544,79 @@ def _complain(text):
     print("wsss-nb: error: " + " ".join(str(text).split()), file=sys.stderr)
     return 2
 
+# %% ../nbs/6_command/60_cli.ipynb #15f234b7
+def _at_work(e):
+    "The file that was worked on when an error came up: the innermost that is open, or whose path is at hand."
+    for frame, _ in reversed(list(traceback.walk_tb(e.__traceback__))):
+        held = list(frame.f_locals.values())
+        names = [v.name for v in held if isinstance(v, io.IOBase) and isinstance(getattr(v, "name", None), str)]
+        names += [v for v in held if isinstance(v, Path) and os.path.isfile(v)]
+        if names and "<" not in str(names[0]): return names[0]
+
+def _asked(path):
+    "The file that was asked for, where a path is that of its unfinished copy."
+    name = re.fullmatch(r"\.(.+)\.\d+\.\d+\.tmp(\.[^.]*)?", Path(path).name)
+    return Path(path).with_name(name[1] + (name[2] or "")) if name else path
+
+# %% ../nbs/6_command/60_cli.ipynb #c9cdaf45
+_FULL, _RIGHTS = "free some disk, or choose another place", "change its rights, or choose another place"
+_DISK = dict(ENOSPC=_FULL, EDQUOT=_FULL, EFBIG="it is more than a file may hold here (see `ulimit -f`)", EROFS="choose another place", EACCES=_RIGHTS, EPERM=_RIGHTS,
+             ELOOP="a link leads back to itself: remove it", ENAMETOOLONG="give a shorter name", EMFILE="raise `ulimit -n`",
+             EISDIR="a file is expected there", ENOTDIR="a part of the path is a file")
+
+def _of_the_disk(e):
+    "An `OSError` in words, with the file and what to do."
+    remedy = _DISK.get(errno.errorcode.get(e.errno or 0))
+    why = "; ".join(filter(None, (e.strerror or str(e) or type(e).__name__, remedy)))
+    file = e.filename if e.filename is not None else _at_work(e)
+    return f"{_asked(os.fsdecode(file))}: {why}" if isinstance(file, (str, bytes, Path)) else why
+
+# %% ../nbs/6_command/60_cli.ipynb #9e547ac8
+def _kept(e):
+    "Where the way to an error that nobody has foreseen is written down, for who mends it."
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="wsss-nb-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace") as f:
+            f.write("".join(traceback.format_exception(e)))
+    except OSError: return "WSSS_NB_DEBUG=1 before the command shows where"
+    return f"{f.name} says where"
+
+_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.I)
+
+def _sentence(e):
+    "What any error means to who gave the command; a fault of ours says so."
+    from wsss_nb.core import WsssError
+    if isinstance(e, WsssError): return e
+    if isinstance(e, OSError) and not _MEMORY.search(str(e)): return _of_the_disk(e)
+    file = _at_work(e)
+    at = f"{_asked(file)}: " if file else ""
+    if isinstance(e, MemoryError) or isinstance(e, (OSError, RuntimeError)) and _MEMORY.search(str(e)):
+        return f"{at}there is not enough memory ({str(e)[:120] or 'none left'}): take smaller pictures, fewer --workers or a smaller batch"
+    if loop := re.match(r"Symlink loop from '(.*)'", str(e)): return f"{loop[1]}: {_DISK['ELOOP']}"  # Path.resolve before Python 3.13
+    if isinstance(e, csv.Error): return f"{at}no proper table ({e}): look for a quotation mark that is never closed"
+    if isinstance(e, RecursionError): return f"{at}it is nested too deeply to be read"
+    if isinstance(e, UnicodeDecodeError): return f"{at}it holds bytes that are no {e.encoding} text (at byte {e.start}): save it as UTF-8"
+    if isinstance(e, UnicodeEncodeError): return f"{e.object[max(0, e.start - 60):e.end + 20]!a}: this name cannot be written as {e.encoding}: give it plain letters"
+    if type(e).__name__ == "BrokenProcessPool": return "a process was ended from outside, often for want of memory: take fewer --workers; run again to go on"
+    return f"{at}unforeseen {type(e).__name__} ({str(e)[:300]}): this is a fault of wsss-nb; {_kept(e)}"
+
+# %% ../nbs/6_command/60_cli.ipynb #a9554fd2
+def _say_what_can_be_said():
+    "A letter that the terminal does not know is written as its number, and ends no command."
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+
+def _have_a_home():
+    "Where nobody knows a home (a container's user without a passwd entry), one of our own: what we use keeps settings there."
+    try: return Path.home()
+    except RuntimeError: pass
+    user = os.getuid()
+    home = Path(os.environ.get("WSSS_NB_HOME") or f"{tempfile.gettempdir()}/wsss_nb-{user}")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if "WSSS_NB_HOME" not in os.environ and (home.is_symlink() or home.stat().st_uid != user): home = Path(tempfile.mkdtemp())  # somebody else's
+    os.environ["HOME"] = str(home)
+    os.environ.setdefault("USER", f"uid{user}")  # asked for by `getpass`
+    print(f"wsss-nb: this user has no home folder (no $HOME, no entry in passwd): {home} stands in for it", file=sys.stderr)
+
 def _hush():
     "The reader of our output is gone: drop the rest without a second error at exit."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -508,15 +625,17 @@ def _hush():
 # %% ../nbs/6_command/60_cli.ipynb #ad0f2f43
 def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 stopped by Ctrl-C
     "The command `wsss-nb`."
+    _say_what_can_be_said()
     try:
+        _have_a_home()
         args = parse(argv)
-        from wsss_nb.core import WsssError
-        try: code = args.go(args)
-        except WsssError as e: code = _complain(e)
+        code = args.go(args)
         sys.stdout.flush()  # here, where a reader that is gone can be answered
         return code
     except BrokenPipeError: return _hush()
-    except OSError as e: return _complain(": ".join(str(o) for o in (e.filename, e.strerror or e) if o) + " (the output cannot be written there: free some disk, or choose another --out)")
+    except Exception as e:
+        if os.environ.get("WSSS_NB_DEBUG"): raise
+        return _complain(_sentence(e))
     except KeyboardInterrupt:
         print("wsss-nb: stopped; run the same command again to go on", file=sys.stderr)
         return 130

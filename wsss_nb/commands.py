@@ -343,7 +343,8 @@ def _figure_notebooks():
 def _draw(notebook, parameters, to):
     "Execute a figure's notebook; what it said is kept in `to`. The error in a sentence, or nothing."
     from papermill import PapermillExecutionError, execute_notebook
-    try: execute_notebook(str(notebook), str(to/notebook.name), parameters=parameters, kernel_name="python3", progress_bar=False, store_widget_state=False, cwd=str(Path.cwd()))
+    from wsss_nb.processes import own_kernel
+    try: execute_notebook(str(notebook), str(to/notebook.name), parameters=parameters, kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, store_widget_state=False, cwd=str(Path.cwd()))
     except PapermillExecutionError as e: return f"{e.ename}: {e.evalue}"
     except Exception as e: return f"{type(e).__name__}: {e}"
     return ""

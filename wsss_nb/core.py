@@ -8,11 +8,11 @@ __all__ = ['WsssError', 'DataError', 'WeightsError', 'ParameterError', 'RunError
            'save_arrays', 'load_arrays', 'progress', 'cache_home']
 
 # %% ../nbs/0_base/00_core.ipynb #313bbf99
-import hashlib, json, os, random, re, sys, time
-from contextlib import contextmanager
+import errno, hashlib, json, os, random, re, sys, time
+from contextlib import contextmanager, suppress
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -102,16 +102,30 @@ def pick_device(name="auto"): # "auto", "cpu", "cuda", "cuda:1" or "mps"
     return torch.device(name)
 
 # %% ../nbs/0_base/00_core.ipynb #5532d2a2
+_ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".gif": b";", ".npz": b"PK\5\6" + b"\0"*4}  # what the last bytes begin or end with
+
+def _check_end(part):
+    "Bring a file to the disk, and raise `OSError` where it lacks the bytes that end its kind: not every writer hears of a full disk."
+    with open(part, "rb") as f:
+        os.fsync(f.fileno())
+        f.seek(max(0, f.seek(0, os.SEEK_END) - 22))
+        tail, end = f.read(), _ENDS.get(part.suffix.lower(), b"")
+    if not (tail.endswith(end) or tail.startswith(end)):
+        raise OSError(errno.EIO, "it was cut off while it was written (is the disk full?)", str(part))
+
 @contextmanager
 def atomic(path): # where the file shall be
-    "A context that yields a temporary path beside `path`, and moves it there when the block succeeds."
+    "A context that yields a temporary path beside `path`, and moves it there when the block succeeds and it is whole. An `OSError` names `path`."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f".{path.stem}.{os.getpid()}.{time.monotonic_ns()}.tmp{path.suffix}")
     try:
         yield tmp
-        with open(tmp, "rb") as f: os.fsync(f.fileno())
+        _check_end(tmp)
         os.replace(tmp, path)
+    except OSError as e:
+        if str(e.filename) in ("None", str(tmp)): e.filename, e.filename2 = str(path), None
+        raise
     finally: tmp.unlink(missing_ok=True)
 
 def _half_written(folder, targets=None): # `targets`: only what was meant to become one of these paths
@@ -135,12 +149,62 @@ def _plain(o):
     return o if isinstance(o, (str, int, float, bool, type(None))) else str(o)
 
 # %% ../nbs/0_base/00_core.ipynb #8e1947c7
-def read_json(path, error=WsssError):
-    "Read JSON; a missing or damaged file is one clear `error`."
-    path = Path(path)
+_KINDS = {dict: "an object", list: "a list", str: "text", float: "a number", int: "a whole number", bool: "true or false", type(None): "null"}
+
+def _said(shape):
+    "A shape in words."
+    if isinstance(shape, tuple): return " or ".join(map(_said, shape))
+    return _KINDS[type(shape) if isinstance(shape, (dict, list)) else shape]
+
+def _is_of(o, kind):
+    "Whether a value of JSON is of a kind; a whole number is a number, true is none."
+    if isinstance(o, bool): return kind is bool
+    return isinstance(o, (int, float) if kind is float else kind)
+
+# %% ../nbs/0_base/00_core.ipynb #9e3d5fce
+def _kind(shape): return shape if isinstance(shape, type) else type(shape)
+
+def _parts(o, shape, where):
+    "(value, shape, place) of what an array or an object holds and its shape describes; what need not be there may be null."
+    if isinstance(shape, list): yield from ((v, shape[0], f"{where}[{i}]") for i, v in enumerate(o))
+    if not isinstance(shape, dict): return
+    for name, s in shape.items():
+        optional = isinstance(s, type) and s not in (dict, list) and not name.endswith("!")
+        for k in [k for k in o if k == name.rstrip("!") or name.endswith("*") and k.startswith(name[:-1])]:
+            yield o[k], (s, type(None)) if optional else s, f"{where}.{k}".lstrip(".")
+
+def _misfit(o, shape, where=""):
+    "What is wrong with a value of JSON, in a few words; None where it is of the shape."
+    kinds = shape if isinstance(shape, tuple) else (shape,)
+    near = [s for s in kinds if _is_of(o, _kind(s))]
+    if not near: return f"{where or 'it'} should be {_said(shape)}, but is {_KINDS[type(o)]}"
+    for s in near:
+        lost = [n[:-1] for n in s if n.endswith("!") and n[:-1] not in o] if isinstance(s, dict) else []
+        if lost: return f"{where}.{lost[0]} is missing".lstrip(".")
+        for part in _parts(o, s, where):
+            if wrong := _misfit(*part): return wrong
+
+# %% ../nbs/0_base/00_core.ipynb #643b4023
+def _no_number(word): raise ValueError(f"{word} is no number of JSON")
+
+def _parsed(text, what, error, todo):
+    "The JSON in a text or its bytes, `what` and `todo` for the sentence where it holds none."
+    try: return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, parse_constant=_no_number)
+    except ValueError as e: raise error(f"{what} is not valid JSON ({e}): {todo}") from e
+    except RecursionError: raise error(f"{what} is no JSON of ours: it is nested too deeply; {todo}") from None
+
+def read_json(path, # a file, or what holds the text
+              error=WsssError,
+              shape=dict, # what it must be, as above
+              text=None): # its JSON, where it is not the file itself
+    "Read JSON of a shape; a file that is missing, damaged or something else is one clear `error`."
+    path, todo = Path(path), "delete it, or restore it from a copy"
+    need(not path.is_dir(), f"{path} is a folder, where a file is expected: {todo.replace('delete', 'move')}", error)
     need(path.is_file(), f"{path} is not there", error)
-    try: return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as e: raise error(f"{path} is not valid JSON ({e}): delete it, or restore it from a copy") from e
+    found = _parsed(path.read_bytes() if text is None else text, path, error, todo)
+    wrong = _misfit(found, shape)
+    need(not wrong, f"{path} is not what it was: {wrong}; {todo}", error)
+    return found
 
 # %% ../nbs/0_base/00_core.ipynb #8e126109
 def sha256(path)->str: # hexadecimal digest
@@ -183,18 +247,65 @@ def save_weights(path, # ends in .safetensors
     return digest
 
 # %% ../nbs/0_base/00_core.ipynb #f18e9710
-def load_weights(path)->dict: # name -> tensor, on the CPU
-    "Load `.safetensors`, or a plain state dict, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
+def _only_data():
+    "Classes that published checkpoints hold beside their tensors, and whose making runs no code of the file."
+    from argparse import Namespace
+    from types import SimpleNamespace
+    scalar, numbers = np.float64().__reduce__()[0], {type(np.dtype(c)) for c in "?bBhHiIlLqQefd"}
+    paths = [(PurePosixPath, f"pathlib.{n}Path") for n in ("Posix", "PurePosix", "Windows", "PureWindows")]  # never opened
+    return [Namespace, SimpleNamespace, np.dtype, *numbers, scalar, (scalar, "numpy.core.multiarray.scalar"), *paths]
+
+def _read_pickle(path):
+    "What `torch.save` left at `path`, read as data only."
     import torch
+    try:
+        with torch.serialization.safe_globals(_only_data()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError: raise
+    except Exception as e:
+        code = re.search(r"GLOBAL ([\w.]+)", str(e))
+        why = f"it holds {code[1]}, and reading that could run code" if code else type(e).__name__
+        raise WeightsError(f"weights {path} cannot be read as a plain state dict ({why}); save the tensors alone, "
+                           "by torch.save(net.state_dict(), FILE) or as .safetensors") from e
+
+# %% ../nbs/0_base/00_core.ipynb #98a62321
+def _named(o, before="", depth=6):
+    "The dense tensors in nested dicts, their names joined by dots; what has no name, as an optimiser's, is left out."
+    import torch
+    named = {}
+    for k, v in o.items():
+        if not isinstance(k, str): continue
+        if isinstance(v, dict) and depth: named |= _named(v, f"{before}{k}.", depth - 1)
+        if torch.is_tensor(v) and v.layout == torch.strided and v.device.type == "cpu" and not v.is_quantized:
+            named[before + k] = v
+    return named
+
+def _check_tensors(path, held):
+    "The named tensors of what a file held, all finite."
+    save = "save net.state_dict()"
+    need(isinstance(held, dict), f"weights {path} hold a {type(held).__name__}, not tensors by name: {save}", WeightsError)
+    named = _named(held)
+    need(named, f"weights {path} hold no tensor that has a name: {save}", WeightsError)
+    bad = [k for k, v in named.items() if not _all_finite(v.float() if _is_float(v) else v)]
+    need(not bad, f"weights {path} hold NaN or infinite values ({len(bad)} of {len(named)} tensors, the first is "
+         f"{bad[:1]}): their training went wrong, or the file is damaged; take other weights", WeightsError)
+    return named
+
+# %% ../nbs/0_base/00_core.ipynb #8b138476
+def load_weights(path)->dict: # name -> tensor, on the CPU; names of nested dicts are joined by dots
+    "Load `.safetensors`, or the tensors of a checkpoint, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
     from safetensors import SafetensorError
     from safetensors.torch import load_file
     path, side = Path(path), _sidecar(path)
+    need(not path.is_dir(), f"weights {path} are a folder: name a file in it", WeightsError)
     need(path.is_file(), f"weights {path} are not there", WeightsError)
     if side.is_file():
-        need(sha256(path) == side.read_text().split()[0], f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or train them again", WeightsError)
-    try: return load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
-    except Exception as e: raise WeightsError(f"weights {path} cannot be read as a plain state dict ({type(e).__name__}); save them as .safetensors") from e
+        same = side.read_bytes().split()[:1] == [sha256(path).encode()]
+        need(same, f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or train them again", WeightsError)
+    with open(path, "rb") as f: tensors = path.suffix == ".safetensors" or f.read(9)[8:] == b"{"
+    try: held = load_file(path) if tensors else _read_pickle(path)
+    except (SafetensorError, KeyError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+    return _check_tensors(path, held)
 
 # %% ../nbs/0_base/00_core.ipynb #94421c67
 def save_arrays(path, **arrays):
@@ -217,7 +328,9 @@ class _Bar(tqdm):
         path, now = os.environ.get("WSSS_NB_PROGRESS"), time.monotonic()
         if path and (final or now-self.told > .5):
             self.told = now
-            Path(path).write_text(json.dumps(dict(desc=self.desc, n=self.n, total=self.total, note=str(self.postfix or ""))))
+            said = dict(desc=getattr(self, "desc", self.words), note=str(getattr(self, "postfix", None) or ""))  # one that is not shown has neither
+            with suppress(OSError):  # a full disk: what is worked on says it better
+                Path(path).write_text(json.dumps(dict(n=self.n, total=self.total, **said)))
     def update(self, n=1):
         r = super().update(n); self._tell()
         return r
@@ -242,5 +355,8 @@ def progress(iterable=None, # what to go through; None to drive the bar by `.upd
 
 # %% ../nbs/0_base/00_core.ipynb #e07db896
 def cache_home()->Path:
-    "Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`."
-    return Path(os.environ.get("WSSS_NB_HOME") or Path.home()/".cache"/"wsss_nb")
+    "Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`. Raises `ParameterError` where nobody knows a home."
+    if os.environ.get("WSSS_NB_HOME"): return Path(os.environ["WSSS_NB_HOME"])
+    try: return Path.home()/".cache"/"wsss_nb"
+    except RuntimeError as e: raise ParameterError("this user has no home folder (no $HOME, no entry in passwd): "
+                                                   "set WSSS_NB_HOME to a folder that can be written") from e

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from .backbones import _conv, create
-from .core import ParameterError, WeightsError, check_array, load_weights, need, save_weights
+from .core import ParameterError, WeightsError, check_array, load_weights, need, read_json, save_weights
 from .transforms import to_tensor
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #e3a11b1e
@@ -130,14 +130,18 @@ def save_model(path, model, **meta): # `kind`, `net`, `classes`, `output_stride`
     return save_weights(path, model.state_dict(), dict(wsss_nb=json.dumps(meta)))  # one key: safetensors orders several at random
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #7152ec33
-def weights_meta(path)->dict:
+def weights_meta(path,
+                 shape=dict)->dict: # what the description must be, as in `core.read_json`
     "The description inside a safetensors file of this package; of other files, an empty dict. Raises `WeightsError`."
     need(Path(path).is_file(), f"weights {path} are not there", WeightsError)
     try:
-        with safe_open(path, "pt") as f: return json.loads((f.metadata() or {}).get("wsss_nb", "{}"))
-    except (SafetensorError, ValueError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+        with safe_open(path, "pt") as f: said = (f.metadata() or {}).get("wsss_nb", "{}")
+    except SafetensorError as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+    return read_json(path, WeightsError, shape, said)
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #417cb65e
+_MODEL = {"net!": str, "output_stride!": int, "classes!": [str], "head": dict, "init!": (dict, type(None))}  # of the description
+
 def load_model(path, # model.safetensors, or the folder that holds it
                kind, # "deeplab" or "classifier"
                build): # (backbone, C, **what `meta["head"]` holds) -> network
@@ -145,9 +149,13 @@ def load_model(path, # model.safetensors, or the folder that holds it
     path = Path(path); path = path/"model.safetensors" if path.is_dir() else path
     meta = weights_meta(path)
     need(meta.get("kind") == kind, f"{path} holds no {kind}, but {meta.get('kind', 'weights without a description')}", WeightsError)
-    tensors = load_weights(path)  # before building: a damaged file is named first
-    model = build(create(meta["net"], "random", output_stride=meta["output_stride"]), len(meta["classes"]), **meta.get("head", {}))
-    model.load_state_dict(tensors)
+    tensors, meta = load_weights(path), weights_meta(path, _MODEL)  # before building: a damaged file is named first
+    try:
+        model = build(create(meta["net"], "random", output_stride=meta["output_stride"]), len(meta["classes"]), **meta.get("head", {}))
+        model.load_state_dict(tensors)
+    except (ParameterError, RuntimeError, TypeError) as e:
+        raise WeightsError(f"{path} does not hold the tensors of the {kind} that its description names "
+                           f"({meta['net']}, {len(meta['classes'])} classes): train it again, or take another file") from e
     model.classes, model.init = tuple(meta["classes"]), meta["init"]
     return model.eval()
 

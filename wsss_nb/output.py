@@ -85,19 +85,30 @@ def write_made(
             write_image(files["overlay"], mask_picture(image, made.mask, dict(enumerate(classes, 1))))
         write_mask(files["mask"], made.mask)
 
+# %% ../nbs/4_workbench/46_output.ipynb #fd5d2270
+def _read_areas(file):
+    "The rows of an areas.csv"
+    try:
+        with open(file, newline="", encoding="utf-8") as f:
+            table = csv.DictReader(f, strict=True)
+            rows, head = list(table), table.fieldnames or ()
+    except (csv.Error, UnicodeDecodeError) as e:
+        raise ParameterError(f"{file} is no table of ours ({e}): delete it, and the masks are made again") from e
+    whole = "file" in head and all(None not in row and None not in row.values() for row in rows)
+    need(whole, f"{file} is cut off or no table of ours: delete it, and the masks are made again", ParameterError)
+    return rows
+
 # %% ../nbs/4_workbench/46_output.ipynb #cc6b4282
+_RECORD = {"decides": dict, "folders": [str], "classes": [str]}  # of segment.json, as far as it is read back
+
 class Ledger:
     "What a folder of masks holds: `.record` (segment.json) and `.rows` (areas.csv), by file."
     def __init__(self, folder, every=20): # seconds between two looks at the disk
         self.folder, self.every, self.written = Path(folder), every, time.monotonic()
         note = self.folder/"segment.json"
-        self.record, self.rows = read_json(note, ParameterError) if note.exists() else {}, {}
+        self.record, self.rows = read_json(note, ParameterError, _RECORD) if note.exists() else {}, {}
         if (self.folder/"areas.csv").exists():
-            self._read()
-
-    def _read(self):
-        with open(self.folder/"areas.csv", newline="", encoding="utf-8") as f:
-            for row in csv.DictReader(f):
+            for row in _read_areas(self.folder/"areas.csv"):
                 self.rows.setdefault(row["file"], []).append(row)
 
     def begin(self, record, classes):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
@@ -96,10 +97,14 @@ def _encryption():
     try: return Config(KernelManager=dict(transport_encryption=KernelManager(transport_encryption="auto").transport_encryption))
     except (AttributeError, TraitError): return Config()
 
+class _OwnKernels(KernelSpecManager):
+    "No kernel but this Python's own, whatever is called `python3` elsewhere."
+    def _kernel_dirs_default(self): return []
+
 def _config(folder, port, theme, token, idle):
     return Config(
         Voila=dict(root_dir=str(folder), ip="127.0.0.1", port=port, token=token, open_browser=False, log_level="WARN", config_file_paths=[]),
-        VoilaConfiguration=dict(theme=theme, file_allowlist=[], allow_template_override="NO", show_tracebacks=True),
+        VoilaConfiguration=dict(kernel_spec_manager_class=_OwnKernels, theme=theme, file_allowlist=[], allow_template_override="NO", show_tracebacks=True),
         MappingKernelManager=dict(cull_idle_timeout=idle, cull_interval=max(1, idle//10), cull_connected=False))
 
 # %% ../nbs/6_command/61_page.ipynb #2b581243

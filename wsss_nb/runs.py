@@ -9,7 +9,6 @@ __all__ = ['METHODS', 'COMPARE', 'PRESETS', 'training_folder', 'notebook_paramet
 # %% ../nbs/4_workbench/42_runs.ipynb #979fe04d
 import ast, os, threading, time
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,8 +19,8 @@ from filelock import FileLock, Timeout
 from . import __version__
 from .core import DataError, ParameterError, RunError, fingerprint, need, progress, read_json, write_json
 from .datasets import full_spec, open_dataset
-from .processes import bar_of, die_with_parent, kill_family, start_python
-from .record import RunRecord
+from .processes import bar_of, die_with_parent, kill_family, own_kernel, start_python
+from .record import RunRecord, check_names, check_together, check_value
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
 _NAMED = ("imagenet", "mixed")  # classifiers that ask EfficientNet-Lite0 for names
@@ -102,26 +101,13 @@ def _parse(text):
     except (ValueError, SyntaxError): v = text.split(",") if "," in text else text
     return list(v) if isinstance(v, tuple) else v
 
-# %% ../nbs/4_workbench/42_runs.ipynb #1caf9c2b
-_share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
-_LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
-              cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
-_CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
-
 # %% ../nbs/4_workbench/42_runs.ipynb #ae53e29b
 def _typed(name, value, default):
-    "`value` in the type of `default`; an int serves as a float, one value as a list of one."
+    "`value` in the type of `default`; an int serves as a float, one value as a list of one, nothing as an empty list."
     value = _parse(value)
-    if isinstance(default, list) and not isinstance(value, list): value = [value]
-    if isinstance(default, float) and type(value) is int: value = float(value)
+    if isinstance(default, list): value = [_parse(v) for v in value] if isinstance(value, list) else [value]*(value != "")
     if isinstance(default, str) and not isinstance(value, (list, dict)): value = str(value)
-    if isinstance(default, list) and default and isinstance(value, list): value = [_typed(name, v, default[0]) for v in value]
-    need(type(value) is type(default), f"parameter {name}={value!r} should be {type(default).__name__}, like its default {default!r}", ParameterError)
-    lo, hi = _LIMITS.get(name, (None, None))
-    need(lo is None or isinstance(value, list) or lo <= value <= hi, f"parameter {name}={value!r} must lie between {lo} and {hi}", ParameterError)
-    need(name not in _CHOICES or set(value if isinstance(value, list) else [value]) <= set(_CHOICES[name]), f"parameter {name}={value!r} must be among {', '.join(_CHOICES.get(name, ()))}", ParameterError)
-    return value
+    return check_value(name, value, default)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #46cae725
 def check_parameters(method:str, params:dict)->dict:
@@ -129,16 +115,12 @@ def check_parameters(method:str, params:dict)->dict:
     need(method in METHODS, f"method {method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
     known = merge(_RUN_DEFAULTS, *(notebook_parameters(training_folder()/f"{n}.ipynb") for n in METHODS[method]))
     for reserved in ("data", "out", "seed", "target", "segmenters", "makes"): known.pop(reserved, None)
-    for k in params:
-        near = get_close_matches(k, known, 1)
-        need(k in known, f"parameter {k!r} is unknown to {method}" + (f" (did you mean {near[0]}?)" if near else "") + f": it takes {', '.join(sorted(known))}", ParameterError)
+    check_names(params, known, method)
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
-    empty = [k for k in full if k.endswith("_scales") and not full[k]]
-    need(not empty, f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale", ParameterError)
-    need(len(full.get("color", "four")) == 4, f"parameter color={full.get('color')} must be four numbers: brightness, contrast, saturation, hue", ParameterError)
+    check_together(full)
     wrong = [c for c in full["compare"] if c not in COMPARE.get(method, {})]
     need(not wrong, f"parameter compare={wrong[0] if wrong else ''!r} must be among {', '.join(COMPARE.get(method, {})) or 'none: this method has nothing to compare'}", ParameterError)
-    need(full.get("tau2", 0) <= full.get("tau1", 1), f"tau2={full.get('tau2')} must not exceed tau1={full.get('tau1')}: below tau2 saliency is doubted, above tau1 an object is certain (2.6)", ParameterError)
+    need(full["seeds"], "parameter seeds is an empty list: give at least one, such as seeds=0", ParameterError)
     return full
 
 # %% ../nbs/4_workbench/42_runs.ipynb #44d22c60
@@ -286,16 +268,19 @@ def _papermill(step, output):
     "Execute the notebook; the last cell must have run, since a kernel told to exit looks like success to papermill."
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError, execute_notebook
-    try: nb = execute_notebook(str(step.notebook), str(output), parameters=step.params, kernel_name="python3", progress_bar=False, store_widget_state=False, cwd=str(step.folder))
+    try: nb = execute_notebook(str(step.notebook), str(output), parameters=step.params, kernel_name="python3", kernel_manager_class=own_kernel(),
+                                     progress_bar=False, store_widget_state=False, cwd=str(step.folder))
     except PapermillExecutionError as e: raise RunError(f"{e.ename}: {e.evalue}") from e
     except DeadKernelError as e: raise _KernelDied(f"{step.name}: its kernel was killed in the middle of a cell (often for want of memory)") from e
     need(all(c.get("execution_count") for c in nb.cells if c.cell_type == "code" and c.source.strip()),
          f"{step.name} ended before its last cell (its kernel exited)", RunError)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #26d98342
+_STEP = {"name!": str, "notebook!": str, "folder!": str, "params!": dict, "makes!": str, "key!": str}
+
 def execute_step(file):
     "Run the step described in `file` (JSON), with its record kept; what a runner starts in a new process."
-    d = read_json(file, RunError)
+    d = read_json(file, RunError, _STEP)
     step = Step(d["name"], Path(d["notebook"]), Path(d["folder"]), d["params"], d["makes"], key=d["key"])
     die_with_parent()
     stop, kept = threading.Event(), step.folder/"notebooks"/f"{step.name.replace(':', '-')}.ipynb"

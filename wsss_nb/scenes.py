@@ -603,13 +603,17 @@ def write_scenes(folder, train=400, val=80, seed=0, size=160, classes=CLASSES):
     return folder
 
 # %% ../nbs/0_base/03_scenes.ipynb #e18cd8ab
+_MOST = dict(train=100_000, val=100_000, seed=2**32 - 1, size=2048)  # more would fill the memory or the disk
+
 def _parse(spec):
     "'train=400,val=80' -> dict of whole numbers over the defaults"
     known = dict(train=400, val=80, seed=0, size=160)
     pairs = [p.partition("=") for p in spec.split(",") if p.strip()]
     for k, _, v in pairs:
         need(k.strip() in known, f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in scenes:train=400,val=80.", ParameterError)
-        need(v.strip().isdigit(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
+        need(v.strip().isdecimal(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
+        most = _MOST[k.strip()]
+        need(len(v) < 16 and int(v) <= most, f"scenes: {k.strip()} must not exceed {most}; it is {v.strip()[:16]}.", ParameterError)
         need(k.strip() != "train" or int(v), "scenes: train=0 leaves nothing to learn from: give at least 1.", ParameterError)
     return known | {k.strip(): int(v) for k, _, v in pairs}
 

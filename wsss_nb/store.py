@@ -19,23 +19,56 @@ def stage_folder_of(store, id)->Path: # the store's folder, a stage's id
 
 # %% ../nbs/5_reproduce/50_store.ipynb #9550fcdb
 def _refuse(message):
-    "Raise `RunError`; torch, which its module imports, is loaded only now that something is wrong."
+    "Raise `RunError`; NumPy, which its module imports, is loaded only now that something is wrong."
     from wsss_nb.core import RunError
     raise RunError(message)
 
-def _json(path):
-    "A JSON file, {} where there is none (yet)."
-    try: return json.loads(path.read_bytes())
+def _rows(d, name, must={}, may={}):
+    "Whether what stands under `name` is objects by name, with fields of these kinds; those of `may` can be missing or null."
+    def fits(r):
+        told = [k for k in may if r.get(k) is not None]
+        return all(isinstance(r.get(k), (must | may)[k]) for k in [*must, *told])
+    found = d.get(name, {})
+    return isinstance(found, dict) and all(isinstance(r, dict) and fits(r) for r in found.values())
+
+# %% ../nbs/5_reproduce/50_store.ipynb #50c7d8e8
+_ROW = {"method!": str, "params!": dict, "seed!": int, "stages!": [str], "full": dict, "overrides": dict, "tags": [str]}
+_STAGE = {"name!": str, "needs!": [str], "makes!": str, "key!": str, "params": dict, "notebook": str}
+_PLAN = {"data!": str, "runs!": {"*": _ROW}, "stages!": {"*": _STAGE}}  # sweep.json
+
+def _whole_plan(d):
+    "Whether a plan can be worked with: a quick look, and every stage that a run names is there."
+    runs = _rows(d, "runs", dict(method=str, params=dict, seed=int, stages=list), dict(full=dict, overrides=dict, tags=list))
+    stages = _rows(d, "stages", dict(name=str, needs=list, makes=str, key=str), dict(params=dict, notebook=str))
+    named = {i for r in d["runs"].values() for i in r["stages"]} if runs else ()
+    return runs and stages and isinstance(d.get("data"), str) and named <= d["stages"].keys()  # `_json` answers a KeyError
+
+def _whole_record(d):
+    number = (int, float)
+    return isinstance(d.get("data", {}), dict) and _rows(
+        d, "stages", may=dict(status=str, key=str, error=str, seconds=number, bytes=number, pid=int, born=number, host=str))
+
+def _json(path, whole, shape):
+    "A JSON file that a quick look finds whole, {} where there is none (yet); of another `core.read_json` says what is wrong."
+    try:
+        found = json.loads(path.read_bytes().decode())
+        if isinstance(found, dict) and whole(found): return found
     except FileNotFoundError: return {}
-    except ValueError: _refuse(f"{path} is not valid JSON: restore it, or delete it and run again")
+    except (OSError, ValueError, RecursionError, TypeError, KeyError): pass  # said below
+    from wsss_nb.core import RunError, read_json
+    read_json(path, RunError, shape)
+    _refuse(f"{path} is not what it was: a run names a stage that is not in it; restore it from a copy, or delete it and run again")
+
+def _record(path):
+    from wsss_nb.record import RECORD
+    return _json(path, _whole_record, RECORD)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #62277a4b
 def read_store(folder)->dict: # runs: name -> (method, parameters, seed, stages), stages: id -> (name, needs, makes, key)
     "The plan in `sweep.json`. Raises `RunError` for a folder that holds none."
     if not Path(folder).is_dir(): _refuse(f"{folder}: " + ("a file, not the folder of a sweep" if Path(folder).exists() else "no such folder"))
-    found = _json(Path(folder)/"sweep.json")
-    if "runs" not in found: _refuse(f"{folder} holds no sweep.json: name a folder that `wsss-nb sweep` or `wsss-nb reproduce` made")
-    return found
+    if not (Path(folder)/"sweep.json").exists(): _refuse(f"{folder} holds no sweep.json: name a folder that `wsss-nb sweep` or `wsss-nb reproduce` made")
+    return _json(Path(folder)/"sweep.json", _whole_plan, _PLAN)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #77b0c684
 FRESH = 120  # seconds: a heartbeat is written every few of them
@@ -53,7 +86,7 @@ def _alive(stage, folder):
 def stage_state(store, id, plan)->dict: # status, error, seconds, started
     "What has become of a stage: `queued`, `running`, `done`, `failed` or `killed`; *done* only for the inputs that the plan asks for."
     folder, wanted = stage_folder_of(store, id), plan["stages"][id]
-    s = _json(folder/"run.json").get("stages", {}).get(wanted["name"], {})
+    s = _record(folder/"run.json").get("stages", {}).get(wanted["name"], {})
     status = s.get("status", "queued")
     if status == "running" and not _alive(s, folder): return {**s, "status": "killed", "error": "its process is gone without a word"}
     if status == "done" and (s.get("key") != wanted["key"] or not (folder/wanted["makes"]).exists()): return dict(status="queued")
@@ -126,7 +159,7 @@ def _records(folder):
     "Every record in a folder of runs and in the folders beside it, once."
     patterns = ("stages/*/run.json", "*/run.json", "../*/run.json", "../*/replicas/*/run.json", "../*/stages/*/run.json")
     files = dict.fromkeys(f.resolve() for p in patterns for f in Path(folder).glob(p))
-    return map(_json, files)
+    return map(_record, files)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #5f4fcb58
 def history(folder, fingerprint)->dict: # notebook -> dict(seconds, bytes, n): medians

@@ -27,6 +27,7 @@ from .features import extract
 from .growing import grow, load_softmax, superpixel_scores
 from .images import read_image, read_labels, read_mask, resize
 from .metrics import ConfusionMatrix, mean_known
+from .record import RECORD
 from .scenes import CLASSES, named_scene
 from .seeds import initial_seed
 from .show import growth_frames
@@ -375,8 +376,9 @@ class Run:
         self.folder = demo_folder() if folder is None else Path(folder).expanduser()
         make = "make one with `wsss-nb run clustering --data scenes --out FOLDER`"
         need((self.folder/"run.json").is_file(), f"{self.folder} is no run: it holds no run.json; {make}", RunError)
-        self.data = read_json(self.folder/"run.json", RunError)
-        need(self.data.keys() >= {"method", "data"}, f"{self.folder}/run.json is not the record of a run; {make}", RunError)
+        self.data = read_json(self.folder/"run.json", RunError, RECORD)
+        known = self.data.keys() >= {"method", "data"} and self.data["data"].keys() >= {"spec", "classes"}
+        need(known, f"{self.folder}/run.json is not the record of a run; {make}", RunError)
         self.method, self.spec = self.data["method"], self.data["data"]["spec"]
         self.classes = tuple(self.data["data"]["classes"])
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from .core import ParameterError, RunError, atomic, fingerprint, need, read_json, write_json
 from .datasets import full_spec, open_dataset
 from .queue import DaskWorkers, Job, SlurmWorkers, run_queue
-from .record import RunRecord, git_commit, versions
+from .record import METRICS, RunRecord, git_commit, versions
 from .runs import about, check_parameters, plan, preflight, resolve, training_folder
 from .store import duration, history, read_store, run_states, stage_folder_of, stage_state, states_in
 from .tables import mean_std, pick
@@ -297,7 +297,7 @@ _MIOU = (("mIoU %", "segmenter.plain.miou", 100, 1), ("with CRF", "segmenter.crf
 def run_metrics(folder, name)->dict:
     "The scores of a run; {} where it has none (yet)."
     file = Path(folder)/name/"metrics.json"
-    return read_json(file, RunError) if file.exists() else {}
+    return read_json(file, RunError, METRICS) if file.exists() else {}
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #0d5c9b9d
 def _settings(runs):

@@ -15,7 +15,7 @@ from jinja2 import Environment
 
 from .core import ParameterError, RunError, atomic, need, read_json
 from .images import read_image
-from .record import RunRecord
+from .record import METRICS, RunRecord
 from .show import data_uri
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a0b20235
@@ -23,7 +23,7 @@ def replicas(out)->list: # of dicts: each replica's metrics
     "The `metrics.json` of every evaluated replica of a run. Raises `RunError` where there is none."
     files = [f for f in (Path(out)/"metrics.json", *sorted(Path(out).glob("replicas/*/metrics.json"))) if f.exists()]
     need(files, f"{out} has no metrics.json: run the evaluation first", RunError)
-    return [read_json(f, RunError) for f in files]
+    return [read_json(f, RunError, METRICS) for f in files]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #2a1b2eaf
 def pick(metrics:dict, path:str):
@@ -65,7 +65,7 @@ def net_table(ms)->dict:
 def superpixel_table(ms)->dict:
     "Superpixels on the training pictures: (3.9)-(3.12), mean over pictures; the same maps serve every seed."
     q = pick(ms[0], "superpixels") or {}
-    rows = [dict(cells=["superpixels", f"{q['count']:.1f}", *(f"{q[k]:.3f}" for k in ("ue", "bp", "br", "asa"))], kind="")] if q else []
+    rows = [dict(cells=["superpixels", mean_std([q.get("count")], 1), *(mean_std([q.get(k)], 1, 3) for k in ("ue", "bp", "br", "asa"))], kind="")] if q else []
     return dict(title="Superpixels on the training pictures", head=["", "count", "UE ↓ (3.9)", "BP ↑ (3.11)", "BR ↑ (3.10)", "ASA ↑ (3.12)"], rows=rows, text="Made once and used by every seed. They need not be connected, and nobody fixes their number.")
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a197d1fb
@@ -136,7 +136,7 @@ def class_table(ms, classes, d=None)->dict:
     "IoU by class on held-out pictures (the layout of Table 3.4)."
     named = [(n, p) for n, p, _ in _NET_ROWS] if (d or {}).get("method") != "masking" else _rows(ms, d)
     nets = [(n, p) for n, p in named if any(pick(m, p) for m in ms)]
-    value = lambda p, c: mean_std([(pick(m, f"{p}.crf.iou") or pick(m, f"{p}.plain.iou"))[c] for m in ms if pick(m, p)])
+    value = lambda p, c: mean_std([v for m in ms for v in (pick(m, f"{p}.crf.iou") or pick(m, f"{p}.plain.iou") or [])[c:c+1]])
     rows = [dict(cells=[name, *(value(p, c) for _, p in nets)], kind="") for c, name in enumerate(["background", *classes])]
     return dict(title="By class", head=["IoU %", *(n for n, _ in nets)], rows=rows, text="With the CRF, where there is one." + _spread(ms))
 
@@ -202,8 +202,7 @@ def _section(out):
     "All that the page says of one run."
     need(out.is_dir(), f"{out}: no such folder; name the folder of a run", RunError)
     d = RunRecord(out).data
-    try: ms = replicas(out)
-    except RunError: ms = []
+    ms = replicas(out) if any(out.glob("metrics.json")) or any(out.glob("replicas/*/metrics.json")) else []
     tables = _tables(ms, d) if ms else []
     figures = [dict(title=t, text=c, kind=k, src=data_uri(out/"pictures"/f)) for f, t, c, k in _FIGURES if (out/"pictures"/f).exists()]
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
@@ -260,13 +259,17 @@ def _pictures(folder):
 
 def _asked(folder):
     "{name of a mask: {word: probability}} that `wsss-nb segment` asked for in a folder"
-    words = {}
-    if not (folder/"areas.csv").is_file():
+    words, table = {}, folder/"areas.csv"
+    if not table.is_file():
         return words
-    with open(folder/"areas.csv", newline="", encoding="utf-8") as f:
-        for row in csv.DictReader(f):
-            if row["probability"]:
-                words.setdefault(Path(row.get("mask") or "").stem, {})[row["class"]] = float(row["probability"])
+    try:
+        with open(table, newline="", encoding="utf-8") as f:
+            for row in csv.DictReader(f, strict=True):
+                if row["probability"]:
+                    words.setdefault(Path(row.get("mask") or "").stem, {})[row["class"]] = float(row["probability"])
+    except (csv.Error, KeyError, ValueError) as e:
+        raise RunError(f"{table} is damaged or not of `wsss-nb segment` ({type(e).__name__}: {e}): delete it, and "
+                       "run `wsss-nb segment` on this folder again") from e
     return words
 
 def _photographs(folder):
@@ -340,5 +343,5 @@ def _notes(d, ms):
     theirs = "VGG16 from ImageNet as classifier and a DeepLab from MS-COCO" if d.get("method") == "masking" else "DINO ViT-B/8 and ResNets from ImageNet"
     if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation used {theirs}; low scores here are what that costs.")
     elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used {theirs}; low scores here are what their absence costs, not what the method can do.")
-    if not ms: notes.append("This dataset has no masks for its held-out pictures, so nothing could be scored.")
+    if not ms: notes.append("There is no metrics.json: this dataset has no masks for its held-out pictures, so that nothing could be scored, or the run is not evaluated yet.")
     return [*d.get("problems", []), *notes]

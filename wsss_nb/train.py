@@ -146,7 +146,7 @@ def _same(old, new, folder):
 def load_checkpoint(path, model, opt, settings)->list: # the log rows, one for each epoch that is done
     "Put model and optimiser back where `path` left them; without a file, an empty list. Raises `RunError` when the settings differ."
     if not Path(path).exists(): return []
-    meta, tensors = weights_meta(path), load_weights(path)
+    meta, tensors = weights_meta(path, {"settings!": dict, "rows!": [dict]}), load_weights(path)
     _same(meta["settings"], json.loads(json.dumps(settings)), Path(path).parent)
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     for name, p in model.named_parameters():
