@@ -64,7 +64,7 @@ _SCENES = dict(
 _LIGHT = dict(
     features="lite0", tau=0.65, sp_crf=False, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[0.8, 1.0, 1.25], flip=True, loss_stride=4,
     classifier="mixed", cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
-    cam_scales=[0.6, 1.0, 1.35], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
+    cam_scales=[300.0, 500.0, 675.0], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
 PRESETS = dict(scenes=dict(
     superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
@@ -106,7 +106,7 @@ def _parse(text):
 _share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
 _LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
               cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
+_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, cam_scales=(.05, 2048), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cls_aug", "seg_aug")})
 _CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
 
 # %% ../nbs/4_workbench/42_runs.ipynb #ae53e29b
