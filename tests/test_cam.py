@@ -126,3 +126,7 @@ def test_on_the_disk(tmp_path):
     with pytest.raises(DataError, match="no CAM file"): load_cam(tmp_path/"b.npz", 3)
     (tmp_path/"c.npz").write_bytes(b"nothing")
     with pytest.raises(DataError, match="c.npz"): load_cam(tmp_path/"c.npz", 3)
+
+def test_a_scale_may_be_the_longest_side(net):
+    image = np.random.default_rng(0).integers(0, 256, (40, 80, 3), np.uint8)
+    assert (multi_scale_cam(net, image, (40, 160)) == multi_scale_cam(net, image, (.5, 2))).all()

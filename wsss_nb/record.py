@@ -115,7 +115,7 @@ def stage(self:RunRecord,
 _share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
 _LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
               cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cam", "cls_aug", "seg_aug")})
+_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, cam_scales=(.05, 2048), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cls_aug", "seg_aug")})
 _CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
 
 # %% ../nbs/0_base/07_record.ipynb #56fdd7ef

@@ -63,7 +63,7 @@ _SCENES = dict(
 _LIGHT = dict(
     features="lite0", tau=0.65, sp_crf=False, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[0.8, 1.0, 1.25], flip=True, loss_stride=4,
     classifier="mixed", cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
-    cam_scales=[0.6, 1.0, 1.35], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
+    cam_scales=[300.0, 500.0, 675.0], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
 PRESETS = dict(scenes=dict(
     superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
     clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
