@@ -212,8 +212,9 @@ def os_error(code, file=None): return OSError(code, os.strerror(code), file)
 
 
 def raised_while_reading(path, error):
-    f = open(path, encoding="utf-8")
-    raise error
+    with open(path, encoding="utf-8") as f:
+        assert f.readable()
+        raise error
 
 
 LEFT = {
