@@ -338,3 +338,8 @@ def test_pictures_in_folders_inside_images(tmp_path):
         (root/"images"/f"p{k}.png").rename(root/"images"/"cats"/f"p{k}.png")
     with pytest.raises(DataError, match="holds folders .cats. and no pictures.*data labels"):
         open_dataset(root)
+
+
+def test_an_archive_that_is_not_there_leaves_no_folder_behind(tmp_path, capsys):
+    assert main(["data", "get", "coco", "--root", str(tmp_path/"data"), "--archive", str(tmp_path/"nope")]) == 2
+    assert "nope" in capsys.readouterr().err and not (tmp_path/"data").exists()

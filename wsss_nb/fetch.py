@@ -131,10 +131,14 @@ def get_dataset(name, root, archive=None):
     Raises `DataError` if the host cannot be reached, the file is not the published one, or an archive is unsafe: nothing half-written is left."""
     need(name in SOURCES, f"dataset {name!r} is unknown: choose {', '.join(SOURCES)}", ParameterError)
     root = Path(root).expanduser()
-    try: (root/"archives").mkdir(parents=True, exist_ok=True)
-    except OSError as e: raise DataError(f"{root}: cannot be written to ({e.strerror})") from e
-    for s in SOURCES[name]:
-        if not (root/s.target).exists(): _install(s, _local(s, archive) if archive else _download(s, root/"archives"), root)
+    todo = [s for s in SOURCES[name] if not (root/s.target).exists()]
+    given = {s: _local(s, archive) for s in todo} if archive else {}   # all of them are there before anything is made
+    try:
+        (root/"archives").mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise DataError(f"{root}: cannot be written to ({e.strerror})") from e
+    for s in todo:
+        _install(s, given.get(s) or _download(s, root/"archives"), root)
     return [root/s.target for s in SOURCES[name]]
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #8b6a0ac2

@@ -218,7 +218,9 @@ def open_source(ds, ids, # a `Dataset` and the ids whose maps will be asked for
 # %% ../nbs/2_masking/22_saliency.ipynb #5cb89810
 def _picture(S):
     "A Pillow image of a map: floats in [0,1], or uint8 of 0, 1 and 255."
-    if S.dtype != np.uint8: return Image.fromarray(np.rint(255*S).astype(np.uint8))
+    if S.dtype != np.uint8:
+        grey = np.rint(255*S).astype(np.uint8)
+        return Image.fromarray(grey if grey.max() > 1 else np.zeros_like(grey))  # a file of 0 and 1 means 0 and 255
     void = S == 255
     L = np.where(void, 127, 255*S)
     return Image.fromarray((np.stack([L, 255*~void], -1) if void.any() else L).astype(np.uint8))  # (H,W,2) is grey and alpha
