@@ -13,7 +13,7 @@ from skimage import data as photographs
 
 from wsss_nb import chain
 from wsss_nb.chain import Settings, cut_folder, finished, network, outputs, settle
-from wsss_nb.core import ParameterError, RunError
+from wsss_nb.core import ParameterError, RunError, WeightsError
 from wsss_nb.images import read_image, read_labels, write_image
 from wsss_nb.scenes import make_scene
 from wsss_nb.superpixels import superpixels
@@ -142,15 +142,15 @@ def test_features_that_are_not_finite_are_the_picture_s_fault_not_the_batch_s(tm
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_features_that_are_not_finite(workers, tmp_path):
-    "A net whose weights are broken: each picture is named, with one process and with two"
+def test_weights_that_are_not_finite_are_the_file_s_fault(workers, tmp_path):
     from safetensors.numpy import load_file, save_file
     state = load_file(Path(chain.__file__).parent/"data/mini.safetensors")
     key = next(k for k in state if k.endswith("attn.qkv.weight") and "3" in k)
     save_file(state | {key: np.full_like(state[key], np.nan)}, tmp_path/"broken.safetensors")
     jobs = folder_of(tmp_path/"in", 3)
-    done = cut_folder(jobs, tmp_path/"out", Settings("mini", weights=str(tmp_path/"broken.safetensors"), device="cpu", workers=workers))
-    assert len(done) == 3 and all(d.error and d.name in d.error and "NaN" in d.error for d in done) and not maps(tmp_path/"out")
+    with pytest.raises(WeightsError, match="broken.safetensors hold NaN"):
+        cut_folder(jobs, tmp_path/"out", Settings("mini", weights=str(tmp_path/"broken.safetensors"), device="cpu", workers=workers))
+    assert not (tmp_path/"out").exists() or not maps(tmp_path/"out")
 
 
 @pytest.mark.parametrize("change, said", [(dict(tau=2), "tau"), (dict(precision="float16"), "float16"), (dict(max_pixels=4000), "max-pixels"), (dict(workers=-1), "workers"),

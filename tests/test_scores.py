@@ -403,8 +403,10 @@ def test_what_is_not_taken_directly_goes_to_read_mask(ds, folder, monkeypatch):
     "Truth and prediction alike: a palette in another order is asked about"
     asked = []
     monkeypatch.setattr(evaluate, "read_mask", lambda path, n=None: asked.append(path) or read_mask(path, n))
-    for id in IDS: (folder/f"{id}.png").write_bytes(png(ds.mask(id), voc_palette()[::-1]))
-    evaluate_folder(ds, folder, IDS)
+    order = np.arange(256)
+    order[[1, 2]] = 2, 1                                # colours of 1 and 2 exchanged, and their indices, too
+    for id in IDS: (folder/f"{id}.png").write_bytes(png(order[ds.mask(id)].astype(np.uint8), voc_palette()[order]))
+    assert evaluate_folder(ds, folder, IDS)["precision"] == 1
     assert sorted(p.name for p in asked) == [f"{id}.png" for id in IDS]
 
 

@@ -114,14 +114,17 @@ def test_a_datasets_own_pictures_are_not_hidden_by_the_gallerys(tmp_path):
     assert wide.mask.shape == (5, 500) and wide.note == "a note. scaled down from 900×9 to 500×5"
 
 
-def test_why_a_picture_has_no_label(tmp_path):
-    "VOC's layout without annotations: the label comes from the mask, which holds nothing here."
+def test_a_picture_of_none_of_the_classes_and_one_without_a_label(tmp_path):
+    "VOC's layout without annotations: the label comes from the mask, which holds nothing here, or is not there."
     write_image(tmp_path/"JPEGImages"/"x.jpg", np.zeros((9, 9, 3), np.uint8)); write_mask(tmp_path/"SegmentationClass"/"x.png", np.zeros((9, 9), np.uint8))
     lists = tmp_path/"ImageSets"/"Segmentation"
     lists.mkdir(parents=True)
-    (lists/"train.txt").write_text("x\n"); (lists/"val.txt").write_text("")
-    p = gallery(tmp_path)["x"]()
-    assert p.present is None and not p.mask.any() and "its label is empty" in p.note
+    write_image(tmp_path/"JPEGImages"/"y.jpg", np.zeros((9, 9, 3), np.uint8))
+    (lists/"train.txt").write_text("x\ny\n"); (lists/"val.txt").write_text("")
+    found = gallery(tmp_path)
+    p, q = found["x"](), found["y"]()
+    assert not p.present.any() and not p.mask.any() and not p.note
+    assert q.present is None and q.mask is None and "y.png" in q.note
 
 
 def test_one_scene_is_that_of_the_dataset(scenes):
@@ -316,7 +319,11 @@ def test_seed_curve_is_the_seed_at_each_alpha(seed):
 def test_seed_curve_refuses_what_the_seed_refuses():
     M, _, sp, present, _, gt = case()
     with pytest.raises(ParameterError, match="alpha must lie"): seed_curve(M, sp, present, gt, [.5, 1.1])
-    with pytest.raises(DataError, match="no label"): seed_curve(M, sp, np.zeros(3, bool), gt, [.5])
+
+def test_seed_curve_of_none_of_the_classes():
+    M, _, sp, _, _, gt = case()
+    curve = seed_curve(M, sp, np.zeros(3, bool), gt, [.2, .5])
+    assert curve["coverage"].tolist() == [1, 1] and curve["precision"] == pytest.approx([(gt[gt != 255] == 0).mean()]*2)
 
 
 def test_seed_by_class():

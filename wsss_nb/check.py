@@ -11,6 +11,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -295,7 +296,8 @@ def _opened(spec, found):
         return spec if isinstance(spec, Dataset) else open_dataset(spec, report)
     except DataError as e:
         file, colon, what = str(e).partition(": ")
-        found.append(Problem(file, what) if colon else Problem("", str(e)))
+        named = colon and Path(file).exists()
+        found.append(Problem(file, what) if named else _problem(spec, e))
 
 # %% ../nbs/4_workbench/47_check.ipynb #1601301f
 def _looks(ds):

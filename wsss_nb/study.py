@@ -26,7 +26,7 @@ from .deeplab import weights_meta
 from .features import extract
 from .growing import grow, load_softmax, superpixel_scores
 from .images import read_image, read_labels, read_mask, resize
-from .metrics import ConfusionMatrix, mean_known
+from .metrics import ConfusionMatrix, mean_known, seed_quality
 from .record import RECORD
 from .scenes import CLASSES, named_scene
 from .seeds import initial_seed
@@ -301,6 +301,9 @@ def seed_curve(
     alphas = np.asarray(alphas, float)
     need(((0 <= alphas) & (alphas <= 1)).all(), f"alpha must lie in [0, 1]; it goes from {alphas.min()} to {alphas.max()}", ParameterError)
     M, present, known = np.asarray(M), np.asarray(present), gt != 255
+    if not present.any():
+        seed = initial_seed(M, sp, present)     # background, whatever alpha is
+        return {k: np.full(len(alphas), v) for k, v in seed_quality(seed, gt, len(M) + 1).items() if k in ("coverage", "precision")}
     ground = known & (initial_seed(M, sp, present, 1.) == 0)
     F, rest = M[present], known & ~ground
     top, c = F.max(0), np.flatnonzero(present)[F.argmax(0)] + 1
