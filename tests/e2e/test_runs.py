@@ -92,12 +92,12 @@ def test_killed_in_every_stage_and_started_again(base, world, tmp_path):
     assert all(s.done for s in steps) and artefacts(out) == artefacts(base)
 
 
-def test_photographs_and_names_alone(base, world, tmp_path, monkeypatch):
+def test_photographs_and_names_alone(world, tmp_path, monkeypatch):
     "No masks, nothing held out, and a folder called like the library where the user stands: masks come out all the same."
     shutil.copytree(world, tmp_path/"mine", ignore=shutil.ignore_patterns("masks", "*.txt", "scenes.json"))
     (tmp_path/"wsss_nb").mkdir()
     monkeypatch.chdir(tmp_path)
-    run_method("clustering", "mine", "out", {**TINY, "compare": [], "cls_epochs": 1, "seg_epochs": 1, "superpixels": str(base/"superpixels")})
+    run_method("clustering", "mine", "out", {**TINY, "compare": [], "cls_epochs": 1, "seg_epochs": 1})
     assert len(list((tmp_path/"out/predictions/segmenter").glob("*.png"))) == 12 and not (tmp_path/"out/metrics.json").exists()
     from wsss_nb.tables import write_report
     assert "nothing could be scored" in write_report(tmp_path/"out").read_text()
