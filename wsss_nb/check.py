@@ -30,7 +30,7 @@ class Look(NamedTuple):
     mask: tuple = None   # ids in its mask, 0 and 255 among them; None: there is none
     digest: str = ""     # SHA-256 of the picture's file
 
-def _problem(path, e): return Problem(str(path), str(e).removeprefix(f"{path}: "))
+def _problem(path, e): return Problem(str(path), str(e).removeprefix(str(path)).lstrip(": "))
 
 def _size(hw): return f"{hw[0]}x{hw[1]} (height x width)"
 
