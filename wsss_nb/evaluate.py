@@ -50,19 +50,6 @@ def _plain_png(raw):
     rows = np.frombuffer(rows, np.uint8).reshape(h, w + 1)  # a row begins with its filter
     return None if rows[:, 0].any() else rows[:, 1:]
 
-# %% ../nbs/1_nets/17_evaluate.ipynb #31a41688
-def _by_colour(im, path, n_classes):
-    "Ids of an RGB picture that holds only colours of VOC's palette, those of 0…n_classes and 255"
-    a = np.asarray(im).astype(np.int64)
-    need(a.shape[2] == 3 or (a[..., 3] == 255).all(), f"{path}: is partly transparent, so its colours are no class ids: save a palette or grey PNG", DataError)
-    ids = np.append(np.arange(n_classes + 1), 255)
-    known, code = voc_palette()[ids].astype(np.int64) @ [65536, 256, 1], a[..., :3] @ [65536, 256, 1]
-    order = known.argsort()
-    at = order[np.searchsorted(known[order], code).clip(max=len(ids) - 1)]
-    bad = known[at] != code
-    need(not bad.any(), f"{path}: holds colours, and {tuple(a[bad][:1].ravel()[:3].tolist())} ({bad.sum()} pixels) is none of VOC's palette for {n_classes} classes: save class ids as a palette or grey PNG", DataError)
-    return ids[at].astype(np.uint8)
-
 # %% ../nbs/1_nets/17_evaluate.ipynb #ae03795d
 def _read_png(path, n_classes):
     "Class ids (H,W) of a label map; those of the plain kind are not checked against `n_classes`"
@@ -72,7 +59,7 @@ def _read_png(path, n_classes):
     if ids is not None: return ids
     im = open_picture(path)
     need(not im.mode.startswith("I"), f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit palette or grey PNG", DataError)
-    return _by_colour(im, path, n_classes) if im.mode in ("RGB", "RGBA") else read_mask(path, n_classes)
+    return read_mask(path, n_classes)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #35ca3f5b
 class _Dtype:
