@@ -4,6 +4,7 @@
 # make test    everything that must hold before a commit
 # make setup   build .venv (done by the others when it is missing or out of date)
 # make export  write wsss_nb/*.py from the notebooks;  make clean-notebooks  strip what git should not see
+# make layout  lay out the code of all notebooks at 100 columns (ruff), then export
 # make readme  write README.md, and its pictures, from nbs/index.ipynb
 # make hooks   let git and Jupyter clean and merge notebooks (also writes to ~/.jupyter)
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ FEW := scenes:train=160,val=40
 LABELFREE := saliency=superpixels superpixels=runs/full/superpixels
 ROWS := A1,A2,A3,A4,A5,A7,C1,C2
 
-.PHONY: setup demo demo-full figures test test-units test-whole export readme clean-notebooks hooks
+.PHONY: setup demo demo-full figures test test-units test-whole layout export readme clean-notebooks hooks
 setup: $(STAMP)
 
 # A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
@@ -55,7 +56,7 @@ figures: setup
 test: export OMP_NUM_THREADS ?= 1
 test: export TRITON_INTERPRET ?= $(if $(wildcard /dev/nvidiactl),0,1)
 test: setup
-	$(BIN)/ruff check -q setup.py tests
+	$(BIN)/ruff check -q setup.py tests wsss_nb
 	$(BIN)/python -m pytest -q --durations=0 --durations-min=5 tests/test_house.py
 	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(MAKE) --no-print-directory -j2 test-units test-whole
@@ -67,6 +68,10 @@ test-units: setup
 
 test-whole: setup
 	$(BIN)/python -m pytest -q --durations=15 $(addprefix --ignore=,$(ELSEWHERE)) tests/e2e
+
+layout: setup
+	$(BIN)/python .ci/layout
+	$(BIN)/nbdev_export
 
 export: setup
 	$(BIN)/nbdev_export

@@ -45,7 +45,7 @@ def directives(source):
 def code(source):
     "A cell without directives, magics and shell lines, so that it parses."
     if source.lstrip().startswith("%%"): return ""
-    return "\n".join(o if not re.match(r"\s*[%!?]", o) else re.sub(r"\S.*", "pass", o) for o in source.splitlines())
+    return "\n".join(o if not re.match(r"[%!?]", o) else "pass" for o in source.splitlines())
 
 
 def is_exported(source): return any(w in ("export", "exporti", "exports") for w, *_ in directives(source))
@@ -154,24 +154,146 @@ def test_training_notebook(path):
 
 # ---- sizes
 
-@each(NUMBERED)
-def test_cell_sizes(path):
-    sizes = [sum(1 for o in s.splitlines() if o.strip() and not DIRECTIVE.match(o)) for s in exported(path)]
-    assert sizes, "exports nothing"
-    assert max(sizes) <= 40 and statistics.median(sizes) <= 12, f"max {max(sizes)}, median {statistics.median(sizes)}"
+def test_notebooks_are_laid_out():
+    r = subprocess.run([sys.executable, ".ci/layout", "--check"], cwd=REPO, capture_output=True, text=True)
+    assert r.returncode == 0, f"run `make layout`:\n{r.stdout}{r.stderr}"
+
+
+@each(NBS)
+def test_columns(path):
+    "What a notebook's cell cuts off at the right nobody reads."
+    wide = [o for _, s in cells(path) for o in s.splitlines() if len(o) > 120]
+    assert not wide, wide
+
+
+# What is still beyond a limit, by module. A list only ever gets shorter: `test_exceptions_are_needed`.
+LONG = {
+    "classifier": {"fit_classifier"},
+    "cleanup": {"clean_folder"},
+    "cli": {"_add_data", "_add_explore", "_add_segment", "_add_superpixels", "_sentence", "explore", "parser"},
+    "commands": {"_add_bench", "_add_masks", "_add_reproduce", "figures_command", "refine_command"},
+    "comparison": {"bench_table"},
+    "evaluate": {"write_fiftyone"},
+    "explore": {"__init__", "_crf_panes", "_saliency_panes", "_tau_panes"},
+    "figures": {"panels"},
+    "growing": {"fit_segmenter"},
+    "masking": {"fit_masking"},
+    "queue": {"run_queue"},
+    "runs": {"_preflight_masking", "preflight", "run_method"},
+    "tables": {"_notes", "masking_table"},
+    "train": {"fit"},
+    "trunk": {"trunk_batches"},
+}  # functions over 40 lines
+MANY = {
+    "classifier": {"fit_classifier"},
+    "cleanup": {"clean_folder"},
+    "crf": {"crf_from_labels"},
+    "dino": {"pretrain"},
+    "growing": {"fit_segmenter"},
+    "masking": {"fit_masking"},
+    "predict": {"predict_folder"},
+    "saliency": {"refine_saliency"},
+    "train": {"fit"},
+    "trunk": {"learner", "trunk_batches"},
+}  # public functions with over 8 parameters
+LARGE = {
+    "backbones": 421,
+    "book": 578,
+    "chain": 408,
+    "check": 448,
+    "cli": 1107,
+    "commands": 974,
+    "compare": 549,
+    "comparison": 573,
+    "core": 499,
+    "datasets": 1103,
+    "evaluate": 1117,
+    "explore": 2284,
+    "features": 425,
+    "figures": 800,
+    "images": 585,
+    "masks": 502,
+    "names": 673,
+    "paper": 700,
+    "runs": 837,
+    "saliency": 414,
+    "scenes": 1340,
+    "study": 660,
+    "superpixels": 548,
+    "sweeps": 566,
+    "tables": 783,
+}  # modules over 400 lines of code
+LONG_CELLS = {
+    "classifier": 83,
+    "cli": 83,
+    "commands": 82,
+    "explore": 63,
+    "growing": 83,
+    "masking": 91,
+    "queue": 66,
+    "scenes": 149,
+    "tables": 88,
+    "train": 65,
+}  # exported cells over 60 lines
+
+
+def lines(source): return sum(1 for o in source.splitlines() if o.strip() and not o.lstrip().startswith("#"))
 
 
 def length(f):
-    "Lines of a function from `def` to its end, the docstring left out."
+    "Lines of a function from its decorators to its end, the docstring left out."
     d = f.body[0] if ast.get_docstring(f) is not None else None
     return f.end_lineno - f.lineno + 1 - (d.end_lineno - d.lineno + 1 if d else 0)
 
 
+def parameters(f):
+    a = f.args
+    given = [o for o in a.posonlyargs + a.args + a.kwonlyargs if o.arg not in ("self", "cls")]
+    return len(given)
+
+
+def functions(path):
+    return [n for s in exported(path) for n in ast.walk(ast.parse(code(s))) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+@each(NUMBERED)
+def test_cell_sizes(path):
+    sizes = [lines(s) for s in exported(path)]
+    assert sizes, "exports nothing"
+    assert max(sizes) <= LONG_CELLS.get(path.stem[3:], 60), f"an exported cell of {max(sizes)} lines"
+
+
 @each(NUMBERED)
 def test_function_sizes(path):
-    fs = [n for s in exported(path) for n in ast.walk(ast.parse(code(s))) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    long = {f.name: length(f) for f in fs if length(f) > 25}
-    assert not long, long
+    long = {f.name: length(f) for f in functions(path) if length(f) > 40}
+    assert set(long) <= LONG.get(path.stem[3:], set()), long
+
+
+def test_functions_are_short():
+    assert statistics.median(length(f) for p in NUMBERED for f in functions(p)) <= 10
+
+
+@each(NUMBERED)
+def test_parameters(path):
+    many = {f.name: parameters(f) for f in functions(path) if parameters(f) > 8 and not f.name.startswith("_")}
+    assert set(many) <= MANY.get(path.stem[3:], set()), f"{many}: what travels together is a frozen dataclass"
+
+
+@each(MODULES)
+def test_module_sizes(path):
+    n = lines(path.read_text(encoding="utf-8"))
+    assert n <= LARGE.get(path.stem, 400), f"{rel(path)} has {n} lines of code: make two of it"
+
+
+def test_exceptions_are_needed():
+    "A limit that a module keeps by now is taken off the lists."
+    for name, n in LARGE.items():
+        assert lines((REPO/"wsss_nb"/f"{name}.py").read_text(encoding="utf-8")) > max(400, .9*n), f"{name}: lower its number in LARGE"
+    by_name = {p.stem[3:]: p for p in NUMBERED}
+    for name, long in LONG.items():
+        assert long == {f.name for f in functions(by_name[name]) if length(f) > 40}, f"LONG[{name!r}]"
+    for name, many in MANY.items():
+        assert many == {f.name for f in functions(by_name[name]) if parameters(f) > 8 and not f.name.startswith("_")}, f"MANY[{name!r}]"
 
 
 def exports(tree):

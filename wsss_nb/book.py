@@ -25,85 +25,183 @@ from .sweeps import sweep_table
 from .tables import _notes, _packaged
 
 # %% ../nbs/5_reproduce/56_book.ipynb #2dd4f7fb
-FIGURES = [f"{c}.{k}" for c, n in ((1, 5), (2, 8), (3, 20)) for k in range(1, n+1)] # of the dissertation, in its order
+FIGURES = [
+    f"{c}.{k}" for c, n in ((1, 5), (2, 8), (3, 20)) for k in range(1, n + 1)
+]  # of the dissertation, in its order
 
 # %% ../nbs/5_reproduce/56_book.ipynb #f54bef8e
 def _size(png):
-    "(width, height) in pixels and the width in inches; None for a picture that is not there or cut off."
+    """(width, height) in pixels and the width in inches; None for a picture that is not there or
+    cut off.
+    """
     try:
         with Image.open(png) as im:
             im.load()
-            return im.size, round(im.width/float(im.info.get("dpi", (200,))[0] or 200), 2)
-    except (OSError, SyntaxError): return None
+            return im.size, round(im.width / float(im.info.get("dpi", (200,))[0] or 200), 2)
+    except (OSError, SyntaxError):
+        return None
 
+# %% ../nbs/5_reproduce/56_book.ipynb #7262ec14
 def _caption(md):
-    "The paragraphs of a caption file: what is shown first, without its number, and without the line on where it comes from."
-    if not md.is_file(): return [f"No caption: {md.name} is not there."]
+    """The paragraphs of a caption file: what is shown first, without its number, and without the
+    line on where it comes from.
+    """
+    if not md.is_file():
+        return [f"No caption: {md.name} is not there."]
     parts = [" ".join(p.split()) for p in md.read_text(encoding="utf-8").split("\n\n")]
-    return [re.sub(r"^\*\*Figure [\d.]+\*\*\s*", "", p) for p in parts if p and not p.startswith("Drawn by wsss_nb")] or ["No caption."]
+    return [
+        re.sub(r"^\*\*Figure [\d.]+\*\*\s*", "", p)
+        for p in parts
+        if p and not p.startswith("Drawn by wsss_nb")
+    ] or ["No caption."]
 
+# %% ../nbs/5_reproduce/56_book.ipynb #c5328895
 def _provenance(png):
-    try: return read_provenance(png)
-    except DataError: return {}
+    try:
+        return read_provenance(png)
+    except DataError:
+        return {}
 
+# %% ../nbs/5_reproduce/56_book.ipynb #2992425e
 def _made(p):
     "Where a figure comes from, in a sentence."
-    if not p: return "Where it comes from is not known: it was not written by wsss_nb."
+    if not p:
+        return "Where it comes from is not known: it was not written by wsss_nb."
     data = [f"from {p['dataset']} (fingerprint {p['fingerprint']})"] if p["dataset"] else []
-    return "; ".join([f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}", *data, *(f"run {r}" for r in p["runs"])]) + "." 
+    return (
+        "; ".join(
+            [
+                f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}",
+                *data,
+                *(f"run {r}" for r in p["runs"]),
+            ]
+        )
+        + "."
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #4f0b8e7c
-def _short(text, most=110): # the first sentence, for a list
+def _short(text, most=110):  # the first sentence, for a list
     s = re.split(r"(?<=[\w)])\. (?=[A-Z(])", text)[0].rstrip(".")
     return s if len(s) <= most else s[:most].rsplit(" ", 1)[0] + " …"
 
-def read_figure(folder, number:str): # -> number, caption (paragraphs), made, runs, png, print (PDF, or the PNG), pixels, inches
+
+def read_figure(
+    folder, number: str
+):  # -> number, caption (paragraphs), made, runs, png, print (PDF, or the PNG), pixels, inches
     "All that a page says of a figure; None where its picture is not there, or is damaged."
-    png = Path(folder)/f"f{number.replace('.', '_')}.png"
-    if (size := _size(png)) is None: return None
-    caption, pdf, p = _caption(png.with_suffix(".md")), png.with_suffix(".pdf"), _provenance(png)
-    return dict(number=number, id=f"figure-{number}", caption=caption, short=_short(caption[0]), made=_made(p), runs=p.get("runs", []), png=png, print=pdf if pdf.is_file() else png, pixels=size[0], inches=size[1])
+    png = Path(folder) / f"f{number.replace('.', '_')}.png"
+    if (size := _size(png)) is None:
+        return None
+    caption = _caption(png.with_suffix(".md"))
+    pdf = png.with_suffix(".pdf")
+    p = _provenance(png)
+    return dict(
+        number=number,
+        id=f"figure-{number}",
+        caption=caption,
+        short=_short(caption[0]),
+        made=_made(p),
+        runs=p.get("runs", []),
+        png=png,
+        print=pdf if pdf.is_file() else png,
+        pixels=size[0],
+        inches=size[1],
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #6ba91686
-def _for_table(run, number): return any(t.startswith(f"table {number}:") for t in run.get("tags", ()))
+def _for_table(run, number):
+    return any(t.startswith(f"table {number}:") for t in run.get("tags", ()))
+
 
 def _numbers(plan):
-    "The tables that a folder's runs are for, in the dissertation's order, with the algorithm of Table 3.1 among them."
+    """The tables that a folder's runs are for, in the dissertation's order, with the algorithm of
+    Table 3.1 among them.
+    """
     found = [n for n in TABLES if any(_for_table(r, n) for r in plan["runs"].values())]
-    return sorted([*found, *["3.1"]*bool(found)], key=lambda n: [*map(int, n.split("."))])
+    return sorted([*found, *["3.1"] * bool(found)], key=lambda n: [*map(int, n.split("."))])
+
 
 def _methods(plan):
     "The methods of the runs that are for no table."
-    return [*dict.fromkeys(r["method"] for r in plan["runs"].values() if not any(t.startswith("table ") for t in r.get("tags", ())))]
+    return [
+        *dict.fromkeys(
+            r["method"]
+            for r in plan["runs"].values()
+            if not any(t.startswith("table ") for t in r.get("tags", ()))
+        )
+    ]
 
 # %% ../nbs/5_reproduce/56_book.ipynb #42e8be58
 _NUMBER = re.compile(r"[-+–−]?[\d.,]*¹?( ± [\d.]+)?( of \d+)?( \(single\))?")
-_ONE = " (one run)" # stands in a cell as a raised 1
+_ONE = " (one run)"  # stands in a cell as a raised 1
+
 
 def _columns(head, rows):
     "For each column its name, whether it is words (at the left) and whether it is ours."
-    words = lambda i: i == 0 or not all(_NUMBER.fullmatch(r["cells"][i]) for r in rows)
-    return [dict(name=re.sub(r"^.*, (?=paper)", "", h), text=words(i), us=h.startswith("ours"), longest=max((len(r["cells"][i]) for r in rows), default=1)) for i, h in enumerate(head)]
+
+    def words(i):
+        return i == 0 or not all(_NUMBER.fullmatch(r["cells"][i]) for r in rows)
+
+    return [
+        dict(
+            name=re.sub(r"^.*, (?=paper)", "", h),
+            text=words(i),
+            us=h.startswith("ours"),
+            longest=max((len(r["cells"][i]) for r in rows), default=1),
+        )
+        for i, h in enumerate(head)
+    ]
+
 
 def _groups(head, columns):
-    "Columns under one name: a column on the paper's number, and ours and the difference that follow it; the others alone."
+    """Columns under one name: a column on the paper's number, and ours and the difference that
+    follow it; the others alone.
+    """
     groups = []
     for i, (h, c) in enumerate(zip(head, columns)):
-        if groups and groups[-1]["name"] and (c["us"] or h == "difference"): groups[-1]["columns"].append(c)
-        else: groups.append(dict(name=h.rpartition(", paper")[0], columns=[c], first=i+1))
+        if groups and groups[-1]["name"] and (c["us"] or h == "difference"):
+            groups[-1]["columns"].append(c)
+        else:
+            groups.append(dict(name=h.rpartition(", paper")[0], columns=[c], first=i + 1))
     return groups
 
 # %% ../nbs/5_reproduce/56_book.ipynb #86dae935
-_ROOM = (("normalsize", 92), ("small", 102), ("footnotesize", 115), ("scriptsize", 132)) # characters in a line of the page
-_TALL, _MOST = 1.5, 34 # how much longer a line is on a page that lies on its side; characters of a column of words before it breaks
+_ROOM = (
+    ("normalsize", 92),
+    ("small", 102),
+    ("footnotesize", 115),
+    ("scriptsize", 132),
+)  # characters in a line of the page
+_TALL, _MOST = (
+    1.5,
+    34,
+    # how much longer a line is on a page that lies on its side; characters of a column of words before
+    # it breaks
+)
+
 
 def _shared(columns):
     "(size, on its side, share of each column) of a table in print."
-    word = lambda n, tight: max(map(len, n.split()), default=0) if tight or len(n) > 12 else len(n)
-    asked = {t: [max(word(c["name"], t), min(c["longest"], _MOST if c["text"] else 99)) + 2 for c in columns] for t in (False, True)} # tight: every head in several lines
-    fits = [(size, side, room*(_TALL if side else 1), asked[t]) for side in (False, True) for t in asked for size, room in _ROOM if sum(asked[t]) <= room*(_TALL if side else 1)]
+
+    def word(n, tight):
+        return max(map(len, n.split()), default=0) if tight or len(n) > 12 else len(n)
+
+    asked = {
+        t: [
+            max(word(c["name"], t), min(c["longest"], _MOST if c["text"] else 99)) + 2
+            for c in columns
+        ]
+        for t in (False, True)
+    }  # tight: every head in several lines
+    fits = [
+        (size, side, room * (_TALL if side else 1), asked[t])
+        for side in (False, True)
+        for t in asked
+        for size, room in _ROOM
+        if sum(asked[t]) <= room * (_TALL if side else 1)
+    ]
     size, side, room, widths = fits[0] if fits else ("tiny", True, sum(asked[True]), asked[True])
-    return size, side, [f"{w/room:.4f}" for w in widths]
+    return size, side, [f"{w / room:.4f}" for w in widths]
 
 # %% ../nbs/5_reproduce/56_book.ipynb #a271f2fa
 def _finished(plan, states, mine):
@@ -111,189 +209,479 @@ def _finished(plan, states, mine):
     status = [states[n] for n, r in plan["runs"].items() if mine(r)]
     return f"{status.count('done')} of {len(status)} runs done" if status else ""
 
+# %% ../nbs/5_reproduce/56_book.ipynb #8fbe6a76
 def _dressed(table, number, name, runs):
     "A table with all that the page and the print ask about it."
-    rows = [dict(cells=[str(c).replace(_ONE, "¹").replace(" = ", " = ") for c in r["cells"]], kind=r["kind"]) for r in table["rows"]]
+    rows = [
+        dict(
+            cells=[str(c).replace(_ONE, "¹").replace(" = ", " = ") for c in r["cells"]],
+            kind=r["kind"],
+        )
+        for r in table["rows"]
+    ]
     columns, kinds = _columns(table["head"], rows), {r["kind"] for r in rows}
     groups, (size, side, shares) = _groups(table["head"], columns), _shared(columns)
-    for c, s in zip(columns, shares): c["share"] = s
+    for c, s in zip(columns, shares):
+        c["share"] = s
     short = re.sub(r"^Table [\d.]+( of the paper)?: ", "", table["title"])
-    once = ["¹ One run: its spread is not known."]*any("¹" in c for r in rows for c in r["cells"])
-    return table | dict(rows=rows, id=f"table-{number or name}", number=number, short=_short(short), runs=runs, columns=columns, groups=groups, over=any(g["name"] for g in groups), size=size, landscape=side,
-                        mixed={"", "ours"} <= kinds, lines=once + [l for l in (table.get("text") or "").splitlines() if l.strip()])
+    once = ["¹ One run: its spread is not known."] * any("¹" in c for r in rows for c in r["cells"])
+    return table | dict(
+        rows=rows,
+        id=f"table-{number or name}",
+        number=number,
+        short=_short(short),
+        runs=runs,
+        columns=columns,
+        groups=groups,
+        over=any(g["name"] for g in groups),
+        size=size,
+        landscape=side,
+        mixed={"", "ours"} <= kinds,
+        lines=once + [l for l in (table.get("text") or "").splitlines() if l.strip()],
+    )
 
-def tables_in(folder)->list: # of dicts: title, head, rows, lines, number, runs …
-    "Every table of the dissertation that a folder's runs are for, and one for each method of the other runs."
+# %% ../nbs/5_reproduce/56_book.ipynb #60ed8d17
+def tables_in(folder) -> list:  # of dicts: title, head, rows, lines, number, runs …
+    """Every table of the dissertation that a folder's runs are for, and one for each method of the
+    other runs.
+    """
     plan, states = read_store(folder), {r.name: r.status for r in run_states(folder)}
-    theirs = [_dressed(table_of(folder, n), n, "", _finished(plan, states, lambda r: _for_table(r, n))) for n in _numbers(plan)]
-    return theirs + [_dressed(sweep_table(folder, m), "", m, _finished(plan, states, lambda r: r["method"] == m)) for m in _methods(plan)]
+    theirs = [
+        _dressed(
+            table_of(folder, n), n, "", _finished(plan, states, lambda r, n=n: _for_table(r, n))
+        )
+        for n in _numbers(plan)
+    ]
+    return theirs + [
+        _dressed(
+            sweep_table(folder, m), "", m, _finished(plan, states, lambda r, m=m: r["method"] == m)
+        )
+        for m in _methods(plan)
+    ]
 
 # %% ../nbs/5_reproduce/56_book.ipynb #5ad1c3a7
 _STATES = ("done", "running", "queued", "failed", "killed")
 
+
 def _runs(folder, states, page=None):
     "The state of the runs: counts, and those that did not end well."
     n = Counter(r.status for r in states)
-    where = lambda p: Path(os.path.relpath(p, Path(page).parent if page else folder)).as_posix() if p else ""
-    bad = [dict(name=r.name, status=r.status, at=r.at, why=" ".join(r.error.split())[:600], log=where(r.log), link=quote(where(r.log))) for r in states if r.status in ("failed", "killed")]
+
+    def where(p):
+        return (
+            Path(os.path.relpath(p, Path(page).parent if page else folder)).as_posix() if p else ""
+        )
+
+    bad = [
+        dict(
+            name=r.name,
+            status=r.status,
+            at=r.at,
+            why=" ".join(r.error.split())[:600],
+            log=where(r.log),
+            link=quote(where(r.log)),
+        )
+        for r in states
+        if r.status in ("failed", "killed")
+    ]
     counts = [(s, n[s]) for s in _STATES if n[s]]
-    return dict(counts=counts, said=f"{len(states)} runs: " + ", ".join(f"{k} {s}" for s, k in counts), bad=bad)
+    return dict(
+        counts=counts,
+        said=f"{len(states)} runs: " + ", ".join(f"{k} {s}" for s, k in counts),
+        bad=bad,
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #b4c6218e
-def _init(d): return "; ".join(f"{k}: {v.get('source', v) if isinstance(v, dict) else v}" for k, v in (d.get("init") or {}).items())
-def _data(d): return (x := d.get("data") or {}) and f"{x.get('name')} ({x.get('train')} to learn from, {x.get('val')} held out; fingerprint {x.get('fingerprint')})"
+def _init(d):
+    return "; ".join(
+        f"{k}: {v.get('source', v) if isinstance(v, dict) else v}"
+        for k, v in (d.get("init") or {}).items()
+    )
 
-_FACTS = {"dataset": _data, "image labels from": lambda d: d.get("label_source"), "supervision": lambda d: d.get("supervision"), "weights started from": _init,
-          "seeds": lambda d: "" if d.get("seed") is None else str(d["seed"]), "versions": lambda d: ", ".join(f"{k} {v}" for k, v in d.get("versions", {}).items() if v), "commit": lambda d: d.get("commit")}
+
+def _data(d):
+    return (
+        (x := d.get("data") or {})
+        and f"{x.get('name')} ({x.get('train')} to learn from, {x.get('val')} held out;"
+        f" fingerprint {x.get('fingerprint')})"
+    )
+
+
+_FACTS = {
+    "dataset": _data,
+    "image labels from": lambda d: d.get("label_source"),
+    "supervision": lambda d: d.get("supervision"),
+    "weights started from": _init,
+    "seeds": lambda d: "" if d.get("seed") is None else str(d["seed"]),
+    "versions": lambda d: ", ".join(f"{k} {v}" for k, v in d.get("versions", {}).items() if v),
+    "commit": lambda d: d.get("commit"),
+}
+
 
 def _facts(records):
     "Lines on how the runs were made, from their records."
     found = {k: [*dict.fromkeys(v for d in records if (v := f(d)))] for k, f in _FACTS.items()}
-    return [(k, (", " if k in ("seeds", "commit") else " · ").join(v)) for k, v in found.items() if v]
+    return [
+        (k, (", " if k in ("seeds", "commit") else " · ").join(v)) for k, v in found.items() if v
+    ]
 
 # %% ../nbs/5_reproduce/56_book.ipynb #0db8d933
-def _command(*words): return "wsss-nb " + " ".join(shlex.quote(str(w)) for w in words)
+def _command(*words):
+    return "wsss-nb " + " ".join(shlex.quote(str(w)) for w in words)
 
-def _listed(word, numbers, what="here"): return f"{word}{'s'*(len(numbers) > 1)} {', '.join(numbers)} {'are' if len(numbers) > 1 else 'is'} not {what}"
+
+def _listed(word, numbers, what="here"):
+    return (
+        f"{word}{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
+        f" {'are' if len(numbers) > 1 else 'is'} not {what}"
+    )
+
 
 def _missing_runs(folder, states):
     open_ = any(s.status in ("failed", "killed", "queued") for s in states)
     return [dict(text="Not all runs are done", command=_command("resume", folder))] if open_ else []
 
+
 def _missing_tables(numbers):
-    "The tables that a folder of `wsss-nb reproduce` has no run for, without a command: with which settings they would be made only its owner knows. A plain sweep is not asked for any."
+    """The tables that a folder of `wsss-nb reproduce` has no run for, without a command: with which
+    settings they would be made only its owner knows. A plain sweep is not asked for any.
+    """
     gone = [n for n in TABLES if n not in numbers] if numbers else []
     return [dict(text=_listed("Table", gone, "asked for here") + ".", command="")] if gone else []
 
+
 def _missing_figures(folder, numbers):
-    gone, out = [n for n in FIGURES if n not in numbers], [] if str(folder) == "figures" else ["--out", folder]
-    if not numbers: return [dict(text=f"No figures in {folder}", command=_command("figures", *out))]
-    return [dict(text=_listed("Figure", gone), command=_command("figures", *gone, *out))] if gone else []
+    gone = [n for n in FIGURES if n not in numbers]
+    out = [] if str(folder) == "figures" else ["--out", folder]
+    if not numbers:
+        return [dict(text=f"No figures in {folder}", command=_command("figures", *out))]
+    return (
+        [dict(text=_listed("Figure", gone), command=_command("figures", *gone, *out))]
+        if gone
+        else []
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #fc141f42
-_SIGNS = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "'": r"\textquoteright{}", "`": r"\textasciigrave{}", "-": r"{-}",
-          **{c: "\\" + c for c in "%&#${}"}, **{c: r"\%s\allowbreak{}" % c for c in "_"}, **{c: c + r"\allowbreak{}" for c in "/="},
-          "–": "{--}", "—": "{---}", "−": r"\(-\)", "“": r"\textquotedblleft{}", "”": r"\textquotedblright{}", "‘": r"\textquoteleft{}", "’": r"\textquoteright{}", "…": r"\dots{}", "§": r"\S{}", "\u00a0": "~", "ß": r"\ss{}", "ø": r"\o{}", "æ": r"\ae{}", "ı": r"\i{}"}
-_GREEK = dict(zip("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split()))
-_MATH = dict(zip("±×·÷→←↑↓↔≥≤≠≈∞∈∅∑∏√‖∪∩∀∂✓≫≪°", "pm times cdot div rightarrow leftarrow uparrow downarrow leftrightarrow ge le ne approx infty in emptyset sum prod surd Vert cup cap forall partial checkmark gg ll circ".split()))
-_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".", "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c"}
+_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"\textquoteright{}",
+    "`": r"\textasciigrave{}",
+    "-": r"{-}",
+    **{c: "\\" + c for c in "%&#${}"},
+    **{c: r"\%s\allowbreak{}" % c for c in "_"},
+    **{c: c + r"\allowbreak{}" for c in "/="},
+    "–": "{--}",
+    "—": "{---}",
+    "−": r"\(-\)",
+    "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}",
+    "‘": r"\textquoteleft{}",
+    "’": r"\textquoteright{}",
+    "…": r"\dots{}",
+    "§": r"\S{}",
+    "\u00a0": "~",
+    "ß": r"\ss{}",
+    "ø": r"\o{}",
+    "æ": r"\ae{}",
+    "ı": r"\i{}",
+}
+
+# %% ../nbs/5_reproduce/56_book.ipynb #e39aedbf
+_GREEK = dict(
+    zip(
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
+        "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma"
+        " tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
+    )
+)
+_MATH = dict(
+    zip(
+        "±×·÷→←↑↓↔≥≤≠≈∞∈∅∑∏√‖∪∩∀∂✓≫≪°",
+        "pm times cdot div rightarrow leftarrow uparrow downarrow leftrightarrow ge le ne approx"
+        " infty in emptyset sum prod surd Vert cup cap forall partial checkmark gg ll circ".split(),
+    )
+)
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0327": "c",
+}
 
 # %% ../nbs/5_reproduce/56_book.ipynb #86038a0f
 def _char(c):
     "One character as LaTeX."
-    if c in _SIGNS: return _SIGNS[c]
-    if c in _GREEK or c in _MATH: return rf"\(\{(_GREEK | _MATH)[c]}\)"
-    if c.isascii(): return c if c.isprintable() else " "
+    if c in _SIGNS:
+        return _SIGNS[c]
+    if c in _GREEK or c in _MATH:
+        return rf"\(\{(_GREEK | _MATH)[c]}\)"
+    if c.isascii():
+        return c if c.isprintable() else " "
     kind, _, code = unicodedata.decomposition(c).rpartition("> ")
     small = "".join(chr(int(o, 16)) for o in code.split()) if kind in ("<super", "<sub") else ""
-    if small.isalnum() and small.isascii(): return rf"\({'^' if kind == '<super' else '_'}{{{small}}}\)"
+    if small.isalnum() and small.isascii():
+        return rf"\({'^' if kind == '<super' else '_'}{{{small}}}\)"
     base, *marks = unicodedata.normalize("NFD", c)
-    if marks and base.isascii() and marks[0] in _ACCENTS: return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
+    if marks and base.isascii() and marks[0] in _ACCENTS:
+        return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
     return "" if unicodedata.combining(c) else f"[U+{ord(c):04X}]"
+
 
 class _Tex(str):
     "Text that is LaTeX already"
 
-def latex(value)->str:
-    "A text as plain ASCII for LaTeX, every special character escaped; what LaTeX has no command for as its code point."
-    return value if isinstance(value, _Tex) else "".join(map(_char, unicodedata.normalize("NFC", str(value))))
+
+def latex(value) -> str:
+    """A text as plain ASCII for LaTeX, every special character escaped; what LaTeX has no command
+    for as its code point.
+    """
+    return (
+        value
+        if isinstance(value, _Tex)
+        else "".join(map(_char, unicodedata.normalize("NFC", str(value))))
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #0aa99099
 def _tex_page(content, figures, where):
     "The LaTeX text of a book."
-    env = Environment(block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>", comment_start_string="<#", comment_end_string="#>", trim_blocks=True, lstrip_blocks=True, finalize=latex)
-    own = [f | dict(file=_Tex(f["print"].name), shown=_Tex(f"{min(1, f['inches']/6.7):.3f}")) for f in figures]
-    return env.from_string(_packaged("book.tex.j2").read_text(encoding="utf-8")).render(**content | dict(figures=own, where=_Tex(where)))
+    env = Environment(
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=latex,
+    )
+    own = [
+        f | dict(file=_Tex(f["print"].name), shown=_Tex(f"{min(1, f['inches'] / 6.7):.3f}"))
+        for f in figures
+    ]
+    return env.from_string(_packaged("book.tex.j2").read_text(encoding="utf-8")).render(
+        **content | dict(figures=own, where=_Tex(where))
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #c48658d1
-_ENGINES = dict(pdflatex="-pdf", lualatex="-pdflua", xelatex="-pdfxe") # and what latexmk calls them
+_ENGINES = dict(
+    pdflatex="-pdf", lualatex="-pdflua", xelatex="-pdfxe"
+)  # and what latexmk calls them
+
 
 def _latex_words():
-    "(words that compile a file, how often), by the first of latexmk, tectonic and the engines that is there; None where none is."
-    have, quiet = [e for e in _ENGINES if shutil.which(e)], ["-interaction=nonstopmode", "-halt-on-error"]
-    if have and shutil.which("latexmk"): return ["latexmk", "-norc", _ENGINES[have[0]], *quiet], 1
-    if shutil.which("tectonic"): return ["tectonic"], 1
+    """(words that compile a file, how often), by the first of latexmk, tectonic and the engines
+    that is there; None where none is.
+    """
+    have = [e for e in _ENGINES if shutil.which(e)]
+    quiet = ["-interaction=nonstopmode", "-halt-on-error"]
+    if have and shutil.which("latexmk"):
+        return ["latexmk", "-norc", _ENGINES[have[0]], *quiet], 1
+    if shutil.which("tectonic"):
+        return ["tectonic"], 1
     engine = next((e for e in ("lualatex", "xelatex", "pdflatex") if e in have), None)
     return engine and ([engine, "-no-shell-escape", *quiet], 3)
 
 # %% ../nbs/5_reproduce/56_book.ipynb #6a1a7ddf
 def _compile(tex, files, words, times):
-    "Compile in a folder of its own; the PDF, beside the text, or the first line of what went wrong."
+    """Compile in a folder of its own; the PDF, beside the text, or the first line of what went
+    wrong.
+    """
     with tempfile.TemporaryDirectory() as d:
-        for f in (tex, *files): shutil.copyfile(f, Path(d)/("book.tex" if f == tex else f.name))
+        for f in (tex, *files):
+            shutil.copyfile(f, Path(d) / ("book.tex" if f == tex else f.name))
         for _ in range(times):
-            try: r = subprocess.run([*words, "book.tex"], cwd=d, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=900)
-            except subprocess.TimeoutExpired: return None, "no end after 15 minutes"
-            if r.returncode: return None, next((l for l in r.stdout.splitlines() if l.startswith("!")), (r.stderr or r.stdout).strip()[-200:])
-        with atomic(tex.with_suffix(".pdf")) as part: shutil.copyfile(Path(d)/"book.pdf", part)
-    return tex.with_suffix(".pdf"), "" 
+            try:
+                r = subprocess.run(
+                    [*words, "book.tex"],
+                    cwd=d,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
+                    stdin=subprocess.DEVNULL,
+                    timeout=900,
+                )
+            except subprocess.TimeoutExpired:
+                return None, "no end after 15 minutes"
+            if r.returncode:
+                return None, next(
+                    (l for l in r.stdout.splitlines() if l.startswith("!")),
+                    (r.stderr or r.stdout).strip()[-200:],
+                )
+        with atomic(tex.with_suffix(".pdf")) as part:
+            shutil.copyfile(Path(d) / "book.pdf", part)
+    return tex.with_suffix(".pdf"), ""
 
 # %% ../nbs/5_reproduce/56_book.ipynb #32890043
 def _print(tex, figures, say):
     "The PDF of a text, in a list; without LaTeX a sentence, and none."
-    old = f"; {tex.with_suffix('.pdf').name} is an older one" if tex.with_suffix(".pdf").exists() else ""
+    old = (
+        f"; {tex.with_suffix('.pdf').name} is an older one"
+        if tex.with_suffix(".pdf").exists()
+        else ""
+    )
     if not (how := _latex_words()):
-        say(f"no PDF: there is no LaTeX on the PATH (Debian: apt-get install latexmk texlive-latex-recommended lmodern), or compile {tex} elsewhere{old}")
+        say(
+            "no PDF: there is no LaTeX on the PATH (Debian: apt-get install latexmk"
+            f" texlive-latex-recommended lmodern), or compile {tex} elsewhere{old}"
+        )
         return []
     say(f"making the PDF with {how[0][0]}")
     pdf, why = _compile(tex, [f["print"] for f in figures], *how)
-    if not pdf: say(f"no PDF: {how[0][0]} stopped at {tex} ({why}){old}")
+    if not pdf:
+        say(f"no PDF: {how[0][0]} stopped at {tex} ({why}){old}")
     return [pdf] if pdf else []
 
 # %% ../nbs/5_reproduce/56_book.ipynb #61692de0
 def _title(plan, dataset, numbers):
-    if numbers: return f"Tables and figures of the dissertation, on {dataset}"
+    if numbers:
+        return f"Tables and figures of the dissertation, on {dataset}"
     return f"{' and '.join(_methods(plan)) or 'Runs'} on {dataset}"
 
+# %% ../nbs/5_reproduce/56_book.ipynb #e5f1c4f3
 def _lead(plan, numbers, bound):
-    if numbers: return "The paper's numbers beside ours, and its figures drawn anew. Every number of ours in the tables is of the runs below; a dash stands where there is none yet."
+    if numbers:
+        return (
+            "The paper's numbers beside ours, and its figures drawn anew. Every number of ours in"
+            " the tables is of the runs below; a dash stands where there is none yet."
+        )
     n = len(plan["runs"])
-    return f"{n} run{'s'*(n > 1)}, one a combination of settings and seed: the scores of each setting over its seeds{', and the figures'*bound}."
+    return (
+        f"{n} run{'s' * (n > 1)}, one a combination of settings and seed: the scores of each"
+        f" setting over its seeds{', and the figures' * bound}."
+    )
 
+# %% ../nbs/5_reproduce/56_book.ipynb #55a51d16
 def _drawn(figures, plan, records):
     "Of what runs the figures are, in a sentence."
-    own = [(f"{n} (", f"seed {d.get('seed')}, commit {d.get('commit')})") for n, d in zip(plan["runs"], records)]
-    n = sum(any(r.startswith(a) and r.endswith(b) for r in f["runs"] for a, b in own) for f in figures)
-    return f"Drawn by wsss-nb figures from the data and runs that each names; {f'{n} of {len(figures)} show one of the runs above' if n else 'not from the runs above'}." if figures else ""
+    own = [
+        (f"{n} (", f"seed {d.get('seed')}, commit {d.get('commit')})")
+        for n, d in zip(plan["runs"], records)
+    ]
+    n = sum(
+        any(r.startswith(a) and r.endswith(b) for r in f["runs"] for a, b in own) for f in figures
+    )
+    return (
+        "Drawn by wsss-nb figures from the data and runs that each names;"
+        f" {f'{n} of {len(figures)} show one of the runs above' if n else 'not from the runs above'}."
+        if figures
+        else ""
+    )
 
+# %% ../nbs/5_reproduce/56_book.ipynb #65021571
 def _content(folder, figures_folder, figures, title, to):
     "All that page and print say, but the figures' pictures."
-    plan, states, numbers = read_store(folder), run_states(folder), _numbers(read_store(folder))
-    records = [RunRecord(Path(folder)/n).data for n in plan["runs"]]
-    dataset = next((x for d in records if (x := d.get("data", {}).get("name"))), Path(plan["data"]).name)
-    spent = sum(s.get("seconds") or 0 for i in plan["stages"] if (s := stage_state(folder, i, plan))["status"] == "done")
-    return dict(title=title or _title(plan, dataset, numbers), lead=_lead(plan, numbers, bool(figures_folder)), made=f"{time.strftime('%Y-%m-%d %H:%M')}, wsss_nb {__version__}, commit {git_commit()}", notes=[*dict.fromkeys(n for d in records for n in _notes(d, True))],
-                **_runs(folder, states, to), facts=_facts(records) + [("time of the stages that are done", duration(spent))]*bool(spent), tables=tables_in(folder), todo=_missing_runs(folder, states),
-                no_tables=_missing_tables(numbers), bound=bool(figures_folder), drawn=_drawn(figures, plan, records), no_figures=_missing_figures(figures_folder, [f["number"] for f in figures]) if figures_folder else [])
+    plan = read_store(folder)
+    states = run_states(folder)
+    numbers = _numbers(read_store(folder))
+    records = [RunRecord(Path(folder) / n).data for n in plan["runs"]]
+    dataset = next(
+        (x for d in records if (x := d.get("data", {}).get("name"))), Path(plan["data"]).name
+    )
+    spent = sum(
+        s.get("seconds") or 0
+        for i in plan["stages"]
+        if (s := stage_state(folder, i, plan))["status"] == "done"
+    )
+    return dict(
+        title=title or _title(plan, dataset, numbers),
+        lead=_lead(plan, numbers, bool(figures_folder)),
+        made=f"{time.strftime('%Y-%m-%d %H:%M')}, wsss_nb {__version__}, commit {git_commit()}",
+        notes=[*dict.fromkeys(n for d in records for n in _notes(d, True))],
+        **_runs(folder, states, to),
+        facts=_facts(records)
+        + [("time of the stages that are done", duration(spent))] * bool(spent),
+        tables=tables_in(folder),
+        todo=_missing_runs(folder, states),
+        no_tables=_missing_tables(numbers),
+        bound=bool(figures_folder),
+        drawn=_drawn(figures, plan, records),
+        no_figures=(
+            _missing_figures(figures_folder, [f["number"] for f in figures])
+            if figures_folder
+            else []
+        ),
+    )
 
 # %% ../nbs/5_reproduce/56_book.ipynb #f242bd23
 def _checked(folder, figures, to):
     "The page's path. Raises `RunError` or `ParameterError` for what cannot be read or written."
     read_store(folder)
-    need(not figures or Path(figures).is_dir() or str(figures) == "figures" and not Path(figures).exists(), f"{figures} is no folder with figures: make them with `{_command('figures', '--out', figures)}`, or name the folder they are in", ParameterError)
-    to = Path(to or Path(folder)/"report.html")
-    need(not to.is_dir(), f"{to} is a folder: name a file, such as {to/'report.html'}", ParameterError)
-    need(not any(p.is_file() for p in to.parents), f"{to} lies below a file: name one in a folder", ParameterError)
-    need(to.suffix.lower() in (".html", ".htm"), f"{to} must end in .html: the PDF goes beside it", ParameterError)
+    need(
+        not figures
+        or Path(figures).is_dir()
+        or str(figures) == "figures"
+        and not Path(figures).exists(),
+        f"{figures} is no folder with figures: make them with"
+        f" `{_command('figures', '--out', figures)}`, or name the folder they are in",
+        ParameterError,
+    )
+    to = Path(to or Path(folder) / "report.html")
+    need(
+        not to.is_dir(),
+        f"{to} is a folder: name a file, such as {to / 'report.html'}",
+        ParameterError,
+    )
+    need(
+        not any(p.is_file() for p in to.parents),
+        f"{to} lies below a file: name one in a folder",
+        ParameterError,
+    )
+    need(
+        to.suffix.lower() in (".html", ".htm"),
+        f"{to} must end in .html: the PDF goes beside it",
+        ParameterError,
+    )
     return to
+
 
 def _reachable(figures, to):
     "How the text finds the figures from where it lies; nothing where LaTeX cannot read the path."
-    if not figures: return ""
+    if not figures:
+        return ""
     where = Path(os.path.relpath(figures, to.parent)).as_posix()
-    return where if re.fullmatch(r"[\w./+-]+", where, re.A) else "" 
+    return where if re.fullmatch(r"[\w./+-]+", where, re.A) else ""
 
 # %% ../nbs/5_reproduce/56_book.ipynb #8a5ca5b2
-def write_book(folder, # of a sweep or of `wsss-nb reproduce`
-               figures=None, # where `wsss-nb figures` has drawn; by default `figures` for the dissertation's tables, and none for a sweep
-               to=None, # the page; by default report.html in the folder
-               title=None, say=print)->list: # of paths: the page, and the PDF where LaTeX is there
-    "Bind the tables and figures of a folder of runs into a page that stands alone, a LaTeX text beside it, and its PDF. Raises `RunError`, `ParameterError`."
+def write_book(
+    folder,  # of a sweep or of `wsss-nb reproduce`
+    # where `wsss-nb figures` has drawn: `figures` for the dissertation's tables, none for a sweep
+    figures=None,
+    to=None,  # the page; by default report.html in the folder
+    title=None,
+    say=print,
+) -> list:  # of paths: the page, and the PDF where LaTeX is there
+    """Bind the tables and figures of a folder of runs into a page that stands alone, a LaTeX text
+    beside it, and its PDF. Raises `RunError`, `ParameterError`.
+    """
     figures = figures or ("figures" if _numbers(read_store(folder)) else None)
-    to, found = _checked(folder, figures, to), [f for n in FIGURES if figures and (f := read_figure(figures, n))]
+    to = _checked(folder, figures, to)
+    found = [f for n in FIGURES if figures and (f := read_figure(figures, n))]
     content = _content(folder, figures, found, title, to)
     shown = [f | dict(src=data_uri(f["png"])) for f in found]
-    page = Environment(autoescape=True, trim_blocks=True).from_string(_packaged("book.html.j2").read_text(encoding="utf-8")).render(**content, figures=shown)
-    for path, text in ((to, page), (to.with_suffix(".tex"), _tex_page(content, found, _reachable(figures, to)))):
-        with atomic(path) as part: part.write_text(text, encoding="utf-8")
+    page = (
+        Environment(autoescape=True, trim_blocks=True)
+        .from_string(_packaged("book.html.j2").read_text(encoding="utf-8"))
+        .render(**content, figures=shown)
+    )
+    for path, text in (
+        (to, page),
+        (to.with_suffix(".tex"), _tex_page(content, found, _reachable(figures, to))),
+    ):
+        with atomic(path) as part:
+            part.write_text(text, encoding="utf-8")
     return [to, *_print(to.with_suffix(".tex"), found, say)]

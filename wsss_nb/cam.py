@@ -18,31 +18,55 @@ from .transforms import to_tensor
 def _checked(cam, present):
     check_array("cam", cam, 3)
     present = np.asarray(present)
-    need(present.dtype == bool or np.isin(present, (0, 1)).all(), "present must be bool, or hold 0 and 1 only")
-    need(present.shape == (len(cam),), f"present has shape {present.shape}, but the cam has {len(cam)} classes")
+    need(
+        present.dtype == bool or np.isin(present, (0, 1)).all(),
+        "present must be bool, or hold 0 and 1 only",
+    )
+    need(
+        present.shape == (len(cam),),
+        f"present has shape {present.shape}, but the cam has {len(cam)} classes",
+    )
     return np.asarray(cam), present.astype(bool)
 
 # %% ../nbs/2_masking/21_cam.ipynb #44eb4196
-def normalize_cam(cam, # (C,H,W)
-                  present): # (C,) bool
-    "Each present class over its own maximum, absent classes 0: (C,H,W) float32, at most 1; (1.11), (3.3). Negatives stay. Raises `WsssError`."
+def normalize_cam(
+    cam,  # (C,H,W)
+    present,
+):  # (C,) bool
+    """Each present class over its own maximum, absent classes 0: (C,H,W) float32, at most 1;
+    (1.11), (3.3). Negatives stay. Raises `WsssError`.
+    """
     cam, present = _checked(cam, present)
-    M = cam.astype(np.float32)*present[:, None, None]
+    M = cam.astype(np.float32) * present[:, None, None]
     top = M.max((1, 2), keepdims=True)
-    return np.divide(M, top, out=np.zeros_like(M), where=top > 0)  # a class that is positive nowhere is 0
+    return np.divide(
+        M, top, out=np.zeros_like(M), where=top > 0
+    )  # a class that is positive nowhere is 0
 
 # %% ../nbs/2_masking/21_cam.ipynb #7ed43fd7
-def pseudo_label(cam, # normalised, (C,H,W)
-                 present, # (C,) bool
-                 tau_fg=0.3, tau_bg=0.3): # the text's tau_2, tau_3
-    "Labels (H,W) uint8: a present class where its map is the highest and > tau_fg, 0 where all are < tau_bg, else 255; (1.12), (1.13). Raises `WsssError`."
+def pseudo_label(
+    cam,  # normalised, (C,H,W)
+    present,  # (C,) bool
+    tau_fg=0.3,
+    tau_bg=0.3,
+):  # the text's tau_2, tau_3
+    """Labels (H,W) uint8: a present class where its map is the highest and > tau_fg, 0 where all
+    are < tau_bg, else 255; (1.12), (1.13). Raises `WsssError`.
+    """
     cam, present = _checked(cam, present)
-    need(0 <= tau_bg <= tau_fg <= 1, f"thresholds must satisfy 0 <= tau_bg <= tau_fg <= 1, but tau_bg={tau_bg}, tau_fg={tau_fg}", ParameterError)
+    need(
+        0 <= tau_bg <= tau_fg <= 1,
+        f"thresholds must satisfy 0 <= tau_bg <= tau_fg <= 1, but tau_bg={tau_bg}, tau_fg={tau_fg}",
+        ParameterError,
+    )
     need(len(cam) < 255, f"{len(cam)} classes do not fit into uint8 labels", ParameterError)
     M = np.where(present[:, None, None], cam, 0)
-    need(M.max() <= 1+1e-5, f"cam must be normalised to at most 1, but reaches {M.max():.3g}: call normalize_cam first")
+    need(
+        M.max() <= 1 + 1e-5,
+        f"cam must be normalised to at most 1, but reaches {M.max():.3g}: call normalize_cam first",
+    )
     top = M.max(0)
-    return np.where(top > tau_fg, M.argmax(0)+1, np.where(top < tau_bg, 0, 255)).astype(np.uint8)
+    return np.where(top > tau_fg, M.argmax(0) + 1, np.where(top < tau_bg, 0, 255)).astype(np.uint8)
 
 # %% ../nbs/2_masking/21_cam.ipynb #c4d6168c
 def _cam(model, x, size, mirrored):
@@ -50,54 +74,99 @@ def _cam(model, x, size, mirrored):
     return resized(M, size)[0]  # (C,H,W)
 
 # %% ../nbs/2_masking/21_cam.ipynb #634caad6
-def scale_factors(scales, # factors of the image's size; numbers of 16 and more: its longest side, in pixels
-                  hw): # (H,W)
+def scale_factors(
+    scales,  # factors of the image's size; numbers of 16 and more: its longest side, in pixels
+    hw,
+):  # (H,W)
     "What to multiply the image's size by, for each scale."
-    return [s/max(hw) if s >= 16 else s for s in scales]
+    return [s / max(hw) if s >= 16 else s for s in scales]
 
 # %% ../nbs/2_masking/21_cam.ipynb #83ceba94
-_MERGE = dict(mean=lambda Ms: torch.stack(Ms).mean(0), max=lambda Ms: torch.stack(Ms).relu().amax(0))  # the second is (2.4)
+_MERGE = dict(
+    mean=lambda Ms: torch.stack(Ms).mean(0), max=lambda Ms: torch.stack(Ms).relu().amax(0)
+)  # the second is (2.4)
 
 # %% ../nbs/2_masking/21_cam.ipynb #5a6d1d2e
 @torch.no_grad()
-def multi_scale_cam(model, # has `.cam`: (B,3,H,W) -> (B,C,h,w); in eval mode
-                    image, # (H,W,3) uint8, any size
-                    scales=(1,), flip=False,
-                    merge="mean"): # "max": (2.4)
-    "Class activation maps (1.10) merged over scales, factors of the image's size or longest sides: (C,H,W) float32 at the image's size, not normalised. Raises `ParameterError`."
+def multi_scale_cam(
+    model,  # has `.cam`: (B,3,H,W) -> (B,C,h,w); in eval mode
+    image,  # (H,W,3) uint8, any size
+    scales=(1,),
+    flip=False,
+    merge="mean",
+):  # "max": (2.4)
+    """Class activation maps (1.10) merged over scales, factors of the image's size or longest
+    sides: (C,H,W) float32 at the image's size, not normalised. Raises `ParameterError`.
+    """
     check_array("image", image, 3)
-    need(merge in _MERGE, f"merge is {merge!r}, but must be one of {', '.join(_MERGE)}", ParameterError)
-    need(len(scales) and min(scales) > 0, f"scales must be positive numbers, but are {list(scales)}", ParameterError)
+    need(
+        merge in _MERGE,
+        f"merge is {merge!r}, but must be one of {', '.join(_MERGE)}",
+        ParameterError,
+    )
+    need(
+        len(scales) and min(scales) > 0,
+        f"scales must be positive numbers, but are {list(scales)}",
+        ParameterError,
+    )
     x, (h, w) = padded(to_tensor(image)[None].to(next(model.parameters()).device)), image.shape[:2]
-    Ms = [_cam(model, scaled(x, s), x.shape[-2:], f) for f in (False, True)[:1+bool(flip)] for s in scale_factors(scales, (h, w))]
+    Ms = [
+        _cam(model, scaled(x, s), x.shape[-2:], f)
+        for f in (False, True)[: 1 + bool(flip)]
+        for s in scale_factors(scales, (h, w))
+    ]
     return _MERGE[merge](Ms)[:, :h, :w].float().cpu().numpy()
 
 # %% ../nbs/2_masking/21_cam.ipynb #4de83253
-SCALE_SETS = dict(S1=(.5, .75, 1, 1.25, 1.5), S2=(.5, .75, 1, 1.25), S3=(.75, 1, 1.25, 1.5), S4=(.5, .75, 1),
-                  S5=(.75, 1, 1.25), S6=(1, 1.25, 1.5), S7=(.5, 1, 1.5))  # Table 2.6
+SCALE_SETS = dict(
+    S1=(0.5, 0.75, 1, 1.25, 1.5),
+    S2=(0.5, 0.75, 1, 1.25),
+    S3=(0.75, 1, 1.25, 1.5),
+    S4=(0.5, 0.75, 1),
+    S5=(0.75, 1, 1.25),
+    S6=(1, 1.25, 1.5),
+    S7=(0.5, 1, 1.5),
+)  # Table 2.6
 
 # %% ../nbs/2_masking/21_cam.ipynb #2d75b079
-def compute_cam(model, # a `Classifier` in eval mode
-                image, # (H,W,3) uint8
-                present, # (C,) bool
-                scales=(1,), flip=False, merge="mean"): # as in `multi_scale_cam`
-    "Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3). All 0 where no class is present."
+def compute_cam(
+    model,  # a `Classifier` in eval mode
+    image,  # (H,W,3) uint8
+    present,  # (C,) bool
+    scales=(1,),
+    flip=False,
+    merge="mean",
+):  # as in `multi_scale_cam`
+    """Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3).
+
+    All 0 where no class is present.
+    """
     if not np.any(present):
         return np.zeros((len(present), *image.shape[:2]), np.float32)
     return normalize_cam(multi_scale_cam(model, image, scales, flip, merge), present)
 
 # %% ../nbs/2_masking/21_cam.ipynb #37326819
-def save_cam(path, cam, present): # normalised (C,H,W); (C,) bool
+def save_cam(path, cam, present):  # normalised (C,H,W); (C,) bool
     "Write the present classes' maps as float16, atomically."
     cam, present = _checked(cam, present)
-    save_arrays(path, classes=np.flatnonzero(present).astype(np.int16), cam=cam[present].astype(np.float16))
+    save_arrays(
+        path, classes=np.flatnonzero(present).astype(np.int16), cam=cam[present].astype(np.float16)
+    )
 
 # %% ../nbs/2_masking/21_cam.ipynb #973bdcb6
-def load_cam(path, n_classes:int): # C
+def load_cam(path, n_classes: int):  # C
     "The maps that `save_cam` wrote, (C,H,W) float32; absent classes are 0. Raises `DataError`."
     a = load_arrays(path)
-    need({"classes", "cam"} <= a.keys() and a["cam"].ndim == 3, f"{path} is no CAM file: it holds {sorted(a)}", DataError)
-    need(a["classes"].max(initial=-1) < n_classes, f"{path} holds class {a['classes'].max(initial=-1)+1}, but there are {n_classes}", DataError)
+    need(
+        {"classes", "cam"} <= a.keys() and a["cam"].ndim == 3,
+        f"{path} is no CAM file: it holds {sorted(a)}",
+        DataError,
+    )
+    need(
+        a["classes"].max(initial=-1) < n_classes,
+        f"{path} holds class {a['classes'].max(initial=-1) + 1}, but there are {n_classes}",
+        DataError,
+    )
     cam = np.zeros((n_classes, *a["cam"].shape[1:]), np.float32)
     cam[a["classes"]] = a["cam"]
     return cam

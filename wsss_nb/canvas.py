@@ -16,31 +16,48 @@ from fastcore.basics import patch
 from ipywidgets import CallbackDispatcher
 
 from .core import DataError, ParameterError, WsssError, need
-from .show import PALETTE, data_uri, hex_color
+from .show import hex_color
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #9b10cc96
-STATIC = Path(__file__).parent/"static" if "__file__" in globals() else Path("../../wsss_nb/static")
+STATIC = (
+    Path(__file__).parent / "static" if "__file__" in globals() else Path("../../wsss_nb/static")
+)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #ca7a03dd
 def _narrow(a):
     "The smallest type the browser knows for the values of `a`"
-    if a.dtype.kind == "f": return np.float64 if a.dtype == np.float64 else np.float32
+    if a.dtype.kind == "f":
+        return np.float64 if a.dtype == np.float64 else np.float32
     lo, hi = (int(a.min()), int(a.max())) if a.size else (0, 0)
     return np.int32 if lo < 0 or hi > 65535 else np.uint16 if hi > 255 else np.uint8
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #7e342dce
 def pack(name, a):
-    "An array as the browser takes it: ({shape, dtype}, bytes). Raises `DataError` for what is no array of finite numbers."
+    """An array as the browser takes it: ({shape, dtype}, bytes).
+
+    Raises `DataError` for what is no array of finite numbers.
+    """
     a = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
-    need(a.dtype.kind in "biuf" and a.size, f"{name} must hold numbers; it is {a.dtype} of shape {a.shape}", DataError)
-    need(a.dtype.kind != "f" or np.isfinite(a).all(), f"{name} holds NaN or infinite values", DataError)
+    need(
+        a.dtype.kind in "biuf" and a.size,
+        f"{name} must hold numbers; it is {a.dtype} of shape {a.shape}",
+        DataError,
+    )
+    need(
+        a.dtype.kind != "f" or np.isfinite(a).all(),
+        f"{name} holds NaN or infinite values",
+        DataError,
+    )
     a = np.ascontiguousarray(a, _narrow(a.astype(np.uint8) if a.dtype == bool else a))
     return dict(shape=list(a.shape), dtype=str(a.dtype)), a.tobytes()
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #47290d49
 def _number(v):
-    try: return float(v)
-    except ValueError: return v
+    try:
+        return float(v)
+    except ValueError:
+        return v
+
 
 def parse_key(key):
     "`sp|tau=0.3|order=0` → ('sp', {'tau': 0.3, 'order': 0.0})."
@@ -49,168 +66,288 @@ def parse_key(key):
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #cd175676
 class Canvas(anywidget.AnyWidget):
-    """Panes of pictures composed in the browser. Parameters (`tau`, `alpha`, …) are traits for `jslink`; the browser writes `meta`
-    (what is known of the picture shown) and `stats` (data of a bar chart). Space plays `step`, arrows move it, + − 0 zoom."""
-    _esm, _css = STATIC/"canvas.js", STATIC/"canvas.css"
-    panes, derived, hover, legend = T.List().tag(sync=True), T.Dict().tag(sync=True), T.List().tag(sync=True), T.List().tag(sync=True)
-    classes, colors = T.List().tag(sync=True), T.List([hex_color(c) for c in range(256)]).tag(sync=True)
+    """Panes of pictures composed in the browser. Parameters (`tau`, `alpha`, …) are traits for
+    `jslink`; the browser writes `meta`
+    (what is known of the picture shown) and `stats` (data of a bar chart). Space plays `step`,
+    arrows move it, + − 0 zoom.
+    """
+
+    _esm, _css = STATIC / "canvas.js", STATIC / "canvas.css"
+    panes = T.List().tag(sync=True)
+    derived = T.Dict().tag(sync=True)
+    hover = T.List().tag(sync=True)
+    legend = T.List().tag(sync=True)
+    classes = T.List().tag(sync=True)
+    colors = T.List([hex_color(c) for c in range(256)]).tag(sync=True)
     meta, stats = T.Dict().tag(sync=True), T.Dict().tag(sync=True)
-    params = T.List("tau order method alpha beta_bg beta_fg tau1 tau2 step steps klass epoch opacity lines fill crf b extra".split()).tag(sync=True)
-    tau, alpha = T.Float(.3).tag(sync=True), T.Float(.5).tag(sync=True)
-    beta_bg, beta_fg = T.Float(.7).tag(sync=True), T.Float(.7).tag(sync=True)
-    tau1, tau2 = T.Float(.8).tag(sync=True), T.Float(.3).tag(sync=True)
+    params = T.List(
+        "tau order method alpha beta_bg beta_fg tau1 tau2 step steps klass epoch opacity lines fill"
+        " crf b extra".split()
+    ).tag(sync=True)
+    tau, alpha = T.Float(0.3).tag(sync=True), T.Float(0.5).tag(sync=True)
+    beta_bg, beta_fg = T.Float(0.7).tag(sync=True), T.Float(0.7).tag(sync=True)
+    tau1, tau2 = T.Float(0.8).tag(sync=True), T.Float(0.3).tag(sync=True)
     order, method, klass, epoch, extra = (T.Int(0).tag(sync=True) for _ in range(5))
     step, steps, last, fill = (T.Int(0).tag(sync=True) for _ in range(4))
-    speed, opacity = T.Float(4.).tag(sync=True), T.Float(.6).tag(sync=True)
-    playing, crf, lines = T.Bool(False).tag(sync=True), T.Bool(False).tag(sync=True), T.Bool(True).tag(sync=True)
+    speed, opacity = T.Float(4.0).tag(sync=True), T.Float(0.6).tag(sync=True)
+    playing = T.Bool(False).tag(sync=True)
+    crf = T.Bool(False).tag(sync=True)
+    lines = T.Bool(True).tag(sync=True)
     follow, tool = T.Unicode().tag(sync=True), T.Enum(["point", "lasso"], "point").tag(sync=True)
     b = T.List().tag(sync=True)
 
     def __init__(self, **traits):
         unknown = set(traits) - set(self.trait_names())
         need(not unknown, f"Canvas knows no {', '.join(sorted(unknown))}", ParameterError)
-        self._arrays, self._makers, self._versions, self._held, self._waiting = {}, {}, {}, None, {}
+        self._arrays = {}
+        self._makers = {}
+        self._versions = {}
+        self._held = None
+        self._waiting = {}
         self._clicks, self._lassos = CallbackDispatcher(), CallbackDispatcher()
         super().__init__(**traits)
         self.on_msg(self._receive)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #3ad4e2e3
 @patch
-def _announce(self:Canvas, name):
+def _announce(self: Canvas, name):
     self._versions[name] = self._versions.get(name, 0) + 1
-    if self._held is None: self.send(dict(type="fresh", names={name: self._versions[name]}))
-    else: self._held.add(name)
+    if self._held is None:
+        self.send(dict(type="fresh", names={name: self._versions[name]}))
+    else:
+        self._held.add(name)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #20d3c125
 class _Hold:
     "Collects announcements"
-    def __init__(self, canvas): self.canvas = canvas
-    def __enter__(self): self.canvas._held = set()
+
+    def __init__(self, canvas):
+        self.canvas = canvas
+
+    def __enter__(self):
+        self.canvas._held = set()
+
     def __exit__(self, *_):
         names, self.canvas._held = self.canvas._held, None
-        if names: self.canvas.send(dict(type="fresh", names={n: self.canvas._versions[n] for n in names}))
+        if names:
+            self.canvas.send(dict(type="fresh", names={n: self.canvas._versions[n] for n in names}))
+
 
 @patch
-def hold(self:Canvas):
+def hold(self: Canvas):
     "Announce all that is put inside the `with` block together."
     return _Hold(self)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #f73b07f0
 @patch
-def put(self:Canvas, name:str, a): # array or tensor; None: there is none
-    "Name an array: (H,W,3) uint8 picture, (h,w) ids, (h,w) or (k,h,w) floats, (n,) or (n,k) numbers. Raises `DataError`."
-    need("|" not in name and name not in self.derived, f"{name!r} cannot name an array: it holds '|', or is a derived map", ParameterError)
+def put(self: Canvas, name: str, a):  # array or tensor; None: there is none
+    """Name an array: (H,W,3) uint8 picture, (h,w) ids, (h,w) or (k,h,w) floats, (n,) or (n,k)
+    numbers. Raises `DataError`.
+    """
+    need(
+        "|" not in name and name not in self.derived,
+        f"{name!r} cannot name an array: it holds '|', or is a derived map",
+        ParameterError,
+    )
     self._makers.pop(name, None)
     self._arrays[name] = None if a is None else pack(name, a)
     self._announce(name)
 
+
 @patch
-def provide(self:Canvas, name:str, fn): # fn(**parameters) -> array, or (array, dict of facts), or None
-    "Name arrays that depend on parameters, made when the browser asks. What `fn` raises as a `WsssError` is shown under the picture."
+def provide(
+    self: Canvas, name: str, fn
+):  # fn(**parameters) -> array, or (array, dict of facts), or None
+    """Name arrays that depend on parameters, made when the browser asks.
+
+    What `fn` raises as a `WsssError` is shown under the picture.
+    """
     self._arrays.pop(name, None)
     self._makers[name] = fn
     self._announce(name)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #4eba5cb4
 @patch
-def _make(self:Canvas, key):
+def _make(self: Canvas, key):
     "({shape, dtype, meta}, bytes) of a key; None where there is no such array"
     name, parameters = parse_key(key)
-    if name not in self._makers: return self._arrays.get(name)
+    if name not in self._makers:
+        return self._arrays.get(name)
     made = self._makers[name](**parameters)
     a, meta = made if isinstance(made, tuple) else (made, {})
-    if a is None: return None
+    if a is None:
+        return None
     info, raw = pack(name, a)
     return info | dict(meta=meta), raw
 
+
 @patch
-def _give(self:Canvas, key):
+def _give(self: Canvas, key):
     "Answer the browser's question"
     about = dict(key=key, version=self._versions.get(key.split("|")[0], 0))
-    try: made = self._make(key)
+    try:
+        made = self._make(key)
     except Exception as e:
-        self.send(dict(type="none", text=str(e) if isinstance(e, WsssError) else f"{type(e).__name__} while making {key}: {e}", **about))
-        if not isinstance(e, WsssError): raise
+        self.send(
+            dict(
+                type="none",
+                text=(
+                    str(e)
+                    if isinstance(e, WsssError)
+                    else f"{type(e).__name__} while making {key}: {e}"
+                ),
+                **about,
+            )
+        )
+        if not isinstance(e, WsssError):
+            raise
         return
-    if made is None: self.send(dict(type="none", text="", **about))
-    else: self.send(dict(type="array", **about, **made[0]), [made[1]])
+    if made is None:
+        self.send(dict(type="none", text="", **about))
+    else:
+        self.send(dict(type="array", **about, **made[0]), [made[1]])
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #ab2f8281
 @patch
-def _receive(self:Canvas, _, content, buffers):
+def _receive(self: Canvas, _, content, buffers):
     "What the browser says"
     kind = content.get("type")
-    if kind == "need": self._give(content["key"])
-    elif kind == "click": self._clicks(content["pane"], content["x"], content["y"])
-    elif kind == "lasso": self._lassos(content["pane"], content["points"])
-    elif kind == "value": self._waiting.pop(content["id"], lambda *_: None)(content, buffers)
+    if kind == "need":
+        self._give(content["key"])
+    elif kind == "click":
+        self._clicks(content["pane"], content["x"], content["y"])
+    elif kind == "lasso":
+        self._lassos(content["pane"], content["points"])
+    elif kind == "value":
+        self._waiting.pop(content["id"], lambda *_: None)(content, buffers)
+
 
 @patch
-def on_click(self:Canvas, fn): # fn(pane, x, y), in pixels of the picture
+def on_click(self: Canvas, fn):  # fn(pane, x, y), in pixels of the picture
     "Call `fn` when a pixel is clicked."
     self._clicks.register_callback(fn)
 
+
 @patch
-def on_lasso(self:Canvas, fn): # fn(pane, points), a list of (x, y)
+def on_lasso(self: Canvas, fn):  # fn(pane, points), a list of (x, y)
     "Call `fn` when a line has been drawn around something (with `tool='lasso'`)."
     self._lassos.register_callback(fn)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #7968496d
 @patch
-def read(self:Canvas, name:str, fn): # receives the array, or None where the browser has none
+def read(self: Canvas, name: str, fn):  # receives the array, or None where the browser has none
     "Ask the browser for a map as it shows it now, and call `fn` with it."
     key = f"{name}{len(self._waiting)}-{id(fn)}"
-    def answer(content, buffers): fn(None if content["shape"] is None else np.frombuffer(buffers[0], content["dtype"]).reshape(content["shape"]))
+
+    def answer(content, buffers):
+        fn(
+            None
+            if content["shape"] is None
+            else np.frombuffer(buffers[0], content["dtype"]).reshape(content["shape"])
+        )
+
     self._waiting[key] = answer
     self.send(dict(type="read", id=key, name=name))
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #3cda52d6
-def legend(classes, ids): # names with the background first; ids to show
+def legend(classes, ids):  # names with the background first; ids to show
     "Entries for `Canvas.legend`: name and colour of each class."
     return [dict(name=classes[i], color=hex_color(i)) for i in ids]
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #f3132081
 def _plain(a):
     "Arrays, tensors and numbers → what JSON holds: six digits, None for what is not finite"
-    if isinstance(a, dict): return {str(k): _plain(v) for k, v in a.items()}
-    if hasattr(a, "tolist"): a = a.tolist()
-    if isinstance(a, (list, tuple, range)): return [_plain(v) for v in a]
-    if isinstance(a, float): return float(f"{a:.6g}") if math.isfinite(a) else None
+    if isinstance(a, dict):
+        return {str(k): _plain(v) for k, v in a.items()}
+    if hasattr(a, "tolist"):
+        a = a.tolist()
+    if isinstance(a, (list, tuple, range)):
+        return [_plain(v) for v in a]
+    if isinstance(a, float):
+        return float(f"{a:.6g}") if math.isfinite(a) else None
     return a
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #7580105d
 def _ascending(data, key, kind):
     a = data.get(key)
-    need(isinstance(a, list) and a and None not in a, f"a chart of {kind} needs `{key}`: a list of finite numbers", ParameterError)
-    need(all(p < q for p, q in zip(a, a[1:])), f"`{key}` of a chart of {kind} must ascend", ParameterError)
+    need(
+        isinstance(a, list) and a and None not in a,
+        f"a chart of {kind} needs `{key}`: a list of finite numbers",
+        ParameterError,
+    )
+    need(
+        all(p < q for p, q in zip(a, a[1:])),
+        f"`{key}` of a chart of {kind} must ascend",
+        ParameterError,
+    )
     return len(a)
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #8ba6e81d
 def _check_series(series, key, n, of):
     "Each series has `key`, and as many numbers in it as `of` asks for"
-    need(isinstance(series, list) and series, "a chart needs `series`: a list of dicts, one at least", ParameterError)
+    need(
+        isinstance(series, list) and series,
+        "a chart needs `series`: a list of dicts, one at least",
+        ParameterError,
+    )
     for i, s in enumerate(series):
         name = s.get("name", i) if isinstance(s, dict) else i
-        need(isinstance(s, dict) and isinstance(s.get(key), list), f"series {name!r} of a chart needs `{key}`: a list of numbers", ParameterError)
-        need(len(s[key]) == n, f"series {name!r} has {len(s[key])} `{key}`, but {of} asks for {n}", ParameterError)
+        need(
+            isinstance(s, dict) and isinstance(s.get(key), list),
+            f"series {name!r} of a chart needs `{key}`: a list of numbers",
+            ParameterError,
+        )
+        need(
+            len(s[key]) == n,
+            f"series {name!r} has {len(s[key])} `{key}`, but {of} asks for {n}",
+            ParameterError,
+        )
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #6b0ff2a2
-def _check_lines(d): _check_series(d.get("series"), "y", _ascending(d, "x", "lines"), "`x`")
+def _check_lines(d):
+    _check_series(d.get("series"), "y", _ascending(d, "x", "lines"), "`x`")
+
 
 def _check_bars(d):
-    need(isinstance(d.get("names"), list) and d["names"], "a chart of bars needs `names`: a list, one at least", ParameterError)
+    need(
+        isinstance(d.get("names"), list) and d["names"],
+        "a chart of bars needs `names`: a list, one at least",
+        ParameterError,
+    )
     _check_series(d.get("series"), "values", len(d["names"]), "`names`")
+
 
 def _check_histogram(d):
     n = _ascending(d, "edges", "histogram") - 1
     need(n > 0, "a histogram needs two `edges` at least", ParameterError)
-    _check_series(d.get("series", [dict(name="counts", counts=d.get("counts"))]), "counts", n, "`edges` (one more than counts)")
-    need(d.get("scale", "linear") in ("linear", "sqrt", "log"), f"scale {d.get('scale')!r} of a histogram is none of linear, sqrt, log", ParameterError)
+    _check_series(
+        d.get("series", [dict(name="counts", counts=d.get("counts"))]),
+        "counts",
+        n,
+        "`edges` (one more than counts)",
+    )
+    need(
+        d.get("scale", "linear") in ("linear", "sqrt", "log"),
+        f"scale {d.get('scale')!r} of a histogram is none of linear, sqrt, log",
+        ParameterError,
+    )
+
 
 def _check_map(d):
-    nx, ny, z = _ascending(d, "x", "map"), _ascending(d, "y", "map"), d.get("z")
-    need(isinstance(z, list) and len(z) == ny, f"`z` of a map needs a row for each of the {ny} values of `y`", ParameterError)
-    for j, row in enumerate(z): need(isinstance(row, list) and len(row) == nx, f"row {j} of a map's `z` needs {nx} values, one for each of `x`", ParameterError)
+    nx = _ascending(d, "x", "map")
+    ny = _ascending(d, "y", "map")
+    z = d.get("z")
+    need(
+        isinstance(z, list) and len(z) == ny,
+        f"`z` of a map needs a row for each of the {ny} values of `y`",
+        ParameterError,
+    )
+    for j, row in enumerate(z):
+        need(
+            isinstance(row, list) and len(row) == nx,
+            f"row {j} of a map's `z` needs {nx} values, one for each of `x`",
+            ParameterError,
+        )
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #3bafd288
 _CHARTS = dict(lines=_check_lines, bars=_check_bars, histogram=_check_histogram, map=_check_map)
@@ -220,39 +357,64 @@ _MARKS = ("x", "2x²-1", "1-x")  # what chart.js can compute from the value
 def _chart_data(kind, data):
     "`data` as JSON holds it, checked for this kind of chart; {} and `empty` ask for nothing"
     d = _plain(data)
-    if not d or "empty" in d: return d
+    if not d or "empty" in d:
+        return d
     _CHARTS[kind](d)
     for m in d.get("marks", []):
-        need(m.get("of", "x") in _MARKS, f"a mark is of {', '.join(_MARKS)}, or stands `at` a number, but this one is of {m.get('of')!r}", ParameterError)
-        need(("of" in m) != ("at" in m), f"a mark needs `of` or `at`, and not both: {m}", ParameterError)
+        need(
+            m.get("of", "x") in _MARKS,
+            f"a mark is of {', '.join(_MARKS)}, or stands `at` a number, but this one is of"
+            f" {m.get('of')!r}",
+            ParameterError,
+        )
+        need(
+            ("of" in m) != ("at" in m),
+            f"a mark needs `of` or `at`, and not both: {m}",
+            ParameterError,
+        )
     return d
 
 # %% ../nbs/4_workbench/40_canvas.ipynb #4c5d348a
 class Chart(anywidget.AnyWidget):
-    """A small chart that follows a slider: `Chart(kind="lines", data=dict(x=…, series=[…]), x_label="α")`, then `jslink((slider, "value"), (chart, "x"))`.
+    """A small chart that follows a slider: `Chart(kind="lines", data=dict(x=…, series=[…]),
+    x_label="α")`, then `jslink((slider, "value"), (chart, "x"))`.
 
-    `kind` is lines, bars, histogram or map. Arrays are welcome in `data`. A click, a drag or an arrow key sets `x` (and `y`, for a map),
-    so that a linked slider follows. Raises `ParameterError` for an unknown kind and for lengths that do not fit, naming the series."""
-    _esm, _css = STATIC/"chart.js", STATIC/"chart.css"
+    `kind` is lines, bars, histogram or map. Arrays are welcome in `data`. A click, a drag or an
+    arrow key sets `x` (and `y`, for a map),
+    so that a linked slider follows. Raises `ParameterError` for an unknown kind and for lengths
+    that do not fit, naming the series.
+    """
+
+    _esm, _css = STATIC / "chart.js", STATIC / "chart.css"
     kind = T.Unicode("lines", help="lines, bars, histogram or map").tag(sync=True)
     data = T.Dict(help="what the kind needs: see the table above").tag(sync=True)
     title, x_label, y_label = (T.Unicode("").tag(sync=True) for _ in range(3))
     x = T.Float(None, allow_none=True, help="the value that is marked").tag(sync=True)
     y = T.Float(None, allow_none=True, help="a map's second value").tag(sync=True)
-    width, height = T.Int(360, help="CSS pixels; narrower on a narrow page").tag(sync=True), T.Int(220, help="without title and legend").tag(sync=True)
+    width = T.Int(360, help="CSS pixels; narrower on a narrow page").tag(sync=True)
+    height = T.Int(220, help="without title and legend").tag(sync=True)
     x_range = T.List(help="[low, high] of the axis; empty: from the data").tag(sync=True)
     y_range = T.List(help="[low, high] of the axis; empty: from the data").tag(sync=True)
 
     @T.validate("kind")
     def _known_kind(self, proposal):
-        need(proposal.value in _CHARTS, f"a chart is one of {', '.join(_CHARTS)}, not {proposal.value!r}", ParameterError)
+        need(
+            proposal.value in _CHARTS,
+            f"a chart is one of {', '.join(_CHARTS)}, not {proposal.value!r}",
+            ParameterError,
+        )
         return proposal.value
 
     @T.validate("data")
-    def _fitting_data(self, proposal): return _chart_data(self.kind, proposal.value)
+    def _fitting_data(self, proposal):
+        return _chart_data(self.kind, proposal.value)
 
     @T.validate("x_range", "y_range")
     def _ascending_range(self, proposal):
         r = _plain(proposal.value)
-        need(not r or len(r) == 2 and None not in r and r[0] < r[1], f"{proposal.trait.name} is [low, high] or empty, not {r}", ParameterError)
+        need(
+            not r or len(r) == 2 and None not in r and r[0] < r[1],
+            f"{proposal.trait.name} is [low, high] or empty, not {r}",
+            ParameterError,
+        )
         return r

@@ -23,7 +23,17 @@ import torch
 from tqdm.auto import tqdm
 
 # %% ../nbs/3_clustering/37_chain.ipynb #e4fc8e07
-from .core import DataError, ParameterError, RunError, _half_written, need, pick_device, progress, read_json, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    _half_written,
+    need,
+    pick_device,
+    progress,
+    read_json,
+    write_json,
+)
 from .images import read_image, read_labels, resize, write_image, write_labels
 from .show import superpixel_picture
 from .features import keys, load
@@ -38,115 +48,175 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 @dataclass(frozen=True)
 class Settings:
     "How superpixels of a folder are made; the first eight decide the maps."
-    features: str = "mini"        # as in `features.load`
-    tau: float = .3               # as in `superpixels.discover`
+
+    features: str = "mini"  # as in `features.load`
+    tau: float = 0.3  # as in `superpixels.discover`
     order: str = "low"
-    crf: bool = True              # clean up by `crf.crf_from_labels`
-    backend: str = "pydensecrf"   # which solver of it
-    precision: str = "auto"       # of features and their products: float32, bfloat16; auto: the latter on a CUDA device
-    max_pixels: int = 802_816     # larger pictures are cut at this size
-    weights: str = None           # as in `features.load`
-    device: str = "auto"          # as in `core.pick_device`
-    compile: bool = False         # the network's blocks by `torch.compile`: a minute at the start, faster after
-    pictures: bool = True         # also a JPEG with the boundaries
-    workers: int = 2              # processes after the grouping (0 or 1: none but this); readers are threads, as many
+    crf: bool = True  # clean up by `crf.crf_from_labels`
+    backend: str = "pydensecrf"  # which solver of it
+    # of features and their products: float32, bfloat16; auto: the latter on a CUDA device
+    precision: str = "auto"
+    max_pixels: int = 802_816  # larger pictures are cut at this size
+    weights: str = None  # as in `features.load`
+    device: str = "auto"  # as in `core.pick_device`
+    compile: bool = (
+        False  # the network's blocks by `torch.compile`: a minute at the start, faster after
+    )
+    pictures: bool = True  # also a JPEG with the boundaries
+    workers: int = (
+        2  # processes after the grouping (0 or 1: none but this); readers are threads, as many
+    )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #011ec130
-def settle(s:Settings)->Settings:
-    "The same with `auto` decided. Raises `ParameterError` for what cannot be, before anything is read."
+def settle(s: Settings) -> Settings:
+    """The same with `auto` decided.
+
+    Raises `ParameterError` for what cannot be, before anything is read.
+    """
     _check(s.tau, s.order)
-    need(s.precision in ("auto", *PRECISIONS), f"precision {s.precision!r} is unknown: use auto, {' or '.join(PRECISIONS)}", ParameterError)
-    need(s.max_pixels >= 4096, f"--max-pixels must be at least 4096, as many as 64x64; it is {s.max_pixels}", ParameterError)
+    need(
+        s.precision in ("auto", *PRECISIONS),
+        f"precision {s.precision!r} is unknown: use auto, {' or '.join(PRECISIONS)}",
+        ParameterError,
+    )
+    need(
+        s.max_pixels >= 4096,
+        f"--max-pixels must be at least 4096, as many as 64x64; it is {s.max_pixels}",
+        ParameterError,
+    )
     need(s.workers >= 0, f"--workers must be at least 0; it is {s.workers}", ParameterError)
-    if s.crf: _solver(s.backend, s.device, 1, (1, 1), (1, 1, 1))
+    if s.crf:
+        _solver(s.backend, s.device, 1, (1, 1), (1, 1, 1))
     device = str(pick_device(s.device))
-    precision = s.precision if s.precision != "auto" else "bfloat16" if device.startswith("cuda") else "float32"
-    weights = str(Path(s.weights).resolve()) if s.weights and s.weights != "random" else s.weights  # a worker may live in another folder
+    precision = (
+        s.precision
+        if s.precision != "auto"
+        else "bfloat16"
+        if device.startswith("cuda")
+        else "float32"
+    )
+    weights = (
+        str(Path(s.weights).resolve()) if s.weights and s.weights != "random" else s.weights
+    )  # a worker may live in another folder
     return replace(s, device=device, precision=precision, weights=weights)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #fedb3c2d
 @lru_cache(maxsize=1)
 def _network(name, weights, device, compiled):
     net = load(name, weights=weights, device=device)
-    for block in net.vit.blocks if compiled and hasattr(net, "vit") else (): block.compile(dynamic=True)
+    for block in net.vit.blocks if compiled and hasattr(net, "vit") else ():
+        block.compile(dynamic=True)
     return net
 
 # %% ../nbs/3_clustering/37_chain.ipynb #9f28d938
-def network(s:Settings):
+def network(s: Settings):
     "The features' network, once for each process."
     return _network(s.features, s.weights, s.device, s.compile)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #8653507c
 class Photo(NamedTuple):
     "One picture on its way"
+
     name: str
     path: str
     image: np.ndarray  # (H,W,3) uint8, at most `max_pixels`
-    full: tuple        # the file's own (H,W)
-    x: np.ndarray      # (h·patch, w·patch, 3) uint8
+    full: tuple  # the file's own (H,W)
+    x: np.ndarray  # (h·patch, w·patch, 3) uint8
 
 # %% ../nbs/3_clustering/37_chain.ipynb #eebbdaa0
 def _photo(name, path, patch, max_pixels):
     image = read_image(path)
-    full, shrink = image.shape[:2], (max_pixels/(image.shape[0]*image.shape[1]))**.5
-    if shrink < 1: image = resize(image, [max(1, int(n*shrink)) for n in full], "area")
-    return Photo(name, str(path), image, full, resize(image, [math.ceil(n/patch)*patch for n in image.shape[:2]], "cubic"))
+    full, shrink = image.shape[:2], (max_pixels / (image.shape[0] * image.shape[1])) ** 0.5
+    if shrink < 1:
+        image = resize(image, [max(1, int(n * shrink)) for n in full], "area")
+    return Photo(
+        name,
+        str(path),
+        image,
+        full,
+        resize(image, [math.ceil(n / patch) * patch for n in image.shape[:2]], "cubic"),
+    )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #4cecf0f6
-def _words(path, e): return str(e) if str(path) in str(e) else f"{path}: {e}"
+def _words(path, e):
+    return str(e) if str(path) in str(e) else f"{path}: {e}"
 
 # %% ../nbs/3_clustering/37_chain.ipynb #f33cbe58
 def _read(patch, max_pixels, job):
     "(name, path) → name, the photo or None, what went wrong or None"
-    try: return job[0], _photo(*job, patch, max_pixels), None
-    except (ValueError, OSError) as e: return job[0], None, _words(job[1], e)
+    try:
+        return job[0], _photo(*job, patch, max_pixels), None
+    except (ValueError, OSError) as e:
+        return job[0], None, _words(job[1], e)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #57f217a1
 class _Bins:
     "Photos by size → batches of at most `patches` patches; at most `waiting` photos are kept"
-    def __init__(self, patch, patches, waiting=64): self.patch, self.patches, self.waiting, self.bins = patch, patches, waiting, {}
+
+    def __init__(self, patch, patches, waiting=64):
+        self.patch = patch
+        self.patches = patches
+        self.waiting = waiting
+        self.bins = {}
 
     def add(self, photo):
         "The batch that is ready now, or None"
         bin = self.bins.setdefault(photo.x.shape, [])
         bin.append(photo)
         h, w, _ = photo.x.shape
-        if (len(bin) + 1)*h*w > self.patches*self.patch**2: return self.bins.pop(photo.x.shape)
-        if sum(map(len, self.bins.values())) >= self.waiting: return self.bins.pop(max(self.bins, key=lambda k: len(self.bins[k])))
+        if (len(bin) + 1) * h * w > self.patches * self.patch**2:
+            return self.bins.pop(photo.x.shape)
+        if sum(map(len, self.bins.values())) >= self.waiting:
+            return self.bins.pop(max(self.bins, key=lambda k: len(self.bins[k])))
 
-    def rest(self): return list(self.bins.values())
+    def rest(self):
+        return list(self.bins.values())
 
 # %% ../nbs/3_clustering/37_chain.ipynb #68ed9cec
 def _normalised(photos, net, device):
     "(B,3,H,W) on the device"
     x = torch.from_numpy(np.stack([p.x for p in photos]))
-    if device.type == "cuda": x = x.pin_memory()
-    x = x.to(device, non_blocking=True).float()/255
-    return ((x - torch.tensor(net.mean, device=device))/torch.tensor(net.std, device=device)).permute(0, 3, 1, 2)
+    if device.type == "cuda":
+        x = x.pin_memory()
+    x = x.to(device, non_blocking=True).float() / 255
+    return (
+        (x - torch.tensor(net.mean, device=device)) / torch.tensor(net.std, device=device)
+    ).permute(0, 3, 1, 2)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #b7a1aaac
 def _discovered(f, s):
     "Labels (N,), and whether the features were sound"
-    try: return discover(f, s.tau, s.order), True
-    except DataError: return np.zeros(len(f), np.int32), False
-
+    try:
+        return discover(f, s.tau, s.order), True
+    except DataError:
+        return np.zeros(len(f), np.int32), False
 
 # %% ../nbs/3_clustering/37_chain.ipynb #bf40d49f
 def _begin(photos, net, s):
     "Labels (B,N), and whether the features of each photo were sound (B,)"
     device = torch.device(s.device)
     half = device.type in ("cuda", "cpu") and s.precision != "float32"
-    with torch.autocast(device.type, PRECISIONS[s.precision]) if half else nullcontext(): f = keys(_normalised(photos, net, device), net)
-    if device.type == "cuda" and s.order == "low": return launch(f, s.tau)
+    with torch.autocast(device.type, PRECISIONS[s.precision]) if half else nullcontext():
+        f = keys(_normalised(photos, net, device), net)
+    if device.type == "cuda" and s.order == "low":
+        return launch(f, s.tau)
     found = [_discovered(g, s) for g in f]
-    return torch.stack([torch.from_numpy(L) for L, _ in found]), torch.tensor([sound for _, sound in found])
+    return torch.stack([torch.from_numpy(L) for L, _ in found]), torch.tensor(
+        [sound for _, sound in found]
+    )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #b595b4bc
 def _fetch(photos, patch, L, sound):
     "name, (photo, labels (h,w)) or None, what went wrong or None"
     for p, l, good in zip(photos, L.cpu().numpy(), sound.tolist()):
-        if good: yield p.name, (p, l.reshape(p.x.shape[0]//patch, -1)), None
-        else: yield p.name, None, f"{p.path}: its features hold NaN, infinite values or a vector of norm 0"
+        if good:
+            yield p.name, (p, l.reshape(p.x.shape[0] // patch, -1)), None
+        else:
+            yield (
+                p.name,
+                None,
+                f"{p.path}: its features hold NaN, infinite values or a vector of norm 0",
+            )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #a0781a7a
 def _grouped(jobs, s, net):
@@ -154,12 +224,19 @@ def _grouped(jobs, s, net):
     readers, batch = max(2, s.workers), 2**17 if s.device.startswith("cuda") else 1
     bins, begun = _Bins(net.patch, batch), deque()
     with ThreadPoolExecutor(readers) as pool:
-        for name, photo, error in ahead(pool, partial(_read, net.patch, s.max_pixels), jobs, readers + (64 if batch > 1 else 0)):
-            if error: yield name, None, error
-            elif ready := bins.add(photo): begun.append((ready, _begin(ready, net, s)))
-            while len(begun) > (batch > 1): yield from _arrived(begun, net)
-        for ready in bins.rest(): begun.append((ready, _begin(ready, net, s)))
-        while begun: yield from _arrived(begun, net)
+        for name, photo, error in ahead(
+            pool, partial(_read, net.patch, s.max_pixels), jobs, readers + (64 if batch > 1 else 0)
+        ):
+            if error:
+                yield name, None, error
+            elif ready := bins.add(photo):
+                begun.append((ready, _begin(ready, net, s)))
+            while len(begun) > (batch > 1):
+                yield from _arrived(begun, net)
+        for ready in bins.rest():
+            begun.append((ready, _begin(ready, net, s)))
+        while begun:
+            yield from _arrived(begun, net)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #9534fbfb
 def _arrived(begun, net):
@@ -169,27 +246,37 @@ def _arrived(begun, net):
 # %% ../nbs/3_clustering/37_chain.ipynb #ec059fc6
 def outputs(out, name):
     "Where map and picture of a photograph go."
-    return Path(out)/f"{name}.png", Path(out)/"pictures"/f"{name}.jpg"
+    return Path(out) / f"{name}.png", Path(out) / "pictures" / f"{name}.jpg"
 
 # %% ../nbs/3_clustering/37_chain.ipynb #d99e2bb2
 def finished(out, name, path, pictures=True):
     "Whether map (and picture) are there, and newer than the photograph."
-    try: return min(o.stat().st_mtime for o in outputs(out, name)[:1 + pictures]) >= Path(path).stat().st_mtime
-    except FileNotFoundError: return False
+    try:
+        return (
+            min(o.stat().st_mtime for o in outputs(out, name)[: 1 + pictures])
+            >= Path(path).stat().st_mtime
+        )
+    except FileNotFoundError:
+        return False
 
 # %% ../nbs/3_clustering/37_chain.ipynb #8f77fe6a
 def _map(s, photo, L):
     "Labels of patches (h,w) → superpixel map at the photo's size"
     L = resize(L, photo.image.shape[:2], "nearest")
-    device = "cpu" if s.backend == "pydensecrf" else s.device  # a process of the crew leaves the card alone
-    return _repack(crf_from_labels(photo.image, L, backend=s.backend, device=device)) if s.crf else L
+    device = (
+        "cpu" if s.backend == "pydensecrf" else s.device
+    )  # a process of the crew leaves the card alone
+    return (
+        _repack(crf_from_labels(photo.image, L, backend=s.backend, device=device)) if s.crf else L
+    )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #0ece5351
 def _write(s, out, photo, L):
     "Number of superpixels, once map and picture lie in `out`"
     sp, (to, picture) = _map(s, photo, L), outputs(out, photo.name)
     with undisturbed():
-        if s.pictures: write_image(picture, superpixel_picture(photo.image, sp))
+        if s.pictures:
+            write_image(picture, superpixel_picture(photo.image, sp))
         write_labels(to, sp if sp.shape == photo.full else resize(sp, photo.full, "nearest"))
     return int(sp.max()) + 1
 
@@ -197,13 +284,17 @@ def _write(s, out, photo, L):
 def _finish(s, out, job):
     "name, number of superpixels or None, what went wrong or None"
     name, cut, error = job
-    if error: return job
-    try: return name, _write(s, out, *cut), None
-    except (ValueError, OSError) as e: return name, None, _words(cut[0].path, e)
+    if error:
+        return job
+    try:
+        return name, _write(s, out, *cut), None
+    except (ValueError, OSError) as e:
+        return name, None, _words(cut[0].path, e)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #b11a91b7
 class _Here:
     "An executor that does it here and now"
+
     def submit(self, fn, *args):
         f = Future()
         f.set_result(fn(*args))
@@ -212,89 +303,136 @@ class _Here:
 # %% ../nbs/3_clustering/37_chain.ipynb #49b1564a
 @contextmanager
 def _crew(s, jobs):
-    "Who does what follows: processes; threads where a process may have no children (a nanny's Dask worker); nobody else for a single picture, or a CRF on a card"
+    """Who does what follows: processes; threads where a process may have no children (a nanny's
+    Dask worker); nobody else for a single picture, or a CRF on a card
+    """
     on_card = s.crf and s.backend != "pydensecrf" and s.device != "cpu"
-    if s.workers < 2 or jobs < 2 or on_card: yield _Here()
+    if s.workers < 2 or jobs < 2 or on_card:
+        yield _Here()
     elif current_process().daemon:
-        with ThreadPoolExecutor(s.workers) as pool: yield pool
+        with ThreadPoolExecutor(s.workers) as pool:
+            yield pool
     else:
-        with process_pool(s.workers) as pool: yield pool
+        with process_pool(s.workers) as pool:
+            yield pool
 
 # %% ../nbs/3_clustering/37_chain.ipynb #d62c6487
 def _alone(s, out, job):
     "All of it for one picture: (name, path) → what `_finish` says"
     net = network(s)
     name, photo, error = _read(net.patch, s.max_pixels, job)
-    return (name, None, error) if error else _finish(s, out, next(_fetch([photo], net.patch, *_begin([photo], net, s))))
-
+    return (
+        (name, None, error)
+        if error
+        else _finish(s, out, next(_fetch([photo], net.patch, *_begin([photo], net, s))))
+    )
 
 # %% ../nbs/3_clustering/37_chain.ipynb #ee2317d6
 class Cut(NamedTuple):
     "What has become of a picture"
+
     name: str
-    count: int = None   # of superpixels
-    error: str = None   # with the file's name
+    count: int = None  # of superpixels
+    error: str = None  # with the file's name
 
 # %% ../nbs/3_clustering/37_chain.ipynb #84d14c99
 def cut(
-    jobs,        # list of (name, path)
-    out,         # receives name.png (16 bits), and pictures/name.jpg
-    s:Settings,  # from `settle`
-):               # yields `Cut`s, in the order in which they are done
-    "Superpixel maps of photographs, whatever is there already. What cannot be read or written is told, and the rest is done."
+    jobs,  # list of (name, path)
+    out,  # receives name.png (16 bits), and pictures/name.jpg
+    s: Settings,  # from `settle`
+):  # yields `Cut`s, in the order in which they are done
+    """Superpixel maps of photographs, whatever is there already.
+
+    What cannot be read or written is told, and the rest is done.
+    """
     net = network(s)  # weights that are missing are told here, once
     with _crew(s, len(jobs)) as crew:
-        each, what = (_alone, jobs) if s.device == "cpu" and s.workers > 1 else (_finish, _grouped(jobs, s, net))
-        for done in ahead(crew, partial(each, s, str(out)), what, 1 if isinstance(crew, _Here) else 2*s.workers + 8): yield Cut(*done)
+        each, what = (
+            (_alone, jobs)
+            if s.device == "cpu" and s.workers > 1
+            else (_finish, _grouped(jobs, s, net))
+        )
+        for done in ahead(
+            crew,
+            partial(each, s, str(out)),
+            what,
+            1 if isinstance(crew, _Here) else 2 * s.workers + 8,
+        ):
+            yield Cut(*done)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #271238bc
 DECIDE = ("features", "tau", "order", "crf", "backend", "precision", "max_pixels")
 
 # %% ../nbs/3_clustering/37_chain.ipynb #3b7fc8fe
-def remember(out, s:Settings)->None:
-    "Write down in `out` what decides the maps (weights by their content). Raises `ParameterError` if it holds maps made with others."
-    note, said = Path(out)/"superpixels.json", {k: getattr(s, k) for k in DECIDE} | dict(weights=network(s).init.get("sha256"))
+def remember(out, s: Settings) -> None:
+    """Write down in `out` what decides the maps (weights by their content).
+
+    Raises `ParameterError` if it holds maps made with others.
+    """
+    note = Path(out) / "superpixels.json"
+    said = {k: getattr(s, k) for k in DECIDE} | dict(weights=network(s).init.get("sha256"))
     old = read_json(note) if note.exists() else {}
     other = [f"{k} {old[k]} (asked for: {said[k]})" for k in said if k in old and old[k] != said[k]]
-    need(not other, f"{out} holds superpixels made with {', '.join(other)}: choose another --out, or delete that folder", ParameterError)
+    need(
+        not other,
+        f"{out} holds superpixels made with {', '.join(other)}: choose another --out, or delete"
+        " that folder",
+        ParameterError,
+    )
     write_json(note, said)
 
 # %% ../nbs/3_clustering/37_chain.ipynb #c242f8af
 def _told(d):
     "The same; a bad picture is named at once, not after the last"
-    if d.error: tqdm.write(d.error, file=sys.stderr)
+    if d.error:
+        tqdm.write(d.error, file=sys.stderr)
     return d
 
+
 def cut_folder(
-    found,            # list of (name, path)
-    out,              # receives maps, pictures and the note
-    s:Settings,
-    scheduler="",     # address of a Dask scheduler, whose workers do the work
-    size=512,         # pictures a task of it
-):                    # list of `Cut` for those that were not there already
-    "Superpixel maps for a folder, with a bar. Ended at any moment it goes on with the next call; raises before anything is written where settings cannot be."
+    found,  # list of (name, path)
+    out,  # receives maps, pictures and the note
+    s: Settings,
+    scheduler="",  # address of a Dask scheduler, whose workers do the work
+    size=512,  # pictures a task of it
+):  # list of `Cut` for those that were not there already
+    """Superpixel maps for a folder, with a bar.
+
+    Ended at any moment it goes on with the next call; raises before anything is written where
+    settings cannot be.
+    """
     s = settle(s)
     with _connect(scheduler) if scheduler else nullcontext() as client:
         remember(out, s)
         todo = [(n, str(p)) for n, p in found if not finished(out, n, p, s.pictures)]
-        done = [_told(d) for d in progress(cut_by(client, todo, out, s, size) if client else cut(todo, out, s), "superpixels", total=len(todo))]
-    for half in _half_written(out, {o for name, _ in todo for o in outputs(out, name)}): half.unlink(missing_ok=True)
+        done = [
+            _told(d)
+            for d in progress(
+                cut_by(client, todo, out, s, size) if client else cut(todo, out, s),
+                "superpixels",
+                total=len(todo),
+            )
+        ]
+    for half in _half_written(out, {o for name, _ in todo for o in outputs(out, name)}):
+        half.unlink(missing_ok=True)
     return done
 
 # %% ../nbs/3_clustering/37_chain.ipynb #438a7b41
 def write_maps(
-    jobs,        # list of (id, path of the picture)
-    folder,      # receives 16-bit PNG maps (H,W), ids in order of discovery
-    s:Settings,
-)->list:         # number of superpixels of each picture
-    "Write the superpixel map of each picture that has none yet (Table 3.1). Raises `DataError` naming a bad picture."
+    jobs,  # list of (id, path of the picture)
+    folder,  # receives 16-bit PNG maps (H,W), ids in order of discovery
+    s: Settings,
+) -> list:  # number of superpixels of each picture
+    """Write the superpixel map of each picture that has none yet (Table 3.1).
+
+    Raises `DataError` naming a bad picture.
+    """
     s, made = replace(settle(s), pictures=False), {}
     todo = [(n, p) for n, p in jobs if not outputs(folder, n)[0].exists()]
     for d in progress(cut(todo, folder, s), "superpixels", total=len(todo)):
         need(not d.error, d.error, DataError)
         made[d.name] = d.count
     return [made.get(n) or int(read_labels(outputs(folder, n)[0]).max()) + 1 for n, _ in jobs]
-
 
 # %% ../nbs/3_clustering/37_chain.ipynb #f0bbf7b9
 def _shard(jobs, out, s):
@@ -307,21 +445,58 @@ def _shard(jobs, out, s):
 def _connect(address):
     "A client of the scheduler there"
     from distributed import Client
-    need(re.fullmatch(r"\w+://\S+:\d+", address), f"--scheduler {address} is no address: it looks like tcp://host:8786", ParameterError)
-    try: return Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TypeError, ValueError) as e: raise RunError(f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start one (`dask scheduler`), or leave --scheduler out to work on this machine") from None
+
+    need(
+        re.fullmatch(r"\w+://\S+:\d+", address),
+        f"--scheduler {address} is no address: it looks like tcp://host:8786",
+        ParameterError,
+    )
+    try:
+        return Client(address, timeout="10s", set_as_default=False)
+    except (OSError, TypeError, ValueError) as e:
+        raise RunError(
+            f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start one"
+            " (`dask scheduler`), or leave --scheduler out to work on this machine"
+        ) from None
 
 # %% ../nbs/3_clustering/37_chain.ipynb #a885ecf8
-def cut_by(client, jobs, out, s:Settings, size=512):
-    "`cut` by the workers of a Dask client; yields `Cut`s as tasks end. Raises `RunError` where their files do not arrive here."
+def cut_by(client, jobs, out, s: Settings, size=512):
+    """`cut` by the workers of a Dask client; yields `Cut`s as tasks end.
+
+    Raises `RunError` where their files do not arrive here.
+    """
     from distributed import KilledWorker, as_completed
+
     out, jobs = Path(out).resolve(), [(n, str(Path(p).resolve())) for n, p in jobs]
-    cards = any("GPU" in w.get("resources", {}) for w in client.scheduler_info(n_workers=-1)["workers"].values())
-    tasks = [client.submit(_shard, jobs[i:i+size], str(out), s, pure=False, resources=dict(GPU=1) if cards else None) for i in range(0, len(jobs), size)]
+    cards = any(
+        "GPU" in w.get("resources", {})
+        for w in client.scheduler_info(n_workers=-1)["workers"].values()
+    )
+    tasks = [
+        client.submit(
+            _shard,
+            jobs[i : i + size],
+            str(out),
+            s,
+            pure=False,
+            resources=dict(GPU=1) if cards else None,
+        )
+        for i in range(0, len(jobs), size)
+    ]
     try:
         for task in as_completed(tasks, loop=client.loop):
             for done in task.result():
-                need(done.error or outputs(out, done.name)[0].exists(), f"a worker has made {done.name}, but it is not in {out}: --out must lie where all workers write to, such as a network folder", RunError)
+                need(
+                    done.error or outputs(out, done.name)[0].exists(),
+                    f"a worker has made {done.name}, but it is not in {out}: --out must lie where"
+                    " all workers write to, such as a network folder",
+                    RunError,
+                )
                 yield done
-    except KilledWorker as e: raise RunError(f"a part of the pictures has ended one worker after the other, perhaps for want of memory; what is done is kept ({' '.join(str(e).split())[:200]})") from None
-    finally: client.cancel(tasks)
+    except KilledWorker as e:
+        raise RunError(
+            "a part of the pictures has ended one worker after the other, perhaps for want of"
+            f" memory; what is done is kept ({' '.join(str(e).split())[:200]})"
+        ) from None
+    finally:
+        client.cancel(tasks)

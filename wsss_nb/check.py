@@ -24,25 +24,31 @@ from .images import describe, open_picture, picture_size, read_mask, read_salien
 # %% ../nbs/4_workbench/47_check.ipynb #958fd8d9
 class Look(NamedTuple):
     "What was seen of a picture and of all that belongs to it."
+
     id: str
-    problems: list       # of `Problem`
+    problems: list  # of `Problem`
     label: tuple = None  # names in its label; None: not known
-    mask: tuple = None   # ids in its mask, 0 and 255 among them; None: there is none
-    digest: str = ""     # SHA-256 of the picture's file
+    mask: tuple = None  # ids in its mask, 0 and 255 among them; None: there is none
+    digest: str = ""  # SHA-256 of the picture's file
 
-def _problem(path, e): return Problem(str(path), str(e).removeprefix(str(path)).lstrip(": "))
 
-def _size(hw): return f"{hw[0]}x{hw[1]} (height x width)"
+def _problem(path, e):
+    return Problem(str(path), str(e).removeprefix(str(path)).lstrip(": "))
+
+
+def _size(hw):
+    return f"{hw[0]}x{hw[1]} (height x width)"
 
 # %% ../nbs/4_workbench/47_check.ipynb #6631d346
 def _look_at_image(path):
     "(H,W) of a picture, None where it cannot be read; whether EXIF turns it; problems"
     try:
         im = open_picture(path)
-        notes = describe(im)                      # converts as `read_image` does, or raises its error
+        notes = describe(im)  # converts as `read_image` does, or raises its error
     except DataError as e:
         return None, False, [_problem(path, e)]
     return picture_size(im), "EXIF-rotated" in notes, _said(path, notes, ": converted when read")
+
 
 def _said(path, phrases, more=""):
     "How a file was read where that is not plain, as a note"
@@ -54,7 +60,10 @@ def _turned(shape, size):
     if shape == size:
         return "is of a picture that its EXIF turns: it must be of the picture as it is shown"
     stored = " as stored" if shape == size[::-1] else ""
-    return f"is {_size(shape)}, its picture{stored} is turned by EXIF to {_size(size)}: turn the map, too"
+    return (
+        f"is {_size(shape)}, its picture{stored} is turned by EXIF to {_size(size)}: turn the"
+        " map, too"
+    )
 
 # %% ../nbs/4_workbench/47_check.ipynb #f6b70b38
 def _read_truth(ds, id):
@@ -63,16 +72,27 @@ def _read_truth(ds, id):
         return ds.maps(id)[0].shape, None, []
     said = []
     M = read_mask(ds.mask_path(id), ds.n_classes, said)
-    return M.shape, tuple(int(k) for k in np.flatnonzero(np.bincount(M.ravel(), minlength=256))), said
+    return (
+        M.shape,
+        tuple(int(k) for k in np.flatnonzero(np.bincount(M.ravel(), minlength=256))),
+        said,
+    )
 
 # %% ../nbs/4_workbench/47_check.ipynb #61fe7405
 def _look_at_mask(ds, id, size, turned, wanted):
     "Ids in a picture's mask, None where there is none; problems"
     path, claimed = ds.mask_path(id), ds.claimed_size(id) or size
     if claimed != size:
-        return None, [Problem(str(ds.image_path(id)), f"is {_size(size)}, but its annotations are for {_size(claimed)}")]
+        return None, [
+            Problem(
+                str(ds.image_path(id)),
+                f"is {_size(size)}, but its annotations are for {_size(claimed)}",
+            )
+        ]
     if not path.exists():
-        lost = wanted and not ds.has_mask(id) and ds.label_source != "instances"   # COCO's have been counted
+        lost = (
+            wanted and not ds.has_mask(id) and ds.label_source != "instances"
+        )  # COCO's have been counted
         return None, [Problem(str(path), f"no mask for {id}, which is in val")] if lost else []
     try:
         shape, ids, said = _read_truth(ds, id)
@@ -80,9 +100,15 @@ def _look_at_mask(ds, id, size, turned, wanted):
         return None, [_problem(path, e)]
     notes = _said(path, said)
     if turned:
-        return ids, [*notes, Problem(str(path), _turned(shape, size), "note" if shape == size else "error")]
+        return ids, [
+            *notes,
+            Problem(str(path), _turned(shape, size), "note" if shape == size else "error"),
+        ]
     if shape != size:
-        return None, [*notes, Problem(str(path), f"the mask is {_size(shape)}, but its image is {_size(size)}")]
+        return None, [
+            *notes,
+            Problem(str(path), f"the mask is {_size(shape)}, but its image is {_size(size)}"),
+        ]
     return ids, notes
 
 # %% ../nbs/4_workbench/47_check.ipynb #f201903a
@@ -99,11 +125,11 @@ def _look_at_label(ds, id):
 # %% ../nbs/4_workbench/47_check.ipynb #c2d1ba94
 def _like(a, b):
     "Whether two sizes have nearly the same shape"
-    return abs(np.log(a[0]*b[1]/(a[1]*b[0]))) < .1
+    return abs(np.log(a[0] * b[1] / (a[1] * b[0]))) < 0.1
 
 # %% ../nbs/4_workbench/47_check.ipynb #1538ec1b
 def _look_at_saliency(ds, id, size, turned):
-    path = ds.root/"saliency"/f"{id}.png"
+    path = ds.root / "saliency" / f"{id}.png"
     if not path.exists():
         return []
     said = []
@@ -116,7 +142,10 @@ def _look_at_saliency(ds, id, size, turned):
         return notes
     if turned and _like(shape, size[::-1]):
         return [*notes, Problem(str(path), _turned(shape, size))]
-    odd = f"is {_size(shape)}, of another shape than its picture of {_size(size)}: stretched when read"
+    odd = (
+        f"is {_size(shape)}, of another shape than its picture of {_size(size)}: stretched when"
+        " read"
+    )
     return [*notes, Problem(str(path), odd, "note")]
 
 # %% ../nbs/4_workbench/47_check.ipynb #54dc97aa
@@ -137,79 +166,115 @@ def _differences(look, classes):
     drawn = set(look.mask) - {0, 255}
     return drawn - named, named - drawn
 
-def _named(ids, classes): return ", ".join(classes[k - 1] for k in sorted(ids)) or "none of the classes"
+
+def _named(ids, classes):
+    return ", ".join(classes[k - 1] for k in sorted(ids)) or "none of the classes"
 
 # %% ../nbs/4_workbench/47_check.ipynb #378bd34f
 def contradiction(
-    look,      # `Look` of a picture whose label and mask are known
-    classes,   # names of the classes 1…C
-)->str:        # empty where the two agree
+    look,  # `Look` of a picture whose label and mask are known
+    classes,  # names of the classes 1…C
+) -> str:  # empty where the two agree
     "What a picture's mask and label say of it where they differ, in words."
     more, less = _differences(look, classes)
     if not more and not less:
         return ""
     drawn = set(look.mask) - {0, 255}
-    held = _named(drawn, classes) if drawn else "none, only 255 (void)" if 255 in look.mask else "none"
-    return f"{look.id}: the label says {', '.join(look.label) or 'none of the classes'}; the mask holds {held}"
+    held = (
+        _named(drawn, classes) if drawn else "none, only 255 (void)" if 255 in look.mask else "none"
+    )
+    return (
+        f"{look.id}: the label says {', '.join(look.label) or 'none of the classes'}; the mask"
+        f" holds {held}"
+    )
 
 # %% ../nbs/4_workbench/47_check.ipynb #ae5e4948
 def _best_order(looks, classes):
-    "id -> the name it goes with, for the ids that occur; empty where no order explains the pictures"
+    """id -> the name it goes with, for the ids that occur; empty where no order explains the
+    pictures
+    """
     masks = [set(o.mask) - {0, 255} for o in looks]
     ids, names = sorted(set().union(*masks)), sorted({c for o in looks for c in o.label})
     if not ids or not names:
         return {}
-    inside = np.array([[k in m for k in ids] for m in masks], float)      # (pictures, ids)
+    inside = np.array([[k in m for k in ids] for m in masks], float)  # (pictures, ids)
     said = np.array([[c in o.label for c in names] for o in looks], float)  # (pictures, names)
     both = inside.T @ said
     either = inside.sum(0)[:, None] + said.sum(0) - both
-    rows, columns = linear_sum_assignment(-both/np.maximum(either, 1))
-    explained = (both[rows, columns] == either[rows, columns]).all() and len(rows) == len(ids) == len(names)
+    rows, columns = linear_sum_assignment(-both / np.maximum(either, 1))
+    explained = (both[rows, columns] == either[rows, columns]).all() and len(rows) == len(
+        ids
+    ) == len(names)
     return {ids[r]: names[c] for r, c in zip(rows, columns)} if explained else {}
 
 # %% ../nbs/4_workbench/47_check.ipynb #122e0f35
 def _cause(looks, classes):
-    "What may lie behind masks that contradict their labels, and what to do; empty if it cannot be told"
+    """What may lie behind masks that contradict their labels, and what to do; empty if it cannot be
+    told
+    """
     ids = set().union(*(o.mask for o in looks))
     if ids == {0}:
         return "They hold nothing but background."
     if ids <= {0, 255}:
-        return "They hold 0 and 255 only, and 255 means void: write the class's own id where the object is (1 for the first name)."
+        return (
+            "They hold 0 and 255 only, and 255 means void: write the class's own id where the"
+            " object is (1 for the first name)."
+        )
     order = _best_order(looks, classes)
     if order and any(classes[k - 1] != c for k, c in order.items()):
         said = ", ".join(f"{k} {c}" for k, c in sorted(order.items()))
-        return f"The ids seem to be {said}: put the names into classes.txt in the order of the ids, a line each."
+        return (
+            f"The ids seem to be {said}: put the names into classes.txt in the order of the ids, a"
+            " line each."
+        )
     differ = [_differences(o, classes) for o in looks]
-    between = all(not less and max(more) < max(set(o.mask) - {0, 255}) for o, (more, less) in zip(looks, differ) if more or less)
+    between = all(
+        not less and max(more) < max(set(o.mask) - {0, 255})
+        for o, (more, less) in zip(looks, differ)
+        if more or less
+    )
     if between:
-        return "Only ids below those named are too many: masks that were resized look so; resize them by the nearest pixel."
+        return (
+            "Only ids below those named are too many: masks that were resized look so; resize them"
+            " by the nearest pixel."
+        )
     return ""
 
 # %% ../nbs/4_workbench/47_check.ipynb #61dc8de8
 def _contrary_classes(looks, classes):
-    "Sentences about classes that are not where the labels say, as a rule (of at least three pictures)"
+    """Sentences about classes that are not where the labels say, as a rule (of at least three
+    pictures)
+    """
     for k, c in enumerate(classes, 1):
         said = [k in o.mask for o in looks if c in o.label]
         drawn = [c in o.label for o in looks if k in o.mask]
-        if len(said) >= 3 and 2*sum(said) < len(said):
-            yield f"{len(said) - sum(said)} of {len(said)} pictures whose label names {c} have none of it (id {k}) in their mask"
-        elif len(drawn) >= 3 and 2*sum(drawn) < len(drawn):
-            yield f"{len(drawn) - sum(drawn)} of {len(drawn)} masks with {c} (id {k}) belong to a picture whose label does not name it"
+        if len(said) >= 3 and 2 * sum(said) < len(said):
+            yield (
+                f"{len(said) - sum(said)} of {len(said)} pictures whose label names {c} have none"
+                f" of it (id {k}) in their mask"
+            )
+        elif len(drawn) >= 3 and 2 * sum(drawn) < len(drawn):
+            yield (
+                f"{len(drawn) - sum(drawn)} of {len(drawn)} masks with {c} (id {k}) belong to a"
+                " picture whose label does not name it"
+            )
 
 # %% ../nbs/4_workbench/47_check.ipynb #889859e1
 def mask_problems(
-    looks,     # `Look` of pictures; those without label or mask do not count
-    classes,   # names of the classes 1…C
-    where,     # the folder of the masks
-)->list:       # of `Problem`: none, or one, and one for each class that is contrary
-    "Do masks and labels say the same? An error where they contradict each other as a rule, else a note with their count."
+    looks,  # `Look` of pictures; those without label or mask do not count
+    classes,  # names of the classes 1…C
+    where,  # the folder of the masks
+) -> list:  # of `Problem`: none, or one, and one for each class that is contrary
+    """Do masks and labels say the same? An error where they contradict each other as a rule, else a
+    note with their count.
+    """
     known = [o for o in looks if o.label is not None and o.mask is not None]
     apart = [said for o in known if (said := contradiction(o, classes))]
     if not apart:
         return []
-    rule = len(apart) >= 2 and (2*len(apart) > len(known) or bool(_best_order(known, classes)))
+    rule = len(apart) >= 2 and (2 * len(apart) > len(known) or bool(_best_order(known, classes)))
     cause = _cause(known, classes) if rule else ""
-    some = "; ".join(apart[:3]) + "; …"*(len(apart) > 3)
+    some = "; ".join(apart[:3]) + "; …" * (len(apart) > 3)
     what = f"{len(apart)} of {len(known)} masks contradict their picture's label ({some}). {cause}".strip()
     of_classes = [] if rule else [Problem(str(where), s) for s in _contrary_classes(known, classes)]
     return [Problem(str(where), what, "error" if rule else "note"), *of_classes]
@@ -221,7 +286,8 @@ def _one_letter_apart(a, b):
     if a == b or len(b) < 4 or len(b) - len(a) > 1:
         return False
     same = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), len(a))
-    return a[same + (len(a) == len(b)):] == b[same + 1:]
+    return a[same + (len(a) == len(b)) :] == b[same + 1 :]
+
 
 def _plain(name):
     "A name without capitals, spaces, and the signs that stand for them"
@@ -229,24 +295,39 @@ def _plain(name):
 
 # %% ../nbs/4_workbench/47_check.ipynb #4fa126ea
 def _several(name, names):
-    "Whether a name seems to be several: parted by a sign, or by a space between what are names by themselves"
+    """Whether a name seems to be several: parted by a sign, or by a space between what are names by
+    themselves
+    """
     parts = name.replace("_", " ").replace("-", " ").split()
     return any(sign in name for sign in "|/,+&") or len(parts) > 1 and set(parts) <= set(names)
 
 # %% ../nbs/4_workbench/47_check.ipynb #4e6118e4
 def name_notes(
-    counts,   # name -> how many pictures are labelled with it
-    where,    # the file they stand in
-)->list:      # of `Problem`, all notes
-    "What looks odd among the names of a table: spellings, several names in one, names that occur once."
-    def told(*names): return ", ".join(f"{n} ({counts[n]})" for n in names)
+    counts,  # name -> how many pictures are labelled with it
+    where,  # the file they stand in
+) -> list:  # of `Problem`, all notes
+    """What looks odd among the names of a table: spellings, several names in one, names that occur
+    once.
+    """
+
+    def told(*names):
+        return ", ".join(f"{n} ({counts[n]})" for n in names)
+
     alike = {}
     for n in counts:
         alike.setdefault(_plain(n), []).append(n)
-    notes = [f"{told(*ns)} differ in capitals or spaces only: one class, or several?" for ns in alike.values() if len(ns) > 1]
+    notes = [
+        f"{told(*ns)} differ in capitals or spaces only: one class, or several?"
+        for ns in alike.values()
+        if len(ns) > 1
+    ]
     near = [o for o in combinations(counts, 2) if _one_letter_apart(*map(_plain, o))]
     notes += [f"{told(*o)} differ by a letter: one class, or two?" for o in near]
-    notes += [f"{told(n)} may be several names: `;` stands between names" for n in counts if _several(n, counts)]
+    notes += [
+        f"{told(n)} may be several names: `;` stands between names"
+        for n in counts
+        if _several(n, counts)
+    ]
     once = [n for n, k in counts.items() if k == 1]
     if once:
         notes.append(f"{', '.join(once)}: in one picture only")
@@ -255,43 +336,61 @@ def name_notes(
 # %% ../nbs/4_workbench/47_check.ipynb #1b922f21
 def _copies(ds, looks):
     "Pictures that are held out and, under another name, learned from"
-    learned = {o.digest: o.id for o in looks if o.digest and o.id in set(ds.splits.get("train", ()))}
-    held = [(o.id, learned[o.digest]) for o in looks if o.id in set(ds.splits.get("val", ())) and o.digest in learned]
+    learned = {
+        o.digest: o.id for o in looks if o.digest and o.id in set(ds.splits.get("train", ()))
+    }
+    held = [
+        (o.id, learned[o.digest])
+        for o in looks
+        if o.id in set(ds.splits.get("val", ())) and o.digest in learned
+    ]
     held = [(a, b) for a, b in held if a != b]
     if not held:
         return []
-    what = f"{_count(len(held), 'picture')} of val also in train, under another name: {held[0][0]} is {held[0][1]}" + ", …"*(len(held) > 1)
+    what = (
+        f"{_count(len(held), 'picture')} of val also in train, under another name: {held[0][0]} is"
+        f" {held[0][1]}" + ", …" * (len(held) > 1)
+    )
     return [Problem(str(ds.root), what, "note")]
 
 # %% ../nbs/4_workbench/47_check.ipynb #1f8271f2
 def _unread_saliency(ds):
     "Files beside the saliency maps that no picture asks for"
-    folder, wanted = ds.root/"saliency", {f"{i}.png" for ids in ds.splits.values() for i in ids}
+    folder, wanted = ds.root / "saliency", {f"{i}.png" for ids in ds.splits.values() for i in ids}
     there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     lost = [n for n in there if n not in wanted and not n.startswith(".")]
     if not lost:
         return []
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-    return [Problem(str(folder/lost[0]), f"is no saliency map of a listed picture{more}: maps are <id>.png; not used", "note")]
+    return [
+        Problem(
+            str(folder / lost[0]),
+            f"is no saliency map of a listed picture{more}: maps are <id>.png; not used",
+            "note",
+        )
+    ]
 
 # %% ../nbs/4_workbench/47_check.ipynb #7f5055b2
 class Survey(NamedTuple):
     "What a dataset holds, and what is wrong with it."
-    problems: list         # of `Problem`
+
+    problems: list  # of `Problem`
     name: str = ""
-    splits: dict = {}      # list -> number of its pictures
-    pictures: int = 0      # in all lists, each once
+    splits: dict = {}  # list -> number of its pictures
+    pictures: int = 0  # in all lists, each once
     label_source: str = ""
-    labels: dict = {}      # class -> number of pictures that are labelled with it
-    unlabelled: int = 0    # pictures without any label
-    masks: int = 0         # pictures with a mask that could be read
-    drawn: dict = {}       # class -> number of masks that hold it
+    labels: dict = {}  # class -> number of pictures that are labelled with it
+    unlabelled: int = 0  # pictures without any label
+    masks: int = 0  # pictures with a mask that could be read
+    drawn: dict = {}  # class -> number of masks that hold it
 
 # %% ../nbs/4_workbench/47_check.ipynb #c1f7bad4
 def _opened(spec, found):
     "The dataset, None where it cannot be opened; what is wrong with its lists goes into `found`"
+
     def report(file, what, severity="error"):
         found.append(Problem(str(file), str(what), severity))
+
     try:
         return spec if isinstance(spec, Dataset) else open_dataset(spec, report)
     except DataError as e:
@@ -302,20 +401,22 @@ def _opened(spec, found):
 # %% ../nbs/4_workbench/47_check.ipynb #1601301f
 def _looks(ds):
     "A `Look` at every picture in a list"
-    ids, held_out = list(dict.fromkeys(o for ids in ds.splits.values() for o in ids)), set(ds.splits.get("val", ()))
+    ids = list(dict.fromkeys(o for ids in ds.splits.values() for o in ids))
+    held_out = set(ds.splits.get("val", ()))
     pool = ThreadPoolExecutor(2)
     try:
         return list(progress(pool.map(partial(_look, ds, held_out), ids), "checking", len(ids)))
     finally:
-        pool.shutdown(cancel_futures=True)         # Ctrl-C does not wait for the rest
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
 
 # %% ../nbs/4_workbench/47_check.ipynb #3d85049e
 def survey_dataset(
-    ds,   # `Dataset`, its folder, or its name
-)->Survey:
+    ds,  # `Dataset`, its folder, or its name
+) -> Survey:
     """Look at all of a dataset with the readers that are used later.
 
-    Truncated or unreadable images, wrong sizes, ids outside the classes, unknown labels, repeated ids, missing files, masks that
+    Truncated or unreadable images, wrong sizes, ids outside the classes, unknown labels, repeated
+    ids, missing files, masks that
     contradict labels, names that look odd. Raises nothing: what is wrong is in `problems`."""
     found = []
     ds = _opened(ds, found)
@@ -327,37 +428,50 @@ def survey_dataset(
     if looks and ds.label_source != "masks":
         found += mask_problems(looks, ds.classes, ds.mask_path(looks[0].id).parent)
     if ds.label_source.endswith(".csv"):
-        found += name_notes(dict(labels), ds.root/ds.label_source)
+        found += name_notes(dict(labels), ds.root / ds.label_source)
     drawn = Counter(ds.classes[k - 1] for o in looks for k in o.mask or () if 0 < k < 255)
     masks = [o for o in looks if o.mask is not None or not ds.classes and ds.has_mask(o.id)]
-    return Survey(found, ds.name, {n: len(ids) for n, ids in ds.splits.items()}, len(looks), ds.label_source,
-                  {c: labels[c] for c in ds.classes}, sum(o.label is None for o in looks), len(masks),
-                  {c: drawn[c] for c in ds.classes})
+    return Survey(
+        found,
+        ds.name,
+        {n: len(ids) for n, ids in ds.splits.items()},
+        len(looks),
+        ds.label_source,
+        {c: labels[c] for c in ds.classes},
+        sum(o.label is None for o in looks),
+        len(masks),
+        {c: drawn[c] for c in ds.classes},
+    )
 
 # %% ../nbs/4_workbench/47_check.ipynb #6ece13be
 def check_dataset(
-    ds,   # `Dataset`, its folder, or its name
-)->list:  # of `Problem`
+    ds,  # `Dataset`, its folder, or its name
+) -> list:  # of `Problem`
     "Every problem of a dataset, errors and notes: those of `survey_dataset`."
     return survey_dataset(ds).problems
+
 
 def _truth_and_label(ds, id):
     "A `Look` at nothing but mask and label"
     try:
         return Look(id, [], _look_at_label(ds, id)[0], _read_truth(ds, id)[1])
-    except DataError:      # said where it is scored
+    except DataError:  # said where it is scored
         return Look(id, [])
 
 # %% ../nbs/4_workbench/47_check.ipynb #c0fffe3c
 def truth_problems(
-    ds,    # `Dataset`
-    ids,   # pictures that are to be judged
-)->list:   # of `Problem`, as from `mask_problems`
-    "EVALUATION ONLY: do the true masks of some pictures say the same as their labels? Asked before anything is scored."
+    ds,  # `Dataset`
+    ids,  # pictures that are to be judged
+) -> list:  # of `Problem`, as from `mask_problems`
+    """EVALUATION ONLY: do the true masks of some pictures say the same as their labels? Asked
+    before anything is scored.
+    """
     if not ds.classes or ds.label_source == "masks":
         return []
     with ThreadPoolExecutor(2) as pool:
-        looks = list(progress(pool.map(partial(_truth_and_label, ds), ids), "masks and labels", len(ids)))
+        looks = list(
+            progress(pool.map(partial(_truth_and_label, ds), ids), "masks and labels", len(ids))
+        )
     return mask_problems(looks, ds.classes, ds.mask_path(ids[0]).parent) if looks else []
 
 # %% ../nbs/4_workbench/47_check.ipynb #d1de0bfc
@@ -372,7 +486,9 @@ def _lines_of(problems, most=3):
         else:
             yield from (f"{severity:5}  {file}: {what}" for file in files)
 
-def _count(n, word): return f"{n} {word}{'s'*(n != 1)}"
+
+def _count(n, word):
+    return f"{n} {word}{'s' * (n != 1)}"
 
 # %% ../nbs/4_workbench/47_check.ipynb #b5f9f621
 def _class_lines(labels, width=100):
@@ -380,7 +496,9 @@ def _class_lines(labels, width=100):
     words = [f"{c} {n}" for c, n in sorted(labels.items(), key=lambda o: (-o[1], o[0])) if n]
     none = [c for c, n in labels.items() if not n]
     if none:
-        words.append(f"none of {', '.join(none[:8])}" + f" and {len(none) - 8} more"*(len(none) > 8))
+        words.append(
+            f"none of {', '.join(none[:8])}" + f" and {len(none) - 8} more" * (len(none) > 8)
+        )
     lines = [""]
     for word in words:
         if len(lines[-1]) + len(word) > width:
@@ -392,20 +510,26 @@ def _class_lines(labels, width=100):
 def _summary(survey):
     "What a dataset is, in a few lines that a person can read"
     lists = ", ".join(f"{n} {k}" for n, k in survey.splits.items())
-    yield f"{survey.name}: {_count(survey.pictures, 'picture')} ({lists}), {_count(survey.masks, 'mask')}"
+    yield (
+        f"{survey.name}: {_count(survey.pictures, 'picture')} ({lists}),"
+        f" {_count(survey.masks, 'mask')}"
+    )
     if not survey.labels:
         return
     lost = f"; {_count(survey.unlabelled, 'picture')} without a label" if survey.unlabelled else ""
-    classes = f"{len(survey.labels)} class{'es'*(len(survey.labels) != 1)}"
-    yield f"image labels from {survey.label_source}{lost}; {classes}, each with its number of pictures:"
+    classes = f"{len(survey.labels)} class{'es' * (len(survey.labels) != 1)}"
+    yield (
+        f"image labels from {survey.label_source}{lost}; {classes}, each with its number of"
+        " pictures:"
+    )
     yield from (f"  {o}" for o in _class_lines(survey.labels))
     if not survey.splits.get("val"):
         yield "nothing is held out: give a val.txt to be judged"
 
 # %% ../nbs/4_workbench/47_check.ipynb #9c9160e6
 def print_survey(
-    survey,   # `Survey`
-)->int:       # the exit code: 1 if there is any error, else 0
+    survey,  # `Survey`
+) -> int:  # the exit code: 1 if there is any error, else 0
     "Print what is wrong or odd about a dataset, and then what it is."
     print(*_lines_of(survey.problems), *(_summary(survey) if survey.name else ()), sep="\n")
     n = Counter(p.severity for p in survey.problems)

@@ -18,7 +18,17 @@ import torch.nn.functional as F
 from torch import nn
 
 from .backbones import create, freeze_first
-from .core import DataError, ParameterError, check_array, need, pick_device, progress, seed_everything, sha256, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    check_array,
+    need,
+    pick_device,
+    progress,
+    seed_everything,
+    sha256,
+    write_json,
+)
 from .deeplab import at_side, load_model, padded, save_model
 from .imagenet import ImageNetClassifier, calibrate, learn_others
 from .train import fit, image_batches
@@ -26,150 +36,309 @@ from .transforms import Augment, as_tensor, to_tensor
 
 # %% ../nbs/2_masking/20_classifier.ipynb #49bdb13c
 class Classifier(nn.Module):
-    "Multi-label net: (B,3,H,W) normalised images -> scores (B,C). `.cam` gives the maps behind the scores."
-    def __init__(self, backbone, # has `forward_features` and `num_features`
-                 n_classes:int): # C, foreground only
+    """Multi-label net: (B,3,H,W) normalised images -> scores (B,C).
+
+    `.cam` gives the maps behind the scores.
+    """
+
+    def __init__(
+        self,
+        backbone,  # has `forward_features` and `num_features`
+        n_classes: int,
+    ):  # C, foreground only
         super().__init__()
         self.backbone, self.head = backbone, nn.Linear(backbone.num_features, n_classes, bias=False)
         nn.init.normal_(self.head.weight, std=0.01)
         self.init = getattr(backbone, "init", None)  # what its weights started from
-    def forward(self, x): return self.head(self.backbone.forward_features(x).mean((2, 3)))  # (1.9)
-    def cam(self, x): # -> (B,C,h,w), (1.10), not rectified
+
+    def forward(self, x):
+        return self.head(self.backbone.forward_features(x).mean((2, 3)))  # (1.9)
+
+    def cam(self, x):  # -> (B,C,h,w), (1.10), not rectified
         return F.conv2d(self.backbone.forward_features(x), self.head.weight[:, :, None, None])
 
 # %% ../nbs/2_masking/20_classifier.ipynb #f573f222
-def classification_loss(scores, # list of (B,C) logits, one for each block; a list of one is (3.2)
-                        t): # (B,C) labels, 0 or 1
-    "Multi-label cross-entropy, summed over blocks, mean over classes and batch; (2.1), (1.1), (3.2). Raises `WsssError`."
+def classification_loss(
+    scores,  # list of (B,C) logits, one for each block; a list of one is (3.2)
+    t,
+):  # (B,C) labels, 0 or 1
+    """Multi-label cross-entropy, summed over blocks, mean over classes and batch; (2.1), (1.1),
+    (3.2). Raises `WsssError`.
+    """
     scores = [scores] if torch.is_tensor(scores) else list(scores)
     need(scores, "scores is an empty list: give one (B,C) tensor for each block")
     check_array("t", t, 2)
     need(bool(((t == 0) | (t == 1)).all()), "t must hold 0 and 1 only")
-    for z in scores: need(check_array("scores", z, 2).shape == t.shape, f"scores are {tuple(z.shape)}, but t is {tuple(t.shape)}: both must be (B,C)")
+    for z in scores:
+        need(
+            check_array("scores", z, 2).shape == t.shape,
+            f"scores are {tuple(z.shape)}, but t is {tuple(t.shape)}: both must be (B,C)",
+        )
     return sum(F.binary_cross_entropy_with_logits(z, t.to(z.dtype)) for z in scores)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #7c7fde79
-def fuse_cams(M0, Ms): # (B,C,h,w); list of D tensors like it
+def fuse_cams(M0, Ms):  # (B,C,h,w); list of D tensors like it
     "`max(M0, mean of Ms)` at each position (§2.3.1). Raises `WsssError`."
     need(len(Ms), "Ms is an empty list: give the map of at least one dilated block")
-    for M in (M0, *Ms): need(check_array("a CAM", M, 4).shape == M0.shape, f"CAMs differ in shape: {tuple(M.shape)} and {tuple(M0.shape)}")
+    for M in (M0, *Ms):
+        need(
+            check_array("a CAM", M, 4).shape == M0.shape,
+            f"CAMs differ in shape: {tuple(M.shape)} and {tuple(M0.shape)}",
+        )
     return torch.maximum(M0, torch.stack(list(Ms)).mean(0))
 
 # %% ../nbs/2_masking/20_classifier.ipynb #620e414a
-def cam_loss(M, M0, # (B,C,h,w) dense map and the standard block's
-             present): # (B,C) bool
-    "Squared distance of the rectified maps over the present classes, over C and positions, mean over the batch; (2.2). Raises `WsssError`."
-    need(check_array("M", M, 4).shape == check_array("M0", M0, 4).shape, f"M is {tuple(M.shape)}, but M0 is {tuple(M0.shape)}")
-    need(check_array("present", present, 2).shape == M.shape[:2], f"present is {tuple(present.shape)}, but must be {tuple(M.shape[:2])}")
-    return ((M.relu() - M0.relu())**2 * present[:, :, None, None]).mean()
+def cam_loss(
+    M,
+    M0,  # (B,C,h,w) dense map and the standard block's
+    present,
+):  # (B,C) bool
+    """Squared distance of the rectified maps over the present classes, over C and positions, mean
+    over the batch; (2.2). Raises `WsssError`.
+    """
+    need(
+        check_array("M", M, 4).shape == check_array("M0", M0, 4).shape,
+        f"M is {tuple(M.shape)}, but M0 is {tuple(M0.shape)}",
+    )
+    need(
+        check_array("present", present, 2).shape == M.shape[:2],
+        f"present is {tuple(present.shape)}, but must be {tuple(M.shape[:2])}",
+    )
+    return ((M.relu() - M0.relu()) ** 2 * present[:, :, None, None]).mean()
 
 # %% ../nbs/2_masking/20_classifier.ipynb #f10556d2
-def _layers(conv, k, norm): # a convolution with what follows it, numbered as in VGG
-    nn.init.kaiming_normal_(conv.weight); nn.init.zeros_(conv.bias)
-    return {f"fc{k}": conv} | ({f"norm{k}": nn.BatchNorm2d(conv.out_channels)} if norm else {}) | {f"relu{k}": nn.ReLU(True)}
+def _layers(conv, k, norm):  # a convolution with what follows it, numbered as in VGG
+    nn.init.kaiming_normal_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    return (
+        {f"fc{k}": conv}
+        | ({f"norm{k}": nn.BatchNorm2d(conv.out_channels)} if norm else {})
+        | {f"relu{k}": nn.ReLU(True)}
+    )
+
 
 def _block(d, n_classes, width, rate, norm):
     "fc6, fc7, fc8: (B,d,h,w) -> (B,C,h,w), drawn from the normal distribution."
-    fc6, fc7, fc8 = nn.Conv2d(d, width, 3, padding=rate, dilation=rate), nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, n_classes, 1, bias=False)
+    fc6 = nn.Conv2d(d, width, 3, padding=rate, dilation=rate)
+    fc7 = nn.Conv2d(width, width, 3, padding=1)
+    fc8 = nn.Conv2d(width, n_classes, 1, bias=False)
     nn.init.normal_(fc8.weight, std=0.01)
     return nn.Sequential(OrderedDict(_layers(fc6, 6, norm) | _layers(fc7, 7, norm) | dict(fc8=fc8)))
 
 # %% ../nbs/2_masking/20_classifier.ipynb #86bc5acc
 class DilatedClassifier(nn.Module):
-    "Multi-label net of a standard block and D dilated ones (Fig. 2.3): (B,3,H,W) -> scores (B,C). Scores and `.cam` are the standard block's."
-    def __init__(self, backbone, # has `forward_features` and `num_features`
-                 n_classes:int, # C, foreground only
-                 width=1024, # outputs of fc6 and fc7
-                 dilations=(3, 6, 9), # a rate for each dilated block; () is the standard variant
-                 norm=False): # batch normalisation after fc6 and fc7
+    """Multi-label net of a standard block and D dilated ones (Fig.
+
+    2.3): (B,3,H,W) -> scores (B,C). Scores and `.cam` are the standard block's.
+    """
+
+    def __init__(
+        self,
+        backbone,  # has `forward_features` and `num_features`
+        n_classes: int,  # C, foreground only
+        width=1024,  # outputs of fc6 and fc7
+        dilations=(3, 6, 9),  # a rate for each dilated block; () is the standard variant
+        norm=False,
+    ):  # batch normalisation after fc6 and fc7
         super().__init__()
-        need(isinstance(width, int) and width > 0 and all(isinstance(d, int) and d > 0 for d in dilations), f"width and dilations must be positive whole numbers, but are {width} and {list(dilations)}", ParameterError)
+        need(
+            isinstance(width, int)
+            and width > 0
+            and all(isinstance(d, int) and d > 0 for d in dilations),
+            f"width and dilations must be positive whole numbers, but are {width} and"
+            f" {list(dilations)}",
+            ParameterError,
+        )
         self.backbone, self.init = backbone, getattr(backbone, "init", None)
-        self.head = nn.ModuleList(_block(backbone.num_features, n_classes, width, d, norm) for d in (1, *dilations))
-    def cams(self, x): # -> list of D+1 maps (B,C,h,w), the standard block's first
+        self.head = nn.ModuleList(
+            _block(backbone.num_features, n_classes, width, d, norm) for d in (1, *dilations)
+        )
+
+    def cams(self, x):  # -> list of D+1 maps (B,C,h,w), the standard block's first
         f = self.backbone.forward_features(x)
         return [block(f) for block in self.head]
-    def cam(self, x): return self.head[0](self.backbone.forward_features(x))
-    def forward(self, x): return self.cam(x).mean((2, 3))
+
+    def cam(self, x):
+        return self.head[0](self.backbone.forward_features(x))
+
+    def forward(self, x):
+        return self.cam(x).mean((2, 3))
 
 # %% ../nbs/2_masking/20_classifier.ipynb #aa393134
-DILATIONS = dict(D1=(3, 6, 9, 12, 15, 18, 21, 24), D2=(6, 12, 18, 24), D3=(3, 6, 9), D4=(3, 6))  # Table 2.7
+DILATIONS = dict(
+    D1=(3, 6, 9, 12, 15, 18, 21, 24), D2=(6, 12, 18, 24), D3=(3, 6, 9), D4=(3, 6)
+)  # Table 2.7
 
 # %% ../nbs/2_masking/20_classifier.ipynb #b1cd816e
-def dilation_loss(Ms, # list of D+1 maps (B,C,h,w), the standard block's first
-                  t, # (B,C) labels, 0 or 1
-                  lambda_cls=0.1):
+def dilation_loss(
+    Ms,  # list of D+1 maps (B,C,h,w), the standard block's first
+    t,  # (B,C) labels, 0 or 1
+    lambda_cls=0.1,
+):
     "The loss (2.3): a scalar, and its two parts (2.1) and (2.2) for the log."
     sig = classification_loss([M.mean((2, 3)) for M in Ms], t)
-    cam = cam_loss(fuse_cams(Ms[0].detach(), [M.detach() for M in Ms[1:]]), Ms[0], t.bool()) if len(Ms) > 1 else torch.zeros(())
-    return sig + lambda_cls*cam, dict(sig=sig.detach(), cam=cam.detach())
+    cam = (
+        cam_loss(fuse_cams(Ms[0].detach(), [M.detach() for M in Ms[1:]]), Ms[0], t.bool())
+        if len(Ms) > 1
+        else torch.zeros(())
+    )
+    return sig + lambda_cls * cam, dict(sig=sig.detach(), cam=cam.detach())
 
 # %% ../nbs/2_masking/20_classifier.ipynb #4f4e655a
-def predict_labels(scores, # (..., C) logits
-                   tau=0.5):
-    "Which classes exist: a bool array like `scores`; (1.2). Raises `ParameterError` for tau outside (0,1)."
+def predict_labels(
+    scores,  # (..., C) logits
+    tau=0.5,
+):
+    """Which classes exist: a bool array like `scores`; (1.2).
+
+    Raises `ParameterError` for tau outside (0,1).
+    """
     need(0 < tau < 1, f"tau must lie between 0 and 1, but is {tau}", ParameterError)
     return as_tensor(scores).detach().cpu().double().sigmoid().numpy() > tau
 
 # %% ../nbs/2_masking/20_classifier.ipynb #5c840f94
-def macro_f1(pred, true): # (n,C) bool
-    "F1 of each class, averaged over the classes that were predicted or present somewhere. Raises `WsssError`."
+def macro_f1(pred, true):  # (n,C) bool
+    """F1 of each class, averaged over the classes that were predicted or present somewhere.
+
+    Raises `WsssError`.
+    """
     pred, true = np.asarray(pred, bool), np.asarray(true, bool)
-    need(pred.ndim == 2 and pred.shape == true.shape, f"pred and true must both be (n,C), but are {pred.shape} and {true.shape}")
-    tp, both = (pred & true).sum(0), pred.sum(0)+true.sum(0)
-    return float((2*tp[both > 0]/both[both > 0]).mean()) if both.any() else 0.
+    need(
+        pred.ndim == 2 and pred.shape == true.shape,
+        f"pred and true must both be (n,C), but are {pred.shape} and {true.shape}",
+    )
+    tp, both = (pred & true).sum(0), pred.sum(0) + true.sum(0)
+    return float((2 * tp[both > 0] / both[both > 0]).mean()) if both.any() else 0.0
 
 # %% ../nbs/2_masking/20_classifier.ipynb #212303c9
-def load_classifier(path): # model.safetensors, or the folder that holds it
+def load_classifier(path):  # model.safetensors, or the folder that holds it
     "The classifier that `fit_classifier` left at `path`, in eval mode. Raises `WeightsError`."
     return load_model(path, "classifier", _build)
 
 # %% ../nbs/2_masking/20_classifier.ipynb #02adcd72
 def _build(backbone, n_classes, dilations=None, width=1024, norm=False, groups=None):
-    if groups is not None: return ImageNetClassifier(backbone, groups)
-    return Classifier(backbone, n_classes) if dilations is None else DilatedClassifier(backbone, n_classes, width, tuple(dilations), norm)
+    if groups is not None:
+        return ImageNetClassifier(backbone, groups)
+    return (
+        Classifier(backbone, n_classes)
+        if dilations is None
+        else DilatedClassifier(backbone, n_classes, width, tuple(dilations), norm)
+    )
 
 # %% ../nbs/2_masking/20_classifier.ipynb #9ad216e0
 @torch.no_grad()
-def score_images(model, images): # a classifier in eval mode; iterable of (H,W,3) uint8
-    "Scores (n,C), one image at a time, at its own size or at the one where the classifier is surest (`.side`)."
+def score_images(model, images):  # a classifier in eval mode; iterable of (H,W,3) uint8
+    """Scores (n,C), one image at a time, at its own size or at the one where the classifier is
+    surest (`.side`).
+    """
     device, side = next(model.parameters()).device, getattr(model, "side", 0)
-    return torch.cat([model(at_side(padded(to_tensor(i)[None].to(device)), side)).float().cpu() for i in images])
+    return torch.cat(
+        [model(at_side(padded(to_tensor(i)[None].to(device)), side)).float().cpu() for i in images]
+    )
 
 # %% ../nbs/2_masking/20_classifier.ipynb #de568c9a
 def score_classifier(model, ds, split="val", tau=0.5):
     "Macro F1 of the classifier's labels on a split, with its number of images."
     ids = ds.ids(split)
     need(ids, f"the split {split!r} of {ds.name} is empty", DataError)
-    pred = predict_labels(score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids))), tau)
-    return dict(split=split, images=len(ids), macro_f1=macro_f1(pred, np.stack([ds.present(i) for i in ids])))
+    pred = predict_labels(
+        score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids))), tau
+    )
+    return dict(
+        split=split,
+        images=len(ids),
+        macro_f1=macro_f1(pred, np.stack([ds.present(i) for i in ids])),
+    )
 
 # %% ../nbs/2_masking/20_classifier.ipynb #da0ede92
 def _loss_of(lambda_cls, model, batch):
-    if isinstance(model, DilatedClassifier): return dilation_loss(model.cams(batch["image"]), batch["present"], lambda_cls)
+    if isinstance(model, DilatedClassifier):
+        return dilation_loss(model.cams(batch["image"]), batch["present"], lambda_cls)
     return classification_loss([model(batch["image"])], batch["present"])
 
 # %% ../nbs/2_masking/20_classifier.ipynb #bb26a744
-def fit_classifier(ds, split="train", # a `Dataset`
-                   net="resnet50", init="imagenet", # backbone; "imagenet", "random" or a path
-                   *, folder, dilations=None, width=1024, lambda_cls=.1, # None: one linear layer; rates, or (): the blocks of chapter 2, (2.3)
-                   epochs=15, batch=20, lr=1e-3, crop=448, scales=(.5, 1, 1.5), color=(.3, .3, .3, .1),
-                   warmup_epochs=3, weight_decay=5e-4, freeze_bn=False, output_stride=8, frozen=0, # frozen: blocks of lite0 that do not learn
-                   test_split="val", # its labels are predicted at the end; None or an empty split: no score
-                   seed=0, device="auto", amp=False, workers=1, on_epoch=None):
-    "Train on image-level labels, (3.2) or (2.3): the model and the log rows, the last with the score. `folder` receives model.safetensors, metrics.json, log.jsonl."
+def fit_classifier(
+    ds,
+    split="train",  # a `Dataset`
+    net="resnet50",
+    init="imagenet",  # backbone; "imagenet", "random" or a path
+    *,
+    folder,
+    dilations=None,
+    width=1024,
+    lambda_cls=0.1,  # None: one linear layer; rates, or (): the blocks of chapter 2, (2.3)
+    epochs=15,
+    batch=20,
+    lr=1e-3,
+    crop=448,
+    scales=(0.5, 1, 1.5),
+    color=(0.3, 0.3, 0.3, 0.1),
+    warmup_epochs=3,
+    weight_decay=5e-4,
+    freeze_bn=False,
+    output_stride=8,
+    frozen=0,  # frozen: blocks of lite0 that do not learn
+    test_split="val",  # its labels are predicted at the end; None or an empty split: no score
+    seed=0,
+    device="auto",
+    amp=False,
+    workers=1,
+    on_epoch=None,
+):
+    """Train on image-level labels, (3.2) or (2.3): the model and the log rows, the last with the
+    score. `folder` receives model.safetensors, metrics.json, log.jsonl.
+    """
     seed_everything(seed)
-    head = {} if dilations is None else dict(dilations=list(dilations), width=width, norm=net == "small")
-    model = _build(freeze_first(create(net, init, output_stride=output_stride), frozen), ds.n_classes, **head)
+    head = (
+        {}
+        if dilations is None
+        else dict(dilations=list(dilations), width=width, norm=net == "small")
+    )
+    model = _build(
+        freeze_first(create(net, init, output_stride=output_stride), frozen), ds.n_classes, **head
+    )
     model.classes = tuple(ds.classes)
-    batches = image_batches(ds, ds.ids(split), None, Augment(crop, scales, True, color), batch, seed, workers)
-    what = dict(kind="classifier", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes), head=head)
-    rows = fit(model, batches, partial(_loss_of, lambda_cls), epochs=epochs, lr=lr, folder=folder,
-               weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp, on_epoch=on_epoch, freeze_bn=freeze_bn,
-               settings=what | dict(data=ds.fingerprint(split), batch=batch, crop=crop, scales=list(scales), color=list(color), frozen=frozen, **(dict(lambda_cls=lambda_cls) if head else {})), desc="classifier")
-    save_model(Path(folder)/"model.safetensors", model, **what)
-    if test_split and ds.ids(test_split): rows[-1] |= score_classifier(model, ds, test_split)
-    write_json(Path(folder)/"metrics.json", rows[-1])
+    batches = image_batches(
+        ds, ds.ids(split), None, Augment(crop, scales, True, color), batch, seed, workers
+    )
+    what = dict(
+        kind="classifier",
+        net=net,
+        init=model.init,
+        output_stride=output_stride,
+        classes=list(ds.classes),
+        head=head,
+    )
+    rows = fit(
+        model,
+        batches,
+        partial(_loss_of, lambda_cls),
+        epochs=epochs,
+        lr=lr,
+        folder=folder,
+        weight_decay=weight_decay,
+        warmup_epochs=warmup_epochs,
+        seed=seed,
+        device=device,
+        amp=amp,
+        on_epoch=on_epoch,
+        freeze_bn=freeze_bn,
+        settings=what
+        | dict(
+            data=ds.fingerprint(split),
+            batch=batch,
+            crop=crop,
+            scales=list(scales),
+            color=list(color),
+            frozen=frozen,
+            **(dict(lambda_cls=lambda_cls) if head else {}),
+        ),
+        desc="classifier",
+    )
+    save_model(Path(folder) / "model.safetensors", model, **what)
+    if test_split and ds.ids(test_split):
+        rows[-1] |= score_classifier(model, ds, test_split)
+    write_json(Path(folder) / "metrics.json", rows[-1])
     return model, rows
 
 # %% ../nbs/2_masking/20_classifier.ipynb #fae80fea
@@ -179,42 +348,90 @@ def _mean_features(model, ds, ids, device="auto"):
     net, views = model.to(pick_device(device)), []
     for id in progress(ids, "averaged maps"):
         x = at_side(padded(to_tensor(ds.image(id))[None]), model.side)
-        views.append(net.mean_features(torch.cat([x, x.flip(-1)]).to(next(net.parameters()).device)).cpu())
+        views.append(
+            net.mean_features(torch.cat([x, x.flip(-1)]).to(next(net.parameters()).device)).cpu()
+        )
     model.cpu()
     present = torch.as_tensor(np.stack([ds.present(i) for i in ids]), dtype=torch.float32)
     return torch.cat(views), present.repeat_interleave(2, 0)
 
+
 def _learn(model, f, t):
-    "From averaged maps (n,1280) and labels (n,C): the classes without a group, and how sure the others must be"
+    """From averaged maps (n,1280) and labels (n,C): the classes without a group, and how sure the
+    others must be
+    """
     known = torch.tensor([bool(g) for g in model.groups])
-    if not known.all(): learn_others(model, f, t[:, ~known])
+    if not known.all():
+        learn_others(model, f, t[:, ~known])
     calibrate(model, f, t[:, known])
 
 # %% ../nbs/2_masking/20_classifier.ipynb #4a1ba0d4
-def take_imagenet(ds, # a `Dataset`
-                  groups, # name of each class -> indices of ImageNet's classes
-                  *, folder, output_stride=16, test_split="val", split="train",
-                  learn=False, # the classes without a group, from the labels of `split`
-                  device="auto"):
-    "The classifier of names for a dataset's classes. `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a group, unless it is to be learned."
+def take_imagenet(
+    ds,  # a `Dataset`
+    groups,  # name of each class -> indices of ImageNet's classes
+    *,
+    folder,
+    output_stride=16,
+    test_split="val",
+    split="train",
+    learn=False,  # the classes without a group, from the labels of `split`
+    device="auto",
+):
+    """The classifier of names for a dataset's classes.
+
+    `folder` receives model.safetensors, metrics.json. Raises `ParameterError` for a class without a
+    group, unless it is to be learned.
+    """
     lost = [c for c in ds.classes if c not in groups]
-    need(learn or not lost, f"ImageNet knows no {', '.join(lost)}: take classifier=mixed, which learns these from your labels, or classifier=train, which learns all", ParameterError)
-    model = ImageNetClassifier(create("lite0", output_stride=output_stride), [groups.get(c, ()) for c in ds.classes]).eval()
-    if learn: _learn(model, *_mean_features(model, ds, ds.ids(split), device))
+    need(
+        learn or not lost,
+        f"ImageNet knows no {', '.join(lost)}: take classifier=mixed, which learns these from your"
+        " labels, or classifier=train, which learns all",
+        ParameterError,
+    )
+    model = ImageNetClassifier(
+        create("lite0", output_stride=output_stride), [groups.get(c, ()) for c in ds.classes]
+    ).eval()
+    if learn:
+        _learn(model, *_mean_features(model, ds, ds.ids(split), device))
     model.classes = tuple(ds.classes)
-    what = dict(kind="classifier", net="lite0", init=model.init, output_stride=output_stride, classes=list(ds.classes), head=dict(groups=model.groups))
-    save_model(Path(folder)/"model.safetensors", model, **what)
-    write_json(Path(folder)/"metrics.json", score_classifier(model, ds, test_split) if test_split and ds.ids(test_split) else {})
+    what = dict(
+        kind="classifier",
+        net="lite0",
+        init=model.init,
+        output_stride=output_stride,
+        classes=list(ds.classes),
+        head=dict(groups=model.groups),
+    )
+    save_model(Path(folder) / "model.safetensors", model, **what)
+    write_json(
+        Path(folder) / "metrics.json",
+        score_classifier(model, ds, test_split) if test_split and ds.ids(test_split) else {},
+    )
     return model
 
 # %% ../nbs/2_masking/20_classifier.ipynb #96620efe
 def create_backbone(net, init, output_stride=8, frozen=0):
-    "`backbones.create`, or for an init of `classifier:PATH` the backbone of that classifier; `frozen` as in `backbones.freeze_first`. Raises `ParameterError`, `WeightsError`."
-    if not str(init).startswith("classifier:"): return freeze_first(create(net, init, output_stride=output_stride), frozen)
+    """`backbones.create`, or for an init of `classifier:PATH` the backbone of that classifier;
+    `frozen` as in `backbones.freeze_first`. Raises `ParameterError`, `WeightsError`.
+    """
+    if not str(init).startswith("classifier:"):
+        return freeze_first(create(net, init, output_stride=output_stride), frozen)
     path = Path(str(init).removeprefix("classifier:"))
     trained = load_classifier(path).backbone
-    need(trained.name == net, f"{path} is a classifier on {trained.name}, but the segmenter's net is {net}: choose the same", ParameterError)
-    backbone = create(net, "random", output_stride=output_stride)  # the classifier may have another stride
+    need(
+        trained.name == net,
+        f"{path} is a classifier on {trained.name}, but the segmenter's net is {net}: choose the"
+        " same",
+        ParameterError,
+    )
+    backbone = create(
+        net, "random", output_stride=output_stride
+    )  # the classifier may have another stride
     backbone.load_state_dict(trained.state_dict())
-    backbone.init = dict(name=net, source="classifier", sha256=sha256(path/"model.safetensors" if path.is_dir() else path))
+    backbone.init = dict(
+        name=net,
+        source="classifier",
+        sha256=sha256(path / "model.safetensors" if path.is_dir() else path),
+    )
     return freeze_first(backbone, frozen)

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .core import DataError, ParameterError, RunError, check_array, need, read_json, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    check_array,
+    need,
+    read_json,
+    write_json,
+)
 from .evaluate import evaluate_folder, find_predictions, in_threads, open_predictions
 from .growing import grow
 from .images import read_labels, write_mask
@@ -19,34 +27,52 @@ from .images import read_labels, write_mask
 # %% ../nbs/3_clustering/35_cleanup.ipynb #a51b0204
 def _winners(seed, at, share, agree):
     "The label each superpixel is sure of, or 255; `at` are superpixel ids 0…n-1 without gaps"
-    N = np.bincount(at*256 + seed, minlength=(at.max() + 1)*256).reshape(-1, 256)
+    N = np.bincount(at * 256 + seed, minlength=(at.max() + 1) * 256).reshape(-1, 256)
     labelled, best = N[:, :255].sum(1), N[:, :255].max(1)
-    sure = (labelled > 0) & (labelled >= share*N.sum(1)) & (best >= agree*labelled)
+    sure = (labelled > 0) & (labelled >= share * N.sum(1)) & (best >= agree * labelled)
     return np.where(sure, N[:, :255].argmax(1), 255)
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #5487198f
 def _check(share, agree, mode, beta_bg, beta_fg):
     need(mode in ("fill", "override"), f"mode is {mode!r}; it is fill or override", ParameterError)
-    for name, v in dict(share=share, agree=agree, beta_bg=beta_bg, beta_fg=beta_fg).items(): need(0 <= v <= 1, f"{name} is {v}; it lies between 0 and 1", ParameterError)
+    for name, v in dict(share=share, agree=agree, beta_bg=beta_bg, beta_fg=beta_fg).items():
+        need(0 <= v <= 1, f"{name} is {v}; it lies between 0 and 1", ParameterError)
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #6f1795aa
 def clean_seed(
-    seed,         # (H,W) uint8 labels, 255 unlabelled
-    sp,           # (H,W) superpixels, any whole numbers; below 0 belongs to none
-    share=0.25,   # of a superpixel's pixels that must be labelled
-    agree=0.7,    # of those that must carry its most frequent label
+    seed,  # (H,W) uint8 labels, 255 unlabelled
+    sp,  # (H,W) superpixels, any whole numbers; below 0 belongs to none
+    share=0.25,  # of a superpixel's pixels that must be labelled
+    agree=0.7,  # of those that must carry its most frequent label
     mode="fill",  # "override": labelled pixels take that label too
-):                # (H,W) uint8
-    "Labels cleaned up by a vote in each superpixel; the lowest id wins a tie. Raises `DataError` for sizes that differ."
+):  # (H,W) uint8
+    """Labels cleaned up by a vote in each superpixel; the lowest id wins a tie.
+
+    Raises `DataError` for sizes that differ.
+    """
     seed, sp = np.asarray(seed), np.asarray(sp)
     for name, a in (("the seed", seed), ("the superpixel map", sp)):
         check_array(name, a, 2, error=DataError)
-        need(a.dtype.kind in "iub", f"{name} holds {a.dtype} values, but labels are whole numbers", DataError)
-    need(seed.shape == sp.shape, f"sizes differ: seed {seed.shape}, superpixels {sp.shape}; both must have the picture's size", DataError)
-    need(0 <= seed.min() and seed.max() <= 255, f"the seed holds ids from {seed.min()} to {seed.max()}; they lie in 0…255", DataError)
+        need(
+            a.dtype.kind in "iub",
+            f"{name} holds {a.dtype} values, but labels are whole numbers",
+            DataError,
+        )
+    need(
+        seed.shape == sp.shape,
+        f"sizes differ: seed {seed.shape}, superpixels {sp.shape}; both must have the picture's"
+        " size",
+        DataError,
+    )
+    need(
+        0 <= seed.min() and seed.max() <= 255,
+        f"the seed holds ids from {seed.min()} to {seed.max()}; they lie in 0…255",
+        DataError,
+    )
     _check(share, agree, mode, 0, 0)
     out, inside = seed.astype(np.uint8), sp >= 0
-    if not inside.any(): return out
+    if not inside.any():
+        return out
     at = np.unique(sp[inside], return_inverse=True)[1].ravel()
     c, old = _winners(seed[inside].astype(np.int64), at, share, agree)[at], out[inside]
     out[inside] = np.where((c != 255) & ((old == 255) | (mode == "override")), c, old)
@@ -54,19 +80,23 @@ def clean_seed(
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #99a9b8d1
 def clean_scores(
-    ids, S,       # class ids (K,), their scores (K,H,W) in [0,1], as `evaluate.read_scores` gives them
-    sp,           # (H,W) superpixels; below 0 belongs to none
+    ids,
+    S,  # class ids (K,), their scores (K,H,W) in [0,1], as `evaluate.read_scores` gives them
+    sp,  # (H,W) superpixels; below 0 belongs to none
     beta_bg=0.7,  # the mean score that makes a superpixel background
     beta_fg=0.7,  # or one of the classes
-):                # (H,W) uint8, 255 where no mean is above its threshold
-    "Scores → labels by the mean over each superpixel, (3.6) (3.7). Raises `DataError` for sizes that differ and for NaN."
+):  # (H,W) uint8, 255 where no mean is above its threshold
+    """Scores → labels by the mean over each superpixel, (3.6) (3.7).
+
+    Raises `DataError` for sizes that differ and for NaN.
+    """
     ids, S = np.asarray(ids), np.asarray(S, np.float32)
     fg = S[ids != 0]
     bg = S[ids == 0] if 0 in ids else 1 - fg.max(0, initial=0, keepdims=True)
-    H = np.concatenate([bg, fg])                                     # (1+K,H,W)
+    H = np.concatenate([bg, fg])  # (1+K,H,W)
     L = grow(np.full(H.shape[1:], 255, np.uint8), H, sp, np.ones(len(fg), bool), beta_bg, beta_fg)
     names = np.full(256, 255, np.uint8)
-    names[:len(H)] = [0, *ids[ids != 0]]
+    names[: len(H)] = [0, *ids[ids != 0]]
     return names[L]
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #152a1e66
@@ -76,66 +106,150 @@ def _clean_one(id, preds, sp_path, out, threshold, share, agree, mode, beta_bg, 
     scores = preds.scored and threshold is None
     L = preds.scores(id) if scores else preds.read(id, threshold)
     hw = L[1].shape[1:] if scores else L.shape
-    need(hw == sp.shape, f"{path} is {hw[0]}x{hw[1]} (height x width), but {sp_path} is {sp.shape[0]}x{sp.shape[1]}: both must have the picture's size", DataError)
-    new = clean_scores(*L, sp, beta_bg, beta_fg) if scores else clean_seed(L, sp, share, agree, mode)
+    need(
+        hw == sp.shape,
+        f"{path} is {hw[0]}x{hw[1]} (height x width), but {sp_path} is {sp.shape[0]}x{sp.shape[1]}:"
+        " both must have the picture's size",
+        DataError,
+    )
+    new = (
+        clean_scores(*L, sp, beta_bg, beta_fg) if scores else clean_seed(L, sp, share, agree, mode)
+    )
     old = np.full(sp.shape, 255, np.uint8) if scores else L
     write_mask(out, new)
-    return np.array([new.size, ((old == 255) & (new != 255)).sum(), ((old != 255) & (new != old)).sum()])
+    return np.array(
+        [new.size, ((old == 255) & (new != 255)).sum(), ((old != 255) & (new != old)).sum()]
+    )
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #fe431700
 def _begin(out, **settings):
     "Write down what `out` is made from, or refuse to mix it with something else"
-    record = out/"cleanup.json"
+    record = out / "cleanup.json"
     if record.exists():
         old = read_json(record, RunError)
         other = [f"{k} {old.get(k)!r}, now {v!r}" for k, v in settings.items() if old.get(k) != v]
-        need(not other, f"{out} was begun with other settings ({'; '.join(other)}): choose another folder, or delete it", RunError)
+        need(
+            not other,
+            f"{out} was begun with other settings ({'; '.join(other)}): choose another folder, or"
+            " delete it",
+            RunError,
+        )
     else:
-        need(not any(out.glob("*.png")), f"{out} holds PNG files that were not made here: choose another folder", RunError)
+        need(
+            not any(out.glob("*.png")),
+            f"{out} holds PNG files that were not made here: choose another folder",
+            RunError,
+        )
         write_json(record, settings)
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #ab8f855e
 def clean_folder(
-    ids, seeds, superpixels,   # which pictures; the folders of their labels or scores, and of their superpixel maps
-    out,                       # where `<id>.png` goes
-    share=0.25, agree=0.7, mode="fill",  # of `clean_seed`, for labels
-    beta_bg=0.7, beta_fg=0.7,  # of `clean_scores`, for scores
-    threshold=None,            # given: scores become labels by it, and those are cleaned
-    kind="auto", n_classes=254,  # what `seeds` holds, and the highest id it may hold
-    labels=None,               # id -> (C,) bool, which classes are present: for the layout of scores
-    workers=None,              # threads; by default one a core
-):                             # dict(images, written, already; filled, relabelled: shares of the pixels of those written; notes: sentences on how `seeds` is read)
-    "Clean up a folder of pseudo-labels; goes on where it was stopped. Raises `DataError` and `RunError`, before anything is written where that is possible."
-    out, ids, settings = Path(out), list(ids), dict(share=share, agree=agree, mode=mode, beta_bg=beta_bg, beta_fg=beta_fg)
+    ids,
+    seeds,
+    superpixels,  # which pictures; the folders of their labels or scores, and of their superpixel maps
+    out,  # where `<id>.png` goes
+    share=0.25,
+    agree=0.7,
+    mode="fill",  # of `clean_seed`, for labels
+    beta_bg=0.7,
+    beta_fg=0.7,  # of `clean_scores`, for scores
+    threshold=None,  # given: scores become labels by it, and those are cleaned
+    kind="auto",
+    n_classes=254,  # what `seeds` holds, and the highest id it may hold
+    labels=None,  # id -> (C,) bool, which classes are present: for the layout of scores
+    workers=None,  # threads; by default one a core
+    # dict(images, written, already; filled, relabelled: shares of the pixels of those written; notes:
+    # sentences on how `seeds` is read)
+):
+    """Clean up a folder of pseudo-labels; goes on where it was stopped.
+
+    Raises `DataError` and `RunError`, before anything is written where that is possible.
+    """
+    out = Path(out)
+    ids = list(ids)
+    settings = dict(share=share, agree=agree, mode=mode, beta_bg=beta_bg, beta_fg=beta_fg)
     _check(**settings)
-    need(out.resolve() not in (Path(seeds).resolve(), Path(superpixels).resolve()), f"{out} is where the {'seeds' if out.resolve() == Path(seeds).resolve() else 'superpixels'} are: they would be lost; choose another folder", ParameterError)
+    need(
+        out.resolve() not in (Path(seeds).resolve(), Path(superpixels).resolve()),
+        f"{out} is where the {'seeds' if out.resolve() == Path(seeds).resolve() else 'superpixels'}"
+        " are: they would be lost; choose another folder",
+        ParameterError,
+    )
     maps = find_predictions(superpixels, ids, "png", what="superpixel map")
     preds = open_predictions(seeds, ids, n_classes, labels, kind, what="seed", workers=workers)
-    _begin(out, seeds=str(Path(seeds).resolve()), superpixels=str(Path(superpixels).resolve()), threshold=threshold, kind=kind, n_classes=n_classes, **settings)
-    todo = [o for o in ids if not (out/f"{o}.png").exists()]
+    _begin(
+        out,
+        seeds=str(Path(seeds).resolve()),
+        superpixels=str(Path(superpixels).resolve()),
+        threshold=threshold,
+        kind=kind,
+        n_classes=n_classes,
+        **settings,
+    )
+    todo = [o for o in ids if not (out / f"{o}.png").exists()]
     one = functools.partial(_clean_one, preds=preds, threshold=threshold, **settings)
-    done = in_threads(lambda lot: [one(o, sp_path=maps[o], out=out/f"{o}.png") for o in lot], todo, workers, f"clean {Path(seeds).name}", size=4)
+    done = in_threads(
+        lambda lot: [one(o, sp_path=maps[o], out=out / f"{o}.png") for o in lot],
+        todo,
+        workers,
+        f"clean {Path(seeds).name}",
+        size=4,
+    )
     size, filled, relabelled = sum((n for lot in done for n in lot), np.zeros(3))
-    return dict(images=len(ids), written=len(todo), already=len(ids) - len(todo), filled=float(filled/max(size, 1)), relabelled=float(relabelled/max(size, 1)), notes=list(preds.notes))
+    return dict(
+        images=len(ids),
+        written=len(todo),
+        already=len(ids) - len(todo),
+        filled=float(filled / max(size, 1)),
+        relabelled=float(relabelled / max(size, 1)),
+        notes=list(preds.notes),
+    )
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #abb96a4d
 def _row(name, a, b):
-    show = lambda v, sign="": "–" if v is None else f"{100*v:{sign}.1f}"
-    return dict(cells=[name, show(a), show(b), show(None if None in (a, b) else b - a, "+")], kind="")
+    def show(v, sign=""):
+        return "–" if v is None else f"{100 * v:{sign}.1f}"
+
+    return dict(
+        cells=[name, show(a), show(b), show(None if None in (a, b) else b - a, "+")], kind=""
+    )
 
 # %% ../nbs/3_clustering/35_cleanup.ipynb #aa5014e9
 def change_in_quality(
-    ds, ids,             # the dataset and which of its pictures; their masks are opened
-    before, after,       # folders
-    threshold=None, kind="auto",  # of `evaluate_folder`, for a `before` that holds scores
-)->dict:                 # title, head, rows, text
-    "Coverage, precision, mIoU and IoU by class of two folders, and the difference in points. Raises `DataError` where there are no masks."
+    ds,
+    ids,  # the dataset and which of its pictures; their masks are opened
+    before,
+    after,  # folders
+    threshold=None,
+    kind="auto",  # of `evaluate_folder`, for a `before` that holds scores
+) -> dict:  # title, head, rows, text
+    """Coverage, precision, mIoU and IoU by class of two folders, and the difference in points.
+
+    Raises `DataError` where there are no masks.
+    """
     a, b = evaluate_folder(ds, before, ids, kind, threshold), evaluate_folder(ds, after, ids)
-    rows = [_row(n, a[k], b[k]) for n, k in (("coverage", "coverage"), ("precision", "precision"), ("mIoU", "miou"))]
+    rows = [
+        _row(n, a[k], b[k])
+        for n, k in (("coverage", "coverage"), ("precision", "precision"), ("mIoU", "miou"))
+    ]
     rows[-1]["kind"] = "ours"
-    rows += [_row(n, *v) for n, *v in zip(["background", *ds.classes], a["iou"], b["iou"]) if v != [None, None]]
+    rows += [
+        _row(n, *v)
+        for n, *v in zip(["background", *ds.classes], a["iou"], b["iou"])
+        if v != [None, None]
+    ]
     absent = [c for c in a["absent"] if c in b["absent"]]
-    text = f"Percent on {a['images']} pictures against the true masks. In the mIoU an unlabelled pixel counts as missed."
-    if absent: text += f" No pixel in labels or truth of {', '.join(absent)}."
-    if "chosen" in a: text += f" Before: threshold {a['threshold']:g}, {a['chosen']}."
-    return dict(title="Change by superpixel clean-up", head=["", "before %", "after %", "difference"], rows=rows, text=text)
+    text = (
+        f"Percent on {a['images']} pictures against the true masks. In the mIoU an unlabelled pixel"
+        " counts as missed."
+    )
+    if absent:
+        text += f" No pixel in labels or truth of {', '.join(absent)}."
+    if "chosen" in a:
+        text += f" Before: threshold {a['threshold']:g}, {a['chosen']}."
+    return dict(
+        title="Change by superpixel clean-up",
+        head=["", "before %", "after %", "difference"],
+        rows=rows,
+        text=text,
+    )

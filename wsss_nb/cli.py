@@ -9,15 +9,20 @@ __all__ = ['Check', 'CHECKS', 'data_check', 'data_get', 'superpixels_command', '
 # %% ../nbs/6_command/60_cli.ipynb #c2e43aa4
 import argparse, csv, errno, io, json, os, re, shutil, sys, tempfile, traceback
 from collections import namedtuple
+from contextlib import suppress
 from pathlib import Path
 
 from .commands import add_commands, names_and_values, with_classes
 
 # %% ../nbs/6_command/60_cli.ipynb #4927ff55
-def data_check(args)->int: # 0, or 1 if there are errors
-    "`wsss-nb data check`: what is wrong with a dataset, and what it is. Raises `DataError` where there is nothing to look at."
+def data_check(args) -> int:  # 0, or 1 if there are errors
+    """`wsss-nb data check`: what is wrong with a dataset, and what it is.
+
+    Raises `DataError` where there is nothing to look at.
+    """
     from wsss_nb.check import print_survey, survey_dataset
     from wsss_nb.datasets import open_dataset
+
     if not Path(args.path).exists():
         open_dataset(args.path)  # a name, or an error
     survey = survey_dataset(args.path)
@@ -28,194 +33,298 @@ def data_check(args)->int: # 0, or 1 if there are errors
     return int(any(p["severity"] == "error" for p in problems))
 
 # %% ../nbs/6_command/60_cli.ipynb #04ae981d
-def _data_show(args)->int:
+def _data_show(args) -> int:
     "`wsss-nb data show`: a dataset as a page of pictures."
     from wsss_nb.sheet import write_sheet
+
     print(write_sheet(args.path, args.out, args.most))
     return 0
 
-def _data_masks(args)->int:
+
+def _data_masks(args) -> int:
     "`wsss-nb data masks`: SBD's or COCO's true masks as palette PNGs."
     from wsss_nb.fetch import write_masks
+
     print(f"{write_masks(args.path, args.out)} masks in {args.out}")
     return 0
 
-def _data_labels(args)->int:
+
+def _data_labels(args) -> int:
     "`wsss-nb data labels`: image-level labels of another form as a table."
     from wsss_nb.datasets import VOC_CLASSES
     from wsss_nb.fetch import dataset_of_folders, write_labels_of_npy
+
     if Path(args.path).suffix != ".npy":
         print(dataset_of_folders(args.path, args.out))
         return 0
-    classes = Path(args.classes).read_text(encoding="utf-8").split("\n") if args.classes else VOC_CLASSES
+    classes = (
+        Path(args.classes).read_text(encoding="utf-8").split("\n") if args.classes else VOC_CLASSES
+    )
     print(write_labels_of_npy(args.path, args.out, [c.strip() for c in classes if c.strip()]))
     return 0
 
-def data_get(args)->int:
+
+def data_get(args) -> int:
     "`wsss-nb data get`: download (or unpack) a dataset and say where it is."
     from wsss_nb.fetch import get_dataset
-    for folder in get_dataset(args.name, args.root, args.archive): print(folder)
+
+    for folder in get_dataset(args.name, args.root, args.archive):
+        print(folder)
     return 0
 
 # %% ../nbs/6_command/60_cli.ipynb #c849a0f2
 def _segment(args):
     "`wsss-nb segment`; what it needs is imported now that it is meant"
     from wsss_nb.masks import segment_command
+
     return segment_command(args)
 
 # %% ../nbs/6_command/60_cli.ipynb #11581d31
 def _superpixel_settings(args):
     "The arguments as `chain.Settings`."
     from wsss_nb.chain import Settings
+
     return Settings(**{k: getattr(args, k) for k in Settings.__dataclass_fields__})
 
-
 # %% ../nbs/6_command/60_cli.ipynb #e86e4e9f
-def superpixels_command(args)->int: # 0, or 1 if some pictures could not be cut
-    "`wsss-nb superpixels`: a 16-bit PNG and a picture for each photograph; finished ones are skipped, bad ones named."
+def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be cut
+    """`wsss-nb superpixels`: a 16-bit PNG and a picture for each photograph; finished ones are
+    skipped, bad ones named.
+    """
     from wsss_nb.core import ParameterError, need
     from wsss_nb.chain import cut_folder
     from wsss_nb.datasets import pictures
+
     found, out = pictures(args.path), Path(args.out)
-    need(out.resolve() not in {p.resolve().parent for _, p in found}, "--out is the folder of the photographs: choose another", ParameterError)
+    need(
+        out.resolve() not in {p.resolve().parent for _, p in found},
+        "--out is the folder of the photographs: choose another",
+        ParameterError,
+    )
     need(not out.exists() or out.is_dir(), f"--out {out} is a file: name a folder", ParameterError)
     done = cut_folder(found, out, _superpixel_settings(args), args.scheduler or "")
     bad, made = [d.error for d in done if d.error], [d.count for d in done if d.count]
-    mean = f", {sum(made)/len(made):.1f} superpixels on average" if made else ""
-    print(f"{out}: {len(made)} made{mean}, {len(found) - len(made) - len(bad)} there already, {len(bad)} failed")
+    mean = f", {sum(made) / len(made):.1f} superpixels on average" if made else ""
+    print(
+        f"{out}: {len(made)} made{mean}, {len(found) - len(made) - len(bad)} there already,"
+        f" {len(bad)} failed"
+    )
     return int(bool(bad))
 
-
 # %% ../nbs/6_command/60_cli.ipynb #7dd5583e
-def run_command(args)->int:
-    "`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and `report.html`."
+def run_command(args) -> int:
+    """`wsss-nb run`: a method's notebooks in order, what is done skipped; then the tables and
+    `report.html`.
+    """
     from wsss_nb.record import RunRecord
     from wsss_nb.runs import run_method
     from wsss_nb.tables import write_report
-    run_method(args.method, with_classes(args.data), Path(args.out), names_and_values(args.parameters), dry_run=args.dry_run)
-    if args.dry_run: return 0
+
+    run_method(
+        args.method,
+        with_classes(args.data),
+        Path(args.out),
+        names_and_values(args.parameters),
+        dry_run=args.dry_run,
+    )
+    if args.dry_run:
+        return 0
     for words in RunRecord(args.out).data.get("problems", []):
         print(f"masks and labels: {words}", file=sys.stderr)
     print(f"report: {write_report(args.out)}")
-    if args.method != "superpixels": print(f"new photographs: wsss-nb segment FOLDER --run {args.out}")
+    if args.method != "superpixels":
+        print(f"new photographs: wsss-nb segment FOLDER --run {args.out}")
     return 0
 
 # %% ../nbs/6_command/60_cli.ipynb #71bba00b
 def _report_of_many(args):
-    "One page (and a PDF, where LaTeX is there) for a folder of many runs, with the dissertation's tables and figures."
+    """One page (and a PDF, where LaTeX is there) for a folder of many runs, with the dissertation's
+    tables and figures.
+    """
     from wsss_nb.book import write_book
     from wsss_nb.core import ParameterError, need
-    need(len(args.runs) == 1, "a folder of many runs has a page of its own: name it alone", ParameterError)
-    need(not args.photographs, "--photographs is for the page of single runs; a folder of many has none", ParameterError)
-    for p in write_book(args.runs[0], args.figures, args.out): print(f"report: {p}")
+
+    need(
+        len(args.runs) == 1,
+        "a folder of many runs has a page of its own: name it alone",
+        ParameterError,
+    )
+    need(
+        not args.photographs,
+        "--photographs is for the page of single runs; a folder of many has none",
+        ParameterError,
+    )
+    for p in write_book(args.runs[0], args.figures, args.out):
+        print(f"report: {p}")
     return 0
 
-def report_command(args)->int: # 0, or 1 if scores are missing
+
+def report_command(args) -> int:  # 0, or 1 if scores are missing
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
     from wsss_nb.tables import write_report
-    if any((Path(r)/"sweep.json").exists() for r in args.runs): return _report_of_many(args)
+
+    if any((Path(r) / "sweep.json").exists() for r in args.runs):
+        return _report_of_many(args)
     print(f"report: {write_report(*args.runs, to=args.out, photographs=args.photographs)}")
     lost = [words for r in args.runs for words in _lost_scores(Path(r))]
-    for words in lost: print(f"wsss-nb: {words}; run the same `wsss-nb run` command again, which goes on where it stopped", file=sys.stderr)
+    for words in lost:
+        print(
+            f"wsss-nb: {words}; run the same `wsss-nb run` command again, which goes on where it"
+            " stopped",
+            file=sys.stderr,
+        )
     return int(bool(lost))
 
 # %% ../nbs/6_command/60_cli.ipynb #044ab953
 def _no_truth(d):
     "Whether the dataset of a record is here and has nothing to judge predictions by."
     from wsss_nb.datasets import open_dataset
+
     try:
         ds = open_dataset(d["data"]["spec"])
         return not (ds.ids("val") and all(map(ds.has_mask, ds.ids("val"))))
-    except (KeyError, ValueError, OSError): return False
+    except (KeyError, ValueError, OSError):
+        return False
+
 
 def _expected_scores(d):
     "Where in metrics.json a record's run has scores."
     p = d.get("parameters", {})
-    if d.get("method") == "superpixels": return ["superpixels.asa"]
+    if d.get("method") == "superpixels":
+        return ["superpixels.asa"]
     nets = ["segmenter", *(f"segmenter-{c}" for c in p.get("compare") or [])]
-    return [f"{n}.{k}.miou" for n in nets for k in ["plain"] + ["crf"]*bool(p.get("crf"))]
+    return [f"{n}.{k}.miou" for n in nets for k in ["plain"] + ["crf"] * bool(p.get("crf"))]
+
 
 def _lost_scores(out):
-    "What a run's metrics.json should hold and does not, a sentence a file; nothing is expected where nothing can be judged."
+    """What a run's metrics.json should hold and does not, a sentence a file; nothing is expected
+    where nothing can be judged.
+    """
     from wsss_nb.core import RunError, read_json
     from wsss_nb.record import METRICS, RunRecord
     from wsss_nb.tables import pick
+
     d = RunRecord(out).data
     seeds = [] if d.get("links") else (d.get("parameters", {}).get("seeds") or [])[1:]
-    files = [f/"metrics.json" for f in (out, *(out/"replicas"/f"seed{s}" for s in seeds))]
+    files = [f / "metrics.json" for f in (out, *(out / "replicas" / f"seed{s}" for s in seeds))]
     there = {f: read_json(f, RunError, METRICS) for f in files if f.exists()}
-    if len(there) < len(files) and _no_truth(d): return []
+    if len(there) < len(files) and _no_truth(d):
+        return []
     lost = {f: [p for p in _expected_scores(d) if pick(there[f], p) is None] for f in there}
-    return ([f"{f} is not there, so its scores are not on the page" for f in files if f not in there]
-            + [f"{f} lacks {', '.join(p)}" for f, p in lost.items() if p])
+    return [
+        f"{f} is not there, so its scores are not on the page" for f in files if f not in there
+    ] + [f"{f} lacks {', '.join(p)}" for f, p in lost.items() if p]
 
 # %% ../nbs/6_command/60_cli.ipynb #2362f399
-def params_command(args)->int:
+def params_command(args) -> int:
     "`wsss-nb params`: what a method's parameters are, mean and default to."
     from wsss_nb.core import ParameterError, need
     from wsss_nb.runs import METHODS, explain_parameters
-    need(args.method in METHODS, f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
-    for name, default, what, where in explain_parameters(args.method): print(f"{name:18} {default:18} {what}  [{where}]")
+
+    need(
+        args.method in METHODS,
+        f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}",
+        ParameterError,
+    )
+    for name, default, what, where in explain_parameters(args.method):
+        print(f"{name:18} {default:18} {what}  [{where}]")
     return 0
 
 # %% ../nbs/6_command/60_cli.ipynb #75b3e5e0
 def _explorers():
     "The explorers' notebooks: inside the installed package, or in the checkout."
     import wsss_nb
+
     here = Path(wsss_nb.__file__).parent
-    return here/"explorers" if (here/"explorers").is_dir() else here.parent/"nbs"/"explorers"
+    return (
+        here / "explorers" if (here / "explorers").is_dir() else here.parent / "nbs" / "explorers"
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #b430c5f8
 def _choose(wanted, folder):
     "The notebook that `tau`, `e1_tau`, `e1` or `1` means; the start page is none."
     from wsss_nb.core import ParameterError, need
+
     names = sorted(p.stem for p in folder.glob("e[1-9]_*.ipynb"))
     means = {word: n for n in names for word in (n, f"{n}.ipynb", *n.split("_", 1), n[1])}
-    need(wanted in means, f"explorer {wanted!r} is unknown: choose from {', '.join(n.split('_', 1)[1] for n in names)}", ParameterError)
+    need(
+        wanted in means,
+        f"explorer {wanted!r} is unknown: choose from"
+        f" {', '.join(n.split('_', 1)[1] for n in names)}",
+        ParameterError,
+    )
     return means[wanted]
 
 # %% ../nbs/6_command/60_cli.ipynb #c7bfda30
 def _trust(notebook):
-    "Let JupyterLab show our own pictures and links at once. Where the list of trusted notebooks cannot be written, it shows them after a run."
+    """Let JupyterLab show our own pictures and links at once.
+
+    Where the list of trusted notebooks cannot be written, it shows them after a run.
+    """
     from sqlite3 import Error
     from nbformat import read
     from nbformat.sign import NotebookNotary
-    try: NotebookNotary().sign(read(notebook, 4))
-    except (OSError, Error): pass
+
+    with suppress(OSError, Error):
+        NotebookNotary().sign(read(notebook, 4))
 
 # %% ../nbs/6_command/60_cli.ipynb #accf728a
-def _copy_notebooks(source, to)->list: # names of newer notebooks that were not copied
+def _copy_notebooks(source, to) -> list:  # names of newer notebooks that were not copied
     "Bring `to` up to date; what was changed there stays."
     from wsss_nb.core import atomic, read_json, sha256, write_json
-    note, kept = to/".wsss-explorers.json", []
+
+    note, kept = to / ".wsss-explorers.json", []
     old = read_json(note, shape={"*": str}) if note.exists() else {}
     for p in sorted(source.glob("e[0-9]_*.ipynb")):
-        mine, new, was = to/p.name, sha256(p), old.get(p.name)
-        if mine.exists() and sha256(mine) not in (was, new): kept += [p.name]*(was != new)
+        mine = to / p.name
+        new = sha256(p)
+        was = old.get(p.name)
+        if mine.exists() and sha256(mine) not in (was, new):
+            kept += [p.name] * (was != new)
         elif not mine.exists() or sha256(mine) != new:
-            with atomic(mine) as part: shutil.copyfile(p, part)
+            with atomic(mine) as part:
+                shutil.copyfile(p, part)
             _trust(mine)
             old[p.name] = new
-        else: old[p.name] = new
+        else:
+            old[p.name] = new
     write_json(note, old)
     return kept
 
 # %% ../nbs/6_command/60_cli.ipynb #fb1f914e
-_METHOD = dict(e4_beta="clustering", e5_growth="clustering", e6_saliency="masking", e7_masking="masking", e8_crf="clustering")  # the others take either
+_METHOD = dict(
+    e4_beta="clustering",
+    e5_growth="clustering",
+    e6_saliency="masking",
+    e7_masking="masking",
+    e8_crf="clustering",
+)  # the others take either
+
 
 def _check_run(folder, name):
     "Refuse what is no run, and a run of another method than that of the explorer `name`."
     from wsss_nb.core import ParameterError, need, read_json
     from wsss_nb.record import RECORD
-    record = Path(folder)/"run.json"
-    need(record.is_file(), f"{folder} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)", ParameterError)
+
+    record = Path(folder) / "run.json"
+    need(
+        record.is_file(),
+        f"{folder} is not the folder of a run: it holds no run.json (`wsss-nb run` makes one)",
+        ParameterError,
+    )
     method, wanted = read_json(record, ParameterError, RECORD).get("method"), _METHOD.get(name)
-    need(wanted in (None, method), f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]} looks into one of {wanted}, as `wsss-nb run {wanted}` makes it", ParameterError)
+    need(
+        wanted in (None, method),
+        f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]}"
+        f" looks into one of {wanted}, as `wsss-nb run {wanted}` makes it",
+        ParameterError,
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #70cf565e
-def _shown(args, name)->dict: # variables for the notebooks
+def _shown(args, name) -> dict:  # variables for the notebooks
     "What `--data` and `--run` mean, checked."
     from wsss_nb.datasets import full_spec, open_dataset
+
     env = {}
     if args.data is not None:
         open_dataset(with_classes(args.data))
@@ -226,62 +335,144 @@ def _shown(args, name)->dict: # variables for the notebooks
     return env
 
 # %% ../nbs/6_command/60_cli.ipynb #c9337101
-def _quiet(folder)->dict: # variables
-    "JupyterLab asks everyone whether they want news: settings beside the notebooks that say no, unless the user has said something else."
+def _quiet(folder) -> dict:  # variables
+    """JupyterLab asks everyone whether they want news: settings beside the notebooks that say no,
+    unless the user has said something else.
+    """
     from wsss_nb.core import write_json
-    settings = folder.resolve()/".jupyter"/"labconfig"/"default_setting_overrides.json"
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    write_json(settings, {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}})
-    return dict(JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, [str(folder.resolve()/".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")])))
 
-def _own_kernel(folder)->dict: # variables
+    settings = folder.resolve() / ".jupyter" / "labconfig" / "default_setting_overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    write_json(
+        settings,
+        {
+            "@jupyterlab/apputils-extension:notification": {
+                "fetchNews": "false",
+                "checkForUpdates": False,
+            }
+        },
+    )
+    return dict(
+        JUPYTER_CONFIG_PATH=os.pathsep.join(
+            filter(
+                None, [str(folder.resolve() / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]
+            )
+        )
+    )
+
+# %% ../nbs/6_command/60_cli.ipynb #aa84973d
+def _own_kernel(folder) -> dict:  # variables
     "JupyterLab's `python3` is this Python: a kernel's description that stands before all others."
     from ipykernel.kernelspec import get_kernel_dict
     from wsss_nb.core import write_json
-    ours = folder.resolve()/".jupyter"
-    write_json(ours/"kernels"/"python3"/"kernel.json", get_kernel_dict())
-    return dict(JUPYTER_PATH=os.pathsep.join(filter(None, [str(ours), os.environ.get("JUPYTER_PATH")])))
 
+    ours = folder.resolve() / ".jupyter"
+    write_json(ours / "kernels" / "python3" / "kernel.json", get_kernel_dict())
+    return dict(
+        JUPYTER_PATH=os.pathsep.join(filter(None, [str(ours), os.environ.get("JUPYTER_PATH")]))
+    )
+
+# %% ../nbs/6_command/60_cli.ipynb #3f4a00ec
 def _lab_words(notebook, port, browser):
-    "The words that start JupyterLab for us: on this machine only, and it asks no one for news. It refuses root unless told; whoever is root here is root already."
+    """The words that start JupyterLab for us: on this machine only, and it asks no one for news.
+
+    It refuses root unless told; whoever is root here is root already.
+    """
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return ["-m", "jupyterlab", str(notebook), "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--LabApp.news_url=None",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", *["--allow-root"]*root, *["--no-browser"]*(not browser)]
+    return [
+        "-m",
+        "jupyterlab",
+        str(notebook),
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *["--allow-root"] * root,
+        *["--no-browser"] * (not browser),
+    ]
 
 # %% ../nbs/6_command/60_cli.ipynb #d99196e9
 def _lab(args, name):
     "JupyterLab on a copy of the explorers: (words, variables)."
     from wsss_nb.core import ParameterError
+
     to = Path(args.folder)
     try:
         to.mkdir(parents=True, exist_ok=True)
         kept, env = _copy_notebooks(_explorers(), to), _quiet(to) | _own_kernel(to)
-    except OSError as e: raise ParameterError(f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder") from e
-    print(f"wsss-nb: the notebooks are in {to.resolve()}" + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else ""))
-    return _lab_words(to/f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), env
+    except OSError as e:
+        raise ParameterError(
+            f"cannot write to {to} ({e.strerror}): stand in another folder, or give one by --folder"
+        ) from e
+    print(
+        f"wsss-nb: the notebooks are in {to.resolve()}"
+        + (f"; yours are kept, newer ones not copied: {', '.join(kept)}" if kept else "")
+    )
+    return _lab_words(to / f"{name or 'e0_start'}.ipynb", args.port or 8888, args.browser), env
 
 # %% ../nbs/6_command/60_cli.ipynb #14660842
 def _page(args, name):
-    "The page of `wsss_nb.page`, a program of its own that needs none of what this one has loaded: (words, variables)."
-    given = dict(folder=str(_explorers()), name=name, port=args.port or 8866, theme=args.theme, token=args.token, browser=args.browser)
-    return ["-c", "from wsss_nb.page import main; main()"], dict(WSSS_NB_PAGE=json.dumps(given), WSSS_NB_FILES=os.getcwd())
+    """The page of `wsss_nb.page`, a program of its own that needs none of what this one has loaded:
+    (words, variables).
+    """
+    given = dict(
+        folder=str(_explorers()),
+        name=name,
+        port=args.port or 8866,
+        theme=args.theme,
+        token=args.token,
+        browser=args.browser,
+    )
+    return ["-c", "from wsss_nb.page import main; main()"], dict(
+        WSSS_NB_PAGE=json.dumps(given), WSSS_NB_FILES=os.getcwd()
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #e573ddb1
-def explore(args): # does not return: the server takes this process over, and Ctrl-C reaches it directly
+def explore(
+    args,
+):  # does not return: the server takes this process over, and Ctrl-C reaches it directly
     "`wsss-nb explore`: the explorers in JupyterLab, or as a page."
     from wsss_nb.core import ParameterError, need
-    need(args.page or not args.theme, "--theme is for --page; JupyterLab has its own (menu Settings, Theme)", ParameterError)
-    need(args.page or args.token is None, "--token is for --page; JupyterLab makes its own", ParameterError)
-    need(not args.page or args.folder == "wsss-explorers", "--folder is for JupyterLab; --page copies nothing", ParameterError)
-    need(args.token is None or len(args.token) >= 8, "--token must have at least 8 characters", ParameterError)
-    need(args.port is None or args.port.isdecimal() and 1 <= int(args.port) <= 65535, f"--port must lie in 1 … 65535; got {args.port}", ParameterError)
+
+    need(
+        args.page or not args.theme,
+        "--theme is for --page; JupyterLab has its own (menu Settings, Theme)",
+        ParameterError,
+    )
+    need(
+        args.page or args.token is None,
+        "--token is for --page; JupyterLab makes its own",
+        ParameterError,
+    )
+    need(
+        not args.page or args.folder == "wsss-explorers",
+        "--folder is for JupyterLab; --page copies nothing",
+        ParameterError,
+    )
+    need(
+        args.token is None or len(args.token) >= 8,
+        "--token must have at least 8 characters",
+        ParameterError,
+    )
+    need(
+        args.port is None or args.port.isdecimal() and 1 <= int(args.port) <= 65535,
+        f"--port must lie in 1 … 65535; got {args.port}",
+        ParameterError,
+    )
     args.port = args.port and int(args.port)
     name = args.name and _choose(args.name, _explorers())
     shown = _shown(args, name)
     words, env = (_page if args.page else _lab)(args, name)
-    for s in (sys.stdout, sys.stderr): s.flush()
-    ready = {} if "PYTHONSTARTUP" in os.environ else dict(PYTHONSTARTUP=str(Path(__file__).parent/"static"/"startup.txt"))  # the explorers' imports, while one reads
-    os.execve(sys.executable, [sys.executable, "-P", *words], {**os.environ, **shown, **env, **ready})
+    for s in (sys.stdout, sys.stderr):
+        s.flush()
+    ready = (
+        {}
+        if "PYTHONSTARTUP" in os.environ
+        else dict(PYTHONSTARTUP=str(Path(__file__).parent / "static" / "startup.txt"))
+    )  # the explorers' imports, while one reads
+    os.execve(
+        sys.executable, [sys.executable, "-P", *words], {**os.environ, **shown, **env, **ready}
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #0326ecd4
 Check = namedtuple("Check", "status found todo", defaults=("",))
@@ -291,251 +482,626 @@ def _packages():
     from importlib.metadata import PackageNotFoundError, requires, version
     from packaging.requirements import Requirement
     from wsss_nb import __version__
-    wrong, wanted = [], [r for r in map(Requirement, requires("wsss_nb") or []) if not r.marker or r.marker.evaluate({"extra": ""})]
+
+    wrong = []
+    wanted = [
+        r
+        for r in map(Requirement, requires("wsss_nb") or [])
+        if not r.marker or r.marker.evaluate({"extra": ""})
+    ]
     for r in wanted:
-        try: wrong += [f"{r} (found {version(r.name)})"]*(not r.specifier.contains(version(r.name), prereleases=True))
-        except PackageNotFoundError: wrong.append(f"{r} (missing)")
-    if wrong: return Check("fail", "; ".join(wrong), "pip install " + " ".join(f"'{o.split(' (')[0]}'" for o in wrong))
+        try:
+            wrong += [f"{r} (found {version(r.name)})"] * (
+                not r.specifier.contains(version(r.name), prereleases=True)
+            )
+        except PackageNotFoundError:
+            wrong.append(f"{r} (missing)")
+    if wrong:
+        return Check(
+            "fail",
+            "; ".join(wrong),
+            "pip install " + " ".join(f"'{o.split(' (')[0]}'" for o in wrong),
+        )
     return Check("ok", f"wsss_nb {__version__}, all {len(wanted)} packages it needs")
 
 # %% ../nbs/6_command/60_cli.ipynb #f303e09c
 def _python():
     ok = sys.version_info >= (3, 11)
-    return Check("ok" if ok else "fail", f"{sys.version.split()[0]} ({sys.executable})", "" if ok else "install Python 3.11 or newer")
+    return Check(
+        "ok" if ok else "fail",
+        f"{sys.version.split()[0]} ({sys.executable})",
+        "" if ok else "install Python 3.11 or newer",
+    )
+
 
 def _torch():
-    from wsss_nb import core  # declares torchvision's operators where its compiled library does not load
+    import wsss_nb.core  # noqa: F401  declares torchvision's operators where its library does not load
     import torch, torchvision
+
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU build"
-    return Check("ok", f"{torch.__version__} ({build}), torchvision {torchvision.__version__}, {torch.get_num_threads()} threads")
+    return Check(
+        "ok",
+        f"{torch.__version__} ({build}), torchvision {torchvision.__version__},"
+        f" {torch.get_num_threads()} threads",
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #aa20d8c7
 def _gpu():
     import torch
+
     if torch.cuda.is_available():
-        names = ", ".join(f"{p.name} ({p.total_memory/2**30:.0f} GB)" for p in map(torch.cuda.get_device_properties, range(torch.cuda.device_count())))
+        names = ", ".join(
+            f"{p.name} ({p.total_memory / 2**30:.0f} GB)"
+            for p in map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+        )
         return Check("ok", names)
-    if torch.backends.mps.is_available(): return Check("ok", "Apple GPU (device=mps)")
-    return Check("warn", "none", "the demo needs none; training on VOC or COCO without one takes days")
+    if torch.backends.mps.is_available():
+        return Check("ok", "Apple GPU (device=mps)")
+    return Check(
+        "warn", "none", "the demo needs none; training on VOC or COCO without one takes days"
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #c0dd4cc6
 def _crf():
     import numpy as np
-    try: from wsss_nb.crf import crf_from_labels
-    except ImportError as e: return Check("fail", str(e), "install a C++ compiler (Debian: apt-get install g++), then pip install --force-reinstall pydensecrf2==1.1")
-    right = np.repeat([[0]*4 + [1]*4], 8, 0)
-    image, labels = np.repeat(right[..., None]*200, 3, 2).astype(np.uint8), right.copy()
+
+    try:
+        from wsss_nb.crf import crf_from_labels
+    except ImportError as e:
+        return Check(
+            "fail",
+            str(e),
+            "install a C++ compiler (Debian: apt-get install g++), then pip install"
+            " --force-reinstall pydensecrf2==1.1",
+        )
+    right = np.repeat([[0] * 4 + [1] * 4], 8, 0)
+    image, labels = np.repeat(right[..., None] * 200, 3, 2).astype(np.uint8), right.copy()
     labels[4, 1] = 1
     ok = (crf_from_labels(image, labels) == right).all()
-    return Check("ok", "works on an 8x8 picture") if ok else Check("fail", "gives wrong labels", "pip install --force-reinstall pydensecrf2==1.1")
+    return (
+        Check("ok", "works on an 8x8 picture")
+        if ok
+        else Check("fail", "gives wrong labels", "pip install --force-reinstall pydensecrf2==1.1")
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #ceb7ff4a
 def _opencv():
     from importlib.metadata import distributions
     import cv2
+
     have = sorted({d.name for d in distributions() if (d.name or "").lower().startswith("opencv-")})
-    if hasattr(cv2, "ximgproc") and len(have) == 1: return Check("ok", f"{have[0]} {cv2.__version__}")
-    return Check("fail", f"{', '.join(have)}: ximgproc {'present' if hasattr(cv2, 'ximgproc') else 'missing'}",
-                 f"pip uninstall -y {' '.join(have)}; pip install 'opencv-contrib-python-headless<5' (two OpenCV packages overwrite each other)")
+    if hasattr(cv2, "ximgproc") and len(have) == 1:
+        return Check("ok", f"{have[0]} {cv2.__version__}")
+    return Check(
+        "fail",
+        f"{', '.join(have)}: ximgproc {'present' if hasattr(cv2, 'ximgproc') else 'missing'}",
+        f"pip uninstall -y {' '.join(have)}; pip install 'opencv-contrib-python-headless<5' (two"
+        " OpenCV packages overwrite each other)",
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #1a481cc3
 def _browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return Check("ok", found) if found else Check("warn", "no Chromium", "only browser tests need it (Debian: apt-get install chromium)")
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    return (
+        Check("ok", found)
+        if found
+        else Check(
+            "warn", "no Chromium", "only browser tests need it (Debian: apt-get install chromium)"
+        )
+    )
+
 
 def _kernel():
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
     from wsss_nb.processes import own_kernel
+
     own_kernel()  # needs ipykernel
-    try: other = KernelSpecManager().get_kernel_spec("python3").argv[0]
-    except (NoSuchKernel, OSError, ValueError, IndexError): other = "damaged"
-    same = other in ("python", "python3", sys.executable)  # Jupyter reads a bare name as the Python it runs in
-    return Check("ok", "notebooks run in this Python" + f"; a JupyterLab that you start yourself calls another python3 ({other})"*(not same))
+    try:
+        other = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except (NoSuchKernel, OSError, ValueError, IndexError):
+        other = "damaged"
+    same = other in (
+        "python",
+        "python3",
+        sys.executable,
+    )  # Jupyter reads a bare name as the Python it runs in
+    return Check(
+        "ok",
+        "notebooks run in this Python"
+        + f"; a JupyterLab that you start yourself calls another python3 ({other})" * (not same),
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #8b1d2ad6
 def _disk():
     from wsss_nb.core import cache_home
-    exists = lambda p: next(o for o in (p, *p.parents) if o.exists())
-    free = {f: shutil.disk_usage(exists(f.resolve())).free/2**30 for f in (Path.cwd(), cache_home())}
-    least, shut = min(free.values()), [str(f) for f in free if not os.access(exists(f.resolve()), os.W_OK)]
+
+    def exists(p):
+        return next(o for o in (p, *p.parents) if o.exists())
+
+    free = {
+        f: shutil.disk_usage(exists(f.resolve())).free / 2**30 for f in (Path.cwd(), cache_home())
+    }
+    least = min(free.values())
+    shut = [str(f) for f in free if not os.access(exists(f.resolve()), os.W_OK)]
     found = ", ".join(f"{g:.0f} GB free in {f}" for f, g in free.items())
-    if shut: return Check("fail", f"cannot write to {', '.join(shut)}", "work in another folder, or set WSSS_NB_HOME to one that can be written")
-    if least < 10: return Check("fail" if least < 1 else "warn", found, "the demo needs 1 GB, VOC with SBD 6 GB, COCO 40 GB; WSSS_NB_HOME moves the cache")
+    if shut:
+        return Check(
+            "fail",
+            f"cannot write to {', '.join(shut)}",
+            "work in another folder, or set WSSS_NB_HOME to one that can be written",
+        )
+    if least < 10:
+        return Check(
+            "fail" if least < 1 else "warn",
+            found,
+            "the demo needs 1 GB, VOC with SBD 6 GB, COCO 40 GB; WSSS_NB_HOME moves the cache",
+        )
     return Check("ok", found)
 
 # %% ../nbs/6_command/60_cli.ipynb #880353e7
 def _mini():
     from wsss_nb.core import WeightsError
     from wsss_nb.features import DATA, load
-    file = DATA/"mini.safetensors"
-    try: net = load("mini")  # checks the file against its record
-    except WeightsError as e: return Check("fail", str(e), "install wsss_nb again (in a checkout: git checkout wsss_nb/data)")
-    return Check("ok", f"{file.name}, {file.stat().st_size/1e6:.1f} MB, SHA-256 {net.init['sha256'][:12]} as recorded")
+
+    file = DATA / "mini.safetensors"
+    try:
+        net = load("mini")  # checks the file against its record
+    except WeightsError as e:
+        return Check(
+            "fail", str(e), "install wsss_nb again (in a checkout: git checkout wsss_nb/data)"
+        )
+    return Check(
+        "ok",
+        f"{file.name}, {file.stat().st_size / 1e6:.1f} MB, SHA-256 {net.init['sha256'][:12]} as"
+        " recorded",
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #d6a3d40c
 def _timm_weights():
     from huggingface_hub.constants import HF_HUB_CACHE
-    have = sorted(p.name.removeprefix("models--timm--") for p in Path(HF_HUB_CACHE).glob("models--timm--*") if any(p.glob("snapshots/*/*")))
-    if have: return Check("ok", f"{', '.join(have)} in {HF_HUB_CACHE}")
-    return Check("warn", f"none in {HF_HUB_CACHE}", "the demo needs none; for the dissertation's networks let timm download them (it does so by itself "
-                 "where there is a network), copy that folder from a machine that has them, or give a file's path as weights")
+
+    have = sorted(
+        p.name.removeprefix("models--timm--")
+        for p in Path(HF_HUB_CACHE).glob("models--timm--*")
+        if any(p.glob("snapshots/*/*"))
+    )
+    if have:
+        return Check("ok", f"{', '.join(have)} in {HF_HUB_CACHE}")
+    return Check(
+        "warn",
+        f"none in {HF_HUB_CACHE}",
+        "the demo needs none; for the dissertation's networks let timm download them (it does so by"
+        " itself where there is a network), copy that folder from a machine that has them, or give"
+        " a file's path as weights",
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #e7a27689
-CHECKS = {"Python": _python, "packages": _packages, "torch": _torch, "GPU": _gpu, "CRF": _crf, "OpenCV": _opencv, "Jupyter": _kernel,
-          "browser": _browser, "disk": _disk, "mini weights": _mini, "timm weights": _timm_weights}
+CHECKS = {
+    "Python": _python,
+    "packages": _packages,
+    "torch": _torch,
+    "GPU": _gpu,
+    "CRF": _crf,
+    "OpenCV": _opencv,
+    "Jupyter": _kernel,
+    "browser": _browser,
+    "disk": _disk,
+    "mini weights": _mini,
+    "timm weights": _timm_weights,
+}
 
 # %% ../nbs/6_command/60_cli.ipynb #eaa14f36
-def check_machine(checks=CHECKS)->dict: # name -> Check
+def check_machine(checks=CHECKS) -> dict:  # name -> Check
     "Run each check; one that raises has failed."
+
     def run(f):
-        try: return f()
-        except Exception as e: return Check("fail", f"{type(e).__name__}: {e}".splitlines()[0], "install wsss_nb again into a new environment")
+        try:
+            return f()
+        except Exception as e:
+            return Check(
+                "fail",
+                f"{type(e).__name__}: {e}".splitlines()[0],
+                "install wsss_nb again into a new environment",
+            )
+
     return {name: run(f) for name, f in checks.items()}
 
 # %% ../nbs/6_command/60_cli.ipynb #2ba1fe01
-def doctor(args=None)->int: # 0, or 1 if a check failed
+def doctor(args=None) -> int:  # 0, or 1 if a check failed
     "`wsss-nb doctor`: what this machine has, one line each, with what to do."
     found = check_machine()
     for name, c in found.items():
         print(f"{c.status:<5} {name:<13} {c.found}")
-        if c.todo: print(f"{'':<19} -> {c.todo}")
+        if c.todo:
+            print(f"{'':<19} -> {c.todo}")
     return int(any(c.status == "fail" for c in found.values()))
 
 # %% ../nbs/6_command/60_cli.ipynb #b07b2eff
 def _add_data(commands):
-    sub = commands.add_parser("data", help="look at a dataset, or get one").add_subparsers(dest="what", required=True, metavar="check|show|masks|labels|get")
+    sub = commands.add_parser("data", help="look at a dataset, or get one").add_subparsers(
+        dest="what", required=True, metavar="check|show|masks|labels|get"
+    )
     p = sub.add_parser("check", help="list every bad file; exit code 1 if there are any")
     p.add_argument("path", help="a dataset's folder (VOC, COCO or your own), or scenes")
     p.add_argument("--json", action="store_true", help="print all of it as JSON, for programs")
     p.set_defaults(go=data_check)
-    p = sub.add_parser("show", help="a page of its pictures in small, with labels and masks, class by class")
+    p = sub.add_parser(
+        "show", help="a page of its pictures in small, with labels and masks, class by class"
+    )
     p.add_argument("path", help="a dataset's folder, or scenes")
-    p.add_argument("--out", default="dataset.html", metavar="FILE", help="the page (default: dataset.html)")
-    p.add_argument("--most", type=int, default=60, metavar="N", help="pictures of each class, at most (default: 60)")
+    p.add_argument(
+        "--out", default="dataset.html", metavar="FILE", help="the page (default: dataset.html)"
+    )
+    p.add_argument(
+        "--most",
+        type=int,
+        default=60,
+        metavar="N",
+        help="pictures of each class, at most (default: 60)",
+    )
     p.set_defaults(go=_data_show)
-    p = sub.add_parser("masks", help="true masks as palette PNGs: of SBD (.mat), of COCO (outlines)")
+    p = sub.add_parser(
+        "masks", help="true masks as palette PNGs: of SBD (.mat), of COCO (outlines)"
+    )
     p.add_argument("path", help="SBD's folder (benchmark_RELEASE), or a dataset's")
-    p.add_argument("--out", required=True, metavar="DIR", help="such as VOC2012/SegmentationClassAug, where train_aug is then scored by them")
+    p.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="such as VOC2012/SegmentationClassAug, where train_aug is then scored by them",
+    )
     p.set_defaults(go=_data_masks)
-    p = sub.add_parser("labels", help="labels.csv of IRN's cls_labels.npy, or a dataset of folders that are named after classes")
+    p = sub.add_parser(
+        "labels",
+        help=(
+            "labels.csv of IRN's cls_labels.npy, or a dataset of folders that are named after"
+            " classes"
+        ),
+    )
     p.add_argument("path", help="a .npy, or the folder that holds the folders")
-    p.add_argument("--out", required=True, metavar="PATH", help="the table (.csv); of folders: the new dataset")
-    p.add_argument("--classes", metavar="FILE", help="names of the classes, a line each (default: VOC's)")
+    p.add_argument(
+        "--out", required=True, metavar="PATH", help="the table (.csv); of folders: the new dataset"
+    )
+    p.add_argument(
+        "--classes", metavar="FILE", help="names of the classes, a line each (default: VOC's)"
+    )
     p.set_defaults(go=_data_labels)
     p = sub.add_parser("get", help="download a dataset, or unpack an archive of it")
     p.add_argument("name", choices=("voc", "sbd", "coco"))
     p.add_argument("--root", default="data", metavar="DIR", help="where it goes (default: data)")
-    p.add_argument("--archive", metavar="FILE", help="an archive you already have, where the host cannot be reached")
+    p.add_argument(
+        "--archive",
+        metavar="FILE",
+        help="an archive you already have, where the host cannot be reached",
+    )
     p.set_defaults(go=data_get)
 
 # %% ../nbs/6_command/60_cli.ipynb #ae732e30
 def _about_segment(p):
     "Options of both ways: what is written, and where it is computed"
-    p.add_argument("--out", metavar="DIR", help="masks go to DIR/NAME.png, masks on their photographs to DIR/overlays "
-                   "(default: masks/PHOTOS, with --run masks/PHOTOS-RUN)")
-    p.add_argument("--steps", action="store_true", help="also the picture that tells how names became a mask, DIR/steps")
-    p.add_argument("--no-overlays", dest="overlays", action="store_false", help="write the masks only")
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help=(
+            "masks go to DIR/NAME.png, masks on their photographs to DIR/overlays "
+            "(default: masks/PHOTOS, with --run masks/PHOTOS-RUN)"
+        ),
+    )
+    p.add_argument(
+        "--steps",
+        action="store_true",
+        help="also the picture that tells how names became a mask, DIR/steps",
+    )
+    p.add_argument(
+        "--no-overlays", dest="overlays", action="store_false", help="write the masks only"
+    )
     p.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default: 2)")
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
 
 # %% ../nbs/6_command/60_cli.ipynb #9e33965b
 def _add_segment(commands):
     p = commands.add_parser(
-        "segment", help="masks of photographs, from the names of what they show, or by a run",
-        epilog="Run again after Ctrl-C or a crash, or with new photographs in the folder: what is done is skipped.")
-    p.add_argument("path", nargs="?", metavar="PHOTOS", help="a picture, a folder of pictures, a dataset (FOLDER@val: one "
-                   "list of it), or samples: six that come with the dependencies")
-    p.add_argument("--names", action="append", metavar="A,B", help="what is to be found (default: the dataset's labels; of "
-                   "other photographs the likeliest names are printed)")
-    p.add_argument("--all-names", action="store_true", help="every name is in every picture of a folder (else unlikely "
-                   "ones are left out of a picture)")
+        "segment",
+        help="masks of photographs, from the names of what they show, or by a run",
+        epilog=(
+            "Run again after Ctrl-C or a crash, or with new photographs in the folder: what is done"
+            " is skipped."
+        ),
+    )
+    p.add_argument(
+        "path",
+        nargs="?",
+        metavar="PHOTOS",
+        help=(
+            "a picture, a folder of pictures, a dataset (FOLDER@val: one "
+            "list of it), or samples: six that come with the dependencies"
+        ),
+    )
+    p.add_argument(
+        "--names",
+        action="append",
+        metavar="A,B",
+        help=(
+            "what is to be found (default: the dataset's labels; of "
+            "other photographs the likeliest names are printed)"
+        ),
+    )
+    p.add_argument(
+        "--all-names",
+        action="store_true",
+        help=(
+            "every name is in every picture of a folder (else unlikely "
+            "ones are left out of a picture)"
+        ),
+    )
     p.add_argument("--guess", action="store_true", help="use each picture's likeliest name")
-    p.add_argument("--list", nargs="?", const="", metavar="WORD", help="print the names that are known, or those with WORD")
-    p.add_argument("--run", metavar="RUN", help="use the segmenter of this run instead; sample is one to try")
-    p.add_argument("--scales", metavar="S,S", help="of a run: scales of the picture, averaged (default: as it was judged)")
-    p.add_argument("--flip", action="store_true", help="of a run: average with the mirror image, too")
-    p.add_argument("--crf", action="store_true", help="of a run: clean up along the photograph's edges")
-    p.add_argument("--batch", type=int, default=0, metavar="N", help="of a run: pictures of one size at once (default: 16 "
-                   "on a graphics card, else 1)")
-    p.add_argument("--onnx", metavar="FILE", help="of a run: write its segmenter as ONNX, compared on three pictures")
+    p.add_argument(
+        "--list",
+        nargs="?",
+        const="",
+        metavar="WORD",
+        help="print the names that are known, or those with WORD",
+    )
+    p.add_argument(
+        "--run", metavar="RUN", help="use the segmenter of this run instead; sample is one to try"
+    )
+    p.add_argument(
+        "--scales",
+        metavar="S,S",
+        help="of a run: scales of the picture, averaged (default: as it was judged)",
+    )
+    p.add_argument(
+        "--flip", action="store_true", help="of a run: average with the mirror image, too"
+    )
+    p.add_argument(
+        "--crf", action="store_true", help="of a run: clean up along the photograph's edges"
+    )
+    p.add_argument(
+        "--batch",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of a run: pictures of one size at once (default: 16 on a graphics card, else 1)",
+    )
+    p.add_argument(
+        "--onnx",
+        metavar="FILE",
+        help="of a run: write its segmenter as ONNX, compared on three pictures",
+    )
     _about_segment(p)
     p.set_defaults(go=_segment)
 
 # %% ../nbs/6_command/60_cli.ipynb #a584dc77
 def _add_superpixels(commands):
-    p = commands.add_parser("superpixels", help="superpixel maps of a photograph, a folder or a dataset",
-                            epilog="Run again after Ctrl-C or a crash: finished maps are skipped. On a graphics card features are bfloat16 unless --precision says otherwise.")
+    p = commands.add_parser(
+        "superpixels",
+        help="superpixel maps of a photograph, a folder or a dataset",
+        epilog=(
+            "Run again after Ctrl-C or a crash: finished maps are skipped. On a graphics card"
+            " features are bfloat16 unless --precision says otherwise."
+        ),
+    )
     p.add_argument("path", help="an image, a folder of images, or a dataset")
-    p.add_argument("--out", required=True, metavar="DIR", help="16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg")
-    p.add_argument("--tau", type=float, default=.3, help="similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)")
-    p.add_argument("--features", default="mini", help="mini (default), lite0, rgb, dino_vitb8, dinov2_vitb14, resnet50 … (the guide has a list), or a timm ViT")
-    p.add_argument("--weights", metavar="FILE", help="weights of that network, where timm has none in its cache")
-    p.add_argument("--order", choices=("low", "high"), default="low", help="seeds by lowest (default) or highest degree first")
+    p.add_argument(
+        "--out",
+        required=True,
+        metavar="DIR",
+        help="16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg",
+    )
+    p.add_argument(
+        "--tau",
+        type=float,
+        default=0.3,
+        help="similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)",
+    )
+    p.add_argument(
+        "--features",
+        default="mini",
+        help=(
+            "mini (default), lite0, rgb, dino_vitb8, dinov2_vitb14, resnet50 … (the guide has a"
+            " list), or a timm ViT"
+        ),
+    )
+    p.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights of that network, where timm has none in its cache",
+    )
+    p.add_argument(
+        "--order",
+        choices=("low", "high"),
+        default="low",
+        help="seeds by lowest (default) or highest degree first",
+    )
     p.add_argument("--no-crf", dest="crf", action="store_false", help="leave the maps as blocks")
-    p.add_argument("--crf-backend", dest="backend", choices=("pydensecrf", "torch", "auto"), default="pydensecrf", help="its solver: pydensecrf (default), torch (exact, on a graphics card), auto")
-    p.add_argument("--no-pictures", dest="pictures", action="store_false", help="write the maps only")
-    p.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of the features (default: auto, float32 on the CPU)")
-    p.add_argument("--max-pixels", type=int, default=802_816, metavar="N", help="larger pictures are cut at this size, and their maps enlarged (default: 802816, 896x896)")
-    p.add_argument("--compile", action="store_true", help="compile the network first: a minute at the start, faster after")
-    p.add_argument("--workers", type=int, default=2, help="processes for the CRF and the files (default: 2)")
+    p.add_argument(
+        "--crf-backend",
+        dest="backend",
+        choices=("pydensecrf", "torch", "auto"),
+        default="pydensecrf",
+        help="its solver: pydensecrf (default), torch (exact, on a graphics card), auto",
+    )
+    p.add_argument(
+        "--no-pictures", dest="pictures", action="store_false", help="write the maps only"
+    )
+    p.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of the features (default: auto, float32 on the CPU)",
+    )
+    p.add_argument(
+        "--max-pixels",
+        type=int,
+        default=802_816,
+        metavar="N",
+        help=(
+            "larger pictures are cut at this size, and their maps enlarged (default: 802816,"
+            " 896x896)"
+        ),
+    )
+    p.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the network first: a minute at the start, faster after",
+    )
+    p.add_argument(
+        "--workers", type=int, default=2, help="processes for the CRF and the files (default: 2)"
+    )
     p.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
-    p.add_argument("--scheduler", metavar="ADDRESS", help="let the workers of this Dask scheduler do it, such as tcp://host:8786")
+    p.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="let the workers of this Dask scheduler do it, such as tcp://host:8786",
+    )
     p.set_defaults(go=superpixels_command)
 
 # %% ../nbs/6_command/60_cli.ipynb #ed139d19
 def _add_run(commands):
-    p = commands.add_parser("run", help="run a method on a dataset", usage="wsss-nb run METHOD --data DATA --out DIR [name=value ...] [--dry-run]",
-                            epilog="Parameters are name=value, such as tau=0.2 seeds=0,1,2; a name that is unknown is refused before anything starts. "
-                                   "Run again after Ctrl-C or a crash: what is done is skipped.")
-    p.add_argument("method", metavar="METHOD", help="clustering or masking; `wsss-nb params METHOD` lists its parameters")
-    p.add_argument("--data", required=True, help="a dataset's folder (VOC, COCO or your own), or scenes")
+    p = commands.add_parser(
+        "run",
+        help="run a method on a dataset",
+        usage="wsss-nb run METHOD --data DATA --out DIR [name=value ...] [--dry-run]",
+        epilog=(
+            "Parameters are name=value, such as tau=0.2 seeds=0,1,2; a name that is unknown is"
+            " refused before anything starts. Run again after Ctrl-C or a crash: what is done is"
+            " skipped."
+        ),
+    )
+    p.add_argument(
+        "method",
+        metavar="METHOD",
+        help="clustering or masking; `wsss-nb params METHOD` lists its parameters",
+    )
+    p.add_argument(
+        "--data", required=True, help="a dataset's folder (VOC, COCO or your own), or scenes"
+    )
     p.add_argument("--out", required=True, metavar="DIR", help="the run's folder")
     p.add_argument("--dry-run", action="store_true", help="list what would run, and write nothing")
     p.set_defaults(go=run_command)
 
 # %% ../nbs/6_command/60_cli.ipynb #c8e0309f
 def _add_explore(commands):
-    p = commands.add_parser("explore", help="open the explorers: sliders, maps and growth, in JupyterLab or as a page",
-                            epilog="The page is served to this machine only, and only to the address with the token that is printed.")
-    p.add_argument("name", nargs="?", metavar="NAME", help="an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number (default: the start page)")
-    p.add_argument("--page", action="store_true", help="a page in the browser instead of JupyterLab")
-    p.add_argument("--data", metavar="DATA", help="a dataset to show: its folder (VOC, COCO or your own), or scenes")
-    p.add_argument("--run", metavar="RUN", help="a run's folder, for the explorers that show one (default: the sample run)")
-    p.add_argument("--port", metavar="N", help="if it is taken, another is used (default: 8888, the page 8866)")
-    p.add_argument("--no-browser", dest="browser", action="store_false", help="print the address and open nothing")
-    p.add_argument("--theme", choices=("light", "dark"), help="of the page (default: the start page as the system has it, explorers light)")
+    p = commands.add_parser(
+        "explore",
+        help="open the explorers: sliders, maps and growth, in JupyterLab or as a page",
+        epilog=(
+            "The page is served to this machine only, and only to the address with the token that"
+            " is printed."
+        ),
+    )
+    p.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help=(
+            "an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number"
+            " (default: the start page)"
+        ),
+    )
+    p.add_argument(
+        "--page", action="store_true", help="a page in the browser instead of JupyterLab"
+    )
+    p.add_argument(
+        "--data",
+        metavar="DATA",
+        help="a dataset to show: its folder (VOC, COCO or your own), or scenes",
+    )
+    p.add_argument(
+        "--run",
+        metavar="RUN",
+        help="a run's folder, for the explorers that show one (default: the sample run)",
+    )
+    p.add_argument(
+        "--port", metavar="N", help="if it is taken, another is used (default: 8888, the page 8866)"
+    )
+    p.add_argument(
+        "--no-browser",
+        dest="browser",
+        action="store_false",
+        help="print the address and open nothing",
+    )
+    p.add_argument(
+        "--theme",
+        choices=("light", "dark"),
+        help="of the page (default: the start page as the system has it, explorers light)",
+    )
     p.add_argument("--token", metavar="T", help="of the page (default: a new one each time)")
-    p.add_argument("--folder", default="wsss-explorers", metavar="DIR", help="where JupyterLab's copies of the notebooks go (default: wsss-explorers)")
+    p.add_argument(
+        "--folder",
+        default="wsss-explorers",
+        metavar="DIR",
+        help="where JupyterLab's copies of the notebooks go (default: wsss-explorers)",
+    )
     p.set_defaults(go=explore)
 
 # %% ../nbs/6_command/60_cli.ipynb #32393a23
-def parser()->argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     "The whole command line."
     from wsss_nb import __version__
-    top = argparse.ArgumentParser(prog="wsss-nb", description="Weakly supervised semantic segmentation: from photographs and the names of what they show, to masks.")
+
+    top = argparse.ArgumentParser(
+        prog="wsss-nb",
+        description=(
+            "Weakly supervised semantic segmentation: from photographs and the names of what they"
+            " show, to masks."
+        ),
+    )
     top.add_argument("--version", action="version", version=f"wsss-nb {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_segment, _add_run, add_commands, _add_explore, _add_superpixels, _add_data): add(commands)
+    for add in (_add_segment, _add_run, add_commands, _add_explore, _add_superpixels, _add_data):
+        add(commands)
     p = commands.add_parser("params", help="list the parameters of a method")
     p.add_argument("method", metavar="METHOD", help="clustering or masking")
     p.set_defaults(go=params_command)
     p = commands.add_parser("report", help="write the page of one or more runs")
-    p.add_argument("runs", metavar="RUN", nargs="+", help="a run's folder, or one of a sweep or of `wsss-nb reproduce`")
-    p.add_argument("--out", metavar="FILE", help="the page (default: report.html in the first run's folder)")
-    p.add_argument("--figures", metavar="DIR", help="of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a folder of `wsss-nb reproduce`)")
-    p.add_argument("--photographs", metavar="DIR", help="a folder that `wsss-nb segment` has filled: its pictures come first")
+    p.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run's folder, or one of a sweep or of `wsss-nb reproduce`",
+    )
+    p.add_argument(
+        "--out", metavar="FILE", help="the page (default: report.html in the first run's folder)"
+    )
+    p.add_argument(
+        "--figures",
+        metavar="DIR",
+        help=(
+            "of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a"
+            " folder of `wsss-nb reproduce`)"
+        ),
+    )
+    p.add_argument(
+        "--photographs",
+        metavar="DIR",
+        help="a folder that `wsss-nb segment` has filled: its pictures come first",
+    )
     p.set_defaults(go=report_command)
-    commands.add_parser("doctor", help="see whether this machine is ready; exit code 1 if not").set_defaults(go=doctor)
+    commands.add_parser(
+        "doctor", help="see whether this machine is ready; exit code 1 if not"
+    ).set_defaults(go=doctor)
     return top
 
 # %% ../nbs/6_command/60_cli.ipynb #af68272c
-def parse(argv=None)->argparse.Namespace:
+def parse(argv=None) -> argparse.Namespace:
     "Arguments of one call; `run`, `sweep` and `reproduce` also get `.parameters`, a list of words."
     top = parser()
     args, rest = top.parse_known_args(argv)
-    if args.command == "reproduce": args.tables, rest = [t for t in args.tables if "=" not in t], [t for t in args.tables if "=" in t] + rest
-    strange = [w for w in rest if args.command not in ("run", "sweep", "reproduce") or w.startswith("-")]
-    if strange: top.error(f"unrecognized arguments: {' '.join(strange)} (see wsss-nb {args.command} --help)")
+    if args.command == "reproduce":
+        args.tables, rest = (
+            [t for t in args.tables if "=" not in t],
+            [t for t in args.tables if "=" in t] + rest,
+        )
+    strange = [
+        w for w in rest if args.command not in ("run", "sweep", "reproduce") or w.startswith("-")
+    ]
+    if strange:
+        top.error(
+            f"unrecognized arguments: {' '.join(strange)} (see wsss-nb {args.command} --help)"
+        )
     args.parameters = rest
     return args
 
@@ -546,12 +1112,20 @@ def _complain(text):
 
 # %% ../nbs/6_command/60_cli.ipynb #15f234b7
 def _at_work(e):
-    "The file that was worked on when an error came up: the innermost that is open, or whose path is at hand."
+    """The file that was worked on when an error came up: the innermost that is open, or whose path
+    is at hand.
+    """
     for frame, _ in reversed(list(traceback.walk_tb(e.__traceback__))):
         held = list(frame.f_locals.values())
-        names = [v.name for v in held if isinstance(v, io.IOBase) and isinstance(getattr(v, "name", None), str)]
+        names = [
+            v.name
+            for v in held
+            if isinstance(v, io.IOBase) and isinstance(getattr(v, "name", None), str)
+        ]
         names += [v for v in held if isinstance(v, Path) and os.path.isfile(v)]
-        if names and "<" not in str(names[0]): return names[0]
+        if names and "<" not in str(names[0]):
+            return names[0]
+
 
 def _asked(path):
     "The file that was asked for, where a path is that of its unfinished copy."
@@ -559,10 +1133,22 @@ def _asked(path):
     return Path(path).with_name(name[1] + (name[2] or "")) if name else path
 
 # %% ../nbs/6_command/60_cli.ipynb #c9cdaf45
-_FULL, _RIGHTS = "free some disk, or choose another place", "change its rights, or choose another place"
-_DISK = dict(ENOSPC=_FULL, EDQUOT=_FULL, EFBIG="it is more than a file may hold here (see `ulimit -f`)", EROFS="choose another place", EACCES=_RIGHTS, EPERM=_RIGHTS,
-             ELOOP="a link leads back to itself: remove it", ENAMETOOLONG="give a shorter name", EMFILE="raise `ulimit -n`",
-             EISDIR="a file is expected there", ENOTDIR="a part of the path is a file")
+_FULL = "free some disk, or choose another place"
+_RIGHTS = "change its rights, or choose another place"
+_DISK = dict(
+    ENOSPC=_FULL,
+    EDQUOT=_FULL,
+    EFBIG="it is more than a file may hold here (see `ulimit -f`)",
+    EROFS="choose another place",
+    EACCES=_RIGHTS,
+    EPERM=_RIGHTS,
+    ELOOP="a link leads back to itself: remove it",
+    ENAMETOOLONG="give a shorter name",
+    EMFILE="raise `ulimit -n`",
+    EISDIR="a file is expected there",
+    ENOTDIR="a part of the path is a file",
+)
+
 
 def _of_the_disk(e):
     "An `OSError` in words, with the file and what to do."
@@ -575,47 +1161,99 @@ def _of_the_disk(e):
 def _kept(e):
     "Where the way to an error that nobody has foreseen is written down, for who mends it."
     try:
-        with tempfile.NamedTemporaryFile("w", prefix="wsss-nb-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace") as f:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            prefix="wsss-nb-",
+            suffix=".txt",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
+        ) as f:
             f.write("".join(traceback.format_exception(e)))
-    except OSError: return "WSSS_NB_DEBUG=1 before the command shows where"
+    except OSError:
+        return "WSSS_NB_DEBUG=1 before the command shows where"
     return f"{f.name} says where"
 
-_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.I)
+# %% ../nbs/6_command/60_cli.ipynb #b5f4975d
+_MEMORY = re.compile(
+    "out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.I
+)
 
+# %% ../nbs/6_command/60_cli.ipynb #f485ee92
 def _sentence(e):
     "What any error means to who gave the command; a fault of ours says so."
     from wsss_nb.core import WsssError
-    if isinstance(e, WsssError): return e
-    if isinstance(e, OSError) and not _MEMORY.search(str(e)): return _of_the_disk(e)
+
+    if isinstance(e, WsssError):
+        return e
+    if isinstance(e, OSError) and not _MEMORY.search(str(e)):
+        return _of_the_disk(e)
     file = _at_work(e)
     at = f"{_asked(file)}: " if file else ""
-    if isinstance(e, MemoryError) or isinstance(e, (OSError, RuntimeError)) and _MEMORY.search(str(e)):
-        return f"{at}there is not enough memory ({str(e)[:120] or 'none left'}): take smaller pictures, fewer --workers or a smaller batch"
-    if loop := re.match(r"Symlink loop from '(.*)'", str(e)): return f"{loop[1]}: {_DISK['ELOOP']}"  # Path.resolve before Python 3.13
-    if isinstance(e, csv.Error): return f"{at}no proper table ({e}): look for a quotation mark that is never closed"
-    if isinstance(e, RecursionError): return f"{at}it is nested too deeply to be read"
-    if isinstance(e, UnicodeDecodeError): return f"{at}it holds bytes that are no {e.encoding} text (at byte {e.start}): save it as UTF-8"
-    if isinstance(e, UnicodeEncodeError): return f"{e.object[max(0, e.start - 60):e.end + 20]!a}: this name cannot be written as {e.encoding}: give it plain letters"
-    if type(e).__name__ == "BrokenProcessPool": return "a process was ended from outside, often for want of memory: take fewer --workers; run again to go on"
-    return f"{at}unforeseen {type(e).__name__} ({str(e)[:300]}): this is a fault of wsss-nb; {_kept(e)}"
+    if (
+        isinstance(e, MemoryError)
+        or isinstance(e, (OSError, RuntimeError))
+        and _MEMORY.search(str(e))
+    ):
+        return (
+            f"{at}there is not enough memory ({str(e)[:120] or 'none left'}): take smaller"
+            " pictures, fewer --workers or a smaller batch"
+        )
+    if loop := re.match(r"Symlink loop from '(.*)'", str(e)):
+        return f"{loop[1]}: {_DISK['ELOOP']}"  # Path.resolve before Python 3.13
+    if isinstance(e, csv.Error):
+        return f"{at}no proper table ({e}): look for a quotation mark that is never closed"
+    if isinstance(e, RecursionError):
+        return f"{at}it is nested too deeply to be read"
+    if isinstance(e, UnicodeDecodeError):
+        return (
+            f"{at}it holds bytes that are no {e.encoding} text (at byte {e.start}): save it as"
+            " UTF-8"
+        )
+    if isinstance(e, UnicodeEncodeError):
+        return (
+            f"{e.object[max(0, e.start - 60) : e.end + 20]!a}: this name cannot be written as"
+            f" {e.encoding}: give it plain letters"
+        )
+    if type(e).__name__ == "BrokenProcessPool":
+        return (
+            "a process was ended from outside, often for want of memory: take fewer --workers; run"
+            " again to go on"
+        )
+    return (
+        f"{at}unforeseen {type(e).__name__} ({str(e)[:300]}): this is a fault of wsss-nb;"
+        f" {_kept(e)}"
+    )
 
 # %% ../nbs/6_command/60_cli.ipynb #a9554fd2
 def _say_what_can_be_said():
     "A letter that the terminal does not know is written as its number, and ends no command."
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
 
 def _have_a_home():
-    "Where nobody knows a home (a container's user without a passwd entry), one of our own: what we use keeps settings there."
-    try: return Path.home()
-    except RuntimeError: pass
+    """Where nobody knows a home (a container's user without a passwd entry), one of our own: what
+    we use keeps settings there.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        pass
     user = os.getuid()
     home = Path(os.environ.get("WSSS_NB_HOME") or f"{tempfile.gettempdir()}/wsss_nb-{user}")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if "WSSS_NB_HOME" not in os.environ and (home.is_symlink() or home.stat().st_uid != user): home = Path(tempfile.mkdtemp())  # somebody else's
+    if "WSSS_NB_HOME" not in os.environ and (home.is_symlink() or home.stat().st_uid != user):
+        home = Path(tempfile.mkdtemp())  # somebody else's
     os.environ["HOME"] = str(home)
     os.environ.setdefault("USER", f"uid{user}")  # asked for by `getpass`
-    print(f"wsss-nb: this user has no home folder (no $HOME, no entry in passwd): {home} stands in for it", file=sys.stderr)
+    print(
+        f"wsss-nb: this user has no home folder (no $HOME, no entry in passwd): {home} stands in"
+        " for it",
+        file=sys.stderr,
+    )
+
 
 def _hush():
     "The reader of our output is gone: drop the rest without a second error at exit."
@@ -623,7 +1261,7 @@ def _hush():
     return 2
 
 # %% ../nbs/6_command/60_cli.ipynb #ad0f2f43
-def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 stopped by Ctrl-C
+def main(argv=None) -> int:  # exit code: 0 done, 1 problems found, 2 error, 130 stopped by Ctrl-C
     "The command `wsss-nb`."
     _say_what_can_be_said()
     try:
@@ -632,9 +1270,11 @@ def main(argv=None)->int: # exit code: 0 done, 1 problems found, 2 error, 130 st
         code = args.go(args)
         sys.stdout.flush()  # here, where a reader that is gone can be answered
         return code
-    except BrokenPipeError: return _hush()
+    except BrokenPipeError:
+        return _hush()
     except Exception as e:
-        if os.environ.get("WSSS_NB_DEBUG"): raise
+        if os.environ.get("WSSS_NB_DEBUG"):
+            raise
         return _complain(_sentence(e))
     except KeyboardInterrupt:
         print("wsss-nb: stopped; run the same command again to go on", file=sys.stderr)

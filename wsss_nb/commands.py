@@ -13,51 +13,99 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #02a6951e
-def names_and_values(words)->dict: # name -> text
-    "`name=value` words as a dict. Raises `ParameterError` for a word of another form, or a name given twice."
+def names_and_values(words) -> dict:  # name -> text
+    """`name=value` words as a dict.
+
+    Raises `ParameterError` for a word of another form, or a name given twice.
+    """
     from wsss_nb.core import ParameterError, need
-    for w in words: need(w.partition("=")[0].isidentifier() and "=" in w, f"{w!r} is not of the form name=value", ParameterError)
+
+    for w in words:
+        need(
+            w.partition("=")[0].isidentifier() and "=" in w,
+            f"{w!r} is not of the form name=value",
+            ParameterError,
+        )
     names = [w.partition("=")[0] for w in words]
     twice = next((n for n in names if names.count(n) > 1), None)
-    need(twice is None, f"given more than once: {twice}; several values stand behind one name, separated by commas: {twice}=a,b", ParameterError)
+    need(
+        twice is None,
+        f"given more than once: {twice}; several values stand behind one name, separated by commas:"
+        f" {twice}=a,b",
+        ParameterError,
+    )
     return {n: v for n, _, v in (w.partition("=") for w in words)}
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #c3d5355f
 _UNITS = dict(s=1, m=60, h=3600, d=86400)
 
-def _seconds(text)->float:
+
+def _seconds(text) -> float:
     "`90`, `45m`, `12h`, `2d` in seconds; 0 is none. Raises `ParameterError`."
     from wsss_nb.core import ParameterError, need
+
     m = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", str(text).strip())
-    need(m, f"--timeout {text} is no time: give seconds, or a number with m, h or d, such as 12h (0: none)", ParameterError)
-    return float(m[1])*_UNITS[m[2] or "s"]
+    need(
+        m,
+        f"--timeout {text} is no time: give seconds, or a number with m, h or d, such as 12h (0:"
+        " none)",
+        ParameterError,
+    )
+    return float(m[1]) * _UNITS[m[2] or "s"]
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #4dec24b2
-def with_classes(data:str)->str: # the same
+def with_classes(data: str) -> str:  # the same
     "A dataset's folder, refused with a `DataError` if it is one without classes (BSDS500)."
     from wsss_nb.core import DataError
     from wsss_nb.datasets import open_dataset
-    try: ds = open_dataset(data) if Path(data).is_dir() else None
-    except DataError: return data  # what is wrong with it is said where it is opened for good
-    if ds: ds.n_classes
+
+    try:
+        ds = open_dataset(data) if Path(data).is_dir() else None
+    except DataError:
+        return data  # what is wrong with it is said where it is opened for good
+    if ds:
+        _ = ds.n_classes  # refused where it has none
     return data
 
-def _data(args, classes=True)->str:
-    "What `--data` and `--root` mean: a dataset's folder, `scenes`, or the name voc or coco of one below `--root`. A folder without classes (BSDS500) is refused unless `classes=False`."
+
+def _data(args, classes=True) -> str:
+    """What `--data` and `--root` mean: a dataset's folder, `scenes`, or the name voc or coco of one
+    below `--root`. A folder without classes (BSDS500) is refused unless `classes=False`.
+    """
     from wsss_nb.core import ParameterError, need
+
     named = args.data.lower() in ("voc", "coco") and not Path(args.data).exists()
-    need(named or not args.root, f"--root says where voc or coco lies; --data {args.data} needs none", ParameterError)
-    if not named: return with_classes(args.data) if classes else args.data
+    need(
+        named or not args.root,
+        f"--root says where voc or coco lies; --data {args.data} needs none",
+        ParameterError,
+    )
+    if not named:
+        return with_classes(args.data) if classes else args.data
     root = Path(args.root or "data")
-    need(root.is_dir(), f"--root {root} is not a folder: name the one that holds {args.data}, or fetch it with `wsss-nb data get {args.data.lower()}`", ParameterError)
-    layouts = dict(voc=("VOCdevkit/VOC2012", "VOC2012", ""), coco=("coco2014", "coco", ""))[args.data.lower()]
-    return str(next(root/p for p in layouts if (root/p).is_dir()))
+    need(
+        root.is_dir(),
+        f"--root {root} is not a folder: name the one that holds {args.data}, or fetch it with"
+        f" `wsss-nb data get {args.data.lower()}`",
+        ParameterError,
+    )
+    layouts = dict(voc=("VOCdevkit/VOC2012", "VOC2012", ""), coco=("coco2014", "coco", ""))[
+        args.data.lower()
+    ]
+    return str(next(root / p for p in layouts if (root / p).is_dir()))
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #137199dc
-def _longest(data)->str:
-    "VOC with SBD beside it learns from the 10,582 pictures of `train_aug`, as the dissertation does."
+def _longest(data) -> str:
+    """VOC with SBD beside it learns from the 10,582 pictures of `train_aug`, as the dissertation
+    does.
+    """
     from wsss_nb.datasets import open_dataset
-    return f"{data}@train_aug" if "@" not in data and "train_aug" in open_dataset(data).splits else data
+
+    return (
+        f"{data}@train_aug"
+        if "@" not in data and "train_aug" in open_dataset(data).splits
+        else data
+    )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #0040a36a
 def _out(args, kind, data):
@@ -66,57 +114,93 @@ def _out(args, kind, data):
     return Path(args.out or f"runs/{kind}-{name}")
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #70fb4396
-def _how(args)->dict:
+def _how(args) -> dict:
     "Who runs the stages, from the words of the call."
     from wsss_nb.core import ParameterError, need
+
     need(args.workers >= 0, f"--workers {args.workers} must not be negative", ParameterError)
-    need(not (args.scheduler and args.slurm is not None), "--scheduler and --slurm name two places to run: give one of them", ParameterError)
-    options = None if args.slurm is None else {k: int(v) if v.isdecimal() else v for k, v in names_and_values([w for w in args.slurm.split(",") if w]).items()}
-    return dict(workers=args.workers, scheduler=args.scheduler or "", slurm=options, timeout=_seconds(args.timeout))
+    need(
+        not (args.scheduler and args.slurm is not None),
+        "--scheduler and --slurm name two places to run: give one of them",
+        ParameterError,
+    )
+    options = (
+        None
+        if args.slurm is None
+        else {
+            k: int(v) if v.isdecimal() else v
+            for k, v in names_and_values([w for w in args.slurm.split(",") if w]).items()
+        }
+    )
+    return dict(
+        workers=args.workers,
+        scheduler=args.scheduler or "",
+        slurm=options,
+        timeout=_seconds(args.timeout),
+    )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #054cd29d
-def _ended(states, folder)->int: # exit code
+def _ended(states, folder) -> int:  # exit code
     "Say which runs did not end well."
     from wsss_nb.store import status_text
-    if all(s.status == "done" for s in states): return 0
+
+    if all(s.status == "done" for s in states):
+        return 0
     print(status_text(folder))
     return 1
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #07525ff8
 def _shown(*tables):
     from wsss_nb.tables import as_text
-    for t in tables: print(as_text(t), *([t["text"]] if t.get("text") else []), sep="\n\n", end="\n\n")
+
+    for t in tables:
+        print(as_text(t), *([t["text"]] if t.get("text") else []), sep="\n\n", end="\n\n")
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #f5a25498
-def _could_start(sweep, names)->int: # exit code
+def _could_start(sweep, names) -> int:  # exit code
     "What a real start would be refused for, said by a dry run too."
     from wsss_nb.core import WsssError
     from wsss_nb.sweeps import check_sweep
-    try: check_sweep(sweep, names)
+
+    try:
+        check_sweep(sweep, names)
     except WsssError as e:
         print(f"it could not start: {' '.join(str(e).split())}", file=sys.stderr)
         return 1
     return 0
+
 
 def _after(sweep_folder):
     "The tables that belong to a folder's runs: the dissertation's, or one a method."
     from wsss_nb.book import tables_in
     from wsss_nb.store import read_store
     from wsss_nb.sweeps import sweep_table, write_csv
+
     numbers, plan = tables_in(sweep_folder), read_store(sweep_folder)
-    if numbers: _tables(Path(sweep_folder), numbers)
-    else: _shown(*(sweep_table(sweep_folder, m) for m in dict.fromkeys(r["method"] for r in plan["runs"].values())))
+    if numbers:
+        _tables(Path(sweep_folder), numbers)
+    else:
+        _shown(
+            *(
+                sweep_table(sweep_folder, m)
+                for m in dict.fromkeys(r["method"] for r in plan["runs"].values())
+            )
+        )
     print(f"every run: {os.path.relpath(write_csv(sweep_folder))}")
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #1ab8caff
-def sweep_command(args)->int: # 0, or 1 if some runs did not end well
-    "`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over the seeds."
+def sweep_command(args) -> int:  # 0, or 1 if some runs did not end well
+    """`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over
+    the seeds.
+    """
     from wsss_nb.sweeps import describe, execute, plan_sweep, sweep_table, write_csv
+
     how, data = _how(args), _data(args)
     folder = _out(args, f"sweep-{args.method}", data)
     sweep, names = plan_sweep(args.method, data, folder, names_and_values(args.parameters))
     print(describe(sweep, names, args.workers))
-    if args.dry_run: return _could_start(sweep, names)
+    if args.dry_run:
+        return _could_start(sweep, names)
     states = execute(sweep, names, **how)
     _shown(sweep_table(sweep.folder, args.method))
     print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
@@ -126,26 +210,37 @@ def sweep_command(args)->int: # 0, or 1 if some runs did not end well
 def _sweeps(folder):
     "The folder that is named, or all below runs/."
     from wsss_nb.core import RunError, need
-    if folder: return [folder]
+
+    if folder:
+        return [folder]
     found = sorted(str(p.parent) for p in Path("runs").glob("*/sweep.json"))
-    need(found, "there is no sweep below runs/: name a folder, or start one with `wsss-nb sweep`", RunError)
+    need(
+        found,
+        "there is no sweep below runs/: name a folder, or start one with `wsss-nb sweep`",
+        RunError,
+    )
     return found
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #8e13a686
-def status_command(args)->int: # 0, or 1 if a run has failed or was killed
+def status_command(args) -> int:  # 0, or 1 if a run has failed or was killed
     "`wsss-nb status`: what is queued, running, done, failed, killed; logs and notebooks to open."
     from wsss_nb.store import run_states, status_text
+
     found = {f: run_states(f) for f in _sweeps(args.folder)}
-    for f, states in found.items(): print(status_text(f, args.all, states))
+    for f, states in found.items():
+        print(status_text(f, args.all, states))
     return int(any(s.status in ("failed", "killed") for states in found.values() for s in states))
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #398894ff
-def resume_command(args)->int: # 0, or 1 if some runs did not end well
+def resume_command(args) -> int:  # 0, or 1 if some runs did not end well
     "`wsss-nb resume`: go on with what is not done, failures included."
     from wsss_nb.core import ParameterError, need
     from wsss_nb.sweeps import resume
+
     how, found = _how(args), _sweeps(args.folder)
-    need(len(found) == 1, f"which one? {', '.join(found)}: name the folder to resume", ParameterError)
+    need(
+        len(found) == 1, f"which one? {', '.join(found)}: name the folder to resume", ParameterError
+    )
     states = resume(found[0], **how)
     _after(found[0])
     return _ended(states, found[0])
@@ -153,12 +248,19 @@ def resume_command(args)->int: # 0, or 1 if some runs did not end well
 # %% ../nbs/5_reproduce/57_commands.ipynb #22971993
 def _seeds(text):
     from wsss_nb.core import ParameterError, need
-    need(all(s.isdecimal() for s in text.split(",")), f"--seeds {text} must be whole numbers with commas, such as 0,1,2", ParameterError)
+
+    need(
+        all(s.isdecimal() for s in text.split(",")),
+        f"--seeds {text} must be whole numbers with commas, such as 0,1,2",
+        ParameterError,
+    )
     return [*map(int, text.split(","))]
+
 
 def _planned(args, numbers, data, out, seeds):
     "One plan for all tables asked for, so that they share their stages; the names of their runs."
     from wsss_nb.reproduce import plan_table
+
     sweep, names = None, []
     for n in numbers:
         sweep, rows = plan_table(n, data, out, seeds, names_and_values(args.parameters), sweep)
@@ -167,41 +269,68 @@ def _planned(args, numbers, data, out, seeds):
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #61693a6c
 def _parts(args, numbers):
-    "(tables, data, folder): Table 3.5 measures superpixels of VOC's own training pictures, the others learn from the longest list there is."
+    """(tables, data, folder): Table 3.5 measures superpixels of VOC's own training pictures, the
+    others learn from the longest list there is.
+    """
     data = _data(args)
     out, longest = _out(args, "reproduce", data), _longest(data)
     alone = [n for n in numbers if n == "3.5" and longest != data]
     rest = [n for n in numbers if n not in alone]
-    return [(rest, longest, out)]*bool(rest) + [(alone, data, Path(f"{out}-superpixels") if rest else out)]*bool(alone)
+    return [(rest, longest, out)] * bool(rest) + [
+        (alone, data, Path(f"{out}-superpixels") if rest else out)
+    ] * bool(alone)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #1bcb34bc
 def _rows(sweep, number):
     "Which runs are which rows."
     from wsss_nb.paper import settings
-    runs = lambda s: [n for n, r in sweep.runs.items() if f"table {number}: {s.name}" in r["tags"]]
-    return "\n".join([f"Table {number}:", *(f"  {s.name:<24} {'  '.join(runs(s))}" for s in settings(number))])
+
+    def runs(s):
+        return [n for n, r in sweep.runs.items() if f"table {number}: {s.name}" in r["tags"]]
+
+    return "\n".join(
+        [f"Table {number}:", *(f"  {s.name:<24} {'  '.join(runs(s))}" for s in settings(number))]
+    )
+
 
 def _tables(folder, numbers):
     "Print tables, and write each as Markdown and CSV."
     from wsss_nb.reproduce import table_of, write_table
+
     for n in numbers:
         t = table_of(folder, n)
         _shown(t)
-        for end in ("md", "csv"): write_table(t, folder/"tables"/f"table-{n}.{end}")
-    print(f"tables: {os.path.relpath(folder/'tables')}; a page of all: wsss-nb report {os.path.relpath(folder)}")
+        for end in ("md", "csv"):
+            write_table(t, folder / "tables" / f"table-{n}.{end}")
+    print(
+        f"tables: {os.path.relpath(folder / 'tables')}; a page of all: wsss-nb report"
+        f" {os.path.relpath(folder)}"
+    )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #5fe02450
-def reproduce_command(args)->int: # 0, or 1 if some runs did not end well
-    "`wsss-nb reproduce table-3.6`: the runs behind a table's rows, then the paper's numbers beside ours."
+def reproduce_command(args) -> int:  # 0, or 1 if some runs did not end well
+    """`wsss-nb reproduce table-3.6`: the runs behind a table's rows, then the paper's numbers
+    beside ours.
+    """
     from wsss_nb.reproduce import TABLES, table_number, table_of
     from wsss_nb.sweeps import describe, execute
-    how, seeds, numbers, code = _how(args), _seeds(args.seeds), [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables], 0
-    if "3.1" in numbers: _shown(table_of(None, "3.1"))
-    plans = [(own, *_planned(args, own, data, out, seeds)) for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])]
+
+    how = _how(args)
+    seeds = _seeds(args.seeds)
+    numbers = [*TABLES] if args.tables == ["all"] else [table_number(t) for t in args.tables]
+    code = 0
+    if "3.1" in numbers:
+        _shown(table_of(None, "3.1"))
+    plans = [
+        (own, *_planned(args, own, data, out, seeds))
+        for own, data, out in _parts(args, [n for n in numbers if n != "3.1"])
+    ]
     for own_tables, sweep, names in plans:
         print(describe(sweep, names, args.workers))
-        for n in own_tables: print(_rows(sweep, n))
-        if args.dry_run: code |= _could_start(sweep, names)
+        for n in own_tables:
+            print(_rows(sweep, n))
+        if args.dry_run:
+            code |= _could_start(sweep, names)
     for own, sweep, names in plans if not args.dry_run else []:
         states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
@@ -209,16 +338,20 @@ def reproduce_command(args)->int: # 0, or 1 if some runs did not end well
     return code
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #5b4e0e78
-def explain_command(args)->int:
+def explain_command(args) -> int:
     "`wsss-nb explain A B`: what differs in two records, beside what differs in their scores."
     from wsss_nb.compare import explain
+
     _shown(*explain(args.a, args.b))
     return 0
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #0ba18da5
-def where_command(args)->int: # 0, or 1 if a stage is out of its range
-    "`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of its range."
+def where_command(args) -> int:  # 0, or 1 if a stage is out of its range
+    """`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of
+    its range.
+    """
     from wsss_nb.compare import where, where_table
+
     found = where(args.run)
     _shown(where_table(found))
     return int(found["first"] is not None)
@@ -227,179 +360,373 @@ def where_command(args)->int: # 0, or 1 if a stage is out of its range
 def _folders(preds):
     "{name: folder} of `--pred`, each DIR or NAME=DIR."
     from wsss_nb.core import ParameterError, need
-    pairs = [p.partition("=")[::2] if "=" in p and not Path(p).exists() else (Path(p).name, p) for p in preds]
+
+    pairs = [
+        p.partition("=")[::2] if "=" in p and not Path(p).exists() else (Path(p).name, p)
+        for p in preds
+    ]
     names = [n for n, _ in pairs]
-    need(all(n and d for n, d in pairs), f"--pred {' '.join(preds)}: give a folder, or NAME=FOLDER", ParameterError)
+    need(
+        all(n and d for n, d in pairs),
+        f"--pred {' '.join(preds)}: give a folder, or NAME=FOLDER",
+        ParameterError,
+    )
     twice = next((n for n in names if names.count(n) > 1), None)
-    need(twice is None, f"two results are called {twice}: give them names, --pred a=DIR --pred b=DIR", ParameterError)
+    need(
+        twice is None,
+        f"two results are called {twice}: give them names, --pred a=DIR --pred b=DIR",
+        ParameterError,
+    )
     return dict(pairs)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #0ca3d850
 def _of_run(args, ds):
-    "A run's own predictions, and with `--scales` those of its segmenter at other scales, made now; {name: folder}."
+    """A run's own predictions, and with `--scales` those of its segmenter at other scales, made
+    now; {name: folder}.
+    """
     from wsss_nb.core import ParameterError, RunError, need
     from wsss_nb.predict import predict_folder
+
     run, found = Path(args.run), {}
-    for p in sorted((run/"predictions").glob("segmenter*")): found[p.name] = str(p)
+    for p in sorted((run / "predictions").glob("segmenter*")):
+        found[p.name] = str(p)
     for s in args.scales or []:
-        need(re.fullmatch(r"\d*\.?\d+(\+\d*\.?\d+)*", s), f"--scales {s} is no list of scales, such as 1+0.75+0.5", ParameterError)
-        scales, to = [float(x) for x in s.split("+")], run.resolve()/"evaluated"/f"scales={s}"
-        need((run/"segmenter"/"model.safetensors").exists(), f"{run} holds no segmenter to predict with", RunError)
-        predict_folder(ds, ds.ids(args.split), run/"segmenter"/"model.safetensors", to, scales)
+        need(
+            re.fullmatch(r"\d*\.?\d+(\+\d*\.?\d+)*", s),
+            f"--scales {s} is no list of scales, such as 1+0.75+0.5",
+            ParameterError,
+        )
+        scales, to = [float(x) for x in s.split("+")], run.resolve() / "evaluated" / f"scales={s}"
+        need(
+            (run / "segmenter" / "model.safetensors").exists(),
+            f"{run} holds no segmenter to predict with",
+            RunError,
+        )
+        predict_folder(ds, ds.ids(args.split), run / "segmenter" / "model.safetensors", to, scales)
         found |= {f"scales {s}": str(to), f"scales {s} + CRF": f"{to}-crf"}
-    need(found, f"{run} holds no predictions: run its evaluation first (`wsss-nb resume`, `wsss-nb run`)", RunError)
+    need(
+        found,
+        f"{run} holds no predictions: run its evaluation first (`wsss-nb resume`, `wsss-nb run`)",
+        RunError,
+    )
     return found
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #07ad18ed
 def _exports(args, ds, folders):
     "The archives that were asked for, of the last result named."
     from wsss_nb.evaluate import write_coco, write_fiftyone, write_voc_archive
+
     ids, (name, last) = ds.ids(args.split), list(folders.items())[-1]
     how = dict(threshold=args.threshold, kind=args.kind)
-    if args.voc_archive: print(f"{name} for the VOC server: {write_voc_archive(ds, ids, last, args.voc_archive, **how)}")
-    if args.coco: print(f"{name} as COCO results: {write_coco(ds, ids, last, args.coco, **how)}")
-    if args.fiftyone: print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone, **how)}")
+    if args.voc_archive:
+        print(
+            f"{name} for the VOC server:"
+            f" {write_voc_archive(ds, ids, last, args.voc_archive, **how)}"
+        )
+    if args.coco:
+        print(f"{name} as COCO results: {write_coco(ds, ids, last, args.coco, **how)}")
+    if args.fiftyone:
+        print(f"for FiftyOne: {write_fiftyone(ds, ids, folders, args.fiftyone, **how)}")
+
 
 def _check_outputs(args, ds):
     "What cannot be written is said before anything is scored."
     from wsss_nb.core import ParameterError, need
-    need(not args.table or Path(args.table).suffix in (".md", ".csv"), f"--table {args.table} must end in .md or .csv", ParameterError)
-    need(not args.voc_archive or ds.name.startswith("voc"), f"--voc-archive is for VOC's server, and {ds.name} is not VOC", ParameterError)
-    for to in filter(None, (args.table, args.voc_archive, args.coco, args.fiftyone)): need(Path(to).resolve().parent.is_dir(), f"{to}: there is no folder {Path(to).resolve().parent} to write it in", ParameterError)
+
+    need(
+        not args.table or Path(args.table).suffix in (".md", ".csv"),
+        f"--table {args.table} must end in .md or .csv",
+        ParameterError,
+    )
+    need(
+        not args.voc_archive or ds.name.startswith("voc"),
+        f"--voc-archive is for VOC's server, and {ds.name} is not VOC",
+        ParameterError,
+    )
+    for to in filter(None, (args.table, args.voc_archive, args.coco, args.fiftyone)):
+        need(
+            Path(to).resolve().parent.is_dir(),
+            f"{to}: there is no folder {Path(to).resolve().parent} to write it in",
+            ParameterError,
+        )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #33426ad9
 def _with_truth(args, ds):
-    "The pictures of a list that have a mask, and whether masks and labels go together; says what is the matter"
+    """The pictures of a list that have a mask, and whether masks and labels go together; says what
+    is the matter
+    """
     from wsss_nb.check import truth_problems
     from wsss_nb.core import DataError, need
+
     ids = ds.ids(args.split)
     judged = [i for i in ids if ds.has_mask(i)]
     exports = args.coco or args.fiftyone or args.voc_archive
-    need(judged or exports, f"{ds.name} has no masks for {args.split}: nothing can be scored, only exported "
-         "(--coco, --fiftyone, --voc-archive)", DataError)
+    need(
+        judged or exports,
+        f"{ds.name} has no masks for {args.split}: nothing can be scored, only exported "
+        "(--coco, --fiftyone, --voc-archive)",
+        DataError,
+    )
     if len(judged) < len(ids):
-        print(f"{len(ids) - len(judged)} of {len(ids)} pictures in {args.split} have no mask: "
-              f"{'not judged' if judged else 'nothing can be scored, only exported'}")
+        print(
+            f"{len(ids) - len(judged)} of {len(ids)} pictures in {args.split} have no mask: "
+            f"{'not judged' if judged else 'nothing can be scored, only exported'}"
+        )
     problems = truth_problems(ds, judged)
     for p in problems:
         print(f"{p.severity:5}  {p.file}: {p.what}", flush=True)
     wrong = any(p.severity == "error" for p in problems)
     if wrong:
-        print("error  the numbers below are of these masks, whose ids and names do not go together: quote none of them before that is mended")
+        print(
+            "error  the numbers below are of these masks, whose ids and names do not go together:"
+            " quote none of them before that is mended"
+        )
     return judged, not wrong
 
-def evaluate_command(args)->int: # 0, or 1 where masks and labels contradict each other as a rule
-    "`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives for other tools."
+# %% ../nbs/5_reproduce/57_commands.ipynb #cb3c8a0e
+def evaluate_command(args) -> int:  # 0, or 1 where masks and labels contradict each other as a rule
+    """`wsss-nb evaluate`: IoU by class of any folder of label or score maps, or of a run; archives
+    for other tools.
+    """
     from wsss_nb.core import ParameterError, need
     from wsss_nb.datasets import open_dataset
     from wsss_nb.evaluate import class_rows, evaluate_folder
     from wsss_nb.reproduce import write_table
+
     need(args.pred or args.run, "name what to judge: --pred DIR, or --run RUN", ParameterError)
-    need(args.run or not args.scales, "--scales predicts anew with a run's segmenter: it needs --run", ParameterError)
+    need(
+        args.run or not args.scales,
+        "--scales predicts anew with a run's segmenter: it needs --run",
+        ParameterError,
+    )
     ds = open_dataset(_data(args))
     _check_outputs(args, ds)
     folders = (_of_run(args, ds) if args.run else {}) | _folders(args.pred or [])
     judged, sound = _with_truth(args, ds)
     if judged:
-        scores = {n: evaluate_folder(ds, f, judged, args.kind, args.threshold, args.partial) for n, f in folders.items()}
+        scores = {
+            n: evaluate_folder(ds, f, judged, args.kind, args.threshold, args.partial)
+            for n, f in folders.items()
+        }
         table = class_rows(scores, ds.classes)
         _shown(table)
-        if args.table: print(f"table: {write_table(table, args.table)}")
+        if args.table:
+            print(f"table: {write_table(table, args.table)}")
     _exports(args, ds, folders)
     return 0 if sound else 1
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #faa1ca8e
-def refine_command(args)->int:
-    "`wsss-nb refine`: pseudo-labels made elsewhere, cleaned up by superpixels, with the change in quality."
+def refine_command(args) -> int:
+    """`wsss-nb refine`: pseudo-labels made elsewhere, cleaned up by superpixels, with the change in
+    quality.
+    """
     from wsss_nb.cleanup import change_in_quality, clean_folder
     from wsss_nb.core import DataError, need
     from wsss_nb.datasets import open_dataset
+
     need(Path(args.seeds).is_dir(), f"--seeds {args.seeds} is not a folder", DataError)
-    ids = sorted({p.stem for p in Path(args.seeds).iterdir() if p.suffix in (".png", ".npy") and not p.name.startswith(".")})
+    ids = sorted(
+        {
+            p.stem
+            for p in Path(args.seeds).iterdir()
+            if p.suffix in (".png", ".npy") and not p.name.startswith(".")
+        }
+    )
     need(ids, f"--seeds {args.seeds} holds neither PNG nor .npy files", DataError)
     ds = open_dataset(_data(args)) if args.data else None
-    how = {k: getattr(args, k) for k in ("share", "agree", "mode", "beta_bg", "beta_fg", "threshold", "kind")}
-    if ds: how |= dict(n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present)
+    how = {
+        k: getattr(args, k)
+        for k in ("share", "agree", "mode", "beta_bg", "beta_fg", "threshold", "kind")
+    }
+    if ds:
+        how |= dict(
+            n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present
+        )
     n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
-    for o in n["notes"]: print(f"{args.seeds}: {o}")
-    changed = f"; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label" if n["written"] else ""
+    for o in n["notes"]:
+        print(f"{args.seeds}: {o}")
+    changed = (
+        f"; {n['filled']:.1%} of the pixels were filled, {n['relabelled']:.1%} got another label"
+        if n["written"]
+        else ""
+    )
     print(f"{args.out}: {n['written']} written, {n['already']} there already{changed}")
-    if args.threshold is None and any(Path(args.seeds).glob("*.npy")): print("from scores: a superpixel takes the class of its largest mean score where that exceeds β (3.6) (3.7), all else stays unlabelled; --threshold T cleans up the labels that the scores give at T instead")
+    if args.threshold is None and any(Path(args.seeds).glob("*.npy")):
+        print(
+            "from scores: a superpixel takes the class of its largest mean score where that exceeds"
+            " β (3.6) (3.7), all else stays unlabelled; --threshold T cleans up the labels that the"
+            " scores give at T instead"
+        )
     judged = [i for i in ids if ds and ds.has_mask(i)]
-    if judged: _shown(change_in_quality(ds, judged, args.seeds, args.out, args.threshold, args.kind))
-    else: print("nothing to judge it by: " + ("the dataset has no masks for these pictures" if ds else "name a dataset with masks (--data) to see the change in quality"))
+    if judged:
+        _shown(change_in_quality(ds, judged, args.seeds, args.out, args.threshold, args.kind))
+    else:
+        print(
+            "nothing to judge it by: "
+            + (
+                "the dataset has no masks for these pictures"
+                if ds
+                else "name a dataset with masks (--data) to see the change in quality"
+            )
+        )
     return 0
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #1b2edc34
 def _figure_notebooks():
-    "{number: notebook} of the dissertation's figures: inside the installed package, or in the checkout."
+    """{number: notebook} of the dissertation's figures: inside the installed package, or in the
+    checkout.
+    """
     import wsss_nb
+
     here = Path(wsss_nb.__file__).parent
-    folder = here/"figure_notebooks" if (here/"figure_notebooks").is_dir() else here.parent/"nbs"/"figures"
-    number = lambda p: tuple(map(int, p.stem[1:].split("_")[:2]))
-    return {"{}.{}".format(*number(p)): p for p in sorted(folder.glob("f[1-3]_*.ipynb"), key=number)}
+    folder = (
+        here / "figure_notebooks"
+        if (here / "figure_notebooks").is_dir()
+        else here.parent / "nbs" / "figures"
+    )
+
+    def number(p):
+        return tuple(map(int, p.stem[1:].split("_")[:2]))
+
+    return {
+        "{}.{}".format(*number(p)): p for p in sorted(folder.glob("f[1-3]_*.ipynb"), key=number)
+    }
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #cbd3d628
 def _draw(notebook, parameters, to):
-    "Execute a figure's notebook; what it said is kept in `to`. The error in a sentence, or nothing."
+    """Execute a figure's notebook; what it said is kept in `to`.
+
+    The error in a sentence, or nothing.
+    """
     from papermill import PapermillExecutionError, execute_notebook
     from wsss_nb.processes import own_kernel
-    try: execute_notebook(str(notebook), str(to/notebook.name), parameters=parameters, kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, store_widget_state=False, cwd=str(Path.cwd()))
-    except PapermillExecutionError as e: return f"{e.ename}: {e.evalue}"
-    except Exception as e: return f"{type(e).__name__}: {e}"
+
+    try:
+        execute_notebook(
+            str(notebook),
+            str(to / notebook.name),
+            parameters=parameters,
+            kernel_name="python3",
+            kernel_manager_class=own_kernel(),
+            progress_bar=False,
+            store_widget_state=False,
+            cwd=str(Path.cwd()),
+        )
+    except PapermillExecutionError as e:
+        return f"{e.ename}: {e.evalue}"
+    except Exception as e:
+        return f"{type(e).__name__}: {e}"
     return ""
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #e08e7c04
 def _chosen(wanted):
     "{number: notebook} of the figures that are named; all."
     from wsss_nb.core import ParameterError, need
+
     have = _figure_notebooks()
     numbers = [re.sub(r"^(figure|fig|f)[-_. ]*", "", w.lower()).replace("_", ".") for w in wanted]
     strange = [w for w, n in zip(wanted, numbers) if n not in have]
-    need(not strange, f"the dissertation has no figure {', '.join(strange)}: choose from {', '.join(have)}", ParameterError)
+    need(
+        not strange,
+        f"the dissertation has no figure {', '.join(strange)}: choose from {', '.join(have)}",
+        ParameterError,
+    )
     return {n: have[n] for n in numbers} if wanted else have
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #049fa6f1
-def figures_command(args)->int: # 0, or 1 if some could not be drawn
-    "`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG, SVG and caption of each."
+def figures_command(args) -> int:  # 0, or 1 if some could not be drawn
+    """`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG,
+    SVG and caption of each.
+    """
     from wsss_nb.core import ParameterError, need, progress
     from wsss_nb.datasets import full_spec
     from wsss_nb.store import counted
     from wsss_nb.figures import open_source
+
     data, out = _data(args), Path(args.out).resolve()
-    need(not out.exists() or out.is_dir(), f"--out {args.out} is a file: name a folder", ParameterError)
+    need(
+        not out.exists() or out.is_dir(),
+        f"--out {args.out} is a file: name a folder",
+        ParameterError,
+    )
     need(args.n is None or args.n > 0, f"--n {args.n} must be at least 1", ParameterError)
-    open_source(data, args.run or "", args.masking or "")  # what is missing is said before the first figure
-    there = lambda n: all((out/f"f{n.replace('.', '_')}.{e}").exists() for e in ("png", "pdf", "svg"))
+    open_source(
+        data, args.run or "", args.masking or ""
+    )  # what is missing is said before the first figure
+
+    def there(n):
+        return all((out / f"f{n.replace('.', '_')}.{e}").exists() for e in ("png", "pdf", "svg"))
+
     todo = {n: p for n, p in _chosen(args.numbers).items() if not (args.missing and there(n))}
-    given = dict(data=full_spec(data), out=str(out)) | {k: str(Path(v).resolve()) for k, v in dict(run=args.run, masking=args.masking).items() if v}
-    (out/"notebooks").mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1)//max(1, args.workers))))  # kernels side by side must not fight for the cores
+    given = dict(data=full_spec(data), out=str(out)) | {
+        k: str(Path(v).resolve()) for k, v in dict(run=args.run, masking=args.masking).items() if v
+    }
+    (out / "notebooks").mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // max(1, args.workers)))
+    )  # kernels side by side must not fight for the cores
     with ThreadPoolExecutor(max(1, args.workers)) as pool:
-        jobs = {pool.submit(_draw, p, given | (dict(n=args.n) if args.n else {}), out/"notebooks"): n for n, p in todo.items()}
-        try: wrong = {jobs[f]: e for f in progress(as_completed(jobs), "figures", len(jobs)) if (e := f.result())}
-        except KeyboardInterrupt: pool.shutdown(cancel_futures=True); raise
-    for n, e in wrong.items(): print(f"figure {n}: {' '.join(e.split())}", file=sys.stderr)
-    print(f"{out}: {counted(len(todo) - len(wrong), 'figure')} drawn" + (f", {len(wrong)} failed (their notebooks: {out/'notebooks'})" if wrong else ""))
+        jobs = {
+            pool.submit(_draw, p, given | (dict(n=args.n) if args.n else {}), out / "notebooks"): n
+            for n, p in todo.items()
+        }
+        try:
+            wrong = {
+                jobs[f]: e
+                for f in progress(as_completed(jobs), "figures", len(jobs))
+                if (e := f.result())
+            }
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
+    for n, e in wrong.items():
+        print(f"figure {n}: {' '.join(e.split())}", file=sys.stderr)
+    print(
+        f"{out}: {counted(len(todo) - len(wrong), 'figure')} drawn"
+        + (f", {len(wrong)} failed (their notebooks: {out / 'notebooks'})" if wrong else "")
+    )
     return int(bool(wrong))
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #fdb165d4
-def _numbers(text, what)->list: # of floats
+def _numbers(text, what) -> list:  # of floats
     from wsss_nb.core import ParameterError, need
-    need(all(re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", t.strip()) for t in text.split(",")), f"{what} {text} must be numbers with commas, such as 0,0.3,0.5", ParameterError)
+
+    need(
+        all(re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", t.strip()) for t in text.split(",")),
+        f"{what} {text} must be numbers with commas, such as 0,0.3,0.5",
+        ParameterError,
+    )
     return [float(t) for t in text.split(",")]
 
-def _words(text)->list: return list(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
+
+def _words(text) -> list:
+    return list(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
+
 
 def _judged(ds, split, limit):
     "The ids of a split that have a truth to be measured against, the others counted aloud."
     from wsss_nb.core import DataError, ParameterError, need
+
     need(limit is None or limit > 0, f"--limit {limit} must be at least 1", ParameterError)
-    ids = list(dict.fromkeys(i for s in ds.splits.values() for i in s)) if split == "all" else ds.ids(split)
-    need(ids, f"{ds.name} has no pictures in {split}: choose another --split ({', '.join(s for s, i in ds.splits.items() if i)}, all)", DataError)
+    ids = (
+        list(dict.fromkeys(i for s in ds.splits.values() for i in s))
+        if split == "all"
+        else ds.ids(split)
+    )
+    need(
+        ids,
+        f"{ds.name} has no pictures in {split}: choose another --split"
+        f" ({', '.join(s for s, i in ds.splits.items() if i)}, all)",
+        DataError,
+    )
     have = [i for i in ids if ds.has_mask(i)]
-    need(have, f"{ds.name} has no true masks for {split}: superpixels cannot be measured without", DataError)
-    if len(have) < len(ids): print(f"{len(ids) - len(have)} of {len(ids)} pictures have no true mask and are left out")
+    need(
+        have,
+        f"{ds.name} has no true masks for {split}: superpixels cannot be measured without",
+        DataError,
+    )
+    if len(have) < len(ids):
+        print(f"{len(ids) - len(have)} of {len(ids)} pictures have no true mask and are left out")
     return have[:limit]
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #a503c219
@@ -408,124 +735,313 @@ def _draw_bench(found, ue, out, name):
     from wsss_nb.comparison import draw_bench
     from wsss_nb.figures import COLUMN, figure_style
     from wsss_nb.show import Picture
+
     with figure_style():
         fig = Picture(figsize=(COLUMN, 5.4), layout="constrained")
-        draw_bench(fig, found, ue, f"{name}, {len(found.rows)} picture{'s'*(len(found.rows) > 1)}")
-        for end in ("png", "pdf"): fig.savefig(out/f"superpixels.{end}", dpi=300)
+        draw_bench(
+            fig, found, ue, f"{name}, {len(found.rows)} picture{'s' * (len(found.rows) > 1)}"
+        )
+        for end in ("png", "pdf"):
+            fig.savefig(out / f"superpixels.{end}", dpi=300)
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #520c0340
 def _bench_tables(found, ues, name):
     from wsss_nb.comparison import bench_table, like_table
-    return [bench_table(found, ues, name), like_table(found, "count", ues[0]), like_table(found, "pieces20", ues[0])]
 
+    return [
+        bench_table(found, ues, name),
+        like_table(found, "count", ues[0]),
+        like_table(found, "pieces20", ues[0]),
+    ]
+
+# %% ../nbs/5_reproduce/57_commands.ipynb #174588d7
 def _note_bench(to, args, data, ids, found):
     "What the numbers come from."
     from wsss_nb.core import write_json
     from wsss_nb.datasets import full_spec
     from wsss_nb.features import load
     from wsss_nb.record import git_commit, versions
+
     nets = {f: load(f).init for _, _, f in found.settings.values() if f}
-    write_json(to, dict(data=full_spec(data), split=args.split, pictures=len(found.rows), ids=ids, wrong=found.wrong, settings=found.settings, crf=args.crf, ue=args.ue, features=nets, versions=versions(), git_commit=git_commit()))
+    write_json(
+        to,
+        dict(
+            data=full_spec(data),
+            split=args.split,
+            pictures=len(found.rows),
+            ids=ids,
+            wrong=found.wrong,
+            settings=found.settings,
+            crf=args.crf,
+            ue=args.ue,
+            features=nets,
+            versions=versions(),
+            git_commit=git_commit(),
+        ),
+    )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #e37a8587
-def bench_command(args)->int: # 0, or 1 if some pictures could not be measured
-    "`wsss-nb bench superpixels`: conventional superpixels and ours on a dataset's pictures; tables, a figure, CSV files."
+def bench_command(args) -> int:  # 0, or 1 if some pictures could not be measured
+    """`wsss-nb bench superpixels`: conventional superpixels and ours on a dataset's pictures;
+    tables, a figure, CSV files.
+    """
     from wsss_nb.comparison import UNFAIR, bench_settings, measure, write_csv
     from wsss_nb.core import DataError, ParameterError, need
     from wsss_nb.datasets import full_spec, open_dataset
+
     data, ues = _data(args, classes=False), _words(args.ue)
-    need(ues and set(ues) <= {"min", "leak", "tolerant"}, f"--ue {args.ue}: choose from min, leak, tolerant, with commas; the first is drawn", ParameterError)
+    need(
+        ues and set(ues) <= {"min", "leak", "tolerant"},
+        f"--ue {args.ue}: choose from min, leak, tolerant, with commas; the first is drawn",
+        ParameterError,
+    )
     need(args.workers > 0, f"--workers {args.workers} must be at least 1", ParameterError)
-    settings = bench_settings(_words(args.features), _numbers(args.taus, "--taus") if args.taus else None)
-    ids, out = _judged(open_dataset(data), args.split, args.limit), _out(args, "bench-superpixels", data)
+    settings = bench_settings(
+        _words(args.features), _numbers(args.taus, "--taus") if args.taus else None
+    )
+    ids = _judged(open_dataset(data), args.split, args.limit)
+    out = _out(args, "bench-superpixels", data)
     need(not out.exists() or out.is_dir(), f"--out {out} is a file: name a folder", ParameterError)
     out.mkdir(parents=True, exist_ok=True)
     found = measure(full_spec(data), ids, settings, args.crf, args.workers)
-    for e in found.wrong.values(): print(" ".join(e.split()), file=sys.stderr)
+    for e in found.wrong.values():
+        print(" ".join(e.split()), file=sys.stderr)
     need(found.rows, f"none of the {len(ids)} pictures could be measured", DataError)
-    write_csv(found, out/"superpixels.csv", out/"superpixels-pictures.csv")
-    _note_bench(out/"superpixels.json", args, data, ids, found)
+    write_csv(found, out / "superpixels.csv", out / "superpixels-pictures.csv")
+    _note_bench(out / "superpixels.json", args, data, ids, found)
     _draw_bench(found, ues[0], out, open_dataset(data).name)
     _shown(*_bench_tables(found, ues, open_dataset(data).name))
-    print(UNFAIR, f"{out}: superpixels.csv, superpixels-pictures.csv, superpixels.png, .pdf, .json; {len(found.rows)} pictures measured, {len(found.wrong)} failed", sep="\n\n")
+    print(
+        UNFAIR,
+        f"{out}: superpixels.csv, superpixels-pictures.csv, superpixels.png, .pdf, .json;"
+        f" {len(found.rows)} pictures measured, {len(found.wrong)} failed",
+        sep="\n\n",
+    )
     return int(bool(found.wrong))
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #71e847b6
 def _about_data(p, default="scenes", required=False):
-    p.add_argument("--data", default=default, required=required, help="a dataset's folder (VOC, COCO or your own), scenes, or voc or coco below --root" + (f" (default: {default})" if default else ""))
+    p.add_argument(
+        "--data",
+        default=default,
+        required=required,
+        help="a dataset's folder (VOC, COCO or your own), scenes, or voc or coco below --root"
+        + (f" (default: {default})" if default else ""),
+    )
     p.add_argument("--root", metavar="DIR", help="where voc or coco lies (default: data)")
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #be059a0b
 def _about_workers(p):
-    p.add_argument("--workers", type=int, default=0, metavar="N", help="stages at a time on this machine (default: one a GPU, else as the dataset's preset says), or Slurm jobs in the queue")
-    p.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler, tcp://host:8786: its workers run the stages")
-    p.add_argument("--slurm", metavar="OPTIONS", nargs="?", const="", help="run each stage as a Slurm job; submitit's options, such as slurm_partition=gpu,gpus_per_node=1")
-    p.add_argument("--timeout", default="24h", metavar="T", help="a stage is ended after it: 90, 45m, 12h, 2d; 0 for none (default: 24h)")
+    p.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help=(
+            "stages at a time on this machine (default: one a GPU, else as the dataset's preset"
+            " says), or Slurm jobs in the queue"
+        ),
+    )
+    p.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of a Dask scheduler, tcp://host:8786: its workers run the stages",
+    )
+    p.add_argument(
+        "--slurm",
+        metavar="OPTIONS",
+        nargs="?",
+        const="",
+        help=(
+            "run each stage as a Slurm job; submitit's options, such as"
+            " slurm_partition=gpu,gpus_per_node=1"
+        ),
+    )
+    p.add_argument(
+        "--timeout",
+        default="24h",
+        metavar="T",
+        help="a stage is ended after it: 90, 45m, 12h, 2d; 0 for none (default: 24h)",
+    )
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #1570bfcb
 def _add_many(commands):
-    p = commands.add_parser("sweep", help="run every combination of some settings", usage="wsss-nb sweep METHOD name=a,b,… [seed=0,1,2] [--data DATA] [--out DIR] [--dry-run]",
-        epilog="A comma separates alternatives; a list joins its values by + (cam_scales=0.5+1,1). Three seeds unless seed= says otherwise. Run again, or `wsss-nb resume`, after Ctrl-C or a crash: what is done is skipped.")
+    p = commands.add_parser(
+        "sweep",
+        help="run every combination of some settings",
+        usage="wsss-nb sweep METHOD name=a,b,… [seed=0,1,2] [--data DATA] [--out DIR] [--dry-run]",
+        epilog=(
+            "A comma separates alternatives; a list joins its values by + (cam_scales=0.5+1,1)."
+            " Three seeds unless seed= says otherwise. Run again, or `wsss-nb resume`, after Ctrl-C"
+            " or a crash: what is done is skipped."
+        ),
+    )
     p.add_argument("method", metavar="METHOD", help="clustering, masking or superpixels")
-    _about_data(p); _about_workers(p)
-    p.add_argument("--out", metavar="DIR", help="where the runs go (default: runs/sweep-METHOD-DATA)")
-    p.add_argument("--dry-run", action="store_true", help="print the runs, the stages they share, the time and disk to expect; write nothing")
+    _about_data(p)
+    _about_workers(p)
+    p.add_argument(
+        "--out", metavar="DIR", help="where the runs go (default: runs/sweep-METHOD-DATA)"
+    )
+    p.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the runs, the stages they share, the time and disk to expect; write nothing",
+    )
     p.set_defaults(go=sweep_command)
     p = commands.add_parser("status", help="what has become of a sweep's runs")
     p.add_argument("folder", nargs="?", metavar="DIR", help="of a sweep (default: all below runs/)")
     p.add_argument("--all", action="store_true", help="also the runs that are done or waiting")
     p.set_defaults(go=status_command)
-    p = commands.add_parser("resume", help="go on with a sweep: all that is not done, failures included")
-    p.add_argument("folder", nargs="?", metavar="DIR", help="of a sweep (default: the one below runs/)")
+    p = commands.add_parser(
+        "resume", help="go on with a sweep: all that is not done, failures included"
+    )
+    p.add_argument(
+        "folder", nargs="?", metavar="DIR", help="of a sweep (default: the one below runs/)"
+    )
     _about_workers(p)
     p.set_defaults(go=resume_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #9a168883
 def _add_reproduce(commands):
-    p = commands.add_parser("reproduce", help="a table of the dissertation: its runs, and the paper's numbers beside ours", usage="wsss-nb reproduce table-3.6 [table-3.7 …] [--data DATA] [name=value …] [--dry-run]",
-        epilog="name=value is laid over every row's settings, such as saliency=my_maps for the tables of chapter 2.")
+    p = commands.add_parser(
+        "reproduce",
+        help="a table of the dissertation: its runs, and the paper's numbers beside ours",
+        usage="wsss-nb reproduce table-3.6 [table-3.7 …] [--data DATA] [name=value …] [--dry-run]",
+        epilog=(
+            "name=value is laid over every row's settings, such as saliency=my_maps for the tables"
+            " of chapter 2."
+        ),
+    )
     p.add_argument("tables", nargs="+", metavar="TABLE", help="table-2.1 … table-3.8, or all")
-    _about_data(p); _about_workers(p)
-    p.add_argument("--seeds", default="0,1,2", metavar="N,N", help="one run of every row for each (default: 0,1,2)")
-    p.add_argument("--out", metavar="DIR", help="where the runs go; tables share their stages there (default: runs/reproduce-DATA)")
-    p.add_argument("--dry-run", action="store_true", help="print the runs, the stages they share, the time and disk to expect; write nothing")
+    _about_data(p)
+    _about_workers(p)
+    p.add_argument(
+        "--seeds",
+        default="0,1,2",
+        metavar="N,N",
+        help="one run of every row for each (default: 0,1,2)",
+    )
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where the runs go; tables share their stages there (default: runs/reproduce-DATA)",
+    )
+    p.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the runs, the stages they share, the time and disk to expect; write nothing",
+    )
     p.set_defaults(go=reproduce_command)
-    p = commands.add_parser("explain", help="what differs in two runs, beside the difference of their scores")
-    p.add_argument("a", metavar="RUN_A"); p.add_argument("b", metavar="RUN_B")
+    p = commands.add_parser(
+        "explain", help="what differs in two runs, beside the difference of their scores"
+    )
+    p.add_argument("a", metavar="RUN_A")
+    p.add_argument("b", metavar="RUN_B")
     p.set_defaults(go=explain_command)
-    p = commands.add_parser("where", help="which stage of a run is the first out of its expected range; exit code 1 if one is")
+    p = commands.add_parser(
+        "where",
+        help="which stage of a run is the first out of its expected range; exit code 1 if one is",
+    )
     p.add_argument("run", metavar="RUN")
     p.set_defaults(go=where_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #2ad7ce17
 def _add_kind(p):
-    p.add_argument("--kind", default="auto", metavar="KIND",
-                   help="png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa, seam, "
-                        "mctformer, array (without the background), npy-bg, psa-crf, seam-crf, mctformer-crf, array-bg "
-                        "(with it). Default: what is there, the layout decided from keys and image-level labels")
+    p.add_argument(
+        "--kind",
+        default="auto",
+        metavar="KIND",
+        help=(
+            "png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa,"
+            " seam, mctformer, array (without the background), npy-bg, psa-crf, seam-crf,"
+            " mctformer-crf, array-bg (with it). Default: what is there, the layout decided from"
+            " keys and image-level labels"
+        ),
+    )
 
+# %% ../nbs/5_reproduce/57_commands.ipynb #e5a9dbbc
 def _add_masks(commands):
-    p = commands.add_parser("evaluate", help="score any folder of predictions or seeds, or a run, by class")
-    p.add_argument("--pred", action="append", metavar="[NAME=]DIR", help="label maps (PNG) or scores (.npy, as IRN, PSA, SEAM, AdvCAM and MCTformer write them), one file a picture; may be given several times")
+    p = commands.add_parser(
+        "evaluate", help="score any folder of predictions or seeds, or a run, by class"
+    )
+    p.add_argument(
+        "--pred",
+        action="append",
+        metavar="[NAME=]DIR",
+        help=(
+            "label maps (PNG) or scores (.npy, as IRN, PSA, SEAM, AdvCAM and MCTformer write them),"
+            " one file a picture; may be given several times"
+        ),
+    )
     p.add_argument("--run", metavar="RUN", help="a run's own predictions, without and with CRF")
-    p.add_argument("--scales", action="append", metavar="1+0.75+0.5", help="predict anew with the run's segmenter at these scales; may be given several times")
+    p.add_argument(
+        "--scales",
+        action="append",
+        metavar="1+0.75+0.5",
+        help="predict anew with the run's segmenter at these scales; may be given several times",
+    )
     _about_data(p, None, True)
-    p.add_argument("--split", default="val", metavar="LIST", help="which pictures: val (default) or train")
-    p.add_argument("--threshold", type=float, metavar="T", help="of the background, for scores (default: the best over thresholds, chosen on the truth, and said so)")
+    p.add_argument(
+        "--split", default="val", metavar="LIST", help="which pictures: val (default) or train"
+    )
+    p.add_argument(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help=(
+            "of the background, for scores (default: the best over thresholds, chosen on the truth,"
+            " and said so)"
+        ),
+    )
     _add_kind(p)
-    p.add_argument("--partial", action="store_true", help="pictures may lack a prediction; they are counted and named")
+    p.add_argument(
+        "--partial",
+        action="store_true",
+        help="pictures may lack a prediction; they are counted and named",
+    )
 
-    for name, what in (("--table", "the table, as .md or .csv"), ("--voc-archive", "label maps in the folders the VOC server takes, .tar.gz or .zip"), ("--coco", "COCO results with the original category ids, .json"), ("--fiftyone", "a dataset for FiftyOne, with truth and every result")):
-        p.add_argument(name, metavar="FILE" if name != "--fiftyone" else "DIR", help=f"also write {what}")
+    for name, what in (
+        ("--table", "the table, as .md or .csv"),
+        ("--voc-archive", "label maps in the folders the VOC server takes, .tar.gz or .zip"),
+        ("--coco", "COCO results with the original category ids, .json"),
+        ("--fiftyone", "a dataset for FiftyOne, with truth and every result"),
+    ):
+        p.add_argument(
+            name, metavar="FILE" if name != "--fiftyone" else "DIR", help=f"also write {what}"
+        )
     p.set_defaults(go=evaluate_command)
     p = commands.add_parser("refine", help="clean up pseudo-labels made elsewhere by superpixels")
-    p.add_argument("--seeds", required=True, metavar="DIR", help="label maps (PNG) or scores (.npy)")
-    p.add_argument("--superpixels", required=True, metavar="DIR", help="16-bit maps, as `wsss-nb superpixels` writes them")
+    p.add_argument(
+        "--seeds", required=True, metavar="DIR", help="label maps (PNG) or scores (.npy)"
+    )
+    p.add_argument(
+        "--superpixels",
+        required=True,
+        metavar="DIR",
+        help="16-bit maps, as `wsss-nb superpixels` writes them",
+    )
     p.add_argument("--out", required=True, metavar="DIR")
     _about_data(p, None)
     _add_kind(p)
-    p.add_argument("--mode", choices=("fill", "override"), default="fill", help="fill: labels that are there stay (default)")
-    for name, default, what in (("--share", .25, "labelled share a superpixel needs"), ("--agree", .7, "share of those that must agree"), ("--beta-bg", .7, "scores: (3.7), background"), ("--beta-fg", .7, "scores: (3.7), foreground"), ("--threshold", None, "scores become labels by it first")):
-        p.add_argument(name, type=float, default=default, help=what + (f" (default: {default})" if default else ""))
+    p.add_argument(
+        "--mode",
+        choices=("fill", "override"),
+        default="fill",
+        help="fill: labels that are there stay (default)",
+    )
+    for name, default, what in (
+        ("--share", 0.25, "labelled share a superpixel needs"),
+        ("--agree", 0.7, "share of those that must agree"),
+        ("--beta-bg", 0.7, "scores: (3.7), background"),
+        ("--beta-fg", 0.7, "scores: (3.7), foreground"),
+        ("--threshold", None, "scores become labels by it first"),
+    ):
+        p.add_argument(
+            name,
+            type=float,
+            default=default,
+            help=what + (f" (default: {default})" if default else ""),
+        )
     p.set_defaults(go=refine_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #0518819a
@@ -535,29 +1051,78 @@ def _add_figures(commands):
     _about_data(p)
     p.add_argument("--run", metavar="RUN", help="a clustering run (default: the packaged sample)")
     p.add_argument("--masking", metavar="RUN", help="a masking run (default: the packaged sample)")
-    p.add_argument("--out", default="figures", metavar="DIR", help="where fX_Y.pdf, .png, .svg and .md go (default: figures)")
-    p.add_argument("--n", type=int, metavar="N", help="pictures or samples of each figure (default: each notebook's)")
-    p.add_argument("--workers", type=int, default=1, metavar="N", help="figures at a time (default: 1)")
+    p.add_argument(
+        "--out",
+        default="figures",
+        metavar="DIR",
+        help="where fX_Y.pdf, .png, .svg and .md go (default: figures)",
+    )
+    p.add_argument(
+        "--n",
+        type=int,
+        metavar="N",
+        help="pictures or samples of each figure (default: each notebook's)",
+    )
+    p.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="figures at a time (default: 1)"
+    )
     p.add_argument("--missing", action="store_true", help="only those that are not there")
     p.set_defaults(go=figures_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #a10aee05
 def _add_bench(commands):
-    sub = commands.add_parser("bench", help="measure methods side by side on a dataset").add_subparsers(dest="what", required=True, metavar="superpixels")
-    p = sub.add_parser("superpixels", help="SLIC, SEEDS, LSC, Felzenszwalb and ours: UE, BP, BR, ASA by count; a table, a figure, CSV files",
-        epilog="Needs true masks, or BSDS500's regions (a folder with images/ and groundTruth/). What was measured is kept by picture and method: after Ctrl-C or a crash, run again. A picture takes about a minute of one core, most of it the CRF.")
+    sub = commands.add_parser(
+        "bench", help="measure methods side by side on a dataset"
+    ).add_subparsers(dest="what", required=True, metavar="superpixels")
+    p = sub.add_parser(
+        "superpixels",
+        help=(
+            "SLIC, SEEDS, LSC, Felzenszwalb and ours: UE, BP, BR, ASA by count; a table, a figure,"
+            " CSV files"
+        ),
+        epilog=(
+            "Needs true masks, or BSDS500's regions (a folder with images/ and groundTruth/). What"
+            " was measured is kept by picture and method: after Ctrl-C or a crash, run again. A"
+            " picture takes about a minute of one core, most of it the CRF."
+        ),
+    )
     _about_data(p)
-    p.add_argument("--features", default="rgb,mini", metavar="A,B", help="for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them")
-    p.add_argument("--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)")
-    p.add_argument("--split", default="val", metavar="LIST", help="which pictures: val (default), train, …, or all")
+    p.add_argument(
+        "--features",
+        default="rgb,mini",
+        metavar="A,B",
+        help="for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them",
+    )
+    p.add_argument(
+        "--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)"
+    )
+    p.add_argument(
+        "--split",
+        default="val",
+        metavar="LIST",
+        help="which pictures: val (default), train, …, or all",
+    )
     p.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
-    p.add_argument("--out", metavar="DIR", help="where table, figure and CSV files go (default: runs/bench-superpixels-DATA)")
+    p.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where table, figure and CSV files go (default: runs/bench-superpixels-DATA)",
+    )
     p.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default: 2)")
     p.add_argument("--no-crf", dest="crf", action="store_false", help="leave ours as blocks")
-    p.add_argument("--ue", default="min,leak", metavar="A,B", help="undersegmentation errors of the table: min is (3.9), leak, tolerant; the first is drawn (default: min,leak). CSV files have all")
+    p.add_argument(
+        "--ue",
+        default="min,leak",
+        metavar="A,B",
+        help=(
+            "undersegmentation errors of the table: min is (3.9), leak, tolerant; the first is"
+            " drawn (default: min,leak). CSV files have all"
+        ),
+    )
     p.set_defaults(go=bench_command)
 
 # %% ../nbs/5_reproduce/57_commands.ipynb #4242430f
 def add_commands(commands):
     "Add the parsers of this notebook to the command line's."
-    for add in (_add_many, _add_reproduce, _add_masks, _add_figures, _add_bench): add(commands)
+    for add in (_add_many, _add_reproduce, _add_masks, _add_figures, _add_bench):
+        add(commands)

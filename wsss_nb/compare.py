@@ -18,238 +18,628 @@ from .store import read_store
 from .tables import _apart, _packaged, mean_std, net_names, pick, replicas
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #bb332a64
-_ABOUT = {"method": "method", "dataset": "data.name", "classes": "data.classes", "pictures to learn from": "data.train", "pictures held out": "data.val", "list and labels (fingerprint)": "data.fingerprint",
-          "image labels from": "label_source", "supervision": "supervision", "seeds": "parameters.seeds"}
-_VOLATILE = ("seeds", "compare", "jobs", "workers", "superpixels", "out", "watch", "softmax") # they decide nothing, or stand elsewhere
-_WORDS = dict(tau="τ", alpha="α", beta_bg="β_bg", beta_fg="β_fg", tau1="τ₁", tau2="τ₂", paths="paths N", dilations="dilation rates", lambda_seg="λ_seg", lambda_cls="λ_cls", cam_scales="scales of the CAM", train_scales="training scales",
-    test_scales="test scales", crf="CRF", sp_crf="CRF on superpixels", flip="mirrored pictures at test time", saliency="saliency source", maps="saliency maps learned from", amp="mixed precision", order="order of discovery",
-    **{f"{a}_{k}": f"{n}: {w}" for a, n in (("cls", "classifier"), ("seg", "segmenter")) for k, w in dict(net="net", init="start", epochs="epochs", batch="batch", lr="learning rate", crop="crop", aug_scales="scales drawn").items()})
+_ABOUT = {
+    "method": "method",
+    "dataset": "data.name",
+    "classes": "data.classes",
+    "pictures to learn from": "data.train",
+    "pictures held out": "data.val",
+    "list and labels (fingerprint)": "data.fingerprint",
+    "image labels from": "label_source",
+    "supervision": "supervision",
+    "seeds": "parameters.seeds",
+}
+
+# %% ../nbs/5_reproduce/54_compare.ipynb #b625ac08
+_VOLATILE = (
+    "seeds",
+    "compare",
+    "jobs",
+    "workers",
+    "superpixels",
+    "out",
+    "watch",
+    "softmax",
+)  # they decide nothing, or stand elsewhere
+
+# %% ../nbs/5_reproduce/54_compare.ipynb #cbd7e598
+_WORDS = dict(
+    tau="τ",
+    alpha="α",
+    beta_bg="β_bg",
+    beta_fg="β_fg",
+    tau1="τ₁",
+    tau2="τ₂",
+    paths="paths N",
+    dilations="dilation rates",
+    lambda_seg="λ_seg",
+    lambda_cls="λ_cls",
+    cam_scales="scales of the CAM",
+    train_scales="training scales",
+    test_scales="test scales",
+    crf="CRF",
+    sp_crf="CRF on superpixels",
+    flip="mirrored pictures at test time",
+    saliency="saliency source",
+    maps="saliency maps learned from",
+    amp="mixed precision",
+    order="order of discovery",
+    **{
+        f"{a}_{k}": f"{n}: {w}"
+        for a, n in (("cls", "classifier"), ("seg", "segmenter"))
+        for k, w in dict(
+            net="net",
+            init="start",
+            epochs="epochs",
+            batch="batch",
+            lr="learning rate",
+            crop="crop",
+            aug_scales="scales drawn",
+        ).items()
+    },
+)
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #c457caea
 _NOT_RECORDED = "not recorded"
 
-def _no_path(v): # a path by its last part: where a file lies decides nothing
-    if isinstance(v, (list, tuple)): return [_no_path(x) for x in v]
-    return v.replace("\\", "/").rstrip("/").split("/")[-1] if isinstance(v, str) and (v.startswith(("/", "~")) or v[1:3] in (":\\", ":/")) else v
 
-def _start(init): # name, source, first digits of the SHA-256
-    if not isinstance(init, dict): return init
-    return ", ".join(str(x) for x in (init.get("name"), _no_path(init.get("source")), (init.get("sha256") or "")[:12]) if x)
+def _no_path(v):  # a path by its last part: where a file lies decides nothing
+    if isinstance(v, (list, tuple)):
+        return [_no_path(x) for x in v]
+    return (
+        v.replace("\\", "/").rstrip("/").split("/")[-1]
+        if isinstance(v, str) and (v.startswith(("/", "~")) or v[1:3] in (":\\", ":/"))
+        else v
+    )
+
+
+def _start(init):  # name, source, first digits of the SHA-256
+    if not isinstance(init, dict):
+        return init
+    return ", ".join(
+        str(x)
+        for x in (init.get("name"), _no_path(init.get("source")), (init.get("sha256") or "")[:12])
+        if x
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #4e48b76b
 def _told(d):
     "All that a record tells and that can decide a number: {what: value}, in order."
     told = {k: _no_path(v) for k, p in _ABOUT.items() if (v := pick(d, p)) is not None}
-    told |= {f"start of {k}": _start(v) for k, v in (d.get("init") or {}).items() if "-" not in k} # others were run beside it
-    told |= {_WORDS.get(k, k): _no_path(v) for k, v in d.get("parameters", {}).items() if k not in _VOLATILE}
+    told |= {
+        f"start of {k}": _start(v) for k, v in (d.get("init") or {}).items() if "-" not in k
+    }  # others were run beside it
+    told |= {
+        _WORDS.get(k, k): _no_path(v)
+        for k, v in d.get("parameters", {}).items()
+        if k not in _VOLATILE
+    }
     told |= {f"version of {k}": v for k, v in d.get("versions", {}).items()}
     return told | {k: d[k] for k in ("commit", "device") if k in d}
 
-def differences(a:dict, b:dict)->list: # of (what, in a, in b)
-    "What differs in two records (`run.json`) and can decide a number; equal records give an empty list."
+
+def differences(a: dict, b: dict) -> list:  # of (what, in a, in b)
+    """What differs in two records (`run.json`) and can decide a number; equal records give an empty
+    list.
+    """
     A, B = _told(a), _told(b)
     pairs = [(k, A.get(k, _NOT_RECORDED), B.get(k, _NOT_RECORDED)) for k in dict.fromkeys([*A, *B])]
-    group = lambda k: next((i for i, w in enumerate((tuple(_ABOUT), "start of ", "version of ")) if k in w or isinstance(w, str) and k.startswith(w)), 1.5)
+
+    def group(k):
+        return next(
+            (
+                i
+                for i, w in enumerate((tuple(_ABOUT), "start of ", "version of "))
+                if k in w or isinstance(w, str) and k.startswith(w)
+            ),
+            1.5,
+        )
+
     return sorted((p for p in pairs if p[1] != p[2]), key=lambda p: group(p[0]))
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #ccd601ca
-def _one_of(folder): # a run of a sweep, one with scores if there is one
-    runs = [Path(folder)/n for n in read_store(folder)["runs"]]
-    return next((r for r in runs if (r/"metrics.json").exists()), runs[0] if runs else f"{folder}/RUN")
+def _one_of(folder):  # a run of a sweep, one with scores if there is one
+    runs = [Path(folder) / n for n in read_store(folder)["runs"]]
+    return next(
+        (r for r in runs if (r / "metrics.json").exists()), runs[0] if runs else f"{folder}/RUN"
+    )
+
 
 def _open(run):
-    "A run's record and the metrics of its seeds. Raises `RunError` for a folder that is none, and for a run without scores."
+    """A run's record and the metrics of its seeds.
+
+    Raises `RunError` for a folder that is none, and for a run without scores.
+    """
     need(Path(run).is_dir(), f"{run}: no such folder; name the folder of a run", RunError)
     d = RunRecord(run).data
-    if not d and (Path(run)/"sweep.json").is_file(): raise RunError(f"{run} is a folder of many runs: name one of them, such as {_one_of(run)}")
+    if not d and (Path(run) / "sweep.json").is_file():
+        raise RunError(f"{run} is a folder of many runs: name one of them, such as {_one_of(run)}")
     need(d, f"{run} is no run: it holds no run.json", RunError)
     return d, replicas(run)
 
+
 def _shown(v):
-    if isinstance(v, bool) or v is None: return {True: "yes", False: "no", None: "none"}[v]
-    return ", ".join(map(_shown, v)) if isinstance(v, (list, tuple)) else f"{v:g}" if isinstance(v, float) else str(v)
+    if isinstance(v, bool) or v is None:
+        return {True: "yes", False: "no", None: "none"}[v]
+    return (
+        ", ".join(map(_shown, v))
+        if isinstance(v, (list, tuple))
+        else f"{v:g}"
+        if isinstance(v, float)
+        else str(v)
+    )
+
 
 def _titles(runs, most=30):
-    "What stands above the columns of two runs, and a line that says what A and B are where their names are long."
+    """What stands above the columns of two runs, and a line that says what A and B are where their
+    names are long.
+    """
     short = _apart(runs)
-    return (short, "") if max(map(len, short)) <= most else (["A", "B"], "; ".join(f"{k}: {r}" for k, r in zip("AB", runs)) + ".")
+    return (
+        (short, "")
+        if max(map(len, short)) <= most
+        else (["A", "B"], "; ".join(f"{k}: {r}" for k, r in zip("AB", runs)) + ".")
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #60851aa2
 def _gain(a, b, paired):
     "b − a in points, as text; `a`, `b`: a value (or None) for each seed."
-    if paired and len(a) == len(b): v = [100*(y-x) for x, y in zip(a, b) if x is not None and y is not None]
-    else: v = [100*(np.mean([y for y in b if y is not None]) - np.mean([x for x in a if x is not None]))] if any(x is not None for x in a) and any(y is not None for y in b) else []
-    if not v: return "–"
+    if paired and len(a) == len(b):
+        v = [100 * (y - x) for x, y in zip(a, b) if x is not None and y is not None]
+    else:
+        v = (
+            [
+                100
+                * (
+                    np.mean([y for y in b if y is not None])
+                    - np.mean([x for x in a if x is not None])
+                )
+            ]
+            if any(x is not None for x in a) and any(y is not None for y in b)
+            else []
+        )
+    if not v:
+        return "–"
     return f"{np.mean(v):+.1f}" + (f" ± {np.std(v, ddof=1):.1f}" if len(v) > 1 else "")
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #dfffbf2c
 def _difference_table(a, b, names, legend=""):
     rows = [dict(cells=[k, _shown(x), _shown(y)], kind="") for k, x, y in differences(a, b)]
-    return dict(title="What differs", head=["", *names], rows=rows, text="\n".join(filter(None, [legend, "Dates, times, processes and folders are left out." if rows else "Nothing that can decide a number differs."])))
+    return dict(
+        title="What differs",
+        head=["", *names],
+        rows=rows,
+        text="\n".join(
+            filter(
+                None,
+                [
+                    legend,
+                    (
+                        "Dates, times, processes and folders are left out."
+                        if rows
+                        else "Nothing that can decide a number differs."
+                    ),
+                ],
+            )
+        ),
+    )
 
+# %% ../nbs/5_reproduce/54_compare.ipynb #3ef89207
 def _score_table(a, b, names, same):
     "mIoU of every segmenter that either run has."
     (da, ma), (db, mb) = a, b
     words = net_names(da) | net_names(db)
     own = {f: w for f, w in words.items() if any(pick(m, f"{f}.plain") for m in ma + mb)}
-    value = lambda ms, f, k: [pick(m, f"{f}.{k}.miou") for m in ms]
+
+    def value(ms, f, k):
+        return [pick(m, f"{f}.{k}.miou") for m in ms]
+
     paired = pick(da, "parameters.seeds") == pick(db, "parameters.seeds")
-    rows = [dict(cells=[("the run's own" if f == "segmenter" else w) + ", with CRF"*(k == "crf"), mean_std(x := value(ma, f, k)), mean_std(y := value(mb, f, k)), _gain(x, y, paired) if same else "–"], kind="ours" if f == "segmenter" else "")
-            for f, w in own.items() for k in ("plain", "crf")]
-    return dict(title="mIoU % on held-out pictures", head=["segmenter", *names, "difference"], rows=rows, text=_spread(ma, mb, paired) if same else _OTHER)
+    rows = [
+        dict(
+            cells=[
+                ("the run's own" if f == "segmenter" else w) + ", with CRF" * (k == "crf"),
+                mean_std(x := value(ma, f, k)),
+                mean_std(y := value(mb, f, k)),
+                _gain(x, y, paired) if same else "–",
+            ],
+            kind="ours" if f == "segmenter" else "",
+        )
+        for f, w in own.items()
+        for k in ("plain", "crf")
+    ]
+    return dict(
+        title="mIoU % on held-out pictures",
+        head=["segmenter", *names, "difference"],
+        rows=rows,
+        text=_spread(ma, mb, paired) if same else _OTHER,
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #4ec097bb
-_OTHER = "The runs are of different datasets: their numbers cannot be compared, and nothing is compared by class."
+_OTHER = (
+    "The runs are of different datasets: their numbers cannot be compared, and nothing is compared"
+    " by class."
+)
+
 
 def _spread(ma, mb, paired):
-    if min(len(ma), len(mb)) < 2: return f"{'Each' if len(ma) == len(mb) else 'One'} of the runs has a single seed: how much of a difference is chance is not known."
-    return f"Mean ± standard deviation over {' and '.join(map(str, dict.fromkeys((len(ma), len(mb)))))} seeds; " + ("differences are within a seed." if paired else "the seeds are not the same, so only means are subtracted.")
+    if min(len(ma), len(mb)) < 2:
+        return (
+            f"{'Each' if len(ma) == len(mb) else 'One'} of the runs has a single seed: how much of"
+            " a difference is chance is not known."
+        )
+    return (
+        "Mean ± standard deviation over"
+        f" {' and '.join(map(str, dict.fromkeys((len(ma), len(mb)))))} seeds; "
+        + (
+            "differences are within a seed."
+            if paired
+            else "the seeds are not the same, so only means are subtracted."
+        )
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #613b3fcb
-def _iou(ms, c): # IoU of class c, one a seed
-    v = [(pick(m, "segmenter.crf.iou") or pick(m, "segmenter.plain.iou") or [])[c:c+1] for m in ms]
+def _iou(ms, c):  # IoU of class c, one a seed
+    v = [
+        (pick(m, "segmenter.crf.iou") or pick(m, "segmenter.plain.iou") or [])[c : c + 1]
+        for m in ms
+    ]
     return [x[0] if x else None for x in v]
+
 
 def _by_class(a, b, names):
     (da, ma), (db, mb) = a, b
-    paired, classes = pick(da, "parameters.seeds") == pick(db, "parameters.seeds"), ["background", *pick(da, "data.classes")]
-    text = lambda v: "absent" if all(x is None for x in v) else mean_std(v)
-    rows = [dict(cells=[n, text(x := _iou(ma, c)), text(y := _iou(mb, c)), _gain(x, y, paired)], kind="") for c, n in enumerate(classes)]
+    paired = pick(da, "parameters.seeds") == pick(db, "parameters.seeds")
+    classes = ["background", *pick(da, "data.classes")]
+
+    def text(v):
+        return "absent" if all(x is None for x in v) else mean_std(v)
+
+    rows = [
+        dict(
+            cells=[n, text(x := _iou(ma, c)), text(y := _iou(mb, c)), _gain(x, y, paired)], kind=""
+        )
+        for c, n in enumerate(classes)
+    ]
     absent = [r["cells"][0] for r in rows if "absent" in r["cells"]]
-    return dict(title="By class, IoU %", head=["class", *names, "difference"], rows=rows, text="The runs' own segmenters, after the CRF where there is one." + (f" Absent from prediction and truth: {', '.join(absent)}." if absent else ""))
+    return dict(
+        title="By class, IoU %",
+        head=["class", *names, "difference"],
+        rows=rows,
+        text="The runs' own segmenters, after the CRF where there is one."
+        + (f" Absent from prediction and truth: {', '.join(absent)}." if absent else ""),
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #38da8a58
 def _superpixel_table(a, b, names):
     "Superpixels of both runs on their training pictures."
-    value = lambda ms, k: [pick(m, f"superpixels.{k}") for m in ms]
-    digits = lambda k: 1 if k == "count" else 3
-    gain = lambda x, y, k: "–" if None in (x[0], y[0]) else f"{y[0]-x[0]:+.{digits(k)}f}"
-    rows = [dict(cells=[w, mean_std((x := value(a[1], k))[:1], 1, digits(k)), mean_std((y := value(b[1], k))[:1], 1, digits(k)), gain(x, y, k)], kind="") for k, w in dict(count="count", ue="UE ↓", bp="BP ↑", br="BR ↑", asa="ASA ↑").items()]
-    return dict(title="Superpixels on the training pictures", head=["", *names, "difference"], rows=rows, text="(3.9)–(3.12), mean over pictures; made once, for all seeds.")
+
+    def value(ms, k):
+        return [pick(m, f"superpixels.{k}") for m in ms]
+
+    def digits(k):
+        return 1 if k == "count" else 3
+
+    def gain(x, y, k):
+        return "–" if None in (x[0], y[0]) else f"{y[0] - x[0]:+.{digits(k)}f}"
+
+    rows = [
+        dict(
+            cells=[
+                w,
+                mean_std((x := value(a[1], k))[:1], 1, digits(k)),
+                mean_std((y := value(b[1], k))[:1], 1, digits(k)),
+                gain(x, y, k),
+            ],
+            kind="",
+        )
+        for k, w in dict(count="count", ue="UE ↓", bp="BP ↑", br="BR ↑", asa="ASA ↑").items()
+    ]
+    return dict(
+        title="Superpixels on the training pictures",
+        head=["", *names, "difference"],
+        rows=rows,
+        text="(3.9)–(3.12), mean over pictures; made once, for all seeds.",
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #829ff144
-def explain(run_a, run_b)->list: # of tables: what differs; mIoU; superpixels; by class
-    "What differs in two runs, next to what their scores differ in. Raises `RunError` for a folder that is no run, or has no scores."
-    a, b, (names, legend) = _open(run_a), _open(run_b), _titles([run_a, run_b])
+def explain(run_a, run_b) -> list:  # of tables: what differs; mIoU; superpixels; by class
+    """What differs in two runs, next to what their scores differ in.
+
+    Raises `RunError` for a folder that is no run, or has no scores.
+    """
+    a = _open(run_a)
+    b = _open(run_b)
+    names, legend = _titles([run_a, run_b])
     same = all(pick(a[0], f"data.{k}") == pick(b[0], f"data.{k}") for k in ("name", "classes"))
-    has = lambda path: any(pick(m, path) for m in a[1] + b[1])
+
+    def has(path):
+        return any(pick(m, path) for m in a[1] + b[1])
+
     tables = [_difference_table(a[0], b[0], names, legend), _score_table(a, b, names, same)]
-    return tables + [_superpixel_table(a, b, names)]*(same and has("superpixels")) + [_by_class(a, b, names)]*(same and has("segmenter"))
+    return (
+        tables
+        + [_superpixel_table(a, b, names)] * (same and has("superpixels"))
+        + [_by_class(a, b, names)] * (same and has("segmenter"))
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #285975d3
-def average_precision(scores, # (n,C)
-                      true)->float: # (n,C) bool
+def average_precision(
+    scores,  # (n,C)
+    true,
+) -> float:  # (n,C) bool
     "Mean over the classes that some picture holds; NaN where none does. Raises `WsssError`."
     scores, true = check_array("scores", np.asarray(scores), 2), np.asarray(true, bool)
     need(true.shape == scores.shape, f"scores are {scores.shape}, but true is {true.shape}")
-    hit = np.take_along_axis(true, np.argsort(-scores, 0, kind="stable"), 0) # (n,C), best first
-    precision = hit.cumsum(0)/np.arange(1, len(hit)+1)[:, None]
+    hit = np.take_along_axis(true, np.argsort(-scores, 0, kind="stable"), 0)  # (n,C), best first
+    precision = hit.cumsum(0) / np.arange(1, len(hit) + 1)[:, None]
     held = hit.any(0)
-    return float(((precision*hit).sum(0)[held]/hit.sum(0)[held]).mean()) if held.any() else float("nan")
+    return (
+        float(((precision * hit).sum(0)[held] / hit.sum(0)[held]).mean())
+        if held.any()
+        else float("nan")
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #a96df273
-def classifier_scores(model, ds, ids)->dict: # a classifier in eval mode; which pictures: macro_f1, map, images
-    "Macro F1 (at a probability of one half) and mean average precision of a classifier on image-level labels."
-    from wsss_nb.classifier import macro_f1, predict_labels, score_images # with torch: slow to import, and needed here only
+def classifier_scores(
+    model, ds, ids
+) -> dict:  # a classifier in eval mode; which pictures: macro_f1, map, images
+    """Macro F1 (at a probability of one half) and mean average precision of a classifier on
+    image-level labels.
+    """
+    from wsss_nb.classifier import (
+        macro_f1,
+        predict_labels,
+        score_images,
+    )  # with torch: slow to import, and needed here only
+
     scores = score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids)))
     true = np.stack([ds.present(i) for i in ids])
-    return dict(macro_f1=macro_f1(predict_labels(scores), true), map=average_precision(scores, true), images=len(ids))
+    return dict(
+        macro_f1=macro_f1(predict_labels(scores), true),
+        map=average_precision(scores, true),
+        images=len(ids),
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #f47179f7
 def _cam_counts(ds, ids, folder, steps):
-    "(C+1, C+1, steps+1) pixels by truth, class, and how many of the thresholds 0, 1/steps, … the maximum exceeds."
-    from wsss_nb.cam import load_cam # with torch: slow to import, and needed here only
+    """(C+1, C+1, steps+1) pixels by truth, class, and how many of the thresholds 0, 1/steps, … the
+    maximum exceeds.
+    """
+    from wsss_nb.cam import load_cam  # with torch: slow to import, and needed here only
+
     K = ds.n_classes + 1
-    n = np.zeros(K*K*(steps+1), np.int64)
+    n = np.zeros(K * K * (steps + 1), np.int64)
     for id in progress(ids, "CAM"):
-        M, gt = load_cam(Path(folder)/f"{id}.npz", K-1), ds.mask(id)
-        above = np.ceil(M.max(0).clip(0, 1)*steps).astype(np.int64)
-        at = ((gt*np.int64(K) + M.argmax(0) + 1)*(steps+1) + above)[gt != 255]
+        M, gt = load_cam(Path(folder) / f"{id}.npz", K - 1), ds.mask(id)
+        above = np.ceil(M.max(0).clip(0, 1) * steps).astype(np.int64)
+        at = ((gt * np.int64(K) + M.argmax(0) + 1) * (steps + 1) + above)[gt != 255]
         n += np.bincount(at, minlength=len(n))
-    return n.reshape(K, K, steps+1)
+    return n.reshape(K, K, steps + 1)
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #b6f2e990
-def cam_scores(ds, ids, # whose masks are opened
-               folder, # of `save_cam`'s files
-               steps=20)->dict: # thresholds between 0 and 1: miou, threshold, images
+def cam_scores(
+    ds,
+    ids,  # whose masks are opened
+    folder,  # of `save_cam`'s files
+    steps=20,
+) -> dict:  # thresholds between 0 and 1: miou, threshold, images
     "mIoU of the CAM at its best threshold: background where no class is above it."
-    n, best = _cam_counts(ds, ids, folder, steps), (-1., 0.)
+    n, best = _cam_counts(ds, ids, folder, steps), (-1.0, 0.0)
     for j in range(steps):
-        m = n[:, :, j+1:].sum(2)
-        m[:, 0] += n[:, :, :j+1].sum((1, 2))
+        m = n[:, :, j + 1 :].sum(2)
+        m[:, 0] += n[:, :, : j + 1].sum((1, 2))
         hit, union = m.diagonal(), m.sum(0) + m.sum(1) - m.diagonal()
-        best = max(best, (mean_known(np.divide(hit, union, out=np.full(len(m), np.nan), where=union > 0)), j/steps))
+        best = max(
+            best,
+            (
+                mean_known(np.divide(hit, union, out=np.full(len(m), np.nan), where=union > 0)),
+                j / steps,
+            ),
+        )
     return dict(miou=best[0], threshold=best[1], images=len(ids))
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #44bb9b90
 _STAGES = dict(superpixels=[("superpixels", "ASA of the superpixels (3.12)", ("superpixels.asa",))])
-_LAST = [("segmenter", "segmenter, mIoU", ("segmenter.plain.miou",)), ("crf", "… with CRF, mIoU", ("segmenter.crf.miou",))]
+_LAST = [
+    ("segmenter", "segmenter, mIoU", ("segmenter.plain.miou",)),
+    ("crf", "… with CRF, mIoU", ("segmenter.crf.miou",)),
+]
 _FIRST = [("classifier", "classifier, macro F1 on held-out pictures", ("classifier.macro_f1",))]
 _STAGES |= dict(
-    clustering=[*_FIRST, ("cam", "CAM at its best threshold, mIoU", ("cam.miou", "pseudo.miou")), *_STAGES["superpixels"], ("seed", "initial seed, precision", ("seed.precision",)),
-                ("grown", "grown seed, last epoch, precision", ("grown.-1.precision",)), *_LAST],
-    masking=[*_FIRST, ("saliency", "saliency maps learned from, IoU", ("saliency.{maps}.iou",)), *_LAST])
+    clustering=[
+        *_FIRST,
+        ("cam", "CAM at its best threshold, mIoU", ("cam.miou", "pseudo.miou")),
+        *_STAGES["superpixels"],
+        ("seed", "initial seed, precision", ("seed.precision",)),
+        ("grown", "grown seed, last epoch, precision", ("grown.-1.precision",)),
+        *_LAST,
+    ],
+    masking=[
+        *_FIRST,
+        ("saliency", "saliency maps learned from, IoU", ("saliency.{maps}.iou",)),
+        *_LAST,
+    ],
+)
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #4e6b7ca7
-def _kind(name): return next((k for k in ("scenes", "voc", "coco") if str(name).startswith(k)), str(name))
+def _kind(name):
+    return next((k for k in ("scenes", "voc", "coco") if str(name).startswith(k)), str(name))
+
 
 def _expected(d, stage):
     "The range of a stage for this run's dataset and method, or what says that there is none."
-    known = read_json(_packaged("expected.json")).get(_kind(pick(d, "data.name")), {}).get(d.get("method"), {}).get(stage, [])
+    known = (
+        read_json(_packaged("expected.json"))
+        .get(_kind(pick(d, "data.name")), {})
+        .get(d.get("method"), {})
+        .get(stage, [])
+    )
     p, unfit = d.get("parameters", {}), []
-    for e in known: # the first that was made with what this run was made with
-        unfit.append([k for k, v in e.get("when", {}).items() if p.get(k) not in (v if isinstance(v, list) else [v])])
-        if not unfit[-1]: return e
+    for e in known:  # the first that was made with what this run was made with
+        unfit.append(
+            [
+                k
+                for k, v in e.get("when", {}).items()
+                if p.get(k) not in (v if isinstance(v, list) else [v])
+            ]
+        )
+        if not unfit[-1]:
+            return e
     strange = min(unfit, key=len, default=[])
-    return dict(low=None, high=None, source="no expectation known" + (f" for {', '.join(f'{k}={_shown(_no_path(p.get(k)))}' for k in strange)}" if strange else ""))
+    return dict(
+        low=None,
+        high=None,
+        source="no expectation known"
+        + (
+            f" for {', '.join(f'{k}={_shown(_no_path(p.get(k)))}' for k in strange)}"
+            if strange
+            else ""
+        ),
+    )
+
 
 def _verdict(value, e):
-    if value is None: return "not measured"
-    if e["low"] is None: return "no expectation"
+    if value is None:
+        return "not measured"
+    if e["low"] is None:
+        return "no expectation"
     return "below" if value < e["low"] else "above" if value > e["high"] else "within"
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #b2a3dc1c
-_DEVICE = ("device", "jobs", "workers", "threads", "seeds", "compare", "superpixels", "saliency", "watch", "softmax")
-_LISTS = dict(scenes=(400, 80), voc=(10582, 1449), coco=(82783, 40504)) # pictures to learn from, held out
+_DEVICE = (
+    "device",
+    "jobs",
+    "workers",
+    "threads",
+    "seeds",
+    "compare",
+    "superpixels",
+    "saliency",
+    "watch",
+    "softmax",
+)
+_LISTS = dict(
+    scenes=(400, 80), voc=(10582, 1449), coco=(82783, 40504)
+)  # pictures to learn from, held out
+
 
 def _unlike(d):
-    "What is neither this dataset's usual list and preset nor the notebooks' default, as text; saliency sources have ranges of their own."
-    if d.get("method") not in _STAGES: return []
-    try: usual = check_parameters(d["method"], {}) | PRESETS.get(pick(d, "data.name"), {}).get(d["method"], {})
-    except ValueError: return []
-    there, lists = tuple(pick(d, f"data.{k}") for k in ("train", "val")), _LISTS.get(_kind(pick(d, "data.name")))
-    said = [f"{there[0]} pictures to learn from, {there[1]} held out (usually {lists[0]}, {lists[1]})"] if lists and there != lists else []
-    return said + [f"{_WORDS.get(k, k)} {_shown(_no_path(v))} (usually {_shown(usual[k])})" for k, v in d.get("parameters", {}).items() if k in usual and k not in _DEVICE and v != usual[k]]
+    """What is neither this dataset's usual list and preset nor the notebooks' default, as text;
+    saliency sources have ranges of their own.
+    """
+    if d.get("method") not in _STAGES:
+        return []
+    try:
+        usual = check_parameters(d["method"], {}) | PRESETS.get(pick(d, "data.name"), {}).get(
+            d["method"], {}
+        )
+    except ValueError:
+        return []
+    there = tuple(pick(d, f"data.{k}") for k in ("train", "val"))
+    lists = _LISTS.get(_kind(pick(d, "data.name")))
+    said = (
+        [f"{there[0]} pictures to learn from, {there[1]} held out (usually {lists[0]}, {lists[1]})"]
+        if lists and there != lists
+        else []
+    )
+    return said + [
+        f"{_WORDS.get(k, k)} {_shown(_no_path(v))} (usually {_shown(usual[k])})"
+        for k, v in d.get("parameters", {}).items()
+        if k in usual and k not in _DEVICE and v != usual[k]
+    ]
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #dae11146
-def where(run)->dict: # run, dataset, method, rows, first (None: no stage is out), unlike
-    "Each stage of a run with the value found and the range expected, and the first that is out of it. Raises `RunError`."
+def where(run) -> dict:  # run, dataset, method, rows, first (None: no stage is out), unlike
+    """Each stage of a run with the value found and the range expected, and the first that is out of
+    it. Raises `RunError`.
+    """
     d, ms = _open(run)
-    need(d.get("method") in _STAGES, f"{run} is a run of {d.get('method')!r}: only {', '.join(_STAGES)} have stages to look at", RunError)
+    need(
+        d.get("method") in _STAGES,
+        f"{run} is a run of {d.get('method')!r}: only {', '.join(_STAGES)} have stages to look at",
+        RunError,
+    )
     maps, rows = str(pick(d, "parameters.maps")).replace("\\", "/").split("/")[-1], []
     for stage, words, paths in _STAGES[d["method"]]:
         found = [[x for m in ms if (x := pick(m, p.format(maps=maps))) is not None] for p in paths]
         found, e = next(filter(None, found), []), _expected(d, stage)
         value = float(np.mean(found)) if found else None
-        instead = " (plain pseudo-label)"*(stage == "cam" and bool(found) and not any(pick(m, "cam") for m in ms))
-        rows.append(dict(stage=stage, words=words + instead, value=value, values=found, low=e["low"], high=e["high"], source=e["source"], verdict=_verdict(value, e)))
-    return dict(run=str(run), dataset=pick(d, "data.name"), method=d["method"], rows=rows, first=next((r["stage"] for r in rows if r["verdict"] in ("below", "above")), None), unlike=_unlike(d))
+        instead = " (plain pseudo-label)" * (
+            stage == "cam" and bool(found) and not any(pick(m, "cam") for m in ms)
+        )
+        rows.append(
+            dict(
+                stage=stage,
+                words=words + instead,
+                value=value,
+                values=found,
+                low=e["low"],
+                high=e["high"],
+                source=e["source"],
+                verdict=_verdict(value, e),
+            )
+        )
+    return dict(
+        run=str(run),
+        dataset=pick(d, "data.name"),
+        method=d["method"],
+        rows=rows,
+        first=next((r["stage"] for r in rows if r["verdict"] in ("below", "above")), None),
+        unlike=_unlike(d),
+    )
 
 # %% ../nbs/5_reproduce/54_compare.ipynb #5763db14
 def _unknown(result):
-    settings = next((s for r in result["rows"] if (s := r["source"].removeprefix("no expectation known"))), "")
-    return f"Nothing is expected of {result['method']} on {result['dataset']} yet{settings}: here is what was found."
+    settings = next(
+        (s for r in result["rows"] if (s := r["source"].removeprefix("no expectation known"))), ""
+    )
+    return (
+        f"Nothing is expected of {result['method']} on {result['dataset']} yet{settings}: here is"
+        " what was found."
+    )
 
+# %% ../nbs/5_reproduce/54_compare.ipynb #e2f19bc0
 def _conclusion(result):
-    out, seen = next((r for r in result["rows"] if r["stage"] == result["first"]), None), [r for r in result["rows"] if r["verdict"] == "within"]
-    if out is None: return f"No stage is out of its range; {len(seen)} of {len(result['rows'])} could be judged."
-    return f"The first stage out of its range: {out['words']}, {100*out['value']:.1f} {'<' if out['verdict'] == 'below' else '>'} {100*out['low' if out['verdict'] == 'below' else 'high']:.1f}. Look there first."
+    out = next((r for r in result["rows"] if r["stage"] == result["first"]), None)
+    seen = [r for r in result["rows"] if r["verdict"] == "within"]
+    if out is None:
+        return (
+            f"No stage is out of its range; {len(seen)} of {len(result['rows'])} could be judged."
+        )
+    return (
+        f"The first stage out of its range: {out['words']}, {100 * out['value']:.1f}"
+        f" {'<' if out['verdict'] == 'below' else '>'}"
+        f" {100 * out['low' if out['verdict'] == 'below' else 'high']:.1f}. Look there first."
+    )
 
-def where_table(result:dict)->dict:
+# %% ../nbs/5_reproduce/54_compare.ipynb #4fa127f1
+def where_table(result: dict) -> dict:
     "What `where` found, as a table; all values in percent."
-    expected = lambda r: "–" if r["low"] is None else f"{100*r['low']:.1f} – {100*r['high']:.1f}"
-    rows = [dict(cells=[r["words"], mean_std(r["values"]), expected(r), r["verdict"]], kind="ours" if r["stage"] == result["first"] else "") for r in result["rows"]]
+
+    def expected(r):
+        return "–" if r["low"] is None else f"{100 * r['low']:.1f} – {100 * r['high']:.1f}"
+
+    rows = [
+        dict(
+            cells=[r["words"], mean_std(r["values"]), expected(r), r["verdict"]],
+            kind="ours" if r["stage"] == result["first"] else "",
+        )
+        for r in result["rows"]
+    ]
     known = any(r["low"] is not None for r in result["rows"])
-    text = [_conclusion(result)] + [f"Unlike the runs behind the ranges: {', '.join(result['unlike'])}."]*bool(result["unlike"]) + ["Where the ranges are from:"] + [f"- {r['words']}: {r['source']}" for r in result["rows"]]
-    if not known: text = [_unknown(result)]
-    return dict(title=f"Stages of {Path(result['run']).name} ({result['method']} on {result['dataset']})", head=["stage", "found %", "expected %", ""], rows=rows, text="\n".join(text))
+    text = (
+        [_conclusion(result)]
+        + [f"Unlike the runs behind the ranges: {', '.join(result['unlike'])}."]
+        * bool(result["unlike"])
+        + ["Where the ranges are from:"]
+        + [f"- {r['words']}: {r['source']}" for r in result["rows"]]
+    )
+    if not known:
+        text = [_unknown(result)]
+    return dict(
+        title=f"Stages of {Path(result['run']).name} ({result['method']} on {result['dataset']})",
+        head=["stage", "found %", "expected %", ""],
+        rows=rows,
+        text="\n".join(text),
+    )

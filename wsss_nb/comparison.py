@@ -14,7 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.lines import Line2D
 
-from .core import DataError, ParameterError, atomic, cache_home, fingerprint, load_arrays, need, progress, save_arrays
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    atomic,
+    cache_home,
+    fingerprint,
+    load_arrays,
+    need,
+    progress,
+    save_arrays,
+)
 from .images import resize
 from .metrics import mean_known, superpixel_quality, undersegmentation_error
 from .datasets import open_dataset
@@ -23,44 +33,73 @@ from .features import extract, load
 from .crf import crf_from_labels, map_images
 from .superpixels import _at_scale, _felzenszwalb, conventional, discover
 
-
 # %% ../nbs/3_clustering/36_comparison.ipynb #8512f437
-_OF_SIDES, _TAUS = [round(500*375/s**2) for s in (50, 80, 100, 130)], [0, .1, .2, .3, .4, .5, .6, .7, .8]
-_MORE_TAUS = dict(rgb=[.8, .9, .95], lite0=[.75, .8])  # of features that need a higher tau to come to as many
-SETTINGS = dict(SLIC=("slic", _OF_SIDES), SEEDS=("seeds", [30, 50, 80, 100]), LSC=("lsc", _OF_SIDES), Felzenszwalb=("felzenszwalb", _OF_SIDES),
-                ours=(None, _TAUS))  # method -> (its name for `conventional`; None: ours, numbers wanted; ours: tau)
+_OF_SIDES = [round(500 * 375 / s**2) for s in (50, 80, 100, 130)]
+_TAUS = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+_MORE_TAUS = dict(
+    rgb=[0.8, 0.9, 0.95], lite0=[0.75, 0.8]
+)  # of features that need a higher tau to come to as many
+SETTINGS = dict(
+    SLIC=("slic", _OF_SIDES),
+    SEEDS=("seeds", [30, 50, 80, 100]),
+    LSC=("lsc", _OF_SIDES),
+    Felzenszwalb=("felzenszwalb", _OF_SIDES),
+    ours=(None, _TAUS),
+)  # method -> (its name for `conventional`; None: ours, numbers wanted; ours: tau)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #bd33e022
-SCORES = ("count", "ue", "bp", "br", "asa")  # the columns of a curve, named as `superpixel_quality` names them
-COLUMNS = (*SCORES, "leak", "tolerant", "pieces", "pieces20")  # and what is measured beside: other undersegmentation errors, connected pieces, those of at least 20 pixels
+SCORES = (
+    "count",
+    "ue",
+    "bp",
+    "br",
+    "asa",
+)  # the columns of a curve, named as `superpixel_quality` names them
+COLUMNS = (
+    *SCORES,
+    "leak",
+    "tolerant",
+    "pieces",
+    "pieces20",
+    # and what is measured beside: other undersegmentation errors, connected pieces, those of at least
+    # 20 pixels
+)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c36quality
 def _against(sp, G):
     "Scores of a map against one truth, -1 void"
     q = superpixel_quality(sp, G, ignore=-1, filled=bool((G < 0).any()))
-    return [*(q[s] for s in SCORES), *(undersegmentation_error(sp, G, -1, kind) for kind in ("leak", "tolerant"))]
+    return [
+        *(q[s] for s in SCORES),
+        *(undersegmentation_error(sp, G, -1, kind) for kind in ("leak", "tolerant")),
+    ]
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #652d96dc
 def _pieces(sp, least=20):
     "Connected pieces of all superpixels, and those of at least `least` pixels"
     from skimage.measure import label  # slow to import, and needed here only
+
     size = np.bincount(label(sp, connectivity=2, background=-1).ravel())[1:]
     return [len(size), int((size >= least).sum())]
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #4fa81d4f
 def map_quality(
-    sp,    # (H,W) superpixels
+    sp,  # (H,W) superpixels
     maps,  # true divisions of the picture, (H,W) each, -1 void: `Dataset.maps`
-):         # (len(COLUMNS),) floats
-    "A superpixel map against each true division of its picture: the mean over them. Raises `DataError` for sizes that differ."
-    return np.array([*np.apply_along_axis(mean_known, 0, [_against(sp, G) for G in maps]), *_pieces(sp)])
+):  # (len(COLUMNS),) floats
+    """A superpixel map against each true division of its picture: the mean over them.
+
+    Raises `DataError` for sizes that differ.
+    """
+    return np.array(
+        [*np.apply_along_axis(mean_known, 0, [_against(sp, G) for G in maps]), *_pieces(sp)]
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c36cut
 def _felzenszwalb_all(I, counts):
-    "`conventional(I, \"felzenszwalb\", n)` for each n, no scale tried twice"
+    '`conventional(I, "felzenszwalb", n)` for each n, no scale tried twice'
     at = _at_scale(I)
     return (_felzenszwalb(I, n, at) for n in counts)
-
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #3bc6a79e
 def _ours(I, extractor, taus, crf):
@@ -72,15 +111,25 @@ def _ours(I, extractor, taus, crf):
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #33b664e3
 def _cut(I, method, params, extractor, crf):
-    if method is None: return _ours(I, extractor, params, crf)
-    return _felzenszwalb_all(I, params) if method == "felzenszwalb" else (conventional(I, method, p) for p in params)
+    if method is None:
+        return _ours(I, extractor, params, crf)
+    return (
+        _felzenszwalb_all(I, params)
+        if method == "felzenszwalb"
+        else (conventional(I, method, p) for p in params)
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c36kept
 def _measured(I, maps, method, params, extractor=None, crf=True):
     "One picture, one method → (settings, len(COLUMNS)), kept on disk"
     about = [] if method else [extractor.init, crf]
-    file = cache_home()/"quality"/f"{fingerprint(I, *maps, COLUMNS, method, params, *about)}.npz"
-    if not file.is_file(): save_arrays(file, q=[map_quality(sp, maps) for sp in _cut(I, method, params, extractor, crf)])
+    file = (
+        cache_home() / "quality" / f"{fingerprint(I, *maps, COLUMNS, method, params, *about)}.npz"
+    )
+    if not file.is_file():
+        save_arrays(
+            file, q=[map_quality(sp, maps) for sp in _cut(I, method, params, extractor, crf)]
+        )
     return load_arrays(file)["q"]
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c2612312
@@ -89,23 +138,38 @@ def _with_truth(ds, ids):
     ids = list(ids)
     need(ids, f"{ds.name}: no picture to measure superpixels on; give at least one id", DataError)
     bare = [i for i in ids if not ds.has_mask(i)]
-    need(not bare, f"{ds.name}: {len(bare)} of {len(ids)} pictures have no true mask to measure superpixels against (the first is {bare[:1]}); leave them out", DataError)
+    need(
+        not bare,
+        f"{ds.name}: {len(bare)} of {len(ids)} pictures have no true mask to measure superpixels"
+        f" against (the first is {bare[:1]}); leave them out",
+        DataError,
+    )
     return ids
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #5ed8ee8b
-def _mean(rows): return np.apply_along_axis(mean_known, 0, np.asarray(rows))
+def _mean(rows):
+    return np.apply_along_axis(mean_known, 0, np.asarray(rows))
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #410cec44
 def quality_curves(
-    ds, ids,            # a dataset, and which of its pictures; their true masks are opened
-    extractor,          # from `features.load`, for ours
+    ds,
+    ids,  # a dataset, and which of its pictures; their true masks are opened
+    extractor,  # from `features.load`, for ours
     settings=SETTINGS,  # method -> (name for `conventional` or None, numbers or tau)
-)->dict:                # method -> (settings, 5): columns as `SCORES`, NaN where no picture has a score
-    "Means over pictures of superpixel quality, for every setting of every method. Raises `DataError` where a mask is missing, before anything is measured."
+) -> dict:  # method -> (settings, 5): columns as `SCORES`, NaN where no picture has a score
+    """Means over pictures of superpixel quality, for every setting of every method.
+
+    Raises `DataError` where a mask is missing, before anything is measured.
+    """
     rows = []
     for i in progress(_with_truth(ds, ids), "superpixel quality"):
         I, maps = ds.image(i), ds.maps(i)
-        rows.append({k: _measured(I, maps, method, ps, extractor)[:, :len(SCORES)] for k, (method, ps) in settings.items()})
+        rows.append(
+            {
+                k: _measured(I, maps, method, ps, extractor)[:, : len(SCORES)]
+                for k, (method, ps) in settings.items()
+            }
+        )
     return {k: _mean([r[k] for r in rows]) for k in settings}
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #0d54580c
@@ -115,59 +179,120 @@ def _curve(q, x, y):
     a = a[~np.isnan(a).any(1)]
     return a[a[:, 0].argsort(kind="stable")].T
 
+
 def _gap(a, b, steps=50):
     "Mean of a - b over the range of x that two curves (2, points) share; NaN where they share none"
-    if not (a.size and b.size): return np.nan
+    if not (a.size and b.size):
+        return np.nan
     lo, hi = max(a[0, 0], b[0, 0]), min(a[0, -1], b[0, -1])
     at = np.linspace(lo, hi, steps)
     return (np.interp(at, *a) - np.interp(at, *b)).mean() if lo < hi else np.nan
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #0efedef2
 def compare_curves(
-    quality,      # method -> (settings, 5), from `quality_curves`
-    x, y,         # two of `SCORES`
-    sign,         # 1 where more of y is better, -1 where less is
+    quality,  # method -> (settings, 5), from `quality_curves`
+    x,
+    y,  # two of `SCORES`
+    sign,  # 1 where more of y is better, -1 where less is
     ours="ours",  # the method that the others are compared with
-)->dict:          # better, worse: methods on the better side of ours, and those that are not; apart: no range of x in common
-    "Whose curve lies on the better side of ours, on average where the two overlap. Raises `ParameterError` for unknown names."
-    for name in (x, y): need(name in SCORES, f"{name!r} is no column of a curve; it is one of {', '.join(SCORES)}", ParameterError)
-    need(sign in (-1, 1), f"sign is {sign!r}; it is 1 where more of {y} is better, -1 where less is", ParameterError)
-    need(ours in quality, f"there is no curve of {ours!r} to compare with; there are {', '.join(quality)}", ParameterError)
+    # better, worse: methods on the better side of ours, and those that are not; apart: no range of x in
+    # common
+) -> dict:
+    """Whose curve lies on the better side of ours, on average where the two overlap.
+
+    Raises `ParameterError` for unknown names.
+    """
+    for name in (x, y):
+        need(
+            name in SCORES,
+            f"{name!r} is no column of a curve; it is one of {', '.join(SCORES)}",
+            ParameterError,
+        )
+    need(
+        sign in (-1, 1),
+        f"sign is {sign!r}; it is 1 where more of {y} is better, -1 where less is",
+        ParameterError,
+    )
+    need(
+        ours in quality,
+        f"there is no curve of {ours!r} to compare with; there are {', '.join(quality)}",
+        ParameterError,
+    )
     words = dict(better=[], worse=[], apart=[])
     for k in quality:
-        if k == ours: continue
-        gap = sign*_gap(_curve(quality[k], x, y), _curve(quality[ours], x, y))
+        if k == ours:
+            continue
+        gap = sign * _gap(_curve(quality[k], x, y), _curve(quality[ours], x, y))
         words["apart" if np.isnan(gap) else "better" if gap > 0 else "worse"].append(k)
     return words
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #5b3064d1
-_LOOKS = dict(SLIC=(5, "o"), SEEDS=(1, "s"), LSC=(3, "^"), Felzenszwalb=(7, "D"), ours=(6, "v"))  # colour of `show`, marker
+_LOOKS = dict(
+    SLIC=(5, "o"), SEEDS=(1, "s"), LSC=(3, "^"), Felzenszwalb=(7, "D"), ours=(6, "v")
+)  # colour of `show`, marker
 _LOOKS |= {"ours (mini)": _LOOKS["ours"], "ours (rgb)": (0, ">")}
 _MORE = [(8, "<"), (2, "p"), (4, "h")]  # of features beside these
-_LABELS = dict(count="number of superpixels", ue="UE (lower is better)", bp="boundary precision", br="boundary recall", asa="ASA (higher is better)",
-               leak="UE, leak (lower is better)", tolerant="UE, tolerant (lower is better)", pieces="connected pieces", pieces20="connected pieces of 20 pixels or more")
-def _is_ours(name): return name.startswith("ours")
+_LABELS = dict(
+    count="number of superpixels",
+    ue="UE (lower is better)",
+    bp="boundary precision",
+    br="boundary recall",
+    asa="ASA (higher is better)",
+    leak="UE, leak (lower is better)",
+    tolerant="UE, tolerant (lower is better)",
+    pieces="connected pieces",
+    pieces20="connected pieces of 20 pixels or more",
+)
 
-def _draw(ax, quality, x, y, title, beyond, looks={}):
+# %% ../nbs/3_clustering/36_comparison.ipynb #e316736b
+def _is_ours(name):
+    return name.startswith("ours")
+
+# %% ../nbs/3_clustering/36_comparison.ipynb #6ca1b17c
+def _draw(ax, quality, x, y, title, beyond, looks=None):
     for name, q in quality.items():
-        (c, marker), main = looks[name] if name in looks else _LOOKS.get(name, (0, "P")), _is_ours(name)
-        color, xs, ys = hex_color(c), q[:, COLUMNS.index(x)], q[:, COLUMNS.index(y)]
-        ax.plot(xs, ys, color=color, marker=marker, ms=3.2, lw=1.6 if main else 1, label=name, zorder=3 + main)
-        if main: ax.plot(xs[beyond:], ys[beyond:], ls="", marker=marker, ms=3.2, mfc="white", mec=color, zorder=5)
+        c, marker = (looks or {}).get(name) or _LOOKS.get(name, (0, "P"))
+        main = _is_ours(name)
+        color = hex_color(c)
+        xs = q[:, COLUMNS.index(x)]
+        ys = q[:, COLUMNS.index(y)]
+        ax.plot(
+            xs,
+            ys,
+            color=color,
+            marker=marker,
+            ms=3.2,
+            lw=1.6 if main else 1,
+            label=name,
+            zorder=3 + main,
+        )
+        if main:
+            ax.plot(
+                xs[beyond:],
+                ys[beyond:],
+                ls="",
+                marker=marker,
+                ms=3.2,
+                mfc="white",
+                mec=color,
+                zorder=5,
+            )
     ax.set(xlabel=_LABELS[x], title=title)
     ax.grid(True)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #e98b36b2
 def draw_curves(
-    fig,         # an empty matplotlib figure
-    panels,      # title -> method -> (settings, 5)
-    x, y,        # two of `SCORES`
+    fig,  # an empty matplotlib figure
+    panels,  # title -> method -> (settings, 5)
+    x,
+    y,  # two of `SCORES`
     share=True,  # one range of x and y for all panels
-    beyond=6,    # from which setting on ours is drawn hollow
+    beyond=6,  # from which setting on ours is drawn hollow
 ):
     "Curves of superpixel methods, a panel for each title, with one legend above."
     axs = fig.subplots(1, len(panels), sharex=share, sharey=share, squeeze=False)[0]
-    for ax, (title, quality) in zip(axs, panels.items()): _draw(ax, quality, x, y, title, beyond)
+    for ax, (title, quality) in zip(axs, panels.items()):
+        _draw(ax, quality, x, y, title, beyond)
     axs[0].set_ylabel(_LABELS[y])
     handles = {name: h for ax in axs for h, name in zip(*ax.get_legend_handles_labels())}
     fig.legend(handles.values(), handles, loc="outside upper center", ncols=3, columnspacing=1.2)
@@ -175,19 +300,31 @@ def draw_curves(
 # %% ../nbs/3_clustering/36_comparison.ipynb #1d2370af
 def bench_settings(
     features=("rgb", "mini"),  # for ours, names as `features.load` takes them
-    taus=None,                 # for all of them; None: 0, 0.1 … 0.7, and more for rgb
-)->dict:                       # name -> (method or None, settings, features or None)
-    "What `measure` compares. Raises `ParameterError` for an unknown feature or a tau out of range, `WeightsError` where weights are missing."
+    taus=None,  # for all of them; None: 0, 0.1 … 0.7, and more for rgb
+) -> dict:  # name -> (method or None, settings, features or None)
+    """What `measure` compares.
+
+    Raises `ParameterError` for an unknown feature or a tau out of range, `WeightsError` where
+    weights are missing.
+    """
     need(features, "name at least one of the features, such as mini", ParameterError)
     need(taus is None or len(taus), "name at least one tau, such as 0.3", ParameterError)
-    for t in taus or (): need(-1 <= t <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {t}", ParameterError)
-    for f in features: load(f)
-    ours = {f"ours ({f})": (None, sorted(set(taus)) if taus else _TAUS[:8] + _MORE_TAUS.get(f, []), f) for f in features}
+    for t in taus or ():
+        need(-1 <= t <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {t}", ParameterError)
+    for f in features:
+        load(f)
+    ours = {
+        f"ours ({f})": (None, sorted(set(taus)) if taus else _TAUS[:8] + _MORE_TAUS.get(f, []), f)
+        for f in features
+    }
     return {k: (*v, None) for k, v in SETTINGS.items() if k != "ours"} | ours
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #b20acde4
 class Measured(NamedTuple):
-    "What `measure` found: `settings` by name, `rows` id → name → (settings, len(COLUMNS)), `wrong` id → what is wrong with it."
+    """What `measure` found: `settings` by name, `rows` id → name → (settings, len(COLUMNS)),
+    `wrong` id → what is wrong with it.
+    """
+
     settings: dict
     rows: dict
     wrong: dict
@@ -195,9 +332,15 @@ class Measured(NamedTuple):
     def mean(self):
         "name → (settings, len(COLUMNS)): means over the pictures that have the score."
         return {k: _mean([r[k] for r in self.rows.values()]) for k in self.settings}
+
     def std(self):
-        "name → (settings, len(COLUMNS)): standard deviations over pictures (n−1); NaN for a single one."
-        return {k: np.apply_along_axis(_std, 0, np.asarray([r[k] for r in self.rows.values()])) for k in self.settings}
+        """name → (settings, len(COLUMNS)): standard deviations over pictures (n−1); NaN for a
+        single one.
+        """
+        return {
+            k: np.apply_along_axis(_std, 0, np.asarray([r[k] for r in self.rows.values()]))
+            for k in self.settings
+        }
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #95acd8a7
 def _std(a):
@@ -206,9 +349,13 @@ def _std(a):
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #3a554811
 @lru_cache(2)
-def _opened(spec): return open_dataset(spec)
+def _opened(spec):
+    return open_dataset(spec)
+
+
 @lru_cache(8)
-def _net(features): return load(features) if features else None  # once for each process
+def _net(features):
+    return load(features) if features else None  # once for each process
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c1037aed
 def _picture(id, spec, settings, crf):
@@ -216,119 +363,291 @@ def _picture(id, spec, settings, crf):
     ds = _opened(spec)
     try:
         I, maps = ds.image(id), ds.maps(id)
-        for G in maps: need(G.shape == I.shape[:2], f"its truth is {G.shape[0]}x{G.shape[1]} (height x width), but its image is {I.shape[0]}x{I.shape[1]}", DataError)
-        return {k: _measured(I, maps, method, ps, _net(f), crf) for k, (method, ps, f) in settings.items()}, None
-    except (ValueError, OSError) as e: return None, str(e) if str(ds.image_path(id)) in str(e) else f"{ds.image_path(id)}: {e}"
+        for G in maps:
+            need(
+                G.shape == I.shape[:2],
+                f"its truth is {G.shape[0]}x{G.shape[1]} (height x width), but its image is"
+                f" {I.shape[0]}x{I.shape[1]}",
+                DataError,
+            )
+        return {
+            k: _measured(I, maps, method, ps, _net(f), crf)
+            for k, (method, ps, f) in settings.items()
+        }, None
+    except (ValueError, OSError) as e:
+        return None, str(e) if str(ds.image_path(id)) in str(e) else f"{ds.image_path(id)}: {e}"
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #0d289b41
 def measure(
-    spec,       # what `open_dataset` takes
-    ids,        # which of its pictures; their truth is opened
-    settings,   # from `bench_settings`
-    crf=True,   # clean ours up along edges, as the method does
+    spec,  # what `open_dataset` takes
+    ids,  # which of its pictures; their truth is opened
+    settings,  # from `bench_settings`
+    crf=True,  # clean ours up along edges, as the method does
     workers=2,  # processes
-)->Measured:
-    "Superpixel quality of every setting of every method on every picture, kept in the cache by picture and method. Bad pictures are in `.wrong`. Raises `DataError` where a truth is missing, before anything is measured."
+) -> Measured:
+    """Superpixel quality of every setting of every method on every picture, kept in the cache by
+    picture and method. Bad pictures are in `.wrong`. Raises `DataError` where a truth is missing,
+    before anything is measured.
+    """
     ids = _with_truth(open_dataset(spec), ids)
-    found = map_images(partial(_picture, spec=spec, settings=settings, crf=crf), ids, workers, "superpixel quality")
-    return Measured(settings, {i: r for i, (r, e) in zip(ids, found) if not e}, {i: e for i, (_, e) in zip(ids, found) if e})
+    found = map_images(
+        partial(_picture, spec=spec, settings=settings, crf=crf), ids, workers, "superpixel quality"
+    )
+    return Measured(
+        settings,
+        {i: r for i, (r, e) in zip(ids, found) if not e},
+        {i: e for i, (_, e) in zip(ids, found) if e},
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #3feb8a4c
-_NAMES = dict(zip(COLUMNS, ("count", "ue_min", "bp", "br", "asa", "ue_leak", "ue_tolerant", "pieces", "pieces_20px")))  # columns of a CSV
+_NAMES = dict(
+    zip(
+        COLUMNS,
+        ("count", "ue_min", "bp", "br", "asa", "ue_leak", "ue_tolerant", "pieces", "pieces_20px"),
+    )
+)  # columns of a CSV
+
 
 def _write(to, rows):
     csv.writer(buffer := io.StringIO(), lineterminator="\n").writerows(rows)
-    with atomic(to) as part: part.write_text(buffer.getvalue(), encoding="utf-8")
+    with atomic(to) as part:
+        part.write_text(buffer.getvalue(), encoding="utf-8")
 
-def _cell(v): return "" if np.isnan(v) else f"{v:.6g}"
+
+def _cell(v):
+    return "" if np.isnan(v) else f"{v:.6g}"
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #86149ed8
 def write_csv(measured, to, per_picture):
-    "Two files: `to` with a row a method and setting (mean and `_sd` over pictures), `per_picture` with a row a picture too."
-    mean, std, n = measured.mean(), measured.std(), len(measured.rows)
+    """Two files: `to` with a row a method and setting (mean and `_sd` over pictures), `per_picture`
+    with a row a picture too.
+    """
+    mean = measured.mean()
+    std = measured.std()
+    n = len(measured.rows)
     head = [c for name in _NAMES.values() for c in (name, f"{name}_sd")]
-    rows = [[k, p, n, *(_cell(v) for pair in zip(mean[k][j], std[k][j]) for v in pair)] for k, (_, ps, _) in measured.settings.items() for j, p in enumerate(ps)]
+    rows = [
+        [k, p, n, *(_cell(v) for pair in zip(mean[k][j], std[k][j]) for v in pair)]
+        for k, (_, ps, _) in measured.settings.items()
+        for j, p in enumerate(ps)
+    ]
     _write(to, [["method", "setting", "pictures", *head], *rows])
-    rows = [[i, k, p, *map(_cell, q[k][j])] for i, q in measured.rows.items() for k, (_, ps, _) in measured.settings.items() for j, p in enumerate(ps)]
+    rows = [
+        [i, k, p, *map(_cell, q[k][j])]
+        for i, q in measured.rows.items()
+        for k, (_, ps, _) in measured.settings.items()
+        for j, p in enumerate(ps)
+    ]
     _write(per_picture, [["picture", "method", "setting", *_NAMES.values()], *rows])
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #c56cb37b
 _ROUND = (5, 7, 10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000)
 
+
 def _ends(quality, x):
     "Of each curve that is known the least and the largest `x`"
-    return {k: c[0, [0, -1]] for k, c in ((k, _curve(q, x, "asa")) for k, q in quality.items()) if c.size}
+    return {
+        k: c[0, [0, -1]]
+        for k, c in ((k, _curve(q, x, "asa")) for k, q in quality.items())
+        if c.size
+    }
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #29a49bce
 def _like_counts(quality, x="count", most=4):
-    "Up to `most` round numbers of `x` that lie in the range of as many curves as possible, one of ours and one other at least."
+    """Up to `most` round numbers of `x` that lie in the range of as many curves as possible, one of
+    ours and one other at least.
+    """
     ends = _ends(quality, x)
-    inside = lambda n: {k for k, (lo, hi) in ends.items() if lo <= n <= hi}
-    covered = {n: len(inside(n)) if len({_is_ours(k) for k in inside(n)}) == 2 else 0 for n in _ROUND}
+
+    def inside(n):
+        return {k for k, (lo, hi) in ends.items() if lo <= n <= hi}
+
+    covered = {
+        n: len(inside(n)) if len({_is_ours(k) for k in inside(n)}) == 2 else 0 for n in _ROUND
+    }
     for least in range(len(ends), 1, -1):
         at = [n for n in _ROUND if covered[n] >= least]
-        if len(at) > 1 or least == 2: break
-    else: return []
-    return [at[i] for i in sorted({round(i) for i in np.linspace(0, len(at) - 1, min(most, len(at)))})] if at else []
+        if len(at) > 1 or least == 2:
+            break
+    else:
+        return []
+    return (
+        [at[i] for i in sorted({round(i) for i in np.linspace(0, len(at) - 1, min(most, len(at)))})]
+        if at
+        else []
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #387e4698
 def _at_count(q, n, y, x="count"):
-    "Score `y` of a curve (settings, columns) where `x` is n, by straight lines; NaN outside its range."
+    """Score `y` of a curve (settings, columns) where `x` is n, by straight lines; NaN outside its
+    range.
+    """
     c = _curve(q, x, y)
     return float(np.interp(n, *c, left=np.nan, right=np.nan)) if c.size else np.nan
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #782efb9d
-_UE = dict(min=("ue", "UE (3.9)"), leak=("leak", "UE leak"), tolerant=("tolerant", "UE tolerant"))  # `--ue` -> column, head
-_UE_SAID = dict(min="UE (3.9): the smaller part of a superpixel that crosses a border (`min`, Neubert and Protzel)", leak="UE leak: all of a superpixel that crosses it (Levinshtein), the mean over regions, without an upper bound, and ruled by the smallest of them",
-                tolerant="UE tolerant: all of it, where more than 5 % cross (Achanta)")
+_UE = dict(
+    min=("ue", "UE (3.9)"), leak=("leak", "UE leak"), tolerant=("tolerant", "UE tolerant")
+)  # `--ue` -> column, head
+_UE_SAID = dict(
+    min=(
+        "UE (3.9): the smaller part of a superpixel that crosses a border (`min`, Neubert and"
+        " Protzel)"
+    ),
+    leak=(
+        "UE leak: all of a superpixel that crosses it (Levinshtein), the mean over regions, without"
+        " an upper bound, and ruled by the smallest of them"
+    ),
+    tolerant="UE tolerant: all of it, where more than 5 % cross (Achanta)",
+)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #6efb8a1f
-UNFAIR = """Why one number is not fair. A superpixel of ours may lie in many places, and counts once; a connected method pays for each place. So at one count ours has the more room; the last table counts connected pieces instead, which gives the others more, since specks of texture count as well.
-Nobody fixes the number of ours: a flat picture gets few, a crowded one many, and a mean over pictures hides that. SLIC, SEEDS and LSC give every picture about the number asked for, and must spend it on flat sky too.
-BR rises and BP falls with the length of all borders, whatever the method: read them together, and over the range (the figure), not at one number."""
+UNFAIR = """Why one number is not fair. A superpixel of ours may lie in many places, and counts \
+once; a connected method pays for each place. So at one count ours has the more room; the last \
+table counts connected pieces instead, which gives the others more, since specks of texture count \
+as well.
+Nobody fixes the number of ours: a flat picture gets few, a crowded one many, and a mean over \
+pictures hides that. SLIC, SEEDS and LSC give every picture about the number asked for, and must \
+spend it on flat sky too.
+BR rises and BP falls with the length of all borders, whatever the method: read them together, and \
+over the range (the figure), not at one number."""
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #e1fc2327
 def _row(name, setting, mean, std, ue):
     at, pm = dict(zip(COLUMNS, mean)), dict(zip(COLUMNS, std))
-    known = lambda c, digits: "–" if np.isnan(at[c]) else f"{at[c]:.{digits}f}" + ("" if np.isnan(pm[c]) else f" ± {pm[c]:.{digits}f}")
-    return [name, setting, known("count", 1), f"{at['pieces']:.0f}", f"{at['pieces20']:.0f}", *(known(_UE[u][0], 3 if u == "min" else 1) for u in ue), *(known(c, 3) for c in ("bp", "br", "asa"))]
+
+    def known(c, digits):
+        return (
+            "–"
+            if np.isnan(at[c])
+            else f"{at[c]:.{digits}f}" + ("" if np.isnan(pm[c]) else f" ± {pm[c]:.{digits}f}")
+        )
+
+    return [
+        name,
+        setting,
+        known("count", 1),
+        f"{at['pieces']:.0f}",
+        f"{at['pieces20']:.0f}",
+        *(known(_UE[u][0], 3 if u == "min" else 1) for u in ue),
+        *(known(c, 3) for c in ("bp", "br", "asa")),
+    ]
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #52bd6a3d
 def bench_table(
-    measured,            # from `measure`
+    measured,  # from `measure`
     ue=("min", "leak"),  # which undersegmentation errors
-    name="",             # of the dataset, for the title
-)->dict:                 # title, head, rows, text
-    "Every setting of every method, mean ± standard deviation over pictures, as Table 3.5 but with both definitions of UE and the connected pieces."
-    for u in ue: need(u in _UE, f"undersegmentation error {u!r} is unknown: choose from {', '.join(_UE)}", ParameterError)
+    name="",  # of the dataset, for the title
+) -> dict:  # title, head, rows, text
+    """Every setting of every method, mean ± standard deviation over pictures, as Table 3.5 but with
+    both definitions of UE and the connected pieces.
+    """
+    for u in ue:
+        need(
+            u in _UE,
+            f"undersegmentation error {u!r} is unknown: choose from {', '.join(_UE)}",
+            ParameterError,
+        )
     mean, std = measured.mean(), measured.std()
-    label = lambda method, p: f"τ = {p:g}" if method is None else f"asked for {p}"
-    rows = [dict(cells=_row(k, label(m, p), mean[k][j], std[k][j], ue), kind="own" if m is None else "") for k, (m, ps, _) in measured.settings.items() for j, p in enumerate(ps)]
-    text = "; ".join(_UE_SAID[u] for u in ue) + ". Pieces: connected, all of them and those of at least 20 pixels."
+
+    def label(method, p):
+        return f"τ = {p:g}" if method is None else f"asked for {p}"
+
+    rows = [
+        dict(cells=_row(k, label(m, p), mean[k][j], std[k][j], ue), kind="own" if m is None else "")
+        for k, (m, ps, _) in measured.settings.items()
+        for j, p in enumerate(ps)
+    ]
+    text = (
+        "; ".join(_UE_SAID[u] for u in ue)
+        + ". Pieces: connected, all of them and those of at least 20 pixels."
+    )
     many = "a single picture" if len(measured.rows) == 1 else f"{len(measured.rows)} pictures"
-    return dict(title=f"Superpixels on {many}{' of '*bool(name)}{name}{', mean ± standard deviation over pictures'*(len(measured.rows) > 1)}", head=["method", "setting", "count", "pieces", "≥20 px", *(_UE[u][1] for u in ue), "BP", "BR", "ASA"], rows=rows, text=text)
+    return dict(
+        title=(
+            "Superpixels on"
+            f" {many}{' of ' * bool(name)}{name}"
+            f"{', mean ± standard deviation over pictures' * (len(measured.rows) > 1)}"
+        ),
+        head=[
+            "method",
+            "setting",
+            "count",
+            "pieces",
+            "≥20 px",
+            *(_UE[u][1] for u in ue),
+            "BP",
+            "BR",
+            "ASA",
+        ],
+        rows=rows,
+        text=text,
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #8ebf1e64
 _COUNTS = ("count", "pieces", "pieces20")
-_SHORT = dict(ue="UE (3.9)", leak="UE leak", tolerant="UE tolerant", asa="ASA", br="boundary recall", bp="boundary precision", count="number of superpixels", pieces="connected pieces", pieces20="connected pieces (≥20 px)")
+_SHORT = dict(
+    ue="UE (3.9)",
+    leak="UE leak",
+    tolerant="UE tolerant",
+    asa="ASA",
+    br="boundary recall",
+    bp="boundary precision",
+    count="number of superpixels",
+    pieces="connected pieces",
+    pieces20="connected pieces (≥20 px)",
+)
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #9a4c0779
 def like_table(
-    measured,    # from `measure`
-    x="count",   # or "pieces20", "pieces"
-    ue="min",    # which undersegmentation error
-)->dict:         # title, head, rows, text
+    measured,  # from `measure`
+    x="count",  # or "pieces20", "pieces"
+    ue="min",  # which undersegmentation error
+) -> dict:  # title, head, rows, text
     "Every method at a few like counts, read off the straight lines between its settings."
-    need(ue in _UE and x in _COUNTS, f"{ue!r} or {x!r} is unknown: choose from {', '.join(_UE)} and {', '.join(_COUNTS)}", ParameterError)
+    need(
+        ue in _UE and x in _COUNTS,
+        f"{ue!r} or {x!r} is unknown: choose from {', '.join(_UE)} and {', '.join(_COUNTS)}",
+        ParameterError,
+    )
     quality, shown = measured.mean(), {_UE[ue][1]: _UE[ue][0], "BP": "bp", "BR": "br", "ASA": "asa"}
     counts = _like_counts(quality, x, 3)
-    value = lambda q, n, y: "–" if np.isnan(v := _at_count(q, n, y, x)) else f"{v:.3f}"
-    rows = [dict(cells=[k, n, *(value(q, n, y) for y in shown.values())], kind="own" if _is_ours(k) else "") for n in counts for k, q in quality.items()]
-    text = "–: outside the range that was measured." if counts else "Ours shares no range with another method: " + "; ".join(f"{k} {lo:.0f} to {hi:.0f}" for k, (lo, hi) in _ends(quality, x).items()) + "."
-    return dict(title=f"At like {_SHORT[x]}", head=["method", "count" if x == "count" else "pieces", *shown], rows=rows, text=text)
+
+    def value(q, n, y):
+        return "–" if np.isnan(v := _at_count(q, n, y, x)) else f"{v:.3f}"
+
+    rows = [
+        dict(
+            cells=[k, n, *(value(q, n, y) for y in shown.values())],
+            kind="own" if _is_ours(k) else "",
+        )
+        for n in counts
+        for k, q in quality.items()
+    ]
+    text = (
+        "–: outside the range that was measured."
+        if counts
+        else "Ours shares no range with another method: "
+        + "; ".join(f"{k} {lo:.0f} to {hi:.0f}" for k, (lo, hi) in _ends(quality, x).items())
+        + "."
+    )
+    return dict(
+        title=f"At like {_SHORT[x]}",
+        head=["method", "count" if x == "count" else "pieces", *shown],
+        rows=rows,
+        text=text,
+    )
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #9d43fc50
-def _panels(ue): return [("count", _UE[ue][0]), ("count", "asa"), ("count", "br"), ("count", "bp"), ("br", "bp"), ("pieces20", _UE[ue][0])]
+def _panels(ue):
+    return [
+        ("count", _UE[ue][0]),
+        ("count", "asa"),
+        ("count", "br"),
+        ("count", "bp"),
+        ("br", "bp"),
+        ("pieces20", _UE[ue][0]),
+    ]
 
 # %% ../nbs/3_clustering/36_comparison.ipynb #1df34fd4
 def _plain_log(ax, ticks=(1, 3, 10, 30, 100, 300, 1000, 3000)):
@@ -341,20 +660,30 @@ def _plain_log(ax, ticks=(1, 3, 10, 30, 100, 300, 1000, 3000)):
 # %% ../nbs/3_clustering/36_comparison.ipynb #d72f54e8
 _HOLLOW = Line2D([], [], ls="", marker="v", ms=3.2, mfc="white", mec="0.3")
 
+
 def draw_bench(
-    fig,       # an empty matplotlib figure
+    fig,  # an empty matplotlib figure
     measured,  # from `measure`
     ue="min",  # which undersegmentation error
     title="",  # above the panels
 ):
-    "Six panels: UE, ASA, BR, BP by count; BP by BR; UE by connected pieces (of at least 20 pixels). Ours beyond τ = 0.5 is hollow."
+    """Six panels: UE, ASA, BR, BP by count; BP by BR; UE by connected pieces (of at least 20
+    pixels). Ours beyond τ = 0.5 is hollow.
+    """
     quality = measured.mean()
-    within = {k: sum(t <= .5 for t in ps) for k, (m, ps, _) in measured.settings.items() if m is None}
-    looks = dict(zip((k for k in quality if k not in _LOOKS), _MORE*3))
+    within = {
+        k: sum(t <= 0.5 for t in ps) for k, (m, ps, _) in measured.settings.items() if m is None
+    }
+    looks = dict(zip((k for k in quality if k not in _LOOKS), _MORE * 3))
     for ax, (x, y) in zip(fig.subplots(3, 2).flat, _panels(ue)):
-        for k, q in quality.items(): _draw(ax, {k: q}, x, y, None, within.get(k, 0), looks)
+        for k, q in quality.items():
+            _draw(ax, {k: q}, x, y, None, within.get(k, 0), looks)
         ax.set(xlabel=_SHORT[x].removesuffix(" (≥20 px)"), ylabel=_SHORT[y])
-        if x != "br": _plain_log(ax)
+        if x != "br":
+            _plain_log(ax)
     handles, names = ax.get_legend_handles_labels()
-    if any(k < len(quality[m]) for m, k in within.items()): handles, names = [*handles, _HOLLOW], [*names, "ours beyond τ = 0.5"]
-    fig.legend(handles, names, loc="outside upper center", ncols=3, columnspacing=1.2, title=title or None)
+    if any(k < len(quality[m]) for m, k in within.items()):
+        handles, names = [*handles, _HOLLOW], [*names, "ours beyond τ = 0.5"]
+    fig.legend(
+        handles, names, loc="outside upper center", ncols=3, columnspacing=1.2, title=title or None
+    )

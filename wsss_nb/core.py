@@ -21,101 +21,184 @@ from tqdm.auto import tqdm
 def _load_operators(folder):
     "Load torchvision's compiled library from its folder, if it is there and fits this torch."
     import torch
-    if os.name == "nt": os.add_dll_directory(folder)
+
+    if os.name == "nt":
+        os.add_dll_directory(folder)
     spec = FileFinder(folder, (ExtensionFileLoader, EXTENSION_SUFFIXES)).find_spec("_C")
-    try: torch.ops.load_library(spec.origin) if spec else None
-    except OSError: pass  # of another build
+    try:
+        if spec:
+            torch.ops.load_library(spec.origin)
+    except OSError:
+        pass  # of another build
 
 # %% ../nbs/0_base/00_core.ipynb #8f7f7daf
 def _guard_torchvision():
-    "Declare the two operator schemas torchvision insists on, only where its compiled library does not load."
+    """Declare the two operator schemas torchvision insists on, only where its compiled library does
+    not load.
+    """
     import torch
+
     package = find_spec("torchvision")  # finds it, does not import it
-    if package is None: return
+    if package is None:
+        return
     _load_operators(package.submodule_search_locations[0])
-    if hasattr(torch.ops.torchvision, "nms"): return
-    for op in ("nms", "qnms"): torch.library.define(f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    if hasattr(torch.ops.torchvision, "nms"):
+        return
+    for op in ("nms", "qnms"):
+        torch.library.define(
+            f"torchvision::{op}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
 
 # %% ../nbs/0_base/00_core.ipynb #7b1cb3f2
 class _BeforeTorchvision:
     "A finder that finds nothing: it only hears that torchvision is about to be imported."
+
     def find_spec(self, name, path=None, target=None):
-        if name != "torchvision" or self not in sys.meta_path: return
+        if name != "torchvision" or self not in sys.meta_path:
+            return
         sys.meta_path.remove(self)
         _guard_torchvision()
 
-if "torchvision" not in sys.modules: sys.meta_path.insert(0, _BeforeTorchvision())
+
+if "torchvision" not in sys.modules:
+    sys.meta_path.insert(0, _BeforeTorchvision())
 
 # %% ../nbs/0_base/00_core.ipynb #84b570d1
-class WsssError(ValueError): "A sentence that says what is wrong, where, and what to do."
-class DataError(WsssError): "Something about images, masks, labels or a dataset's layout."
-class WeightsError(WsssError): "Weights that are missing, damaged or of another network."
-class ParameterError(WsssError): "A parameter that is unknown or out of range."
-class RunError(WsssError): "A run that cannot start, go on or be read."
+class WsssError(ValueError):
+    "A sentence that says what is wrong, where, and what to do."
+
+
+class DataError(WsssError):
+    "Something about images, masks, labels or a dataset's layout."
+
+
+class WeightsError(WsssError):
+    "Weights that are missing, damaged or of another network."
+
+
+class ParameterError(WsssError):
+    "A parameter that is unknown or out of range."
+
+
+class RunError(WsssError):
+    "A run that cannot start, go on or be read."
 
 # %% ../nbs/0_base/00_core.ipynb #de3971c0
 def need(ok, message, error=WsssError):
     "Raise `error(message)` unless `ok`."
-    if not ok: raise error(message)
+    if not ok:
+        raise error(message)
 
 # %% ../nbs/0_base/00_core.ipynb #0060e8b3
-def _is_tensor(a): return hasattr(a, "detach")  # without importing torch
-def _all_finite(a): return bool(a.isfinite().all() if _is_tensor(a) else np.isfinite(a).all())
-def _is_float(a): return a.is_floating_point() if _is_tensor(a) else np.issubdtype(np.asarray(a).dtype, np.floating)
+def _is_tensor(a):
+    return hasattr(a, "detach")  # without importing torch
+
+
+def _all_finite(a):
+    return bool(a.isfinite().all() if _is_tensor(a) else np.isfinite(a).all())
+
+
+def _is_float(a):
+    return (
+        a.is_floating_point() if _is_tensor(a) else np.issubdtype(np.asarray(a).dtype, np.floating)
+    )
 
 # %% ../nbs/0_base/00_core.ipynb #03f1bead
-def check_array(name:str, # what the caller calls it, for the message
-                a, # NumPy array or tensor
-                ndim, # allowed number of dimensions: an int or a tuple of them
-                finite=True, # refuse NaN and infinity
-                error=WsssError):
-    "Raise one clear `error` unless `a` is an array of `ndim` dimensions, not empty and (by default) finite. Returns `a`."
+def check_array(
+    name: str,  # what the caller calls it, for the message
+    a,  # NumPy array or tensor
+    ndim,  # allowed number of dimensions: an int or a tuple of them
+    finite=True,  # refuse NaN and infinity
+    error=WsssError,
+):
+    """Raise one clear `error` unless `a` is an array of `ndim` dimensions, not empty and (by
+    default) finite. Returns `a`.
+    """
     dims = (ndim,) if isinstance(ndim, int) else tuple(ndim)
     need(hasattr(a, "shape"), f"{name} must be an array, but is {type(a).__name__}", error)
     shape = tuple(a.shape)
-    need(len(shape) in dims, f"{name} must have {' or '.join(map(str, dims))} dimensions, but its shape is {shape}", error)
+    need(
+        len(shape) in dims,
+        f"{name} must have {' or '.join(map(str, dims))} dimensions, but its shape is {shape}",
+        error,
+    )
     need(0 not in shape, f"{name} is empty: its shape is {shape}", error)
-    if finite and _is_float(a): need(_all_finite(a), f"{name} (shape {shape}) holds NaN or infinite values", error)
+    if finite and _is_float(a):
+        need(_all_finite(a), f"{name} (shape {shape}) holds NaN or infinite values", error)
     return a
 
 # %% ../nbs/0_base/00_core.ipynb #e7bc7dc4
-def seed_everything(seed:int, # any non-negative integer below 2**32
-                    deterministic=True): # also ask torch for reproducible kernels
-    "Seed Python, NumPy and Torch; with `deterministic`, the same seed gives the same bits on the same machine."
+def seed_everything(
+    seed: int,  # any non-negative integer below 2**32
+    deterministic=True,
+):  # also ask torch for reproducible kernels
+    """Seed Python, NumPy and Torch; with `deterministic`, the same seed gives the same bits on the
+    same machine.
+    """
     import torch
-    random.seed(seed); np.random.seed(seed); torch.manual_seed(seed)
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it at its first call
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS reads it at its first call
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # a help for finding errors only, and work for every tensor
+        torch.utils.deterministic.fill_uninitialized_memory = (
+            False  # a help for finding errors only, and work for every tensor
+        )
 
 # %% ../nbs/0_base/00_core.ipynb #2529e038
-def pick_device(name="auto"): # "auto", "cpu", "cuda", "cuda:1" or "mps"
-    "The `torch.device` of that name; `auto` takes CUDA, then MPS, then the CPU. Raises `ParameterError` for one that is not here."
+def pick_device(name="auto"):  # "auto", "cpu", "cuda", "cuda:1" or "mps"
+    """The `torch.device` of that name; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises `ParameterError` for one that is not here.
+    """
     import torch
+
     have = dict(cuda=torch.cuda.is_available(), mps=torch.backends.mps.is_available(), cpu=True)
-    if name == "auto": name = next(d for d, ok in have.items() if ok)
+    if name == "auto":
+        name = next(d for d, ok in have.items() if ok)
     kind = str(name).split(":")[0]
     need(kind in have, f"device {name!r} is unknown: use auto, cpu, cuda or mps", ParameterError)
-    need(have[kind], f"device {name!r} is not available on this machine: use device=auto or device=cpu", ParameterError)
+    need(
+        have[kind],
+        f"device {name!r} is not available on this machine: use device=auto or device=cpu",
+        ParameterError,
+    )
     return torch.device(name)
 
 # %% ../nbs/0_base/00_core.ipynb #5532d2a2
-_ENDS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".gif": b";", ".npz": b"PK\5\6" + b"\0"*4}  # what the last bytes begin or end with
+_ENDS = {
+    ".png": b"IEND\xaeB`\x82",
+    ".jpg": b"\xff\xd9",
+    ".jpeg": b"\xff\xd9",
+    ".gif": b";",
+    ".npz": b"PK\5\6" + b"\0" * 4,
+}  # what the last bytes begin or end with
+
 
 def _check_end(part):
-    "Bring a file to the disk, and raise `OSError` where it lacks the bytes that end its kind: not every writer hears of a full disk."
+    """Bring a file to the disk, and raise `OSError` where it lacks the bytes that end its kind: not
+    every writer hears of a full disk.
+    """
     with open(part, "rb") as f:
         os.fsync(f.fileno())
         f.seek(max(0, f.seek(0, os.SEEK_END) - 22))
         tail, end = f.read(), _ENDS.get(part.suffix.lower(), b"")
     if not (tail.endswith(end) or tail.startswith(end)):
-        raise OSError(errno.EIO, "it was cut off while it was written (is the disk full?)", str(part))
+        raise OSError(
+            errno.EIO, "it was cut off while it was written (is the disk full?)", str(part)
+        )
 
+# %% ../nbs/0_base/00_core.ipynb #bcf78ba8
 @contextmanager
-def atomic(path): # where the file shall be
-    "A context that yields a temporary path beside `path`, and moves it there when the block succeeds and it is whole. An `OSError` names `path`."
+def atomic(path):  # where the file shall be
+    """A context that yields a temporary path beside `path`, and moves it there when the block
+    succeeds and it is whole. An `OSError` names `path`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f".{path.stem}.{os.getpid()}.{time.monotonic_ns()}.tmp{path.suffix}")
@@ -124,82 +207,140 @@ def atomic(path): # where the file shall be
         _check_end(tmp)
         os.replace(tmp, path)
     except OSError as e:
-        if str(e.filename) in ("None", str(tmp)): e.filename, e.filename2 = str(path), None
+        if str(e.filename) in ("None", str(tmp)):
+            e.filename, e.filename2 = str(path), None
         raise
-    finally: tmp.unlink(missing_ok=True)
+    finally:
+        tmp.unlink(missing_ok=True)
 
-def _half_written(folder, targets=None): # `targets`: only what was meant to become one of these paths
-    "What writers killed inside `atomic` left below `folder`; what others are writing this moment looks the same."
+# %% ../nbs/0_base/00_core.ipynb #8b1830c9
+def _half_written(
+    folder, targets=None
+):  # `targets`: only what was meant to become one of these paths
+    """What writers killed inside `atomic` left below `folder`; what others are writing this moment
+    looks the same.
+    """
     for path in Path(folder).rglob(".*.tmp*"):
         name = re.fullmatch(r"\.(.+)\.\d+\.\d+\.tmp(\.[^.]*)?", path.name)
-        if name and (targets is None or path.with_name(name[1] + (name[2] or "")) in targets): yield path
+        if name and (targets is None or path.with_name(name[1] + (name[2] or "")) in targets):
+            yield path
 
 # %% ../nbs/0_base/00_core.ipynb #ec394430
 def write_json(path, obj):
-    "Write `obj` as indented JSON, atomically. NumPy numbers, paths and tuples are welcome; NaN becomes null."
-    with atomic(path) as t: t.write_text(json.dumps(_plain(obj), indent=1, ensure_ascii=False)+"\n", encoding="utf-8")
+    """Write `obj` as indented JSON, atomically.
+
+    NumPy numbers, paths and tuples are welcome; NaN becomes null.
+    """
+    with atomic(path) as t:
+        t.write_text(json.dumps(_plain(obj), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 # %% ../nbs/0_base/00_core.ipynb #8e22b638
 def _plain(o):
     "`o` in the types that JSON knows."
-    if isinstance(o, dict): return {str(k): _plain(v) for k, v in o.items()}
-    if isinstance(o, (list, tuple, set)): return [_plain(v) for v in o]
-    if isinstance(o, (np.ndarray, np.generic)) or _is_tensor(o): return _plain(o.tolist())
-    if isinstance(o, float) and not np.isfinite(o): return None
+    if isinstance(o, dict):
+        return {str(k): _plain(v) for k, v in o.items()}
+    if isinstance(o, (list, tuple, set)):
+        return [_plain(v) for v in o]
+    if isinstance(o, (np.ndarray, np.generic)) or _is_tensor(o):
+        return _plain(o.tolist())
+    if isinstance(o, float) and not np.isfinite(o):
+        return None
     return o if isinstance(o, (str, int, float, bool, type(None))) else str(o)
 
 # %% ../nbs/0_base/00_core.ipynb #8e1947c7
-_KINDS = {dict: "an object", list: "a list", str: "text", float: "a number", int: "a whole number", bool: "true or false", type(None): "null"}
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    type(None): "null",
+}
+
 
 def _said(shape):
     "A shape in words."
-    if isinstance(shape, tuple): return " or ".join(map(_said, shape))
+    if isinstance(shape, tuple):
+        return " or ".join(map(_said, shape))
     return _KINDS[type(shape) if isinstance(shape, (dict, list)) else shape]
+
 
 def _is_of(o, kind):
     "Whether a value of JSON is of a kind; a whole number is a number, true is none."
-    if isinstance(o, bool): return kind is bool
+    if isinstance(o, bool):
+        return kind is bool
     return isinstance(o, (int, float) if kind is float else kind)
 
 # %% ../nbs/0_base/00_core.ipynb #9e3d5fce
-def _kind(shape): return shape if isinstance(shape, type) else type(shape)
+def _kind(shape):
+    return shape if isinstance(shape, type) else type(shape)
+
 
 def _parts(o, shape, where):
-    "(value, shape, place) of what an array or an object holds and its shape describes; what need not be there may be null."
-    if isinstance(shape, list): yield from ((v, shape[0], f"{where}[{i}]") for i, v in enumerate(o))
-    if not isinstance(shape, dict): return
+    """(value, shape, place) of what an array or an object holds and its shape describes; what need
+    not be there may be null.
+    """
+    if isinstance(shape, list):
+        yield from ((v, shape[0], f"{where}[{i}]") for i, v in enumerate(o))
+    if not isinstance(shape, dict):
+        return
     for name, s in shape.items():
         optional = isinstance(s, type) and s not in (dict, list) and not name.endswith("!")
-        for k in [k for k in o if k == name.rstrip("!") or name.endswith("*") and k.startswith(name[:-1])]:
+        for k in [
+            k for k in o if k == name.rstrip("!") or name.endswith("*") and k.startswith(name[:-1])
+        ]:
             yield o[k], (s, type(None)) if optional else s, f"{where}.{k}".lstrip(".")
+
 
 def _misfit(o, shape, where=""):
     "What is wrong with a value of JSON, in a few words; None where it is of the shape."
     kinds = shape if isinstance(shape, tuple) else (shape,)
     near = [s for s in kinds if _is_of(o, _kind(s))]
-    if not near: return f"{where or 'it'} should be {_said(shape)}, but is {_KINDS[type(o)]}"
+    if not near:
+        return f"{where or 'it'} should be {_said(shape)}, but is {_KINDS[type(o)]}"
     for s in near:
-        lost = [n[:-1] for n in s if n.endswith("!") and n[:-1] not in o] if isinstance(s, dict) else []
-        if lost: return f"{where}.{lost[0]} is missing".lstrip(".")
+        lost = (
+            [n[:-1] for n in s if n.endswith("!") and n[:-1] not in o]
+            if isinstance(s, dict)
+            else []
+        )
+        if lost:
+            return f"{where}.{lost[0]} is missing".lstrip(".")
         for part in _parts(o, s, where):
-            if wrong := _misfit(*part): return wrong
+            if wrong := _misfit(*part):
+                return wrong
 
 # %% ../nbs/0_base/00_core.ipynb #643b4023
-def _no_number(word): raise ValueError(f"{word} is no number of JSON")
+def _no_number(word):
+    raise ValueError(f"{word} is no number of JSON")
+
 
 def _parsed(text, what, error, todo):
     "The JSON in a text or its bytes, `what` and `todo` for the sentence where it holds none."
-    try: return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, parse_constant=_no_number)
-    except ValueError as e: raise error(f"{what} is not valid JSON ({e}): {todo}") from e
-    except RecursionError: raise error(f"{what} is no JSON of ours: it is nested too deeply; {todo}") from None
+    try:
+        return json.loads(
+            text.decode("utf-8") if isinstance(text, bytes) else text, parse_constant=_no_number
+        )
+    except ValueError as e:
+        raise error(f"{what} is not valid JSON ({e}): {todo}") from e
+    except RecursionError:
+        raise error(f"{what} is no JSON of ours: it is nested too deeply; {todo}") from None
 
-def read_json(path, # a file, or what holds the text
-              error=WsssError,
-              shape=dict, # what it must be, as above
-              text=None): # its JSON, where it is not the file itself
+
+def read_json(
+    path,  # a file, or what holds the text
+    error=WsssError,
+    shape=dict,  # what it must be, as above
+    text=None,
+):  # its JSON, where it is not the file itself
     "Read JSON of a shape; a file that is missing, damaged or something else is one clear `error`."
     path, todo = Path(path), "delete it, or restore it from a copy"
-    need(not path.is_dir(), f"{path} is a folder, where a file is expected: {todo.replace('delete', 'move')}", error)
+    need(
+        not path.is_dir(),
+        f"{path} is a folder, where a file is expected: {todo.replace('delete', 'move')}",
+        error,
+    )
     need(path.is_file(), f"{path} is not there", error)
     found = _parsed(path.read_bytes() if text is None else text, path, error, todo)
     wrong = _misfit(found, shape)
@@ -207,156 +348,270 @@ def read_json(path, # a file, or what holds the text
     return found
 
 # %% ../nbs/0_base/00_core.ipynb #8e126109
-def sha256(path)->str: # hexadecimal digest
+def sha256(path) -> str:  # hexadecimal digest
     "The SHA-256 of a file's bytes."
-    with open(path, "rb") as f: return hashlib.file_digest(f, "sha256").hexdigest()
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 # %% ../nbs/0_base/00_core.ipynb #f466e077
-def _digest(o)->bytes:
-    "Bytes that stand for `o`: a file by its content, an array by dtype, shape and data, the rest by its JSON."
-    if isinstance(o, Path): return sha256(o).encode()
-    if _is_tensor(o): o = o.detach().cpu().numpy()
-    if isinstance(o, np.ndarray): return f"{o.dtype}{o.shape}".encode() + np.ascontiguousarray(o).tobytes()
-    if isinstance(o, bytes): return o
+def _digest(o) -> bytes:
+    """Bytes that stand for `o`: a file by its content, an array by dtype, shape and data, the rest
+    by its JSON.
+    """
+    if isinstance(o, Path):
+        return sha256(o).encode()
+    if _is_tensor(o):
+        o = o.detach().cpu().numpy()
+    if isinstance(o, np.ndarray):
+        return f"{o.dtype}{o.shape}".encode() + np.ascontiguousarray(o).tobytes()
+    if isinstance(o, bytes):
+        return o
     return json.dumps(_plain(o), sort_keys=True).encode()
 
 # %% ../nbs/0_base/00_core.ipynb #d18daa5b
-def fingerprint(*objs)->str: # 16 hexadecimal digits
-    "A short stable hash of any mix of plain values, arrays, bytes and files (given as `Path`: by content)."
+def fingerprint(*objs) -> str:  # 16 hexadecimal digits
+    """A short stable hash of any mix of plain values, arrays, bytes and files (given as `Path`: by
+    content).
+    """
     h = hashlib.sha256()
     for o in objs:
         b = _digest(o)
-        h.update(f"{len(b)}:".encode()); h.update(b)
+        h.update(f"{len(b)}:".encode())
+        h.update(b)
     return h.hexdigest()[:16]
 
 # %% ../nbs/0_base/00_core.ipynb #d90210bb
-def _sidecar(path): return Path(f"{path}.sha256")
+def _sidecar(path):
+    return Path(f"{path}.sha256")
 
 # %% ../nbs/0_base/00_core.ipynb #074341bc
-def save_weights(path, # ends in .safetensors
-                 tensors, # dict of name -> tensor
-                 meta=None): # dict of strings kept inside the file
-    "Save tensors as safetensors with `PATH.sha256` beside it; each is written atomically, the sidecar last."
+def save_weights(
+    path,  # ends in .safetensors
+    tensors,  # dict of name -> tensor
+    meta=None,
+):  # dict of strings kept inside the file
+    """Save tensors as safetensors with `PATH.sha256` beside it; each is written atomically, the
+    sidecar last.
+    """
     from safetensors.torch import save
+
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     with atomic(path) as t:
-        t.write_bytes(save(tensors, metadata={k: str(v) for k, v in (meta or {}).items()}))  # `save_file` would hide the file from other users
+        t.write_bytes(
+            save(tensors, metadata={k: str(v) for k, v in (meta or {}).items()})
+        )  # `save_file` would hide the file from other users
         digest = sha256(t)
         _sidecar(path).unlink(missing_ok=True)  # never an old sidecar beside new weights
-    with atomic(_sidecar(path)) as t: t.write_text(f"{digest}  {Path(path).name}\n")
+    with atomic(_sidecar(path)) as t:
+        t.write_text(f"{digest}  {Path(path).name}\n")
     return digest
 
 # %% ../nbs/0_base/00_core.ipynb #f18e9710
 def _only_data():
-    "Classes that published checkpoints hold beside their tensors, and whose making runs no code of the file."
+    """Classes that published checkpoints hold beside their tensors, and whose making runs no code
+    of the file.
+    """
     from argparse import Namespace
     from types import SimpleNamespace
+
     scalar, numbers = np.float64().__reduce__()[0], {type(np.dtype(c)) for c in "?bBhHiIlLqQefd"}
-    paths = [(PurePosixPath, f"pathlib.{n}Path") for n in ("Posix", "PurePosix", "Windows", "PureWindows")]  # never opened
-    return [Namespace, SimpleNamespace, np.dtype, *numbers, scalar, (scalar, "numpy.core.multiarray.scalar"), *paths]
+    paths = [
+        (PurePosixPath, f"pathlib.{n}Path")
+        for n in ("Posix", "PurePosix", "Windows", "PureWindows")
+    ]  # never opened
+    return [
+        Namespace,
+        SimpleNamespace,
+        np.dtype,
+        *numbers,
+        scalar,
+        (scalar, "numpy.core.multiarray.scalar"),
+        *paths,
+    ]
+
 
 def _read_pickle(path):
     "What `torch.save` left at `path`, read as data only."
     import torch
+
     try:
         with torch.serialization.safe_globals(_only_data()):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError: raise
+    except OSError:
+        raise
     except Exception as e:
         code = re.search(r"GLOBAL ([\w.]+)", str(e))
         why = f"it holds {code[1]}, and reading that could run code" if code else type(e).__name__
-        raise WeightsError(f"weights {path} cannot be read as a plain state dict ({why}); save the tensors alone, "
-                           "by torch.save(net.state_dict(), FILE) or as .safetensors") from e
+        raise WeightsError(
+            f"weights {path} cannot be read as a plain state dict ({why}); save the tensors alone, "
+            "by torch.save(net.state_dict(), FILE) or as .safetensors"
+        ) from e
 
 # %% ../nbs/0_base/00_core.ipynb #98a62321
 def _named(o, before="", depth=6):
-    "The dense tensors in nested dicts, their names joined by dots; what has no name, as an optimiser's, is left out."
+    """The dense tensors in nested dicts, their names joined by dots; what has no name, as an
+    optimiser's, is left out.
+    """
     import torch
+
     named = {}
     for k, v in o.items():
-        if not isinstance(k, str): continue
-        if isinstance(v, dict) and depth: named |= _named(v, f"{before}{k}.", depth - 1)
-        if torch.is_tensor(v) and v.layout == torch.strided and v.device.type == "cpu" and not v.is_quantized:
+        if not isinstance(k, str):
+            continue
+        if isinstance(v, dict) and depth:
+            named |= _named(v, f"{before}{k}.", depth - 1)
+        if (
+            torch.is_tensor(v)
+            and v.layout == torch.strided
+            and v.device.type == "cpu"
+            and not v.is_quantized
+        ):
             named[before + k] = v
     return named
+
 
 def _check_tensors(path, held):
     "The named tensors of what a file held, all finite."
     save = "save net.state_dict()"
-    need(isinstance(held, dict), f"weights {path} hold a {type(held).__name__}, not tensors by name: {save}", WeightsError)
+    need(
+        isinstance(held, dict),
+        f"weights {path} hold a {type(held).__name__}, not tensors by name: {save}",
+        WeightsError,
+    )
     named = _named(held)
     need(named, f"weights {path} hold no tensor that has a name: {save}", WeightsError)
     bad = [k for k, v in named.items() if not _all_finite(v.float() if _is_float(v) else v)]
-    need(not bad, f"weights {path} hold NaN or infinite values ({len(bad)} of {len(named)} tensors, the first is "
-         f"{bad[:1]}): their training went wrong, or the file is damaged; take other weights", WeightsError)
+    need(
+        not bad,
+        f"weights {path} hold NaN or infinite values ({len(bad)} of {len(named)} tensors, the first"
+        f" is {bad[:1]}): their training went wrong, or the file is damaged; take other weights",
+        WeightsError,
+    )
     return named
 
 # %% ../nbs/0_base/00_core.ipynb #8b138476
-def load_weights(path)->dict: # name -> tensor, on the CPU; names of nested dicts are joined by dots
-    "Load `.safetensors`, or the tensors of a checkpoint, after checking the SHA-256 beside it if there is one. Raises `WeightsError`."
+def load_weights(
+    path,
+) -> dict:  # name -> tensor, on the CPU; names of nested dicts are joined by dots
+    """Load `.safetensors`, or the tensors of a checkpoint, after checking the SHA-256 beside it if
+    there is one. Raises `WeightsError`.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
+
     path, side = Path(path), _sidecar(path)
     need(not path.is_dir(), f"weights {path} are a folder: name a file in it", WeightsError)
     need(path.is_file(), f"weights {path} are not there", WeightsError)
     if side.is_file():
         same = side.read_bytes().split()[:1] == [sha256(path).encode()]
-        need(same, f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or train them again", WeightsError)
-    with open(path, "rb") as f: tensors = path.suffix == ".safetensors" or f.read(9)[8:] == b"{"
-    try: held = load_file(path) if tensors else _read_pickle(path)
-    except (SafetensorError, KeyError) as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+        need(
+            same,
+            f"weights {path} are damaged: their SHA-256 is not the one in {side.name}; fetch or"
+            " train them again",
+            WeightsError,
+        )
+    with open(path, "rb") as f:
+        tensors = path.suffix == ".safetensors" or f.read(9)[8:] == b"{"
+    try:
+        held = load_file(path) if tensors else _read_pickle(path)
+    except (SafetensorError, KeyError) as e:
+        raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
     return _check_tensors(path, held)
 
 # %% ../nbs/0_base/00_core.ipynb #94421c67
 def save_arrays(path, **arrays):
     "Save named arrays as a compressed `.npz`, atomically."
-    with atomic(path) as t: np.savez_compressed(t, **arrays)
+    with atomic(path) as t:
+        np.savez_compressed(t, **arrays)
 
 # %% ../nbs/0_base/00_core.ipynb #853f933b
-def load_arrays(path)->dict: # name -> array
+def load_arrays(path) -> dict:  # name -> array
     "Load an `.npz` without unpickling anything. Raises `DataError`."
     need(Path(path).is_file(), f"{path} is not there", DataError)
     try:
-        with np.load(path, allow_pickle=False) as z: return {k: z[k] for k in z.files}
-    except Exception as e: raise DataError(f"{path} is damaged or no .npz of plain arrays ({type(e).__name__}: {e}); delete it and run its stage again") from e
+        with np.load(path, allow_pickle=False) as z:
+            return {k: z[k] for k in z.files}
+    except Exception as e:
+        raise DataError(
+            f"{path} is damaged or no .npz of plain arrays ({type(e).__name__}: {e}); delete it and"
+            " run its stage again"
+        ) from e
 
 # %% ../nbs/0_base/00_core.ipynb #5ab98ff8
 class _Bar(tqdm):
-    "A tqdm bar that also leaves its state in the file that `$WSSS_NB_PROGRESS` names, at most twice a second; where there is no terminal, a line a minute."
-    told, words, said = 0., "", 0.
+    """A tqdm bar that also leaves its state in the file that `$WSSS_NB_PROGRESS` names, at most
+    twice a second; where there is no terminal, a line a minute.
+    """
+
+    told = 0.0
+    words = ""
+    said = 0.0
+
     def _tell(self, final=False):
         path, now = os.environ.get("WSSS_NB_PROGRESS"), time.monotonic()
-        if path and (final or now-self.told > .5):
+        if path and (final or now - self.told > 0.5):
             self.told = now
-            said = dict(desc=getattr(self, "desc", self.words), note=str(getattr(self, "postfix", None) or ""))  # one that is not shown has neither
+            said = dict(
+                desc=getattr(self, "desc", self.words),
+                note=str(getattr(self, "postfix", None) or ""),
+            )  # one that is not shown has neither
             with suppress(OSError):  # a full disk: what is worked on says it better
                 Path(path).write_text(json.dumps(dict(n=self.n, total=self.total, **said)))
+
     def update(self, n=1):
-        r = super().update(n); self._tell()
+        r = super().update(n)
+        self._tell()
         return r
+
     def _say(self, n):
         if self.disable and time.monotonic() - self.said > 60:
             self.said = time.monotonic()
-            print(f"{self.words or 'done'}: {n} of {self.total or '?'}", file=sys.stderr, flush=True)
+            print(
+                f"{self.words or 'done'}: {n} of {self.total or '?'}", file=sys.stderr, flush=True
+            )
+
     def __iter__(self):
-        for n, o in enumerate(super().__iter__(), 1): yield o; self._tell(); self._say(n)
-    def close(self): self._tell(final=True); super().close()
+        for n, o in enumerate(super().__iter__(), 1):
+            yield o
+            self._tell()
+            self._say(n)
+
+    def close(self):
+        self._tell(final=True)
+        super().close()
 
 # %% ../nbs/0_base/00_core.ipynb #0cbaa9a7
-def progress(iterable=None, # what to go through; None to drive the bar by `.update`
-             desc="", # the words before the bar
-             total=None, # its length, where `len` does not tell
-             **kw):
+def progress(
+    iterable=None,  # what to go through; None to drive the bar by `.update`
+    desc="",  # the words before the bar
+    total=None,  # its length, where `len` does not tell
+    **kw,
+):
     "A progress bar (`tqdm.auto`: a widget in notebooks, text elsewhere; in a log a line a minute)."
-    quiet = False if "ipykernel" in sys.modules else None  # None: no bar where the output is no terminal
-    bar = _Bar(iterable, desc=desc, total=total, **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw})
+    quiet = (
+        False if "ipykernel" in sys.modules else None
+    )  # None: no bar where the output is no terminal
+    bar = _Bar(
+        iterable,
+        desc=desc,
+        total=total,
+        **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw},
+    )
     bar.words, bar.said = desc, time.monotonic()
     return bar
 
 # %% ../nbs/0_base/00_core.ipynb #e07db896
-def cache_home()->Path:
-    "Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`. Raises `ParameterError` where nobody knows a home."
-    if os.environ.get("WSSS_NB_HOME"): return Path(os.environ["WSSS_NB_HOME"])
-    try: return Path.home()/".cache"/"wsss_nb"
-    except RuntimeError as e: raise ParameterError("this user has no home folder (no $HOME, no entry in passwd): "
-                                                   "set WSSS_NB_HOME to a folder that can be written") from e
+def cache_home() -> Path:
+    """Where generated and downloaded things are kept: `$WSSS_NB_HOME`, or `~/.cache/wsss_nb`.
+
+    Raises `ParameterError` where nobody knows a home.
+    """
+    if os.environ.get("WSSS_NB_HOME"):
+        return Path(os.environ["WSSS_NB_HOME"])
+    try:
+        return Path.home() / ".cache" / "wsss_nb"
+    except RuntimeError as e:
+        raise ParameterError(
+            "this user has no home folder (no $HOME, no entry in passwd): "
+            "set WSSS_NB_HOME to a folder that can be written"
+        ) from e

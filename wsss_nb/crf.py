@@ -21,64 +21,92 @@ import numpy as np
 import pydensecrf.densecrf as dcrf
 import torch
 
-from .core import DataError, ParameterError, WsssError, check_array, need, pick_device, progress
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    WsssError,
+    check_array,
+    need,
+    pick_device,
+    progress,
+)
 from .processes import die_with_parent
 
 # %% ../nbs/1_nets/13_crf.ipynb #60919803
 def _check_image(image, hw):
     "The picture, if it is (H,W,3) uint8 of the size `hw`: the C++ code would read past another"
     image = np.asarray(image)
-    need(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
-         f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}", DataError)
-    need(image.shape[:2] == tuple(hw), f"the image is {image.shape[:2]}, but what to clean up is {tuple(hw)}: bring them to one size", DataError)
-    return np.require(image, requirements="CW")   # pydensecrf refuses read-only memory, such as `read_image` gives
+    need(
+        image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8,
+        f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}",
+        DataError,
+    )
+    need(
+        image.shape[:2] == tuple(hw),
+        f"the image is {image.shape[:2]}, but what to clean up is {tuple(hw)}: bring them to one"
+        " size",
+        DataError,
+    )
+    return np.require(
+        image, requirements="CW"
+    )  # pydensecrf refuses read-only memory, such as `read_image` gives
 
 # %% ../nbs/1_nets/13_crf.ipynb #ab1405ae
 def _lattice_field(image, unary, iters, gauss, bilateral, on_step):
     "Energies (K,H,W) → probabilities (K,H,W), by pydensecrf"
     K, H, W = unary.shape
     d = dcrf.DenseCRF2D(W, H, K)
-    d.setUnaryEnergy(np.ascontiguousarray(unary, np.float32).reshape(K, H*W))
+    d.setUnaryEnergy(np.ascontiguousarray(unary, np.float32).reshape(K, H * W))
     d.addPairwiseGaussian(sxy=gauss[0], compat=gauss[1])
     d.addPairwiseBilateral(sxy=bilateral[0], srgb=bilateral[1], rgbim=image, compat=bilateral[2])
     Q, *room = d.startInference()
     for i in range(iters):
         d.stepInference(Q, *room)
-        if on_step: on_step(i + 1)
+        if on_step:
+            on_step(i + 1)
     return np.array(Q, np.float32).reshape(K, H, W)
 
 # %% ../nbs/1_nets/13_crf.ipynb #47729247
 def _tiles(f, size, step=1):
-    "Points (N,5) → their numbers in tiles (T,m) of at most `size`, m a multiple of `step`; numbers from N on are filling"
-    N, halvings = len(f), max(0, math.ceil(math.log2(len(f)/size)))
-    m = -(-N//(2**halvings*step))*step
-    i = torch.arange(m*2**halvings, device=f.device)[None]
+    """Points (N,5) → their numbers in tiles (T,m) of at most `size`, m a multiple of `step`;
+    numbers from N on are filling
+    """
+    N, halvings = len(f), max(0, math.ceil(math.log2(len(f) / size)))
+    m = -(-N // (2**halvings * step)) * step
+    i = torch.arange(m * 2**halvings, device=f.device)[None]
     for _ in range(halvings):
         x = f[i.clamp(max=N - 1)]
         widest = (x.amax(1) - x.amin(1)).argmax(1)[:, None, None].expand(-1, x.shape[1], 1)
-        i = i.gather(1, x.gather(2, widest)[..., 0].argsort(dim=1, stable=True)).view(2*len(i), -1)
+        i = i.gather(1, x.gather(2, widest)[..., 0].argsort(dim=1, stable=True)).view(
+            2 * len(i), -1
+        )
     return i
-
 
 # %% ../nbs/1_nets/13_crf.ipynb #85b5903c
 def _near(f, reach=6.8):
     "Tiles (T,m,5) → (T,T) bool: which are within `reach` of which"
     low, high = f.amin(1), f.amax(1)
-    gap = (low[None] - high[:, None]).clamp(min=0) + (low[:, None] - high[None]).clamp(min=0)  # one of the two is 0
+    gap = (low[None] - high[:, None]).clamp(min=0) + (low[:, None] - high[None]).clamp(
+        min=0
+    )  # one of the two is 0
     return gap.square().sum(2) <= reach**2
-
 
 # %% ../nbs/1_nets/13_crf.ipynb #4e36d903
 def _pair_sums(f, near, X, room):
-    "Σ_q exp(-½|f_p-f_q|²) X_q: tiles (T,m,5) and values (T,m,K) → (T,m,K), with at most about `room` pairs at once"
+    """Σ_q exp(-½|f_p-f_q|²) X_q: tiles (T,m,5) and values (T,m,K) → (T,m,K), with at most about
+    `room` pairs at once
+    """
     out, (_, m, d) = torch.zeros_like(X), f.shape
-    half = lambda v: v.square().sum(1, keepdim=True)/2
+
+    def half(v):
+        return v.square().sum(1, keepdim=True) / 2
+
     for t, others in enumerate(near):
         others = others.nonzero()[:, 0]
         middle = f[t].mean(0)
         a = f[t] - middle
         A = torch.cat([a, -half(a), torch.ones_like(a[:, :1])], 1)
-        for j in others.split(max(1, room//m**2)):
+        for j in others.split(max(1, room // m**2)):
             b = f[j].view(-1, d) - middle
             B = torch.cat([b, torch.ones_like(b[:, :1]), -half(b)], 1)
             out[t] += (A @ B.T).exp_() @ X[j].view(len(b), -1)
@@ -88,46 +116,70 @@ def _pair_sums(f, near, X, room):
 @functools.cache
 def _kernels():
     "The module of the graphics card's loops, or None where Triton is missing"
-    try: from wsss_nb import kernels
-    except ImportError: return None
+    try:
+        from wsss_nb import kernels
+    except ImportError:
+        return None
     return kernels
-
 
 # %% ../nbs/1_nets/13_crf.ipynb #7e4ce862
 def _bilateral(image, sxy, srgb, device, kernels=None):
-    "The second kernel as a function (N,K) → (N,K); `kernels` sums on a card in one go, else Torch does by blocks"
+    """The second kernel as a function (N,K) → (N,K); `kernels` sums on a card in one go, else Torch
+    does by blocks
+    """
     (H, W), (sx, sy) = image.shape[:2], np.broadcast_to(sxy, 2)
     y, x = np.indices((H, W))
-    f = torch.tensor(np.concatenate([np.stack([x/sx, y/sy], 2), image/np.asarray(srgb)], 2).reshape(H*W, 5), dtype=torch.float32, device=device)
-    i = _tiles(f, 4*kernels.TILE, kernels.TILE) if kernels else _tiles(f, max(2048 if device.type == "cuda" else 256, H*W//1024))  # a card wants few large products, a CPU what its cache holds
-    f = f[i.clamp(max=H*W - 1)]
-    near, room = _near(f), 2**26 if device.type == "cuda" else 2**19       # pairs: 256 MiB, 2 MiB
+    f = torch.tensor(
+        np.concatenate([np.stack([x / sx, y / sy], 2), image / np.asarray(srgb)], 2).reshape(
+            H * W, 5
+        ),
+        dtype=torch.float32,
+        device=device,
+    )
+    i = (
+        _tiles(f, 4 * kernels.TILE, kernels.TILE)
+        if kernels
+        else _tiles(f, max(2048 if device.type == "cuda" else 256, H * W // 1024))
+    )  # a card wants few large products, a CPU what its cache holds
+    f = f[i.clamp(max=H * W - 1)]
+    near, room = _near(f), 2**26 if device.type == "cuda" else 2**19  # pairs: 256 MiB, 2 MiB
+
     def sums(X):
         filled = torch.cat([X, X.new_zeros(i.numel() - len(X), X.shape[1])])
-        filled[i] = kernels.pair_sums(f, near, filled[i]) if kernels else _pair_sums(f, near, filled[i], room)
-        return filled[:len(X)]
-    return sums
+        filled[i] = (
+            kernels.pair_sums(f, near, filled[i])
+            if kernels
+            else _pair_sums(f, near, filled[i], room)
+        )
+        return filled[: len(X)]
 
+    return sums
 
 # %% ../nbs/1_nets/13_crf.ipynb #99d5101f
 def _spatial(H, W, sxy, device):
     "The first kernel as a function (N,K) → (N,K)"
+
     def G(n, s):
-        at = torch.arange(n, device=device)/float(s)
-        return (-(at[:, None] - at).square()/2).exp()
-    (sx, sy) = np.broadcast_to(sxy, 2)
+        at = torch.arange(n, device=device) / float(s)
+        return (-(at[:, None] - at).square() / 2).exp()
+
+    sx, sy = np.broadcast_to(sxy, 2)
     rows, cols = G(H, sy), G(W, sx)
-    return lambda X: torch.einsum("ah,hwk,bw->abk", rows, X.view(H, W, -1), cols).reshape(H*W, -1)
+    return lambda X: torch.einsum("ah,hwk,bw->abk", rows, X.view(H, W, -1), cols).reshape(H * W, -1)
 
 # %% ../nbs/1_nets/13_crf.ipynb #670df003
 @contextmanager
 def _full_float32(device):
-    "Products in whole float32, whatever the program around asks for: a rounded exponent would be another kernel"
+    """Products in whole float32, whatever the program around asks for: a rounded exponent would be
+    another kernel
+    """
     old = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.autocast(device.type, enabled=False): yield
-    finally: torch.set_float32_matmul_precision(old)
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(old)
 
 # %% ../nbs/1_nets/13_crf.ipynb #889c3b44
 def _exact_field(image, unary, iters, gauss, bilateral, on_step, device):
@@ -135,102 +187,150 @@ def _exact_field(image, unary, iters, gauss, bilateral, on_step, device):
     K, H, W = unary.shape
     loops = _kernels() if device.type == "cuda" else None
     with _full_float32(device):
-        U, kernels = torch.tensor(unary, device=device).reshape(K, H*W).T, []
-        for w, k in (gauss[1], _spatial(H, W, gauss[0], device)), (bilateral[2], _bilateral(image, *bilateral[:2], device, loops)):
-            if w: kernels.append((w, k, k(U.new_ones(H*W, 1)).rsqrt()))  # n^-½
+        U, kernels = torch.tensor(unary, device=device).reshape(K, H * W).T, []
+        for w, k in (
+            (gauss[1], _spatial(H, W, gauss[0], device)),
+            (bilateral[2], _bilateral(image, *bilateral[:2], device, loops)),
+        ):
+            if w:
+                kernels.append((w, k, k(U.new_ones(H * W, 1)).rsqrt()))  # n^-½
         Q = (-U).softmax(1)
         for i in range(iters):
-            Q = (sum(w*n*k(n*Q) for w, k, n in kernels) - U).softmax(1)
-            if on_step: on_step(i + 1)
+            Q = (sum(w * n * k(n * Q) for w, k, n in kernels) - U).softmax(1)
+            if on_step:
+                on_step(i + 1)
         return Q.T.reshape(K, H, W).cpu().numpy()
 
 # %% ../nbs/1_nets/13_crf.ipynb #43abe4a6
 def _solver(backend, device, iters, gauss, bilateral):
     "The function that solves, once the parameters are found good"
-    need(backend in ("auto", "torch", "pydensecrf"), f"backend {backend!r} is unknown: use auto, torch or pydensecrf", ParameterError)
+    need(
+        backend in ("auto", "torch", "pydensecrf"),
+        f"backend {backend!r} is unknown: use auto, torch or pydensecrf",
+        ParameterError,
+    )
     need(iters >= 1, f"iters must be at least 1; it is {iters}", ParameterError)
     widths = np.hstack([gauss[0], *bilateral[:2]])
-    need(widths.min() > 0, f"sxy and srgb must be above 0; gauss is {gauss}, bilateral is {bilateral}", ParameterError)
+    need(
+        widths.min() > 0,
+        f"sxy and srgb must be above 0; gauss is {gauss}, bilateral is {bilateral}",
+        ParameterError,
+    )
     device = pick_device(device)
-    if backend == "torch" or backend == "auto" and device.type == "cuda": return functools.partial(_exact_field, device=device)
+    if backend == "torch" or backend == "auto" and device.type == "cuda":
+        return functools.partial(_exact_field, device=device)
     return _lattice_field
 
 # %% ../nbs/1_nets/13_crf.ipynb #1fc29b8e
 def dense_crf(
-    image,                   # (H,W,3) uint8 RGB
-    probs,                   # (K,H,W) probabilities, such as a softmax
-    iters=10,                # of mean field
-    gauss=(3, 3),            # sxy in pixels, compat
+    image,  # (H,W,3) uint8 RGB
+    probs,  # (K,H,W) probabilities, such as a softmax
+    iters=10,  # of mean field
+    gauss=(3, 3),  # sxy in pixels, compat
     bilateral=(80, 13, 10),  # sxy in pixels, srgb in grey levels, compat
-    on_step=None,            # called with 1, 2, … after each iteration; what it raises ends the work
-    backend="auto",          # "pydensecrf", "torch" (exact, slow without a GPU), or torch where there is CUDA
-    device="auto",           # of Torch, as in `core.pick_device`
-):                           # (K,H,W) float32 probabilities
-    "Probabilities cleaned up along the photograph's edges. A single label is returned as it is. Raises `DataError` for NaN, sizes that differ, or no probabilities."
+    on_step=None,  # called with 1, 2, … after each iteration; what it raises ends the work
+    backend="auto",  # "pydensecrf", "torch" (exact, slow without a GPU), or torch where there is CUDA
+    device="auto",  # of Torch, as in `core.pick_device`
+):  # (K,H,W) float32 probabilities
+    """Probabilities cleaned up along the photograph's edges.
+
+    A single label is returned as it is. Raises `DataError` for NaN, sizes that differ, or no
+    probabilities.
+    """
     solve = _solver(backend, device, iters, gauss, bilateral)
     probs = np.asarray(probs, np.float32)
     check_array("probs", probs, 3, error=DataError)
     image = _check_image(image, probs.shape[1:])
-    need(probs.min() >= 0 and np.abs(probs.sum(0) - 1).max() < .01, "probs must be probabilities: none negative, a sum of 1 at each pixel", DataError)
-    if len(probs) == 1: return probs.copy()
+    need(
+        probs.min() >= 0 and np.abs(probs.sum(0) - 1).max() < 0.01,
+        "probs must be probabilities: none negative, a sum of 1 at each pixel",
+        DataError,
+    )
+    if len(probs) == 1:
+        return probs.copy()
     return solve(image, -np.log(probs.clip(1e-5)), iters, gauss, bilateral, on_step)
 
 # %% ../nbs/1_nets/13_crf.ipynb #2be1c353
 def _label_energy(labels, ids, gt_prob, unlabeled):
     "(H,W) labels → (K,H,W) energies"
     K = len(ids)
-    U = np.where(labels == ids[:, None, None], -np.log(gt_prob), -np.log((1 - gt_prob)/(K - 1))).astype(np.float32)
-    if unlabeled is not None: U[:, labels == unlabeled] = np.log(K)
+    U = np.where(
+        labels == ids[:, None, None], -np.log(gt_prob), -np.log((1 - gt_prob) / (K - 1))
+    ).astype(np.float32)
+    if unlabeled is not None:
+        U[:, labels == unlabeled] = np.log(K)
     return U
 
 # %% ../nbs/1_nets/13_crf.ipynb #8b585667
 def crf_from_labels(
-    image,                  # (H,W,3) uint8 RGB
-    labels,                 # (H,W) integers, any ids
-    iters=20,               # of mean field
-    gt_prob=0.7,            # how sure a given label is
-    gauss=(10, 10),         # sxy in pixels, compat
+    image,  # (H,W,3) uint8 RGB
+    labels,  # (H,W) integers, any ids
+    iters=20,  # of mean field
+    gt_prob=0.7,  # how sure a given label is
+    gauss=(10, 10),  # sxy in pixels, compat
     bilateral=(20, 5, 10),  # sxy in pixels, srgb in grey levels, compat
-    unlabeled=None,         # the id of pixels without a label, to be filled in
-    on_step=None,           # as in `dense_crf`
-    backend="auto",         # as in `dense_crf`
-    device="auto",          # as in `dense_crf`
-):                          # (H,W), ids and type of `labels`
-    "A label map cleaned up along the photograph's edges. With fewer than two labels it is returned as it is. Raises `DataError` for sizes that differ."
+    unlabeled=None,  # the id of pixels without a label, to be filled in
+    on_step=None,  # as in `dense_crf`
+    backend="auto",  # as in `dense_crf`
+    device="auto",  # as in `dense_crf`
+):  # (H,W), ids and type of `labels`
+    """A label map cleaned up along the photograph's edges.
+
+    With fewer than two labels it is returned as it is. Raises `DataError` for sizes that differ.
+    """
     solve = _solver(backend, device, iters, gauss, bilateral)
     labels = np.asarray(labels)
     check_array("labels", labels, 2, error=DataError)
-    need(labels.dtype.kind in "iub", f"labels must be whole numbers; they are {labels.dtype}", DataError)
+    need(
+        labels.dtype.kind in "iub",
+        f"labels must be whole numbers; they are {labels.dtype}",
+        DataError,
+    )
     image = _check_image(image, labels.shape)
     need(0 < gt_prob < 1, f"gt_prob must lie between 0 and 1; it is {gt_prob}", ParameterError)
     ids = np.unique(labels)
-    if unlabeled is not None: ids = ids[ids != unlabeled]
-    if len(ids) < 2: return labels.copy()
-    Q = solve(image, _label_energy(labels, ids, gt_prob, unlabeled), iters, gauss, bilateral, on_step)
+    if unlabeled is not None:
+        ids = ids[ids != unlabeled]
+    if len(ids) < 2:
+        return labels.copy()
+    Q = solve(
+        image, _label_energy(labels, ids, gt_prob, unlabeled), iters, gauss, bilateral, on_step
+    )
     return ids[Q.argmax(0)]
 
 # %% ../nbs/1_nets/13_crf.ipynb #16ee19ef
 def _start_worker():
-    die_with_parent()         # killed without a word, the parent can say nothing to them
+    die_with_parent()  # killed without a word, the parent can say nothing to them
     torch.set_num_threads(1)  # as many processes as cores: more threads would only fight
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker, even inside the CRF, and leaves the talking to its parent
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # Ctrl-C ends a worker, even inside the CRF, and leaves the talking to its parent
 
 # %% ../nbs/1_nets/13_crf.ipynb #8a1c99e7
 @contextmanager
 def _deaf():
-    "Processes started here take over that Ctrl-C is ignored: one that is still importing would print a traceback"
+    """Processes started here take over that Ctrl-C is ignored: one that is still importing would
+    print a traceback
+    """
     main = threading.current_thread() is threading.main_thread()
     old = main and signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try: yield
+    try:
+        yield
     finally:
-        if main: signal.signal(signal.SIGINT, old)
+        if main:
+            signal.signal(signal.SIGINT, old)
 
 # %% ../nbs/1_nets/13_crf.ipynb #faa115af
 def _try(fn, job):
-    "The result, or (class, message, traceback): some exceptions do not survive the way between processes"
-    try: return fn(job), None
-    except WsssError as e: return None, (type(e), str(e), traceback.format_exc())
-    except Exception as e: return None, (WsssError, f"{type(e).__name__}: {e}", traceback.format_exc())
+    """The result, or (class, message, traceback): some exceptions do not survive the way between
+    processes
+    """
+    try:
+        return fn(job), None
+    except WsssError as e:
+        return None, (type(e), str(e), traceback.format_exc())
+    except Exception as e:
+        return None, (WsssError, f"{type(e).__name__}: {e}", traceback.format_exc())
 
 # %% ../nbs/1_nets/13_crf.ipynb #b020888b
 def _collect(results, jobs, desc):
@@ -244,40 +344,61 @@ def _collect(results, jobs, desc):
     return out
 
 # %% ../nbs/1_nets/13_crf.ipynb #f48282f1
-def _nothing(): pass
+def _nothing():
+    pass
+
 
 @contextmanager
 def _single_threads():
-    "Processes started here read that their libraries may use one thread each, as they do when they are imported"
+    """Processes started here read that their libraries may use one thread each, as they do when
+    they are imported
+    """
     old = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
-    try: yield
-    finally: os.environ.pop("OMP_NUM_THREADS") if old is None else os.environ.update(OMP_NUM_THREADS=old)
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS") if old is None else os.environ.update(OMP_NUM_THREADS=old)
+
 
 @contextmanager
 def process_pool(n):
-    "An executor of `n` fresh processes with a thread each. Ctrl-C ends them at once; one that is killed is an error, not a hang."
-    with ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _start_worker) as pool:
-        with _deaf(), _single_threads(): [pool.submit(_nothing) for _ in range(n)]  # all are started here
-        try: yield pool
-        except KeyboardInterrupt:
-            for p in list(pool._processes.values()): p.terminate()  # one still importing is deaf to Ctrl-C, and would do its job yet
-            raise
-        except BrokenProcessPool: raise WsssError("a worker process died, perhaps for want of memory: try fewer workers") from None
-        finally: pool.shutdown(wait=False, cancel_futures=True)
+    """An executor of `n` fresh processes with a thread each.
 
+    Ctrl-C ends them at once; one that is killed is an error, not a hang.
+    """
+    with ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _start_worker) as pool:
+        with _deaf(), _single_threads():
+            [pool.submit(_nothing) for _ in range(n)]  # all are started here
+        try:
+            yield pool
+        except KeyboardInterrupt:
+            for p in list(pool._processes.values()):
+                p.terminate()  # one still importing is deaf to Ctrl-C, and would do its job yet
+            raise
+        except BrokenProcessPool:
+            raise WsssError(
+                "a worker process died, perhaps for want of memory: try fewer workers"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 # %% ../nbs/1_nets/13_crf.ipynb #d4cdbd71
 def map_images(
-    fn,             # importable function of one job
-    jobs,           # a path each, or a tuple whose first item names the picture
-    workers=2,      # processes; 0 or 1: none but this
+    fn,  # importable function of one job
+    jobs,  # a path each, or a tuple whose first item names the picture
+    workers=2,  # processes; 0 or 1: none but this
     desc="images",  # beside the progress bar
-):                  # list of results, in the order of the jobs
-    "Call `fn` on many pictures in a pool of processes, with a progress bar. An error names its picture."
-    jobs, work = list(jobs), functools.partial(_try, fn)
-    if workers < 2 or len(jobs) < 2: return _collect(map(work, jobs), jobs, desc)
-    with process_pool(min(workers, len(jobs))) as pool:
-        futures = [pool.submit(work, o) for o in jobs]  # not `map`: it cancels them at Ctrl-C, which Python 3.11 answers with a traceback
-        return _collect((f.result() for f in futures), jobs, desc)
+):  # list of results, in the order of the jobs
+    """Call `fn` on many pictures in a pool of processes, with a progress bar.
 
+    An error names its picture.
+    """
+    jobs, work = list(jobs), functools.partial(_try, fn)
+    if workers < 2 or len(jobs) < 2:
+        return _collect(map(work, jobs), jobs, desc)
+    with process_pool(min(workers, len(jobs))) as pool:
+        futures = [
+            pool.submit(work, o) for o in jobs
+        ]  # not `map`: it cancels them at Ctrl-C, which Python 3.11 answers with a traceback
+        return _collect((f.result() for f in futures), jobs, desc)

@@ -20,31 +20,67 @@ from typing import Callable, NamedTuple
 import numpy as np
 from fastcore.basics import patch
 from pycocotools.coco import COCO
-from .core import DataError, cache_home, fingerprint as hash_of, need, progress, read_json, sha256, write_json
-from .images import IMAGE_SUFFIXES, MAX_PIXELS, open_picture, picture_size, read_image, read_mask, read_saliency, write_mask
+from wsss_nb.core import (
+    DataError,
+    cache_home,
+    fingerprint as hash_of,
+    need,
+    progress,
+    read_json,
+    sha256,
+    write_json,
+)
+from wsss_nb.images import (
+    IMAGE_SUFFIXES,
+    MAX_PIXELS,
+    open_picture,
+    picture_size,
+    read_image,
+    read_mask,
+    read_saliency,
+    write_mask,
+)
 
 # %% ../nbs/0_base/02_datasets.ipynb #2523128a
-def _classless(ds): return f"{ds.name} has no classes, only regions that people drew: superpixels can be made of it and measured (`wsss-nb superpixels`, `wsss-nb bench superpixels`), all else needs a dataset with classes"
+def _classless(ds):
+    return (
+        f"{ds.name} has no classes, only regions that people drew: superpixels can be made of it"
+        " and measured (`wsss-nb superpixels`, `wsss-nb bench superpixels`), all else needs a"
+        " dataset with classes"
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #045176b0
 @dataclass(frozen=True)
 class Dataset:
     """Photographs with image-level labels, and masks for evaluation.
 
-    `classes` are the C foreground names; `splits` maps a split's name to its ids; `label_source` says where the labels come from:
-    "annotations" (VOC's XML), "instances" (COCO's JSON), "labels.csv" or "image_labels.csv" (a table), or "masks" where VOC has neither. BSDS500 has regions instead of classes and labels: `maps`."""
+    `classes` are the C foreground names; `splits` maps a split's name to its ids; `label_source`
+    says where the labels come from:
+    "annotations" (VOC's XML), "instances" (COCO's JSON), "labels.csv" or "image_labels.csv" (a
+    table), or "masks" where VOC has neither. BSDS500 has regions instead of classes and labels:
+    `maps`.
+    """
+
     name: str
     root: Path
     classes: tuple
     splits: dict
     label_source: str
-    _files: dict = field(repr=False)                                    # id -> path of the photograph
-    _labels: Callable = field(repr=False, compare=False)                # id -> names of what is in it
-    _mask_path: Callable = field(repr=False, compare=False)             # id -> where its mask is, or will be
-    _draw: Callable = field(default=None, repr=False, compare=False)    # id -> mask, where masks are polygons (COCO)
-    _sizes: dict = field(default_factory=dict, repr=False)              # id -> (H,W), where the dataset claims one
-    _regions: Callable = field(default=None, repr=False, compare=False) # file -> the maps in it, where people drew regions without classes (BSDS500)
-    _outlineless: frozenset = field(default=frozenset(), repr=False)    # ids of which an object has no outline (COCO): their masks are not known
+    _files: dict = field(repr=False)  # id -> path of the photograph
+    _labels: Callable = field(repr=False, compare=False)  # id -> names of what is in it
+    _mask_path: Callable = field(repr=False, compare=False)  # id -> where its mask is, or will be
+    _draw: Callable = field(
+        default=None, repr=False, compare=False
+    )  # id -> mask, where masks are polygons (COCO)
+    _sizes: dict = field(
+        default_factory=dict, repr=False
+    )  # id -> (H,W), where the dataset claims one
+    _regions: Callable = field(
+        default=None, repr=False, compare=False
+    )  # file -> the maps in it, where people drew regions without classes (BSDS500)
+    _outlineless: frozenset = field(
+        default=frozenset(), repr=False
+    )  # ids of which an object has no outline (COCO): their masks are not known
     _cache: dict = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -55,20 +91,29 @@ class Dataset:
 
 # %% ../nbs/0_base/02_datasets.ipynb #47ee175f
 @patch
-def ids(self:Dataset, split="train"):
+def ids(self: Dataset, split="train"):
     "The ids of one split, as a tuple."
-    need(split in self.splits, f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}", DataError)
+    need(
+        split in self.splits,
+        f"{self.name} has no split {split!r}; it has {', '.join(self.splits)}",
+        DataError,
+    )
     return self.splits[split]
 
+
 @patch
-def image_path(self:Dataset, id):
+def image_path(self: Dataset, id):
     "Where the photograph of an id lies."
-    need(id in self._files, f"{self.name} has no image with id {id!r} (looked in {self.root})", DataError)
+    need(
+        id in self._files,
+        f"{self.name} has no image with id {id!r} (looked in {self.root})",
+        DataError,
+    )
     return self._files[id]
 
 # %% ../nbs/0_base/02_datasets.ipynb #3410fe71
 @patch
-def image(self:Dataset, id):
+def image(self: Dataset, id):
     "The photograph as (H,W,3) uint8 RGB, the right way up."
     return read_image(self.image_path(id))
 
@@ -77,22 +122,30 @@ def _spelled(names, classes):
     "Names that are no class, each with the class that is spelled like it"
     small = {c.lower().replace(" ", ""): c for c in classes}
     for name in sorted(names):
-        near = get_close_matches(name.lower().replace(" ", ""), small, 1, .75)
+        near = get_close_matches(name.lower().replace(" ", ""), small, 1, 0.75)
         yield f"{name} (is {small[near[0]]} meant?)" if near else name
 
 # %% ../nbs/0_base/02_datasets.ipynb #512f0315
 def _presence(ds, id):
     names, path = ds._labels(id), ds.image_path(id)
-    need(names is not None, f"{path}: nobody has said what it shows ({ds.label_source}): "
-         "give it a label, an empty one if it shows none of the classes", DataError)
+    need(
+        names is not None,
+        f"{path}: nobody has said what it shows ({ds.label_source}): "
+        "give it a label, an empty one if it shows none of the classes",
+        DataError,
+    )
     unknown = set(names) - set(ds.classes)
-    need(not unknown, f"{path}: its label names {', '.join(_spelled(unknown, ds.classes))}, not among "
-         f"the {ds.n_classes} classes of {ds.name}", DataError)
+    need(
+        not unknown,
+        f"{path}: its label names {', '.join(_spelled(unknown, ds.classes))}, not among "
+        f"the {ds.n_classes} classes of {ds.name}",
+        DataError,
+    )
     return np.isin(ds.classes, sorted(names)) if names else np.zeros(ds.n_classes, bool)
 
 # %% ../nbs/0_base/02_datasets.ipynb #d1f1e9cd
 @patch
-def has_label(self:Dataset, id):
+def has_label(self: Dataset, id):
     "Whether it is known what is in the photograph; an empty label is a label."
     try:
         return self._labels(id) is not None
@@ -101,25 +154,30 @@ def has_label(self:Dataset, id):
 
 # %% ../nbs/0_base/02_datasets.ipynb #c3bdd5a3
 @patch
-def present(self:Dataset, id):
-    "Which of the C classes are in the photograph: (C,) bool. Opens no mask, unless `label_source` is \"masks\"."
-    if id not in self._cache: self._cache[id] = _presence(self, id)
+def present(self: Dataset, id):
+    """Which of the C classes are in the photograph: (C,) bool.
+
+    Opens no mask, unless `label_source` is "masks".
+    """
+    if id not in self._cache:
+        self._cache[id] = _presence(self, id)
     return self._cache[id].copy()
 
 # %% ../nbs/0_base/02_datasets.ipynb #28b887f9
 @patch
-def mask_path(self:Dataset, id):
+def mask_path(self: Dataset, id):
     "Where the true mask of an id lies, or would lie."
     return self._mask_path(id)
 
+
 @patch
-def claimed_size(self:Dataset, id):
+def claimed_size(self: Dataset, id):
     "(H,W) that the dataset's annotations claim for a picture; None where they claim none."
     return self._sizes.get(id)
 
 # %% ../nbs/0_base/02_datasets.ipynb #c430b2d5
 @patch
-def has_mask(self:Dataset, id):
+def has_mask(self: Dataset, id):
     "Whether there is a true mask (without opening it)."
     if self._draw is None:
         return self._mask_path(id).exists()
@@ -127,29 +185,40 @@ def has_mask(self:Dataset, id):
 
 # %% ../nbs/0_base/02_datasets.ipynb #aff26d4e
 @patch
-def mask(self:Dataset, id):
+def mask(self: Dataset, id):
     "EVALUATION ONLY: the true mask as (H,W) uint8, 0 background, 255 void."
     need(not self._regions, _classless(self), DataError)
     path = self._mask_path(id)
     if self._draw and not path.exists():
-        need(self.has_mask(id), f"{self.image_path(id)}: {self.root.name} has no outline of what it shows (boxes "
-             "only?), so its true mask is not known", DataError)
+        need(
+            self.has_mask(id),
+            f"{self.image_path(id)}: {self.root.name} has no outline of what it shows (boxes "
+            "only?), so its true mask is not known",
+            DataError,
+        )
         write_mask(path, self._draw(id))
     return read_mask(path, self.n_classes)
 
 # %% ../nbs/0_base/02_datasets.ipynb #e26d9c43
 @patch
-def saliency(self:Dataset, id):
+def saliency(self: Dataset, id):
     "The saliency map `saliency/<id>.png` at the photograph's size: (H,W) float32 in [0,1]."
-    path = self.root/"saliency"/f"{id}.png"
-    need(path.exists(), f"{path}: no saliency map for {id!r}; the masking method needs one for each training image", DataError)
+    path = self.root / "saliency" / f"{id}.png"
+    need(
+        path.exists(),
+        f"{path}: no saliency map for {id!r}; the masking method needs one for each training image",
+        DataError,
+    )
     return read_saliency(path, picture_size(open_picture(self.image_path(id))))
 
 # %% ../nbs/0_base/02_datasets.ipynb #4ea52263
 @patch
-def maps(self:Dataset, id):
-    "EVALUATION ONLY: how a picture truly divides, a list of (H,W) int32 maps, -1 void: one for each who drew (BSDS500), else the mask."
-    if self._regions: return self._regions(self._mask_path(id))
+def maps(self: Dataset, id):
+    """EVALUATION ONLY: how a picture truly divides, a list of (H,W) int32 maps, -1 void: one for
+    each who drew (BSDS500), else the mask.
+    """
+    if self._regions:
+        return self._regions(self._mask_path(id))
     M = self.mask(id)
     return [np.where(M == 255, -1, M.astype(np.int32))]
 
@@ -160,7 +229,7 @@ def _print_of(ds, id):
 
 # %% ../nbs/0_base/02_datasets.ipynb #2e0b0d0f
 @patch
-def fingerprint(self:Dataset, split="train"):
+def fingerprint(self: Dataset, split="train"):
     "A hash of a split's photographs (their bytes) and labels; masks do not count."
     key, ids = ("fingerprint", split), self.ids(split)
     if key not in self._cache:
@@ -171,12 +240,16 @@ def fingerprint(self:Dataset, split="train"):
 
 # %% ../nbs/0_base/02_datasets.ipynb #e311aa8d
 class Problem(NamedTuple):
-    "What is wrong with a file: `severity` is \"error\", or \"note\" for what is unusual but handled."
+    'What is wrong with a file: `severity` is "error", or "note" for what is unusual but handled.'
+
     file: str
     what: str
     severity: str = "error"
 
-def _strict(file, what, severity="error"): need(severity != "error", f"{file}: {what}", DataError)
+
+def _strict(file, what, severity="error"):
+    need(severity != "error", f"{file}: {what}", DataError)
+
 
 def _same(text):
     "Accents as one sign each (NFC): file systems and editors write é in two ways"
@@ -187,7 +260,9 @@ def _id(name):
     p = Path(_same(name).replace("\\", "/"))
     return p.stem if p.suffix.lower() in IMAGE_SUFFIXES else p.name
 
-def _repeated(values): return [v for v, n in Counter(values).items() if n > 1]
+
+def _repeated(values):
+    return [v for v, n in Counter(values).items() if n > 1]
 
 # %% ../nbs/0_base/02_datasets.ipynb #551b566c
 def _numbered_lines(path):
@@ -195,14 +270,20 @@ def _numbered_lines(path):
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as e:
-        raise DataError(f"{path}: is not UTF-8 text ({e.reason} at byte {e.start}); save it as UTF-8") from e
+        raise DataError(
+            f"{path}: is not UTF-8 text ({e.reason} at byte {e.start}); save it as UTF-8"
+        ) from e
     except OSError as e:
         raise DataError(f"{path}: cannot be read ({e.strerror})") from e
     return [(k, o.strip()) for k, o in enumerate(lines, 1) if o.strip()]
 
-def _lines(path): return [o for _, o in _numbered_lines(path)]
 
-def _is_path(word): return "/" in word or "\\" in word or word.lower().endswith(IMAGE_SUFFIXES)
+def _lines(path):
+    return [o for _, o in _numbered_lines(path)]
+
+
+def _is_path(word):
+    return "/" in word or "\\" in word or word.lower().endswith(IMAGE_SUFFIXES)
 
 # %% ../nbs/0_base/02_datasets.ipynb #e29b432e
 def _columns(lines):
@@ -213,7 +294,9 @@ def _columns(lines):
 
 # %% ../nbs/0_base/02_datasets.ipynb #96d9ac63
 def _read_list(path, report, known=()):
-    "The ids in a list file, one a line, and never cut where a line as a whole is known; of several columns the first."
+    """The ids in a list file, one a line, and never cut where a line as a whole is known; of
+    several columns the first.
+    """
     lines = _lines(path)
     cut = _columns(lines)
     ids = [_id(o.split()[0]) if cut and _id(o) not in known else _id(o) for o in lines]
@@ -227,7 +310,7 @@ def _images_in(folder):
     if not folder.is_dir():
         return []
     names = (e.name for e in os.scandir(folder) if not e.name.startswith("."))
-    return sorted(folder/o for o in names if o.lower().endswith(IMAGE_SUFFIXES))
+    return sorted(folder / o for o in names if o.lower().endswith(IMAGE_SUFFIXES))
 
 # %% ../nbs/0_base/02_datasets.ipynb #617c68f1
 def _list_images(folder, report):
@@ -251,14 +334,20 @@ def _table(path, report):
     "The lines of a table with a first line that names its columns: (number, {column: text})."
     lines = [(k, _csv_line(path, k, o)) for k, o in _numbered_lines(path)]
     head = [o.strip() for o in lines[0][1]] if lines else []
-    need(not lines or {"file", "labels"} <= set(head), f"{path}: its first line must be `file,labels`; it is "
-         f"`{','.join(head)[:60]}`", DataError)
+    need(
+        not lines or {"file", "labels"} <= set(head),
+        f"{path}: its first line must be `file,labels`; it is `{','.join(head)[:60]}`",
+        DataError,
+    )
     for k, fields in lines[1:]:
         if len(fields) > len(head):
             report(path, f"line {k} has more columns than the first line; put `;` between names")
         if len(fields) < len(head):
-            report(path, f"line {k} has fewer columns than the first line; a picture that shows none of the "
-                   "classes has nothing behind the comma")
+            report(
+                path,
+                f"line {k} has fewer columns than the first line; a picture that shows none of the "
+                "classes has nothing behind the comma",
+            )
     return [(k, dict.fromkeys(head, "") | dict(zip(head, fields))) for k, fields in lines[1:]]
 
 # %% ../nbs/0_base/02_datasets.ipynb #de3b1a82
@@ -276,17 +365,35 @@ def _read_rows(path, report):
     return dict(rows)
 
 # %% ../nbs/0_base/02_datasets.ipynb #0048cffd
-_NO_CLASS = {"background", "_background_", "__background__", "_ignore_", "__ignore__", "ignore", "void", "unlabeled", "unlabelled"}
+_NO_CLASS = {
+    "background",
+    "_background_",
+    "__background__",
+    "_ignore_",
+    "__ignore__",
+    "ignore",
+    "void",
+    "unlabeled",
+    "unlabelled",
+}
+
 
 def _report_names(path, classes, report):
     "Names that are none of a thing: the background is always id 0, void always 255."
     for o in classes:
         if _same(o).lower() in _NO_CLASS:
-            report(path, f"{o} is no class: the background is always id 0 and void 255, and names are those of ids "
-                   "1, 2, …; take it out (a picture that shows none of the classes has an empty label)")
+            report(
+                path,
+                f"{o} is no class: the background is always id 0 and void 255, and names are those"
+                " of ids 1, 2, …; take it out (a picture that shows none of the classes has an"
+                " empty label)",
+            )
     if len(classes) > 254:
-        report(path, f"has {len(classes)} classes; a mask can tell 254 apart (0 is background, 255 void): "
-               "merge some, or leave some out")
+        report(
+            path,
+            f"has {len(classes)} classes; a mask can tell 254 apart (0 is background, 255 void): "
+            "merge some, or leave some out",
+        )
 
 # %% ../nbs/0_base/02_datasets.ipynb #8043cce0
 def _listed_classes(path, report):
@@ -301,28 +408,39 @@ def _listed_classes(path, report):
 def _table_classes(root, path, rows, report):
     "Class names of a table of labels: those of `classes.txt`, else all that occur, sorted."
     used = sorted({n for names in rows.values() for n in names})
-    if not (root/"classes.txt").exists():
+    if not (root / "classes.txt").exists():
         _report_names(path, used, report)
         return tuple(used)
-    classes = _listed_classes(root/"classes.txt", report)
+    classes = _listed_classes(root / "classes.txt", report)
     for id, names in rows.items():
         unknown = [n for n in names if n not in classes]
         if unknown:
-            report(path, f"the label of {id} names {', '.join(_spelled(unknown, classes))}, not in classes.txt")
+            report(
+                path,
+                f"the label of {id} names {', '.join(_spelled(unknown, classes))}, not in"
+                " classes.txt",
+            )
     return classes
 
 # %% ../nbs/0_base/02_datasets.ipynb #053d059b
-MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")   # what keeps ids to the last one; no JPEG
+MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".gif")  # what keeps ids to the last one; no JPEG
+
 
 def _own_masks(folder, files, report):
     "id -> path of the masks in a folder; what lies there and is none is counted."
-    there = sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    there = (
+        sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    )
     paths = [p for p in there if p.suffix.lower() in MASK_SUFFIXES]
     lost = [p for p in there if p not in set(paths)]
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        report(lost[0], f"is no mask that can be read{more}: masks are {', '.join(MASK_SUFFIXES)}, named after "
-               "their picture; not used", "note")
+        report(
+            lost[0],
+            f"is no mask that can be read{more}: masks are {', '.join(MASK_SUFFIXES)}, named after "
+            "their picture; not used",
+            "note",
+        )
     for o in _repeated(_same(p.stem) for p in paths):
         report(folder, f"several masks have the id {o}")
     for p in paths:
@@ -332,10 +450,12 @@ def _own_masks(folder, files, report):
 
 # %% ../nbs/0_base/02_datasets.ipynb #9e07e01f
 def _own_splits(root, files, rows, masks, report):
-    named = [n for n in ("train", "val", "test") if (root/f"{n}.txt").exists()]
-    s = {n: _read_list(root/f"{n}.txt", report, files) for n in named}
+    named = [n for n in ("train", "val", "test") if (root / f"{n}.txt").exists()]
+    s = {n: _read_list(root / f"{n}.txt", report, files) for n in named}
     masked = tuple(o for o in masks if o in files and o not in set(s.get("train", ())))
-    val = masked if len(masked) < len(rows) else masked[::5] if len(rows) > 1 else ()  # all have masks and no list says which to hold out: every fifth
+    val = (
+        masked if len(masked) < len(rows) else masked[::5] if len(rows) > 1 else ()
+    )  # all have masks and no list says which to hold out: every fifth
     val = s.get("val", val)
     train = s.get("train", tuple(o for o in rows if o not in set(val) | set(s.get("test", ()))))
     return {**s, "train": train, "val": val}
@@ -346,96 +466,166 @@ def _report_overlap(root, splits, report):
     for held in ("val", "test"):
         both = sorted(set(splits["train"]) & set(splits.get(held, ())))
         if both:
-            report(root, f"{len(both)} pictures are in train and in {held}, such as {both[0]}: what is learned from "
-                   f"cannot be judged; take them out of {'one of the lists' if held == 'val' else 'train'}")
+            report(
+                root,
+                f"{len(both)} pictures are in train and in {held}, such as {both[0]}: what is"
+                " learned from cannot be judged; take them out of"
+                f" {'one of the lists' if held == 'val' else 'train'}",
+            )
 
 # %% ../nbs/0_base/02_datasets.ipynb #87e3aec1
 def _report_folders(folder, files, report):
     "Pictures in folders inside images/ are not looked for"
     inside = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     if inside and not files:
-        report(folder, f"holds folders ({', '.join(inside[:3])}{', …' if len(inside) > 3 else ''}) and no pictures: they are to lie in "
-               "images/ itself; `wsss-nb data labels` makes a dataset of folders that are named after classes")
+        report(
+            folder,
+            f"holds folders ({', '.join(inside[:3])}{', …' if len(inside) > 3 else ''}) and no"
+            " pictures: they are to lie in images/ itself; `wsss-nb data labels` makes a dataset"
+            " of folders that are named after classes",
+        )
 
 # %% ../nbs/0_base/02_datasets.ipynb #d2eb0ece
 def _report_own(root, files, rows, splits, report):
-    _report_folders(root/"images", files, report)
+    _report_folders(root / "images", files, report)
     for o in rows:
-        if o not in files: report(root/"labels.csv", f"{o} is listed, but there is no such image in images/")
+        if o not in files:
+            report(root / "labels.csv", f"{o} is listed, but there is no such image in images/")
     for n, ids in splits.items():
         for o in ids:
-            if o not in files and o not in rows: report(root/f"{n}.txt", f"{o} is listed, but there is no such image in images/")
+            if o not in files and o not in rows:
+                report(root / f"{n}.txt", f"{o} is listed, but there is no such image in images/")
     for o in splits["train"]:
-        if o not in rows: report(root/"train.txt", f"{o} has no row in labels.csv")
+        if o not in rows:
+            report(root / "train.txt", f"{o} has no row in labels.csv")
     listed = {*rows, *(o for ids in splits.values() for o in ids)}
     for o in files:
-        if o not in listed: report(files[o], "is in no list and has no row in labels.csv: not used", "note")
+        if o not in listed:
+            report(files[o], "is in no list and has no row in labels.csv: not used", "note")
     _report_overlap(root, splits, report)
 
 # %% ../nbs/0_base/02_datasets.ipynb #ae48bd97
-def _in_folder(folder, there, id): return there.get(id, folder/f"{id}.png")
-def _row(rows, id): return rows.get(id)
+def _in_folder(folder, there, id):
+    return there.get(id, folder / f"{id}.png")
+
+
+def _row(rows, id):
+    return rows.get(id)
+
 
 def _open_own(root, report):
-    files, rows = _list_images(root/"images", report), _read_rows(root/"labels.csv", report)
-    classes = _table_classes(root, root/"labels.csv", rows, report)
-    masks = _own_masks(root/"masks", files, report)
+    files, rows = _list_images(root / "images", report), _read_rows(root / "labels.csv", report)
+    classes = _table_classes(root, root / "labels.csv", rows, report)
+    masks = _own_masks(root / "masks", files, report)
     splits = _own_splits(root, files, rows, masks, report)
     _report_own(root, files, rows, splits, report)
-    splits = {n: tuple(o for o in ids if o in files) for n, ids in splits.items()}      # what is missing has been reported
-    return Dataset(root.name, root, classes, splits, "labels.csv", files, partial(_row, rows),
-                   partial(_in_folder, root/"masks", masks))
+    splits = {
+        n: tuple(o for o in ids if o in files) for n, ids in splits.items()
+    }  # what is missing has been reported
+    return Dataset(
+        root.name,
+        root,
+        classes,
+        splits,
+        "labels.csv",
+        files,
+        partial(_row, rows),
+        partial(_in_folder, root / "masks", masks),
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #216fd046
-VOC_CLASSES = ("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
-               "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor")
+VOC_CLASSES = (
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "pottedplant",
+    "sheep",
+    "sofa",
+    "train",
+    "tvmonitor",
+)
+
 
 def _find_sbd(root):
-    "The folder that holds SBD's train.txt, val.txt and cls, in or up to two levels above VOC2012; or None."
+    """The folder that holds SBD's train.txt, val.txt and cls, in or up to two levels above VOC2012;
+    or None.
+    """
     names = ("benchmark_RELEASE/dataset", "SBD/dataset", "sbd/dataset", "SBD", "sbd", "dataset")
-    places = (p/n for p in (root, root.parent, root.parent.parent) for n in names)
-    return next((p for p in places if (p/"train.txt").exists() and (p/"val.txt").exists() and (p/"cls").is_dir()), None)
+    places = (p / n for p in (root, root.parent, root.parent.parent) for n in names)
+    return next(
+        (
+            p
+            for p in places
+            if (p / "train.txt").exists() and (p / "val.txt").exists() and (p / "cls").is_dir()
+        ),
+        None,
+    )
+
 
 def _train_aug(sbd, voc, report, known):
-    held_out, extra = set(voc["val"]), (_read_list(sbd/f"{n}.txt", report, known) for n in ("train", "val"))
+    held_out = set(voc["val"])
+    extra = (_read_list(sbd / f"{n}.txt", report, known) for n in ("train", "val"))
     return tuple(sorted({o for ids in (*extra, voc["train"]) for o in ids} - held_out))
 
 # %% ../nbs/0_base/02_datasets.ipynb #1a1c1330
 def _xml_labels(folder, id):
-    path = folder/f"{id}.xml"
+    path = folder / f"{id}.xml"
     need(path.exists(), f"{path}: no such file, so what {id} shows is not known", DataError)
     try:
         root = ET.parse(path).getroot()
-    except (ET.ParseError, LookupError, ValueError, OSError) as e:   # also an encoding that nobody knows
+    except (
+        ET.ParseError,
+        LookupError,
+        ValueError,
+        OSError,
+    ) as e:  # also an encoding that nobody knows
         raise DataError(f"{path}: not valid XML ({e}); fetch it again") from e
     return {_same((o.text or "").strip()) for o in root.iterfind("object/name")}
 
+
 def _mask_labels(folder, classes, id):
-    ids = np.unique(read_mask(folder/f"{id}.png", len(classes)))
+    ids = np.unique(read_mask(folder / f"{id}.png", len(classes)))
     return {classes[i - 1] for i in ids if 0 < i < 255}
 
 # %% ../nbs/0_base/02_datasets.ipynb #e6ec0b6b
 def _voc_table(path, splits, classes, report):
     "id -> names from a table; each listed picture has a row, and each name is a class."
     rows = _read_rows(path, report)
-    for o in sorted({o for ids in splits.values() for o in ids} - set(rows)): report(path, f"{o} is listed, but has no row")
+    for o in sorted({o for ids in splits.values() for o in ids} - set(rows)):
+        report(path, f"{o} is listed, but has no row")
     strange = {n for names in rows.values() for n in names} - set(classes)
     whose = "VOC's classes" if classes == VOC_CLASSES else "the names in classes.txt"
-    for n in _spelled(strange, classes): report(path, f"{n} is none of {whose}")
+    for n in _spelled(strange, classes):
+        report(path, f"{n} is none of {whose}")
     return rows
 
 # %% ../nbs/0_base/02_datasets.ipynb #cc6fdae2
 def _voc_labels(root, splits, classes, report):
     "Where the image-level labels come from, and the function that gives them."
-    if (root/"Annotations").is_dir(): return "annotations", partial(_xml_labels, root/"Annotations")
-    for table in (root/"image_labels.csv", root/"labels.csv"):
-        if table.is_file(): return table.name, partial(_row, _voc_table(table, splits, classes, report))
-    return "masks", partial(_mask_labels, root/"SegmentationClass", classes)
+    if (root / "Annotations").is_dir():
+        return "annotations", partial(_xml_labels, root / "Annotations")
+    for table in (root / "image_labels.csv", root / "labels.csv"):
+        if table.is_file():
+            return table.name, partial(_row, _voc_table(table, splits, classes, report))
+    return "masks", partial(_mask_labels, root / "SegmentationClass", classes)
 
 # %% ../nbs/0_base/02_datasets.ipynb #33c690c0
 def _voc_mask(root, id):
     "VOC's own mask; where it has none, that of SBD, if `wsss-nb data masks` has written it"
-    own, more = root/"SegmentationClass"/f"{id}.png", root/"SegmentationClassAug"/f"{id}.png"
+    own = root / "SegmentationClass" / f"{id}.png"
+    more = root / "SegmentationClassAug" / f"{id}.png"
     return more if not own.exists() and more.exists() else own
 
 # %% ../nbs/0_base/02_datasets.ipynb #88f36e44
@@ -444,36 +634,58 @@ def _voc_files(root, splits, there, report):
     listed = dict.fromkeys(o for ids in splits.values() for o in ids)
     several = _repeated(_same(p.stem) for p in there)
     for o in several:
-        if o in listed: report(root/"JPEGImages", f"several images have the id {o}")
+        if o in listed:
+            report(root / "JPEGImages", f"several images have the id {o}")
     known = {_same(p.stem): p for p in there}
-    return {o: known.get(o, root/"JPEGImages"/f"{o}.jpg") for o in listed}
+    return {o: known.get(o, root / "JPEGImages" / f"{o}.jpg") for o in listed}
 
 # %% ../nbs/0_base/02_datasets.ipynb #c33a464c
 def _open_voc(root, report):
-    lists, there = sorted((root/"ImageSets"/"Segmentation").glob("*.txt")), _images_in(root/"JPEGImages")
+    lists = sorted((root / "ImageSets" / "Segmentation").glob("*.txt"))
+    there = _images_in(root / "JPEGImages")
     known = {_same(p.stem) for p in there}
     splits = {p.stem: _read_list(p, report, known) for p in lists}
-    for n in ("train", "val"): need(n in splits, f"{root}/ImageSets/Segmentation/{n}.txt: no such file", DataError)
-    _report_overlap(root/"ImageSets"/"Segmentation", splits, report)
-    if sbd := _find_sbd(root): splits["train_aug"] = _train_aug(sbd, splits, report, known)
-    own = root/"classes.txt"
+    for n in ("train", "val"):
+        need(n in splits, f"{root}/ImageSets/Segmentation/{n}.txt: no such file", DataError)
+    _report_overlap(root / "ImageSets" / "Segmentation", splits, report)
+    if sbd := _find_sbd(root):
+        splits["train_aug"] = _train_aug(sbd, splits, report, known)
+    own = root / "classes.txt"
     classes = _listed_classes(own, report) if own.exists() else VOC_CLASSES
     source, labels = _voc_labels(root, splits, classes, report)
     files = _voc_files(root, splits, there, report)
-    return Dataset("voc2012" if classes == VOC_CLASSES else root.name, root, classes, splits, source, files, labels,
-                   partial(_voc_mask, root))
+    return Dataset(
+        "voc2012" if classes == VOC_CLASSES else root.name,
+        root,
+        classes,
+        splits,
+        source,
+        files,
+        labels,
+        partial(_voc_mask, root),
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #84f125fb
-_COCO_KEY = (int, str)   # of an image, a category, an annotation
-_COCO_FORM = dict(images=dict(id=_COCO_KEY, file_name=str, height=int, width=int), categories=dict(id=_COCO_KEY, name=str),
-                  annotations=dict(id=_COCO_KEY, image_id=_COCO_KEY, category_id=_COCO_KEY))
+_COCO_KEY = (int, str)  # of an image, a category, an annotation
+_COCO_FORM = dict(
+    images=dict(id=_COCO_KEY, file_name=str, height=int, width=int),
+    categories=dict(id=_COCO_KEY, name=str),
+    annotations=dict(id=_COCO_KEY, image_id=_COCO_KEY, category_id=_COCO_KEY),
+)
+
 
 def _check_entry(path, where, entry, form):
-    need(isinstance(entry, dict), f"{path}: {where} is no entry of a COCO instances file", DataError)
+    need(
+        isinstance(entry, dict), f"{path}: {where} is no entry of a COCO instances file", DataError
+    )
     for name, kind in form.items():
         value = entry.get(name)
-        need(isinstance(value, kind) and not isinstance(value, bool), f"{path}: {where} has {name} {value!r:.40}, which is "
-             f"{'no text' if kind is str else 'no whole number'}", DataError)
+        need(
+            isinstance(value, kind) and not isinstance(value, bool),
+            f"{path}: {where} has {name} {value!r:.40}, which is "
+            f"{'no text' if kind is str else 'no whole number'}",
+            DataError,
+        )
 
 # %% ../nbs/0_base/02_datasets.ipynb #780a7027
 def _read_coco(path):
@@ -481,18 +693,30 @@ def _read_coco(path):
     data = read_json(path, DataError)
     for part, form in _COCO_FORM.items():
         entries = data.get(part) if isinstance(data, dict) else None
-        need(isinstance(entries, list), f"{path}: not a COCO instances file: it holds no list of {part}", DataError)
+        need(
+            isinstance(entries, list),
+            f"{path}: not a COCO instances file: it holds no list of {part}",
+            DataError,
+        )
         for k, entry in enumerate(entries):
             _check_entry(path, f"{part}[{k}]", entry, form)
     return data
 
 # %% ../nbs/0_base/02_datasets.ipynb #1b0d16cd
 def _runs(text):
-    "The lengths that COCO's compressed run-length text stands for: six bits a sign, differences to the last but one."
-    runs, value, bits = [], 0, 0
+    """The lengths that COCO's compressed run-length text stands for: six bits a sign, differences
+    to the last but one.
+    """
+    runs = []
+    value = 0
+    bits = 0
     for sign in text:
         six = ord(sign) - 48
-        need(0 <= six < 64 and bits <= 60, "holds signs that are none of a run-length code", DataError)
+        need(
+            0 <= six < 64 and bits <= 60,
+            "holds signs that are none of a run-length code",
+            DataError,
+        )
         value |= (six & 31) << bits
         bits += 5
         if six & 32:
@@ -508,23 +732,35 @@ def _runs(text):
 def _check_runs(rle, h, w):
     "Raises `DataError` unless the runs fill a picture of that size."
     size, counts = rle.get("size"), rle.get("counts")
-    need(size == [h, w], f"is for a picture of {size} (height, width), not {[h, w]}" +
-         (": are they exchanged?" if size == [w, h] and h != w else ""), DataError)
-    need(isinstance(counts, str) or isinstance(counts, list) and all(type(n) is int for n in counts), "has no counts",
-         DataError)
+    need(
+        size == [h, w],
+        f"is for a picture of {size} (height, width), not {[h, w]}"
+        + (": are they exchanged?" if size == [w, h] and h != w else ""),
+        DataError,
+    )
+    need(
+        isinstance(counts, str) or isinstance(counts, list) and all(type(n) is int for n in counts),
+        "has no counts",
+        DataError,
+    )
     runs = counts if isinstance(counts, list) else _runs(counts)
-    need(all(n >= 0 for n in runs) and sum(runs) == h*w, f"has runs of {sum(runs)} pixels; the picture has {h*w}",
-         DataError)
+    need(
+        all(n >= 0 for n in runs) and sum(runs) == h * w,
+        f"has runs of {sum(runs)} pixels; the picture has {h * w}",
+        DataError,
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #7ac6b689
 def _check_polygon(points, h, w):
-    "Raises `DataError` unless these are corners x, y, x, y … in a picture of that size, or at most a tenth beyond."
+    """Raises `DataError` unless these are corners x, y, x, y … in a picture of that size, or at
+    most a tenth beyond.
+    """
     numbers = isinstance(points, list) and all(type(v) in (int, float) for v in points)
     need(numbers, f"is no list of numbers: {points!r:.40}", DataError)
     need(len(points) % 2 == 0, f"has {len(points)} coordinates, an odd number", DataError)
     xy = np.array(points, float).reshape(-1, 2)
     need(np.isfinite(xy).all(), "has coordinates that are not finite", DataError)
-    slack = .1*max(h, w)
+    slack = 0.1 * max(h, w)
     inside = xy.size == 0 or xy.min() >= -slack and (xy.max(0) <= (w + slack, h + slack)).all()
     need(inside, f"leaves the picture of {h}x{w} (height x width)", DataError)
 
@@ -552,6 +788,7 @@ def _image_problems(images):
         yield f"several images have the id {o}"
     yield from _size_problems(images)
 
+
 def _category_problems(categories):
     for what in ("id", "name"):
         for o in _repeated(o[what] for o in categories):
@@ -560,8 +797,11 @@ def _category_problems(categories):
 # %% ../nbs/0_base/02_datasets.ipynb #d69f4c14
 def _size_problems(images):
     for o in images:
-        if not (o["height"] > 0 and o["width"] > 0 and o["height"]*o["width"] <= MAX_PIXELS):
-            yield f"image {o['id']} is said to be {o['height']}x{o['width']} (height x width): no such picture can be"
+        if not (o["height"] > 0 and o["width"] > 0 and o["height"] * o["width"] <= MAX_PIXELS):
+            yield (
+                f"image {o['id']} is said to be {o['height']}x{o['width']} (height x width): no"
+                " such picture can be"
+            )
         if ".." in Path(o["file_name"]).parts or Path(o["file_name"]).is_absolute():
             yield f"image {o['id']} is said to lie at {o['file_name']!r:.60}, outside the dataset"
 
@@ -582,66 +822,108 @@ def _annotation_problems(data):
 # %% ../nbs/0_base/02_datasets.ipynb #2a9a5efe
 def _coco_problems(data, most=20):
     "What is wrong with an instances file, in words; of many the first"
-    found = [*_image_problems(data["images"]), *_category_problems(data["categories"]), *_annotation_problems(data)]
-    return found[:most] + [f"and {len(found) - most} more of this kind"]*(len(found) > most)
+    found = [
+        *_image_problems(data["images"]),
+        *_category_problems(data["categories"]),
+        *_annotation_problems(data),
+    ]
+    return found[:most] + [f"and {len(found) - most} more of this kind"] * (len(found) > most)
 
 # %% ../nbs/0_base/02_datasets.ipynb #11b685b6
 def _index_coco(path):
     "What training needs of an instances file, as plain JSON: no outlines."
     data = _read_coco(path)
     cats = {o["id"]: _same(o["name"]) for o in sorted(data["categories"], key=lambda o: o["id"])}
-    names, files = {o["id"]: set() for o in data["images"]}, {o["id"]: o["file_name"] for o in data["images"]}
+    names = {o["id"]: set() for o in data["images"]}
+    files = {o["id"]: o["file_name"] for o in data["images"]}
     bare = set()
     for a in data["annotations"]:
         if a["image_id"] in names and a["category_id"] in cats:
             names[a["image_id"]].add(cats[a["category_id"]])
             bare |= {_id(files[a["image_id"]])} if not a.get("segmentation") else set()
-    images = {_id(o["file_name"]): [o["id"], o["file_name"], o["height"], o["width"], sorted(names[o["id"]])] for o in data["images"]}
-    return dict(classes=list(cats.values()), images=images, outlineless=sorted(bare), problems=_coco_problems(data))
+    images = {
+        _id(o["file_name"]): [
+            o["id"],
+            o["file_name"],
+            o["height"],
+            o["width"],
+            sorted(names[o["id"]]),
+        ]
+        for o in data["images"]
+    }
+    return dict(
+        classes=list(cats.values()),
+        images=images,
+        outlineless=sorted(bare),
+        problems=_coco_problems(data),
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #470ff60d
 def _coco_cache(path):
     s = path.stat()
-    return cache_home()/"coco"/hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns, "outlines looked at")
+    return (
+        cache_home()
+        / "coco"
+        / hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns, "outlines looked at")
+    )
+
 
 def _coco_index(path):
     "`_index_coco`, kept in the cache folder."
-    cached = _coco_cache(path)/"index.json"
+    cached = _coco_cache(path) / "index.json"
     try:
-        if not cached.exists(): write_json(cached, _index_coco(path))
-    except OSError as e: raise DataError(f"{cached}: cannot be written ({e.strerror}); set WSSS_NB_HOME to a folder that can") from e
+        if not cached.exists():
+            write_json(cached, _index_coco(path))
+    except OSError as e:
+        raise DataError(
+            f"{cached}: cannot be written ({e.strerror}); set WSSS_NB_HOME to a folder that can"
+        ) from e
     return read_json(cached, DataError)
 
 # %% ../nbs/0_base/02_datasets.ipynb #96f9f9ad
 class _CocoImage(NamedTuple):
-    json: Path          # the instances file
-    number: int         # the image's id in it
+    json: Path  # the instances file
+    number: int  # the image's id in it
     path: Path
     size: tuple
     names: list
-    mask: Path          # where its mask is, or will be
+    mask: Path  # where its mask is, or will be
     drawn: bool = True  # whether each of its objects has an outline
 
 # %% ../nbs/0_base/02_datasets.ipynb #46dc77d0
 @lru_cache(2)
-def _outlines(path, version): # `version` changes when the file does
+def _outlines(path, version):  # `version` changes when the file does
     "pycocotools' index of an instances file"
     with redirect_stdout(io.StringIO()):
         return COCO(str(path))
-def _names_of(images, id): return images[id].names
-def _mask_of(images, id): return images[id].mask
+
+
+def _names_of(images, id):
+    return images[id].names
+
+
+def _mask_of(images, id):
+    return images[id].mask
 
 # %% ../nbs/0_base/02_datasets.ipynb #ff33c00b
 def _drawable(a):
-    "`a` without polygons of fewer than three points, which pycocotools takes for boxes; None if nothing is left."
+    """`a` without polygons of fewer than three points, which pycocotools takes for boxes; None if
+    nothing is left.
+    """
     s = a.get("segmentation")
-    if not isinstance(s, list): return a if s else None
+    if not isinstance(s, list):
+        return a if s else None
     s = [p for p in s if len(p) >= 6]
     return {**a, "segmentation": s} if s else None
 
+
 def _fill(coco, a, path):
-    try: return coco.annToMask(a).astype(bool)
-    except Exception as e: raise DataError(f"{path}: annotation {a.get('id')} has an outline that cannot be drawn ({e})") from e
+    try:
+        return coco.annToMask(a).astype(bool)
+    except Exception as e:
+        raise DataError(
+            f"{path}: annotation {a.get('id')} has an outline that cannot be drawn ({e})"
+        ) from e
 
 # %% ../nbs/0_base/02_datasets.ipynb #55db407e
 def _draw_coco(images, id):
@@ -650,15 +932,21 @@ def _draw_coco(images, id):
     coco = _outlines(one.json, one.mask.parent)
     order = {c: k for k, c in enumerate(sorted(coco.cats), 1)}
     anns = [a for a in map(_drawable, coco.imgToAnns[one.number]) if a]
-    shapes = [(_fill(coco, a, one.json), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns]
+    shapes = [
+        (_fill(coco, a, one.json), order[a["category_id"]], bool(a.get("iscrowd"))) for a in anns
+    ]
     out = np.zeros(one.size, np.uint8)
-    for m, k, crowd in sorted(shapes, key=lambda o: (not o[2], -o[0].sum())): out[m] = k
+    for m, k, _ in sorted(shapes, key=lambda o: (not o[2], -o[0].sum())):
+        out[m] = k
     return out
 
 # %% ../nbs/0_base/02_datasets.ipynb #a012afd1
 def _coco_files(root):
     "Split name -> instances file; of several years 2014 if it is there, else the latest."
-    found = [(re.fullmatch(r"instances_(.*?)_?(\d{4})?", p.stem), p) for p in sorted((root/"annotations").glob("instances_*.json"))]
+    found = [
+        (re.fullmatch(r"instances_(.*?)_?(\d{4})?", p.stem), p)
+        for p in sorted((root / "annotations").glob("instances_*.json"))
+    ]
     years = {m[2] or "" for m, _ in found}
     year = "2014" if "2014" in years else max(years)
     return {m[1]: p for m, p in found if (m[2] or "") == year}, f"coco{year}"
@@ -666,37 +954,58 @@ def _coco_files(root):
 # %% ../nbs/0_base/02_datasets.ipynb #9bd57da0
 def _coco_folder(root, path, names):
     stem = path.stem.removeprefix("instances_")
-    places = [root/stem, root/"images"/stem, root/"images", root]
-    at = next((p for p in places if any((p/n).exists() for n in names[:20])), None)
-    need(at, f"{path}: its images (such as {names[0] if names else 'none at all'}) are in none of {', '.join(map(str, places))}", DataError)
+    places = [root / stem, root / "images" / stem, root / "images", root]
+    at = next((p for p in places if any((p / n).exists() for n in names[:20])), None)
+    need(
+        at,
+        f"{path}: its images (such as {names[0] if names else 'none at all'}) are in none of"
+        f" {', '.join(map(str, places))}",
+        DataError,
+    )
     return at
 
 # %% ../nbs/0_base/02_datasets.ipynb #f95fbdc2
 def _coco_images(root, path, index):
     "id -> `_CocoImage` of one instances file."
-    at, masks = _coco_folder(root, path, [v[1] for v in index["images"].values()]), _coco_cache(path)/"masks"
+    at = _coco_folder(root, path, [v[1] for v in index["images"].values()])
+    masks = _coco_cache(path) / "masks"
     bare = set(index["outlineless"])
-    return {o: _CocoImage(path, n, at/file, (h, w), names, masks/f"{o}.png", o not in bare) for o, (n, file, h, w, names) in index["images"].items()}
+    return {
+        o: _CocoImage(path, n, at / file, (h, w), names, masks / f"{o}.png", o not in bare)
+        for o, (n, file, h, w, names) in index["images"].items()
+    }
+
 
 def _new_id(images, split, o, one):
-    "An id that no other picture has: where another has this one's name, the list's name goes before it"
+    """An id that no other picture has: where another has this one's name, the list's name goes
+    before it
+    """
     other = images.get(o)
     return o if other is None or other.path == one.path else f"{split}_{o}"
 
 # %% ../nbs/0_base/02_datasets.ipynb #40e5e495
 def _apart(found, report):
-    "The images of all lists by ids of their own, and the ids of each list; val's are the files' names."
+    """The images of all lists by ids of their own, and the ids of each list; val's are the files'
+    names.
+    """
     images, splits = {}, {}
     for split in sorted(found, key=lambda n: (n != "val", n)):
         ids = {_new_id(images, split, o, one): one for o, one in found[split].items()}
         twice = sorted(set(ids) & set(images))
         renamed = sorted(set(ids) - set(found[split]))
         if twice:
-            report(ids[twice[0]].json, f"{len(twice)} pictures are in another list, too, such as {twice[0]}: what is "
-                   "learned from cannot be judged; take them out of one")
+            report(
+                ids[twice[0]].json,
+                f"{len(twice)} pictures are in another list, too, such as {twice[0]}: what is "
+                "learned from cannot be judged; take them out of one",
+            )
         if renamed:
-            report(ids[renamed[0]].json, f"{len(renamed)} pictures are called like others of another list: their ids have "
-                   f"{split}_ before the name, such as {renamed[0]}", "note")
+            report(
+                ids[renamed[0]].json,
+                f"{len(renamed)} pictures are called like others of another list: their ids have "
+                f"{split}_ before the name, such as {renamed[0]}",
+                "note",
+            )
         images |= ids
         splits[split] = tuple(sorted(o for o, one in ids.items() if one.names))
     return images, splits
@@ -704,17 +1013,26 @@ def _apart(found, report):
 # %% ../nbs/0_base/02_datasets.ipynb #cfee9657
 def _hold_out(splits):
     "With one split only, every tenth of its sorted ids becomes val."
-    if len(splits) > 1: return splits
+    if len(splits) > 1:
+        return splits
     ids = sorted(*splits.values())
     return {"train": tuple(o for i, o in enumerate(ids, 1) if i % 10), "val": tuple(ids[9::10])}
 
 # %% ../nbs/0_base/02_datasets.ipynb #53d51777
 def _report_coco(path, index, report):
-    for what in index["problems"]: report(path, what)
+    for what in index["problems"]:
+        report(path, what)
     empty, bare = sum(not v[4] for v in index["images"].values()), len(index["outlineless"])
-    if empty: report(path, f"{empty} image{'s'*(empty > 1)} without any object: in no split", "note")
-    if bare: report(path, f"{bare} image{'s'*(bare > 1)} with objects that have no outline (a box only), such as {index['outlineless'][0]}: "
-                    "their true masks are not known, and nothing can be scored on them", "note")
+    if empty:
+        report(path, f"{empty} image{'s' * (empty > 1)} without any object: in no split", "note")
+    if bare:
+        report(
+            path,
+            f"{bare} image{'s' * (bare > 1)} with objects that have no outline (a box only), such"
+            f" as {index['outlineless'][0]}: their true masks are not known, and nothing can be"
+            " scored on them",
+            "note",
+        )
     _report_names(path, index["classes"], report)
 
 # %% ../nbs/0_base/02_datasets.ipynb #8940c46e
@@ -722,42 +1040,99 @@ def _open_coco(root, report):
     jsons, name = _coco_files(root)
     index = {n: _coco_index(p) for n, p in jsons.items()}
     classes = {tuple(x["classes"]) for x in index.values()}
-    need(len(classes) == 1, f"{root}/annotations: {', '.join(p.name for p in jsons.values())} do not have the same categories", DataError)
-    for n, x in index.items(): _report_coco(jsons[n], x, report)
+    need(
+        len(classes) == 1,
+        f"{root}/annotations: {', '.join(p.name for p in jsons.values())} do not have the same"
+        " categories",
+        DataError,
+    )
+    for n, x in index.items():
+        _report_coco(jsons[n], x, report)
     images, splits = _apart({n: _coco_images(root, jsons[n], x) for n, x in index.items()}, report)
-    files, sizes = {o: one.path for o, one in images.items()}, {o: one.size for o, one in images.items()}
+    files = {o: one.path for o, one in images.items()}
+    sizes = {o: one.size for o, one in images.items()}
     bare = frozenset(o for o, one in images.items() if not one.drawn)
-    return Dataset(name, root, classes.pop(), _hold_out(splits), "instances", files, partial(_names_of, images),
-                   partial(_mask_of, images), partial(_draw_coco, images), sizes, _outlineless=bare)
+    return Dataset(
+        name,
+        root,
+        classes.pop(),
+        _hold_out(splits),
+        "instances",
+        files,
+        partial(_names_of, images),
+        partial(_mask_of, images),
+        partial(_draw_coco, images),
+        sizes,
+        _outlineless=bare,
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #59b8bc2f
 def _read_regions(path):
     "The maps that people drew of a picture, from BSDS500's `.mat`: a list of (H,W) int32."
-    from scipy.io import loadmat                        # slow to import, and needed here only
+    from scipy.io import loadmat  # slow to import, and needed here only
+
     need(path.is_file(), f"{path}: no such file, so its regions are not known", DataError)
-    try: maps = [np.asarray(o["Segmentation"][0, 0]) for o in loadmat(path)["groundTruth"].ravel()]
-    except Exception as e: raise DataError(f"{path}: is damaged, or no ground truth of BSDS500 ({type(e).__name__}: {e}); fetch it again") from e
-    whole = all(o.ndim == 2 and o.size and o.dtype.kind in "iuf" and o.min() >= 0 and (o == o.round()).all() for o in maps)
-    need(maps and whole and len({o.shape for o in maps}) == 1, f"{path}: holds no maps of whole numbers of one size (height, width); fetch it again", DataError)
+    try:
+        maps = [np.asarray(o["Segmentation"][0, 0]) for o in loadmat(path)["groundTruth"].ravel()]
+    except Exception as e:
+        raise DataError(
+            f"{path}: is damaged, or no ground truth of BSDS500 ({type(e).__name__}: {e}); fetch it"
+            " again"
+        ) from e
+    whole = all(
+        o.ndim == 2 and o.size and o.dtype.kind in "iuf" and o.min() >= 0 and (o == o.round()).all()
+        for o in maps
+    )
+    need(
+        maps and whole and len({o.shape for o in maps}) == 1,
+        f"{path}: holds no maps of whole numbers of one size (height, width); fetch it again",
+        DataError,
+    )
     return [o.astype(np.int32) for o in maps]
 
-def _no_labels(what, id): raise DataError(what)
-def _regions_file(folder, places, id): return folder/places.get(id, "")/f"{id}.mat"
+
+def _no_labels(what, id):
+    raise DataError(what)
+
+
+def _regions_file(folder, places, id):
+    return folder / places.get(id, "") / f"{id}.mat"
 
 # %% ../nbs/0_base/02_datasets.ipynb #48cc9a24
 def _open_bsds(root, report):
-    splits, files, places = {"train": (), "val": ()}, {}, {}
-    for n in [n for n in ("train", "val", "test") if (root/"images"/n).is_dir()] or [""]:
-        found = _list_images(root/"images"/n, report)
-        for o in sorted(set(found) & set(files)): report(root/"images", f"{o} is in several of train, val and test")
-        lonely = sorted(p for p in (root/"groundTruth"/n).glob("*.mat") if p.stem not in found)
-        for p in lonely: report(p, "belongs to no image in images/: not used", "note")
-        splits[n or "val"], files, places = tuple(found), files | found, places | dict.fromkeys(found, n)
-    empty = Dataset("bsds500", root, (), splits, "nobody (people drew regions)", files, None, partial(_regions_file, root/"groundTruth", places), _regions=_read_regions)
+    splits = {"train": (), "val": ()}
+    files = {}
+    places = {}
+    for n in [n for n in ("train", "val", "test") if (root / "images" / n).is_dir()] or [""]:
+        found = _list_images(root / "images" / n, report)
+        for o in sorted(set(found) & set(files)):
+            report(root / "images", f"{o} is in several of train, val and test")
+        lonely = sorted(p for p in (root / "groundTruth" / n).glob("*.mat") if p.stem not in found)
+        for p in lonely:
+            report(p, "belongs to no image in images/: not used", "note")
+        splits[n or "val"], files, places = (
+            tuple(found),
+            files | found,
+            places | dict.fromkeys(found, n),
+        )
+    empty = Dataset(
+        "bsds500",
+        root,
+        (),
+        splits,
+        "nobody (people drew regions)",
+        files,
+        None,
+        partial(_regions_file, root / "groundTruth", places),
+        _regions=_read_regions,
+    )
     return replace(empty, _labels=partial(_no_labels, _classless(empty)))
 
 # %% ../nbs/0_base/02_datasets.ipynb #d43b3c57
-BUILTIN = {"scenes": "wsss_nb.scenes:open_scenes"}     # found at run time: that notebook comes after this one
+BUILTIN = {
+    "scenes": "wsss_nb.scenes:open_scenes"
+}  # found at run time: that notebook comes after this one
+
 
 def _open_builtin(spec):
     name, _, settings = spec.partition(":")
@@ -765,51 +1140,104 @@ def _open_builtin(spec):
     return getattr(importlib.import_module(module), function)(settings)
 
 # %% ../nbs/0_base/02_datasets.ipynb #9dbcbc82
-def _is_voc(p): return (p/"JPEGImages").is_dir() and (p/"ImageSets"/"Segmentation").is_dir()
-def _is_coco(p): return any((p/"annotations").glob("instances_*.json"))
-def _is_own(p): return (p/"labels.csv").is_file() and (p/"images").is_dir()
-def _is_bsds(p): return (p/"groundTruth").is_dir() and (p/"images").is_dir()
-_LAYOUTS = {"VOC (JPEGImages/ and ImageSets/Segmentation/)": (_is_voc, _open_voc), "COCO (annotations/instances_*.json)": (_is_coco, _open_coco),
-            "own folder (images/ and labels.csv)": (_is_own, _open_own), "BSDS500 (images/ and groundTruth/)": (_is_bsds, _open_bsds)}
-_PART = re.compile(r"JPEGImages|ImageSets|Segmentation|SegmentationClass|Annotations|annotations|images|groundTruth|masks|saliency|(train|val|test)\d*")
+def _is_voc(p):
+    return (p / "JPEGImages").is_dir() and (p / "ImageSets" / "Segmentation").is_dir()
 
-def _layout(p): return next((opener for test, opener in _LAYOUTS.values() if test(p)), None)
+
+def _is_coco(p):
+    return any((p / "annotations").glob("instances_*.json"))
+
+
+def _is_own(p):
+    return (p / "labels.csv").is_file() and (p / "images").is_dir()
+
+
+def _is_bsds(p):
+    return (p / "groundTruth").is_dir() and (p / "images").is_dir()
+
+
+_LAYOUTS = {
+    "VOC (JPEGImages/ and ImageSets/Segmentation/)": (_is_voc, _open_voc),
+    "COCO (annotations/instances_*.json)": (_is_coco, _open_coco),
+    "own folder (images/ and labels.csv)": (_is_own, _open_own),
+    "BSDS500 (images/ and groundTruth/)": (_is_bsds, _open_bsds),
+}
+_PART = re.compile(
+    r"JPEGImages|ImageSets|Segmentation|SegmentationClass|Annotations|annotations|images"
+    r"|groundTruth|masks|saliency|(train|val|test)\d*"
+)
+
+
+def _layout(p):
+    return next((opener for test, opener in _LAYOUTS.values() if test(p)), None)
 
 # %% ../nbs/0_base/02_datasets.ipynb #71a4b74a
 def _places(path):
     "The folder itself, then those below, then (for a part of a dataset) those above."
-    below = [path/"VOCdevkit"/"VOC2012", path/"VOC2012", *sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))]
+    below = [
+        path / "VOCdevkit" / "VOC2012",
+        path / "VOC2012",
+        *sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")),
+    ]
     above = [path.parent, path.parent.parent] if _PART.fullmatch(path.name) else []
     return [path], list(dict.fromkeys(p for p in below if p.is_dir())), above
 
 # %% ../nbs/0_base/02_datasets.ipynb #55504e11
-_LIST = re.compile(r"labels\.csv|classes\.txt|instances_.*\.json|(train|val|trainval|test)\.txt")  # the files that stand for their dataset
+_LIST = re.compile(
+    r"labels\.csv|classes\.txt|instances_.*\.json|(train|val|trainval|test)\.txt"
+)  # the files that stand for their dataset
+
 
 def _check_place(path):
     "Refuse what is not there, and a file that is no list of a dataset."
-    need(path.exists(), f"{path}: no such folder. Give a dataset's folder, or {' or '.join(f'`{o}`' for o in BUILTIN)}, which is built in", DataError)
-    alone = "; an explorer takes a single picture as picture=…, or by upload"*(path.suffix.lower() in IMAGE_SUFFIXES)
-    need(path.is_dir() or _LIST.fullmatch(path.name), f"{path} is a file, not the folder of a dataset{alone}", DataError)
+    need(
+        path.exists(),
+        f"{path}: no such folder. Give a dataset's folder, or"
+        f" {' or '.join(f'`{o}`' for o in BUILTIN)}, which is built in",
+        DataError,
+    )
+    alone = "; an explorer takes a single picture as picture=…, or by upload" * (
+        path.suffix.lower() in IMAGE_SUFFIXES
+    )
+    need(
+        path.is_dir() or _LIST.fullmatch(path.name),
+        f"{path} is a file, not the folder of a dataset{alone}",
+        DataError,
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #7de02328
 def _find(path):
     "The folder at or about `path` whose layout is known, and its opener."
     for places in _places(path):
         found = [p for p in places if _layout(p)]
-        if (path/"VOC2012") in found: found = [path/"VOC2012"]      # not VOC2007 beside it
-        need(len(found) < 2, f"{path} holds several datasets: open one of {', '.join(map(str, found))}", DataError)
-        if found: return found[0], _layout(found[0])
-    raise DataError(f"{path}: no dataset found. Looked there, one folder below and, for a part of a dataset, above, for: {'; '.join(_LAYOUTS)}. "
-                    f"The layouts are described in the notebook 02_datasets; built in: {', '.join(BUILTIN)}")
+        if (path / "VOC2012") in found:
+            found = [path / "VOC2012"]  # not VOC2007 beside it
+        need(
+            len(found) < 2,
+            f"{path} holds several datasets: open one of {', '.join(map(str, found))}",
+            DataError,
+        )
+        if found:
+            return found[0], _layout(found[0])
+    raise DataError(
+        f"{path}: no dataset found. Looked there, one folder below and, for a part of a dataset,"
+        f" above, for: {'; '.join(_LAYOUTS)}. The layouts are described in the notebook"
+        f" 02_datasets; built in: {', '.join(BUILTIN)}"
+    )
 
 # %% ../nbs/0_base/02_datasets.ipynb #cf98e8a8
 def _open(spec, report):
     path = Path(spec).expanduser()
-    if str(spec).partition(":")[0] in BUILTIN and not path.exists(): return _open_builtin(str(spec))
+    if str(spec).partition(":")[0] in BUILTIN and not path.exists():
+        return _open_builtin(str(spec))
     _check_place(path)
     root, opener = _find((path if path.is_dir() else path.parent).resolve())
     ds = opener(root, report)
-    need((ds.classes or ds._regions) and any(ds.splits.values()), f"{root}: the dataset is empty: it lists no image" + " with a label"*(not ds._regions), DataError)
+    need(
+        (ds.classes or ds._regions) and any(ds.splits.values()),
+        f"{root}: the dataset is empty: it lists no image" + " with a label" * (not ds._regions),
+        DataError,
+    )
     return ds
 
 # %% ../nbs/0_base/02_datasets.ipynb #854a5e0c
@@ -818,19 +1246,25 @@ def _with_list(spec):
     base, at, name = str(spec).rpartition("@")
     return (base, name) if at and base and not Path(str(spec)).exists() else (spec, "")
 
-def full_spec(spec)->str: # what `open_dataset` takes
+
+def full_spec(spec) -> str:  # what `open_dataset` takes
     "The same dataset from any folder: its path made absolute; a name stays a name."
     base, name = _with_list(spec)
-    return (str(Path(base).expanduser().resolve()) if Path(base).expanduser().exists() else str(base)) + f"@{name}"*bool(name)
+    return (
+        str(Path(base).expanduser().resolve()) if Path(base).expanduser().exists() else str(base)
+    ) + f"@{name}" * bool(name)
 
 # %% ../nbs/0_base/02_datasets.ipynb #28c4fee9
 def open_dataset(spec, report=None):
-    """Open a dataset by its folder (VOC, COCO, own or BSDS500 layout, recognised) or by name ("scenes", "scenes:train=200,val=60,seed=0");
+    """Open a dataset by its folder (VOC, COCO, own or BSDS500 layout, recognised) or by name
+    ("scenes", "scenes:train=200,val=60,seed=0");
     `folder@list` learns from another of its lists (VOC with SBD: `VOC2012@train_aug`).
 
-    Raises `DataError` saying what was looked for and where, or what is wrong with its lists; `report(file, what, severity="error")`, where it
+    Raises `DataError` saying what was looked for and where, or what is wrong with its lists;
+    `report(file, what, severity="error")`, where it
     is given, is told of the latter instead."""
-    if isinstance(spec, Dataset): return spec
+    if isinstance(spec, Dataset):
+        return spec
     base, name = _with_list(spec)
     ds = _open(base, report or _strict)
     return replace(ds, splits={**ds.splits, "train": ds.ids(name)}, _cache={}) if name else ds
@@ -838,17 +1272,24 @@ def open_dataset(spec, report=None):
 # %% ../nbs/0_base/02_datasets.ipynb #6652be28
 def _plain_folder(path):
     "(name, file) of the images directly inside a folder, in alphabetical order"
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    taken = Counter(name for p in files for name in {p.stem, p.name})   # `a.jpg` and `a.jpg.png` are two
+    files = sorted(
+        p
+        for p in path.iterdir()
+        if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
+    )
+    taken = Counter(
+        name for p in files for name in {p.stem, p.name}
+    )  # `a.jpg` and `a.jpg.png` are two
     return [(p.stem if taken[p.stem] == 1 else p.name, p) for p in files]
 
 # %% ../nbs/0_base/02_datasets.ipynb #0f71d718
-def _is_plain(path): return path.is_file() or path.is_dir() and not _layout(path) and bool(_plain_folder(path))
+def _is_plain(path):
+    return path.is_file() or path.is_dir() and not _layout(path) and bool(_plain_folder(path))
 
 # %% ../nbs/0_base/02_datasets.ipynb #ad411891
 def dataset_of(
-    spec,   # a path, or what `open_dataset` takes
-):          # `Dataset`; None for a picture, or a folder of pictures
+    spec,  # a path, or what `open_dataset` takes
+):  # `Dataset`; None for a picture, or a folder of pictures
     "The dataset that pictures belong to, if any. Raises `DataError` where there are none."
     path = Path(spec)
     if _is_plain(path):
@@ -857,28 +1298,37 @@ def dataset_of(
         return open_dataset(spec)
     except DataError as e:
         if path.is_dir() and not _layout(path):
-            raise DataError(f"{path}: holds no pictures (.jpg, .png …; folders in it are not searched) and is no "
-                            "dataset") from e
+            raise DataError(
+                f"{path}: holds no pictures (.jpg, .png …; folders in it are not searched) and is"
+                " no dataset"
+            ) from e
         if path.exists() or "@" in str(spec) or str(spec).split(":")[0] in BUILTIN:
             raise
-        raise DataError(f"{path}: no such file or folder; give a picture, a folder of pictures, or a dataset") from e
+        raise DataError(
+            f"{path}: no such file or folder; give a picture, a folder of pictures, or a dataset"
+        ) from e
 
 # %% ../nbs/0_base/02_datasets.ipynb #378296a9
 def _listed(ds, only):
-    "The pictures of a dataset's lists (or of one), each once; says how many in their folder are in no list"
+    """The pictures of a dataset's lists (or of one), each once; says how many in their folder are
+    in no list
+    """
     splits = [ds.ids("train")] if only else ds.splits.values()
     found = [(i, Path(ds.image_path(i))) for i in dict.fromkeys(i for ids in splits for i in ids)]
     folders = {p.parent for _, p in found}
     more = 0 if only else sum(len(_plain_folder(f)) for f in folders) - len(found)
     if more > 0:
-        print(f"{more} pictures in {', '.join(map(str, folders))} are in no list of the dataset and are left out; "
-              "give that folder itself for all of them", file=sys.stderr)
+        print(
+            f"{more} pictures in {', '.join(map(str, folders))} are in no list of the dataset and"
+            " are left out; give that folder itself for all of them",
+            file=sys.stderr,
+        )
     return found
 
 # %% ../nbs/0_base/02_datasets.ipynb #5d8d6295
 def pictures(
-    spec,    # a picture, a folder of pictures, a dataset, or one list of it: `folder@val`
-)->list:     # of (name, path)
+    spec,  # a picture, a folder of pictures, a dataset, or one list of it: `folder@val`
+) -> list:  # of (name, path)
     "The pictures that a path or a dataset's name stands for. Raises `DataError` if there are none."
     path, ds = Path(spec), dataset_of(spec)
     if path.is_file():

@@ -10,106 +10,159 @@ __all__ = ['ASPP', 'DeepLab', 'scaled', 'resized', 'multi_scale', 'padded', 'at_
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from .backbones import _conv, create
-from .core import ParameterError, WeightsError, check_array, load_weights, need, read_json, save_weights
+from wsss_nb.core import (
+    ParameterError,
+    WeightsError,
+    check_array,
+    load_weights,
+    need,
+    read_json,
+    save_weights,
+)
 from .transforms import to_tensor
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #e3a11b1e
 def _taps(conv, h, w):
-    "Weight (K,D) and offset (y, x) of each tap of a dilated 3x3 that can reach into a map of h x w."
+    """Weight (K,D) and offset (y, x) of each tap of a dilated 3x3 that can reach into a map of h x
+    w.
+    """
     r = conv.dilation[0]
-    return [(conv.weight[:, :, i, j], ((i-1)*r, (j-1)*r)) for i in range(3) for j in range(3) if r*abs(i-1) < h and r*abs(j-1) < w]
+    return [
+        (conv.weight[:, :, i, j], ((i - 1) * r, (j - 1) * r))
+        for i in range(3)
+        for j in range(3)
+        if r * abs(i - 1) < h and r * abs(j - 1) < w
+    ]
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #af48deda
 def _sum_of_taps(convs, x):
-    "The sum of dilated convolutions of (B,D,h,w) as one 1x1 convolution, whose results are shifted and added."
+    """The sum of dilated convolutions of (B,D,h,w) as one 1x1 convolution, whose results are
+    shifted and added.
+    """
     taps = [t for c in convs for t in _taps(c, *x.shape[-2:])]
-    Z = F.conv2d(x, torch.cat([W for W, _ in taps])[:, :, None, None]).chunk(len(taps), 1)  # (B,K,h,w) each
-    return sum(F.pad(z, (-dx, dx, -dy, dy)) for z, (_, (dy, dx)) in zip(Z, taps)) + sum(c.bias for c in convs)[:, None, None]
+    Z = F.conv2d(x, torch.cat([W for W, _ in taps])[:, :, None, None]).chunk(
+        len(taps), 1
+    )  # (B,K,h,w) each
+    return (
+        sum(F.pad(z, (-dx, dx, -dy, dy)) for z, (_, (dy, dx)) in zip(Z, taps))
+        + sum(c.bias for c in convs)[:, None, None]
+    )
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #30772136
 class ASPP(nn.Module):
     "Sum of 3x3 convolutions with `rates` as dilations: (B,D,h,w) -> (B,K,h,w) logits (DeepLab v2)."
-    def __init__(self, d:int, k:int, rates=(6, 12, 18, 24),
-                 neck=0): # channels that a layer before makes of the D; 0: no such layer
+
+    def __init__(
+        self, d: int, k: int, rates=(6, 12, 18, 24), neck=0
+    ):  # channels that a layer before makes of the D; 0: no such layer
         super().__init__()
         self.neck = _conv(d, neck, 1) if neck else nn.Identity()
         self.convs = nn.ModuleList(nn.Conv2d(neck or d, k, 3, padding=r, dilation=r) for r in rates)
-        for c in self.convs: nn.init.normal_(c.weight, std=0.01); nn.init.zeros_(c.bias)
+        for c in self.convs:
+            nn.init.normal_(c.weight, std=0.01)
+            nn.init.zeros_(c.bias)
+
     def plain(self, x):
         x = self.neck(x)
         return sum(c(x) for c in self.convs)
-    def forward(self, x): return _sum_of_taps(self.convs, self.neck(x)) if x.device.type == "cpu" else self.plain(x)
+
+    def forward(self, x):
+        return _sum_of_taps(self.convs, self.neck(x)) if x.device.type == "cpu" else self.plain(x)
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #1c1a26a8
 class DeepLab(nn.Module):
-    "Segmentation net: (B,3,H,W) normalised images -> (B,K,h,w) logits at the backbone's stride; K counts the background."
-    def __init__(self, backbone, # has `forward_features` and `num_features`
-                 n_classes:int, # with the background: C+1
-                 rates=(6, 12, 18, 24), # dilations of the head
-                 neck=0, # channels of a layer before the head, as in `ASPP`
-                 side=0): # longest side of the pictures that it looks at, which `predict` brings them to; 0: as they come
+    """Segmentation net: (B,3,H,W) normalised images -> (B,K,h,w) logits at the backbone's stride; K
+    counts the background.
+    """
+
+    def __init__(
+        self,
+        backbone,  # has `forward_features` and `num_features`
+        n_classes: int,  # with the background: C+1
+        rates=(6, 12, 18, 24),  # dilations of the head
+        neck=0,  # channels of a layer before the head, as in `ASPP`
+        side=0,
+        # longest side of the pictures that it looks at, which `predict` brings them to; 0: as they come
+    ):
         super().__init__()
-        self.backbone, self.head, self.side = backbone, ASPP(backbone.num_features, n_classes, rates, neck), side
+        self.backbone = backbone
+        self.head = ASPP(backbone.num_features, n_classes, rates, neck)
+        self.side = side
         self.init = getattr(backbone, "init", None)  # what its weights started from
-    def forward(self, x): return self.head(self.backbone.forward_features(x))
+
+    def forward(self, x):
+        return self.head(self.backbone.forward_features(x))
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #1ad225a8
-def scaled(x, # (B,D,H,W)
-           s:float):
+def scaled(
+    x,  # (B,D,H,W)
+    s: float,
+):
     "`x` at `s` times its size, bilinear; at least one pixel each way."
     need(s > 0, f"a scale must be positive, but is {s}", ParameterError)
-    return x if s == 1 else resized(x, tuple(max(1, round(n*s)) for n in x.shape[-2:]))
+    return x if s == 1 else resized(x, tuple(max(1, round(n * s)) for n in x.shape[-2:]))
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #8fe08870
 def resized(x, size):
     "(B,D,H,W) at `size` = (h,w), bilinear."
-    return x if tuple(x.shape[-2:]) == tuple(size) else F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+    return (
+        x
+        if tuple(x.shape[-2:]) == tuple(size)
+        else F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+    )
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #321b35cf
-def multi_scale(model, x, # (B,3,H,W)
-                scales=(1, .75, .5),
-                size=None): # (h,w) of all results; None: as the first scale's logits come
+def multi_scale(
+    model,
+    x,  # (B,3,H,W)
+    scales=(1, 0.75, 0.5),
+    size=None,
+):  # (h,w) of all results; None: as the first scale's logits come
     "List of logits (B,K,h,w), one for each scale of the input, all of one size."
     zs = [model(scaled(x, s)) for s in scales]
     return [resized(z, size or zs[0].shape[-2:]) for z in zs]
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #67d56402
-def padded(x, # (B,D,H,W)
-           least=64):
+def padded(
+    x,  # (B,D,H,W)
+    least=64,
+):
     "`x` with zeros to the right and below until both sides reach `least`."
-    return F.pad(x, (0, max(0, least-x.shape[-1]), 0, max(0, least-x.shape[-2])))
+    return F.pad(x, (0, max(0, least - x.shape[-1]), 0, max(0, least - x.shape[-2])))
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #166a4eb5
-def at_side(x, # (B,3,H,W)
-            side:int): # longest side in pixels; 0: as it is
+def at_side(
+    x,  # (B,3,H,W)
+    side: int,
+):  # longest side in pixels; 0: as it is
     "Pictures brought to that longest side, smoothed where they shrink."
     longest = max(x.shape[-2:])
-    if side in (0, longest): return x
-    size = [max(1, round(n*side/longest)) for n in x.shape[-2:]]
+    if side in (0, longest):
+        return x
+    size = [max(1, round(n * side / longest)) for n in x.shape[-2:]]
     return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #94772ccc
 @torch.no_grad()
 def predict_batch(
-    model,                # a `DeepLab` in eval mode, or any callable (B,3,H,W) -> (B,K,h,w) logits
-    images,               # (B,H,W,3) uint8, or a list of B pictures of one size
-    scales=(1, .75, .5),
-    flip=False,           # also the mirror image
-):                        # (B,C+1,H,W) on the model's device
+    model,  # a `DeepLab` in eval mode, or any callable (B,3,H,W) -> (B,K,h,w) logits
+    images,  # (B,H,W,3) uint8, or a list of B pictures of one size
+    scales=(1, 0.75, 0.5),
+    flip=False,  # also the mirror image
+):  # (B,C+1,H,W) on the model's device
     "Softmax averaged over scales (and over the mirrored image), for pictures of one size."
     device = next((p.device for p in model.parameters()), "cpu")
     x, (h, w) = padded(torch.stack([to_tensor(i) for i in images]).to(device)), images[0].shape[:2]
     seen = at_side(x, getattr(model, "side", 0))
-    views = [(seen, 0)] + [(seen.flip(-1), 1)]*bool(flip)
+    views = [(seen, 0)] + [(seen.flip(-1), 1)] * bool(flip)
     H = sum(_probability(model, scaled(v, s), x.shape[-2:], m) for v, m in views for s in scales)
-    return H[..., :h, :w]/(len(views)*len(scales))
+    return H[..., :h, :w] / (len(views) * len(scales))
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #95bb9ade
 def _probability(model, x, size, mirrored):
@@ -117,49 +170,91 @@ def _probability(model, x, size, mirrored):
     return H.flip(-1) if mirrored else H
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #247da160
-def predict(model, # a `DeepLab` in eval mode, or any callable (B,3,H,W) -> (B,K,h,w) logits
-            image, # (H,W,3) uint8, any size
-            scales=(1, .75, .5), flip=False):
-    "Softmax averaged over scales (and over the mirrored image): (C+1,H,W) float32 at the image's size."
+def predict(
+    model,  # a `DeepLab` in eval mode, or any callable (B,3,H,W) -> (B,K,h,w) logits
+    image,  # (H,W,3) uint8, any size
+    scales=(1, 0.75, 0.5),
+    flip=False,
+):
+    """Softmax averaged over scales (and over the mirrored image): (C+1,H,W) float32 at the image's
+    size.
+    """
     check_array("image", image, 3)
     return predict_batch(model, [image], scales, flip)[0].float().cpu().numpy()
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #2e746b94
-def save_model(path, model, **meta): # `kind`, `net`, `classes`, `output_stride`: what the loader needs; and what else is worth knowing
+def save_model(
+    path,
+    model,
+    **meta,
+    # `kind`, `net`, `classes`, `output_stride`: what the loader needs; and what else is worth knowing
+):
     "Save a network with its description inside the safetensors file, atomically."
-    return save_weights(path, model.state_dict(), dict(wsss_nb=json.dumps(meta)))  # one key: safetensors orders several at random
+    return save_weights(
+        path, model.state_dict(), dict(wsss_nb=json.dumps(meta))
+    )  # one key: safetensors orders several at random
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #7152ec33
-def weights_meta(path,
-                 shape=dict)->dict: # what the description must be, as in `core.read_json`
-    "The description inside a safetensors file of this package; of other files, an empty dict. Raises `WeightsError`."
+def weights_meta(path, shape=dict) -> dict:  # what the description must be, as in `core.read_json`
+    """The description inside a safetensors file of this package; of other files, an empty dict.
+
+    Raises `WeightsError`.
+    """
     need(Path(path).is_file(), f"weights {path} are not there", WeightsError)
     try:
-        with safe_open(path, "pt") as f: said = (f.metadata() or {}).get("wsss_nb", "{}")
-    except SafetensorError as e: raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
+        with safe_open(path, "pt") as f:
+            said = (f.metadata() or {}).get("wsss_nb", "{}")
+    except SafetensorError as e:
+        raise WeightsError(f"weights {path} are damaged or no safetensors file ({e})") from e
     return read_json(path, WeightsError, shape, said)
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #417cb65e
-_MODEL = {"net!": str, "output_stride!": int, "classes!": [str], "head": dict, "init!": (dict, type(None))}  # of the description
+_MODEL = {
+    "net!": str,
+    "output_stride!": int,
+    "classes!": [str],
+    "head": dict,
+    "init!": (dict, type(None)),
+}  # of the description
 
-def load_model(path, # model.safetensors, or the folder that holds it
-               kind, # "deeplab" or "classifier"
-               build): # (backbone, C, **what `meta["head"]` holds) -> network
-    "The network that `save_model` left at `path`, in eval mode, with `.classes` and `.init`. Raises `WeightsError`."
-    path = Path(path); path = path/"model.safetensors" if path.is_dir() else path
+# %% ../nbs/1_nets/12_deeplab.ipynb #28d7f69e
+def load_model(
+    path,  # model.safetensors, or the folder that holds it
+    kind,  # "deeplab" or "classifier"
+    build,
+):  # (backbone, C, **what `meta["head"]` holds) -> network
+    """The network that `save_model` left at `path`, in eval mode, with `.classes` and `.init`.
+
+    Raises `WeightsError`.
+    """
+    path = Path(path)
+    path = path / "model.safetensors" if path.is_dir() else path
     meta = weights_meta(path)
-    need(meta.get("kind") == kind, f"{path} holds no {kind}, but {meta.get('kind', 'weights without a description')}", WeightsError)
-    tensors, meta = load_weights(path), weights_meta(path, _MODEL)  # before building: a damaged file is named first
+    need(
+        meta.get("kind") == kind,
+        f"{path} holds no {kind}, but {meta.get('kind', 'weights without a description')}",
+        WeightsError,
+    )
+    tensors, meta = (
+        load_weights(path),
+        weights_meta(path, _MODEL),
+    )  # before building: a damaged file is named first
     try:
-        model = build(create(meta["net"], "random", output_stride=meta["output_stride"]), len(meta["classes"]), **meta.get("head", {}))
+        model = build(
+            create(meta["net"], "random", output_stride=meta["output_stride"]),
+            len(meta["classes"]),
+            **meta.get("head", {}),
+        )
         model.load_state_dict(tensors)
     except (ParameterError, RuntimeError, TypeError) as e:
-        raise WeightsError(f"{path} does not hold the tensors of the {kind} that its description names "
-                           f"({meta['net']}, {len(meta['classes'])} classes): train it again, or take another file") from e
+        raise WeightsError(
+            f"{path} does not hold the tensors of the {kind} that its description names "
+            f"({meta['net']}, {len(meta['classes'])} classes): train it again, or take another file"
+        ) from e
     model.classes, model.init = tuple(meta["classes"]), meta["init"]
     return model.eval()
 
 # %% ../nbs/1_nets/12_deeplab.ipynb #0e798cbc
-def load_deeplab(path): # model.safetensors, or the folder that holds it
+def load_deeplab(path):  # model.safetensors, or the folder that holds it
     "The segmenter that a training left at `path`, in eval mode. Raises `WeightsError`."
-    return load_model(path, "deeplab", lambda backbone, C, **head: DeepLab(backbone, C+1, **head))
+    return load_model(path, "deeplab", lambda backbone, C, **head: DeepLab(backbone, C + 1, **head))

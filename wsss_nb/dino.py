@@ -10,7 +10,16 @@ __all__ = ['boxes', 'points', 'crop', 'recolor', 'blank', 'views', 'key_loss', '
 import json, math, time
 from pathlib import Path
 
-from .core import DataError, RunError, check_array, load_weights, need, pick_device, progress, save_weights
+from wsss_nb.core import (
+    DataError,
+    RunError,
+    check_array,
+    load_weights,
+    need,
+    pick_device,
+    progress,
+    save_weights,
+)
 from .images import read_image, resize
 from .features import MEAN, STD, _before_last, _last_keys, mini_vit
 import numpy as np
@@ -20,227 +29,362 @@ from torch import nn
 from torch.nn import functional as F
 
 # %% ../nbs/1_nets/16_dino.ipynb #d6eb099d
-def boxes(n, area, # (least, most) share of the picture
-          g # torch.Generator
-         )->torch.Tensor: # (n,4): centre x, y and half sides x, y
+def boxes(
+    n,
+    area,  # (least, most) share of the picture
+    g,  # torch.Generator
+) -> torch.Tensor:  # (n,4): centre x, y and half sides x, y
     "Random crops: sides up to 4:3, half of them mirrored."
-    a, ratio = torch.empty(n).uniform_(*area, generator=g), torch.empty(n).uniform_(-.29, .29, generator=g).exp()
-    r = torch.stack([(a*ratio).sqrt(), (a/ratio).sqrt()], 1).clamp(max=1)
-    c = (2*torch.rand(n, 2, generator=g)-1)*(1-r)
-    r[:, 0] *= torch.where(torch.rand(n, generator=g) < .5, -1., 1.)
+    a = torch.empty(n).uniform_(*area, generator=g)
+    ratio = torch.empty(n).uniform_(-0.29, 0.29, generator=g).exp()
+    r = torch.stack([(a * ratio).sqrt(), (a / ratio).sqrt()], 1).clamp(max=1)
+    c = (2 * torch.rand(n, 2, generator=g) - 1) * (1 - r)
+    r[:, 0] *= torch.where(torch.rand(n, generator=g) < 0.5, -1.0, 1.0)
     return torch.cat([c, r], 1)
 
 # %% ../nbs/1_nets/16_dino.ipynb #5de22656
-def points(box, k): # (n,4) boxes; k×k cells each → (n,k,k,2): x and y of the cells' centres in the picture
+def points(
+    box, k
+):  # (n,4) boxes; k×k cells each → (n,k,k,2): x and y of the cells' centres in the picture
     "Where the cells of a crop are in the picture."
-    u = (torch.arange(k, device=box.device)+.5)/k*2-1
+    u = (torch.arange(k, device=box.device) + 0.5) / k * 2 - 1
     xy = torch.stack(torch.meshgrid(u, u, indexing="xy"), -1)  # (k,k,2)
-    return box[:, None, None, :2] + box[:, None, None, 2:]*xy
+    return box[:, None, None, :2] + box[:, None, None, 2:] * xy
 
 # %% ../nbs/1_nets/16_dino.ipynb #2fb3cab0
-def crop(images, box, size): # (n,3,H,W), (n,4) → (n,3,size,size)
+def crop(images, box, size):  # (n,3,H,W), (n,4) → (n,3,size,size)
     "Cut and resize, bilinearly."
-    return F.grid_sample(images, points(box, size).to(images), mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(
+        images,
+        points(box, size).to(images),
+        mode="bilinear",
+        padding_mode="reflection",
+        align_corners=False,
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #108db890
-def recolor(x, # (n,3,H,W) in 0…1
-            g, strength=.3): # → the same shape, in 0…1
+def recolor(
+    x,  # (n,3,H,W) in 0…1
+    g,
+    strength=0.3,
+):  # → the same shape, in 0…1
     "Random colours for each picture of a batch."
-    n, u = len(x), lambda *s: 2*torch.rand(*s, generator=g)-1
-    some = lambda p: torch.rand(n, 1, 1, 1, generator=g) < p
-    mix = lambda a, b, s: b + (a-b)*(1+s*u(n, 1, 1, 1))
-    x = mix(x, x.mean(1, keepdim=True), strength)            # saturation
-    x = mix(x, x.mean((1, 2, 3), keepdim=True), strength)    # contrast
-    x = mix(x, 0, strength)*(1+.1*u(n, 3, 1, 1))             # brightness, tint
-    x = torch.where(some(.1), x.mean(1, keepdim=True), x)
-    return torch.where(some(.2), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), x).clamp(0, 1)
+    n = len(x)
+
+    def u(*s):
+        return 2 * torch.rand(*s, generator=g) - 1
+
+    def some(p):
+        return torch.rand(n, 1, 1, 1, generator=g) < p
+
+    def mix(a, b, s):
+        return b + (a - b) * (1 + s * u(n, 1, 1, 1))
+
+    x = mix(x, x.mean(1, keepdim=True), strength)  # saturation
+    x = mix(x, x.mean((1, 2, 3), keepdim=True), strength)  # contrast
+    x = mix(x, 0, strength) * (1 + 0.1 * u(n, 3, 1, 1))  # brightness, tint
+    x = torch.where(some(0.1), x.mean(1, keepdim=True), x)
+    return torch.where(some(0.2), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), x).clamp(0, 1)
 
 # %% ../nbs/1_nets/16_dino.ipynb #3b30cb72
-def blank(x, share, g): # (n,3,S,S) normalised; mean share of blocks → the same with blocks at 0, the mean colour
+def blank(
+    x, share, g
+):  # (n,3,S,S) normalised; mean share of blocks → the same with blocks at 0, the mean colour
     "Blank 16×16 blocks of each picture; the share is drawn for each."
-    n, k = len(x), -(-x.shape[-1]//16)
-    on = torch.rand(n, 1, k, k, generator=g) < 2*share*torch.rand(n, 1, 1, 1, generator=g)
-    return x*(1-F.interpolate(on.float(), scale_factor=16)[..., :x.shape[-1], :x.shape[-1]])
+    n, k = len(x), -(-x.shape[-1] // 16)
+    on = torch.rand(n, 1, k, k, generator=g) < 2 * share * torch.rand(n, 1, 1, 1, generator=g)
+    return x * (1 - F.interpolate(on.float(), scale_factor=16)[..., : x.shape[-1], : x.shape[-1]])
 
 # %% ../nbs/1_nets/16_dino.ipynb #01b0dbad
-_GLOBAL, _LOCAL = (80, (.3, .8)), (48, (.06, .2))  # (side in pixels, share of the picture) of large and small crops
+_GLOBAL, _LOCAL = (
+    (80, (0.3, 0.8)),
+    (48, (0.06, 0.2)),
+)  # (side in pixels, share of the picture) of large and small crops
 
 # %% ../nbs/1_nets/16_dino.ipynb #22abf14b
-def views(images, # (n,3,H,W) in 0…1
-          g, local=2): # [(crops normalised (n,3,S,S), boxes (n,4))]: two large ones, then `local` small ones
+def views(
+    images,  # (n,3,H,W) in 0…1
+    g,
+    local=2,
+):  # [(crops normalised (n,3,S,S), boxes (n,4))]: two large ones, then `local` small ones
     "What the two nets see of a batch."
     mean, std = (torch.tensor(o)[:, None, None] for o in (MEAN, STD))
+
     def one(size, area):
         b = boxes(len(images), area, g)
-        return (recolor(crop(images, b, size), g)-mean)/std, b
-    return [one(*o) for o in [_GLOBAL]*2+[_LOCAL]*local]
+        return (recolor(crop(images, b, size), g) - mean) / std, b
+
+    return [one(*o) for o in [_GLOBAL] * 2 + [_LOCAL] * local]
 
 # %% ../nbs/1_nets/16_dino.ipynb #9f91c8d2
-def key_loss(cosines, # (n,k,k,K) of the student's unit keys with the prototypes
-             box, # (n,4) of its crop
-             targets, target_box, # (n,m,m,K) the teacher's assignments, and (n,4)
-             temperature=.1):
-    "Cross-entropy of each patch with the assignment at its place: sum over the patches that the other crop covers, and their number."
-    v = (points(box, cosines.shape[1])-target_box[:, None, None, :2])/target_box[:, None, None, 2:]  # in the other crop's own coordinates
-    q = F.grid_sample(targets.permute(0, 3, 1, 2), v, mode="nearest", padding_mode="border", align_corners=False).permute(0, 2, 3, 1)
-    ce = -(q*F.log_softmax(cosines/temperature, -1)).sum(-1)
+def key_loss(
+    cosines,  # (n,k,k,K) of the student's unit keys with the prototypes
+    box,  # (n,4) of its crop
+    targets,
+    target_box,  # (n,m,m,K) the teacher's assignments, and (n,4)
+    temperature=0.1,
+):
+    """Cross-entropy of each patch with the assignment at its place: sum over the patches that the
+    other crop covers, and their number.
+    """
+    v = (points(box, cosines.shape[1]) - target_box[:, None, None, :2]) / target_box[
+        :, None, None, 2:
+    ]  # in the other crop's own coordinates
+    q = F.grid_sample(
+        targets.permute(0, 3, 1, 2), v, mode="nearest", padding_mode="border", align_corners=False
+    ).permute(0, 2, 3, 1)
+    ce = -(q * F.log_softmax(cosines / temperature, -1)).sum(-1)
     ok = (v.abs() < 1).all(-1)
-    return (ce*ok).sum(), ok.sum()
+    return (ce * ok).sum(), ok.sum()
 
 # %% ../nbs/1_nets/16_dino.ipynb #1f8ed42e
-def spread(q, k, c, # (n,N,K) assignments, (n,N,D) unit keys, (n,N,3) standardised colours; N = side·side
-           side, reach=2, temperature=.25, sigma=.7):
+def spread(
+    q,
+    k,
+    c,  # (n,N,K) assignments, (n,N,D) unit keys, (n,N,3) standardised colours; N = side·side
+    side,
+    reach=2,
+    temperature=0.25,
+    sigma=0.7,
+):
     "Assignments averaged over similar patches nearby, then sharpened."
-    i = torch.arange(side*side, device=q.device)
-    y, x = i//side, i % side
-    far = ((y[:, None]-y).abs() > reach) | ((x[:, None]-x).abs() > reach)  # (N,N)
-    W = (k @ k.mT/temperature-torch.cdist(c, c).square()/sigma**2).masked_fill(far, -1e4).softmax(-1)
+    i = torch.arange(side * side, device=q.device)
+    y, x = i // side, i % side
+    far = ((y[:, None] - y).abs() > reach) | ((x[:, None] - x).abs() > reach)  # (N,N)
+    W = (
+        (k @ k.mT / temperature - torch.cdist(c, c).square() / sigma**2)
+        .masked_fill(far, -1e4)
+        .softmax(-1)
+    )
     q = (W @ q).square()
-    return q/q.sum(-1, keepdim=True)
+    return q / q.sum(-1, keepdim=True)
 
 # %% ../nbs/1_nets/16_dino.ipynb #88c16dbd
-def sameness(k): # (n,N,D) unit keys
-    "Mean cosine of all pairs of patches of a picture: 0 when keys point everywhere, 1 when all agree."
+def sameness(k):  # (n,N,D) unit keys
+    """Mean cosine of all pairs of patches of a picture: 0 when keys point everywhere, 1 when all
+    agree.
+    """
     return k.mean(1).square().sum(-1).mean()
 
 # %% ../nbs/1_nets/16_dino.ipynb #ba510948
 class Learner(nn.Module):
     "A ViT with DINO's head on its class token, and unit prototypes for its last keys."
+
     def __init__(self, vit, prototypes=256):
         super().__init__()
         from lightly.models.modules.heads import DINOProjectionHead  # only training needs lightly
+
         D = vit.embed_dim
         self.vit, self.prototypes = vit, nn.Parameter(torch.randn(prototypes, D))
         self.head = DINOProjectionHead(D, 512, 64, prototypes, freeze_last_layer=-1)
 
-    def forward(self, x): # (n,3,S,S) -> (n,K) class scores, (n,N,D) unit keys
+    def forward(self, x):  # (n,3,S,S) -> (n,K) class scores, (n,N,D) unit keys
         X = _before_last(self.vit, x)
         cls = self.vit.norm(self.vit.blocks[-1](X)[:, 0])
         return self.head(cls).float(), F.normalize(_last_keys(self.vit, X).float(), dim=-1)
 
-    def cosines(self, k): # (n,N,D) -> (n,side,side,K)
+    def cosines(self, k):  # (n,N,D) -> (n,side,side,K)
         side = math.isqrt(k.shape[1])
         return (k @ F.normalize(self.prototypes, dim=-1).T).unflatten(1, (side, side))
 
 # %% ../nbs/1_nets/16_dino.ipynb #bad16eb7
-def _targets(teacher, k, images): # (n,N,D) unit keys, (n,3,S,S) what they were made from
+def _targets(teacher, k, images):  # (n,N,D) unit keys, (n,3,S,S) what they were made from
     "Balanced and spread assignments of the teacher's patches: (n,side,side,K)."
     from lightly.loss.swav_loss import sinkhorn
+
     c = teacher.cosines(k)
-    q = sinkhorn(c.flatten(0, 2), 3, .05, False).view(len(k), k.shape[1], -1)
+    q = sinkhorn(c.flatten(0, 2), 3, 0.05, False).view(len(k), k.shape[1], -1)
     colours = F.adaptive_avg_pool2d(images, c.shape[1]).flatten(2).mT  # (n,N,3)
     return spread(q, k, colours, c.shape[1]).view_as(c)
 
 # %% ../nbs/1_nets/16_dino.ipynb #ac64b6f4
-def losses(student, teacher, cls_loss, # nets, and lightly's DINOLoss
-           crops, # what `views` gave: two large, then small ones
-           g, blanked=.2)->dict:
+def losses(
+    student,
+    teacher,
+    cls_loss,  # nets, and lightly's DINOLoss
+    crops,  # what `views` gave: two large, then small ones
+    g,
+    blanked=0.2,
+) -> dict:
     "Losses of one batch: `cls` of the class token, `key` of the patches, `same` of each crop."
-    n, both, small = len(crops[0][0]), torch.cat([x for x, _ in crops[:2]]), torch.cat([x for x, _ in crops[2:]])
+    n = len(crops[0][0])
+    both = torch.cat([x for x, _ in crops[:2]])
+    small = torch.cat([x for x, _ in crops[2:]])
     half = torch.autocast(both.device.type, torch.bfloat16, enabled=both.device.type != "mps")
-    with torch.no_grad(), half: t, kt = teacher(both)
-    with half: (s, k), (s2, k2) = student(blank(both, blanked, g)), student(small)
-    with torch.no_grad(): q = _targets(teacher, kt, both).split(n)
+    with torch.no_grad(), half:
+        t, kt = teacher(both)
+    with half:
+        (s, k), (s2, k2) = student(blank(both, blanked, g)), student(small)
+    with torch.no_grad():
+        q = _targets(teacher, kt, both).split(n)
     parts = [*student.cosines(k).split(n), *student.cosines(k2).split(n)]
     terms = [key_loss(c, b, q[j], crops[j][1]) for c, (_, b) in zip(parts, crops) for j in range(2)]
-    return dict(cls=cls_loss(list(t.split(n)), [*s.split(n), *s2.split(n)]),
-                key=sum(l for l, _ in terms)/sum(m for _, m in terms), same=sameness(k))
+    return dict(
+        cls=cls_loss(list(t.split(n)), [*s.split(n), *s2.split(n)]),
+        key=sum(l for l, _ in terms) / sum(m for _, m in terms),
+        same=sameness(k),
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #e3e3cd6f
-def schedule(step, total, lr=1e-3, momentum=.96): # → learning rate, teacher's momentum
+def schedule(step, total, lr=1e-3, momentum=0.96):  # → learning rate, teacher's momentum
     "Warm-up and cosine to a hundredth; momentum from `momentum` towards 1."
-    cosine = (1+math.cos(math.pi*step/total))/2
-    return lr*min(1, (step+1)/(.08*total))*(.99*cosine+.01), 1-(1-momentum)*(.9*cosine+.1)
+    cosine = (1 + math.cos(math.pi * step / total)) / 2
+    return lr * min(1, (step + 1) / (0.08 * total)) * (0.99 * cosine + 0.01), 1 - (1 - momentum) * (
+        0.9 * cosine + 0.1
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #dcd5a620
-def _optimizer(student, lr, weight_decay=.04):
+def _optimizer(student, lr, weight_decay=0.04):
     "AdamW; no decay for biases, norms and the class token's like."
     learn = [p for p in student.parameters() if p.requires_grad]
-    return torch.optim.AdamW([dict(params=[p for p in learn if p.ndim > 1], weight_decay=weight_decay),
-                              dict(params=[p for p in learn if p.ndim <= 1], weight_decay=0)], lr=lr)
+    return torch.optim.AdamW(
+        [
+            dict(params=[p for p in learn if p.ndim > 1], weight_decay=weight_decay),
+            dict(params=[p for p in learn if p.ndim <= 1], weight_decay=0),
+        ],
+        lr=lr,
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #d68b3e52
 def _modules(seed, prototypes=256):
     "Student, teacher (equal at first) and the class-token loss."
     from lightly.loss import DINOLoss
+
     torch.manual_seed(seed)
     student, teacher = Learner(mini_vit(), prototypes), Learner(mini_vit(), prototypes)
     teacher.load_state_dict(student.state_dict())
-    return nn.ModuleDict(dict(student=student, teacher=teacher.requires_grad_(False), cls=DINOLoss(prototypes, warmup_teacher_temp_epochs=1)))
+    return nn.ModuleDict(
+        dict(
+            student=student,
+            teacher=teacher.requires_grad_(False),
+            cls=DINOLoss(prototypes, warmup_teacher_temp_epochs=1),
+        )
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #b852eef8
 def _save(path, nets, opt, rows, settings):
     "Nets, Adam's moments, the log and the settings in one safetensors file."
-    moments = {f"adam.{i}.{k}": v for i, s in opt.state_dict()["state"].items() for k, v in s.items()}
-    save_weights(path, dict(nets.state_dict()) | moments, dict(rows=json.dumps(rows), settings=json.dumps(settings)))
+    moments = {
+        f"adam.{i}.{k}": v for i, s in opt.state_dict()["state"].items() for k, v in s.items()
+    }
+    save_weights(
+        path,
+        dict(nets.state_dict()) | moments,
+        dict(rows=json.dumps(rows), settings=json.dumps(settings)),
+    )
 
 # %% ../nbs/1_nets/16_dino.ipynb #b44a41cd
-def _restore(path, nets, opt, settings)->list:
+def _restore(path, nets, opt, settings) -> list:
     "Put all back where `path` left it; the log so far. Raises `RunError` for other settings."
-    if not Path(path).is_file(): return []
+    if not Path(path).is_file():
+        return []
     tensors = load_weights(path)
-    with safe_open(path, "pt") as f: meta = {k: json.loads(v) for k, v in f.metadata().items()}
-    need(meta["settings"] == settings, f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or another folder", RunError)
+    with safe_open(path, "pt") as f:
+        meta = {k: json.loads(v) for k, v in f.metadata().items()}
+    need(
+        meta["settings"] == settings,
+        f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or"
+        " another folder",
+        RunError,
+    )
     nets.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("adam.")})
     state = {}
     for k, v in tensors.items():
-        if k.startswith("adam."): _, i, name = k.split("."); state.setdefault(int(i), {})[name] = v
+        if k.startswith("adam."):
+            _, i, name = k.split(".")
+            state.setdefault(int(i), {})[name] = v
     opt.load_state_dict(dict(opt.state_dict(), state=state))
     return meta["rows"]
 
 # %% ../nbs/1_nets/16_dino.ipynb #f0a01e5f
 def _step(nets, opt, x, step, settings, device):
     "One step of student and teacher on pictures (n,3,H,W); the losses as floats."
-    g = torch.Generator().manual_seed(settings["seed"]*1_000_003+step)
+    g = torch.Generator().manual_seed(settings["seed"] * 1_000_003 + step)
     rate, momentum = schedule(step, settings["steps"], settings["lr"])
-    for group in opt.param_groups: group["lr"] = rate
-    L = losses(nets["student"], nets["teacher"], nets["cls"], [(c.to(device), b.to(device)) for c, b in views(x, g)], g)
-    opt.zero_grad(); sum(L.values()).backward()
-    if step < .08*settings["steps"]: nets["student"].head.cancel_last_layer_gradients(-2)
-    nn.utils.clip_grad_norm_(nets["student"].parameters(), 3.)
+    for group in opt.param_groups:
+        group["lr"] = rate
+    L = losses(
+        nets["student"],
+        nets["teacher"],
+        nets["cls"],
+        [(c.to(device), b.to(device)) for c, b in views(x, g)],
+        g,
+    )
+    opt.zero_grad()
+    sum(L.values()).backward()
+    if step < 0.08 * settings["steps"]:
+        nets["student"].head.cancel_last_layer_gradients(-2)
+    nn.utils.clip_grad_norm_(nets["student"].parameters(), 3.0)
     opt.step()
     with torch.no_grad():
-        for t, s in zip(nets["teacher"].parameters(), nets["student"].parameters()): t.lerp_(s, 1-momentum)
+        for t, s in zip(nets["teacher"].parameters(), nets["student"].parameters()):
+            t.lerp_(s, 1 - momentum)
     return {k: round(v.item(), 4) for k, v in L.items()}
 
 # %% ../nbs/1_nets/16_dino.ipynb #0148d097
-def pretrain(images, # (n,H,W,3) uint8, no labels
-             folder, # for the checkpoint; a training that was cut off goes on
-             steps=700, batch=16, lr=1.5e-3, prototypes=64, seed=0, device="auto",
-             every=100, # steps from checkpoint to checkpoint
-            ): # → the teacher's ViT, and the losses of each step
+def pretrain(
+    images,  # (n,H,W,3) uint8, no labels
+    folder,  # for the checkpoint; a training that was cut off goes on
+    steps=700,
+    batch=16,
+    lr=1.5e-3,
+    prototypes=64,
+    seed=0,
+    device="auto",
+    every=100,  # steps from checkpoint to checkpoint
+):  # → the teacher's ViT, and the losses of each step
     "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`."
     check_array("images", images, 4, error=DataError)
-    file, device = Path(folder)/"checkpoint.safetensors", pick_device(device)
-    settings = dict(steps=steps, batch=batch, lr=lr, prototypes=prototypes, seed=seed, pictures=len(images))
+    file, device = Path(folder) / "checkpoint.safetensors", pick_device(device)
+    settings = dict(
+        steps=steps, batch=batch, lr=lr, prototypes=prototypes, seed=seed, pictures=len(images)
+    )
     nets = _modules(seed, prototypes).to(device)
     opt = _optimizer(nets["student"], lr)
     rows = _restore(file, nets, opt, settings)
-    for step in progress(range(len(rows), steps), "self-supervision", initial=len(rows), total=steps):
-        pick, start = np.random.default_rng((seed, step)).integers(0, len(images), batch), time.monotonic()
-        x = torch.from_numpy(images[pick]).permute(0, 3, 1, 2).float()/255
-        rows.append(dict(_step(nets, opt, x, step, settings, device), seconds=round(time.monotonic()-start, 3)))
-        if len(rows) % every == 0 or len(rows) == steps: _save(file, nets, opt, rows, settings)
+    for step in progress(
+        range(len(rows), steps), "self-supervision", initial=len(rows), total=steps
+    ):
+        pick = np.random.default_rng((seed, step)).integers(0, len(images), batch)
+        start = time.monotonic()
+        x = torch.from_numpy(images[pick]).permute(0, 3, 1, 2).float() / 255
+        rows.append(
+            dict(
+                _step(nets, opt, x, step, settings, device),
+                seconds=round(time.monotonic() - start, 3),
+            )
+        )
+        if len(rows) % every == 0 or len(rows) == steps:
+            _save(file, nets, opt, rows, settings)
     return nets["teacher"].vit.eval(), rows
 
 # %% ../nbs/1_nets/16_dino.ipynb #02e85d6a
-def photographs()->dict: # name → (H,W,3) uint8
+def photographs() -> dict:  # name → (H,W,3) uint8
     "Photographs that are installed with scikit-image and matplotlib: no download."
     from matplotlib import cbook
     from skimage import data
-    names = "astronaut coffee chelsea rocket hubble_deep_field retina immunohistochemistry grass gravel brick camera".split()
-    found = {n: getattr(data, n)() for n in names} | dict(zip(("motorcycle_left", "motorcycle_right"), data.stereo_motorcycle()[:2]))
+
+    names = (
+        "astronaut coffee chelsea rocket hubble_deep_field retina immunohistochemistry grass gravel"
+        " brick camera".split()
+    )
+    found = {n: getattr(data, n)() for n in names} | dict(
+        zip(("motorcycle_left", "motorcycle_right"), data.stereo_motorcycle()[:2])
+    )
     found["grace_hopper"] = read_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     return {n: a if a.ndim == 3 else np.repeat(a[..., None], 3, 2) for n, a in found.items()}
 
 # %% ../nbs/1_nets/16_dino.ipynb #1359a007
-def cuttings(images, # list of (H,W,3) uint8
-             each, # squares from each
-             seed=0, size=160):
+def cuttings(
+    images,  # list of (H,W,3) uint8
+    each,  # squares from each
+    seed=0,
+    size=160,
+):
     "Random squares of 120 to 480 pixels, at one size: (len(images)*each,size,size,3) uint8."
     rng, out = np.random.default_rng(seed), []
     for a in (a for a in images for _ in range(each)):
         s = int(rng.uniform(min(120, *a.shape[:2]), min(480, *a.shape[:2])))
-        y, x = (rng.integers(0, n-s+1) for n in a.shape[:2])
-        out.append(resize(np.ascontiguousarray(a[y:y+s, x:x+s]), (size, size), "area"))
+        y, x = (rng.integers(0, n - s + 1) for n in a.shape[:2])
+        out.append(resize(np.ascontiguousarray(a[y : y + s, x : x + s]), (size, size), "area"))
     return np.stack(out)

@@ -20,31 +20,33 @@ from .show import PALETTE, boundaries, grid, heatmap, overlay, superpixel_pictur
 # %% ../nbs/3_clustering/33_drawing.ipynb #f4248269
 def _width(hw):
     "Width of a line, in pixels, that is as fine in a large picture as in a small one"
-    return max(1, round(max(hw)/320))
+    return max(1, round(max(hw) / 320))
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #1ff3f07d
 def _contours(mask, width):
     "Closed lines (n,1,2) around a mask, each (x,y); where it leaves the picture, so do they"
-    pad = 3*width + 2
+    pad = 3 * width + 2
     m = cv2.copyMakeBorder(mask.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-    m = cv2.medianBlur(m, 2*width + 3)
+    m = cv2.medianBlur(m, 2 * width + 3)
     found, _ = cv2.findContours(m, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(-pad, -pad))
-    return [c for c in found if cv2.contourArea(c) > 60*width**2]
+    return [c for c in found if cv2.contourArea(c) > 60 * width**2]
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #92ac9faf
-def _line_colour(c): return tuple(int(v) for v in np.rint(.8*PALETTE[c] + .2*255))
+def _line_colour(c):
+    return tuple(int(v) for v in np.rint(0.8 * PALETTE[c] + 0.2 * 255))
+
 
 def outlined(
-    image,     # (H,W,3) uint8
-    labels,    # (H,W) class ids; 0 and 255 have no outline
-    width=0,   # of the line, in pixels; 0: as the picture's size has it
-):             # (H,W,3) uint8
+    image,  # (H,W,3) uint8
+    labels,  # (H,W) class ids; 0 and 255 have no outline
+    width=0,  # of the line, in pixels; 0: as the picture's size has it
+):  # (H,W,3) uint8
     "A line in the colour of its class around every class, on a broader dark one."
     width, out = width or _width(labels.shape), image.copy()
     ids = [int(c) for c in np.unique(labels) if c not in (0, 255)]
     lines = {c: _contours(labels == c, width) for c in ids}
     for c in ids:
-        cv2.drawContours(out, lines[c], -1, (15, 15, 15), 3*width, cv2.LINE_AA)
+        cv2.drawContours(out, lines[c], -1, (15, 15, 15), 3 * width, cv2.LINE_AA)
     for c in ids:
         cv2.drawContours(out, lines[c], -1, _line_colour(c), width, cv2.LINE_AA)
     return out
@@ -52,98 +54,111 @@ def outlined(
 # %% ../nbs/3_clustering/33_drawing.ipynb #68c73cf6
 def _font(size):
     "DejaVu Sans, which comes with matplotlib and has the letters of most languages"
-    return ImageFont.truetype(Path(mpl.get_data_path())/"fonts"/"ttf"/"DejaVuSans.ttf", size)
+    return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #e23ecacf
 def _entries(ids, names, most):
     "(colour or None, words) of each line of a legend"
     lines = [(tuple(PALETTE[c].tolist()), str(names[c])) for c in ids[:most]]
-    return lines + [(None, f"and {len(ids) - most} more")]*(len(ids) > most)
+    return lines + [(None, f"and {len(ids) - most} more")] * (len(ids) > most)
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #c488e977
 def _plate(entries, size):
     "(h,w,3) uint8: the legend's lines in letters of `size` pixels"
-    font, pad = _font(size), max(2, size//2)
-    width = max(round(font.getlength(words)) for _, words in entries) + size + 3*pad
-    line = round(1.45*size)
-    im = Image.new("RGB", (width, line*len(entries) + pad), (24, 24, 24))
+    font, pad = _font(size), max(2, size // 2)
+    width = max(round(font.getlength(words)) for _, words in entries) + size + 3 * pad
+    line = round(1.45 * size)
+    im = Image.new("RGB", (width, line * len(entries) + pad), (24, 24, 24))
     draw = ImageDraw.Draw(im)
     for i, (colour, words) in enumerate(entries):
-        y = pad//2 + i*line + (line - size)//2
+        y = pad // 2 + i * line + (line - size) // 2
         if colour:
-            draw.rounded_rectangle((pad, y, pad + size - 1, y + size - 1), size//5, colour, (240, 240, 240))
-        draw.text((2*pad + size, y + size//2), words, (255, 255, 255), font, "lm")
+            draw.rounded_rectangle(
+                (pad, y, pad + size - 1, y + size - 1), size // 5, colour, (240, 240, 240)
+            )
+        draw.text((2 * pad + size, y + size // 2), words, (255, 255, 255), font, "lm")
     return np.asarray(im)
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #5a2af82c
 def _corner(covered, hw):
     "(y, x) of the corner where a plate of that size hides least of what is covered"
     (H, W), (h, w) = covered.shape, hw
-    gap = max(1, min(H, W)//60)
+    gap = max(1, min(H, W) // 60)
     places = [(y, x) for y in (gap, H - h - gap) for x in (gap, W - w - gap)]
-    return min(places, key=lambda p: covered[p[0]:p[0] + h, p[1]:p[1] + w].sum())
+    return min(places, key=lambda p: covered[p[0] : p[0] + h, p[1] : p[1] + w].sum())
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #89768959
 def with_legend(
-    image,     # (H,W,3) uint8
-    labels,    # (H,W) class ids: those that occur are named, the largest first
-    names,     # {id: name}, or a list: 0 = background first
-    most=8,    # lines
-):             # (H,W,3) uint8
-    "A legend in the corner of a picture where it hides least of the classes; none where it has no room."
+    image,  # (H,W,3) uint8
+    labels,  # (H,W) class ids: those that occur are named, the largest first
+    names,  # {id: name}, or a list: 0 = background first
+    most=8,  # lines
+):  # (H,W,3) uint8
+    """A legend in the corner of a picture where it hides least of the classes; none where it has no
+    room.
+    """
     H, W = labels.shape
     area = np.bincount(labels.ravel(), minlength=256)[:255]
     ids = [int(c) for c in np.argsort(-area, kind="stable") if c and area[c]]
-    size = int(np.clip(max(H, W)/30, 10, 60))
+    size = int(np.clip(max(H, W) / 30, 10, 60))
     plate = _plate(_entries(ids, names, most), size) if ids else np.empty((H, W, 0))
     h, w = plate.shape[:2]
-    if h > .6*H or w > .8*W:
+    if h > 0.6 * H or w > 0.8 * W:
         return image
     out, (y, x) = image.copy(), _corner(labels > 0, (h, w))
-    out[y:y + h, x:x + w] = np.rint(.82*plate + .18*out[y:y + h, x:x + w])
+    out[y : y + h, x : x + w] = np.rint(0.82 * plate + 0.18 * out[y : y + h, x : x + w])
     return out
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #db8473ee
 def mask_picture(
-    image,              # (H,W,3) uint8
-    labels,             # (H,W) class ids; 255: no label, as the background
-    names=None,         # {id: name}, or a list with the background first; None: no legend
-    tint=.3,            # a: how strong a class's colour is
-    fade=.85,           # f: how far the rest is grey
-    pixels=2_000_000,   # a larger photograph is shown at this size
-):                      # (h,w,3) uint8
-    "The photograph with its masks tinted, outlined and named. Raises `DataError` where sizes differ."
+    image,  # (H,W,3) uint8
+    labels,  # (H,W) class ids; 255: no label, as the background
+    names=None,  # {id: name}, or a list with the background first; None: no legend
+    tint=0.3,  # a: how strong a class's colour is
+    fade=0.85,  # f: how far the rest is grey
+    pixels=2_000_000,  # a larger photograph is shown at this size
+):  # (h,w,3) uint8
+    """The photograph with its masks tinted, outlined and named.
+
+    Raises `DataError` where sizes differ.
+    """
     check_array("image", image, 3, error=DataError)
-    need(labels.shape == image.shape[:2], f"the mask is {labels.shape}, the picture {image.shape[:2]}", DataError)
+    need(
+        labels.shape == image.shape[:2],
+        f"the mask is {labels.shape}, the picture {image.shape[:2]}",
+        DataError,
+    )
     image = at_most(image, pixels)
     L = resize(labels, image.shape[:2], "nearest")[..., None]
     L = np.where(L == 255, 0, L)
-    grey = .75*image.mean(2, keepdims=True)
-    out = np.where(L, tint*PALETTE[L[..., 0]] + (1 - tint)*image, fade*grey + (1 - fade)*image)
+    grey = 0.75 * image.mean(2, keepdims=True)
+    out = np.where(
+        L, tint * PALETTE[L[..., 0]] + (1 - tint) * image, fade * grey + (1 - fade) * image
+    )
     out = outlined(np.rint(out).astype(np.uint8), L[..., 0])
     return with_legend(out, L[..., 0], names) if names else out
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #a6902e04
 def activation_picture(
-    image,      # (H,W,3) uint8
-    M,          # (C,H,W) activations in [0, 1]
-    ids=None,   # C class ids, whose colours they get; 1…C
-):              # (H,W,3) uint8
+    image,  # (H,W,3) uint8
+    M,  # (C,H,W) activations in [0, 1]
+    ids=None,  # C class ids, whose colours they get; 1…C
+):  # (H,W,3) uint8
     "What each name activates: a heat map of one name, colours of several."
     top = np.clip(M.max(0), 0, 1)
     if len(M) == 1:
         return heatmap(top, image)
-    grey = np.repeat(image.mean(2, keepdims=True), 3, 2)*.6
+    grey = np.repeat(image.mean(2, keepdims=True), 3, 2) * 0.6
     colour = PALETTE[np.asarray(ids or range(1, len(M) + 1))][M.argmax(0)]
-    return np.rint(top[..., None]*colour + (1 - top[..., None])*grey).astype(np.uint8)
+    return np.rint(top[..., None] * colour + (1 - top[..., None]) * grey).astype(np.uint8)
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #0bad566f
 def relabeled(
-    labels,   # (H,W) uint8: 0, 1…C, 255
-    ids,      # C class ids
-):            # (H,W) uint8: 0, those ids, 255
+    labels,  # (H,W) uint8: 0, 1…C, 255
+    ids,  # C class ids
+):  # (H,W) uint8: 0, those ids, 255
     "A label map of some names as one of all classes of a folder."
-    return np.array([0, *ids, *[255]*(255 - len(ids))], np.uint8)[labels]
+    return np.array([0, *ids, *[255] * (255 - len(ids))], np.uint8)[labels]
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #e62d9a78
 def _panels(steps, ids, pixels):
@@ -157,24 +172,39 @@ def _panels(steps, ids, pixels):
     cells = superpixel_picture(image, sp, colors="mean", line=None)
     cells[boundaries(sp)] //= 2
     names = dict(zip(ids, steps.names))
-    return [image, activation_picture(image, M, ids), cells, overlay(image, seed), overlay(image, grown),
-            mask_picture(image, mask, names)]
+    return [
+        image,
+        activation_picture(image, M, ids),
+        cells,
+        overlay(image, seed),
+        overlay(image, grown),
+        mask_picture(image, mask, names),
+    ]
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #b5673deb
 def _titles(steps):
     "What each of the six pictures is"
     named = f"of “{steps.names[0]}”" if len(steps.names) == 1 else f"of {len(steps.names)} names"
     n = len(np.unique(steps.superpixels))
-    return ["1  photograph", f"2  activation {named}", f"3  {n} superpixels", "4  seed", "5  grown", "6  mask"]
+    return [
+        "1  photograph",
+        f"2  activation {named}",
+        f"3  {n} superpixels",
+        "4  seed",
+        "5  grown",
+        "6  mask",
+    ]
 
 # %% ../nbs/3_clustering/33_drawing.ipynb #baf0e4e1
 def steps_picture(
-    steps,            # `segment.Steps`
-    ids=None,         # of its C names among the classes of a folder, for their colours; 1…C
-    width=9,          # inches
-    pixels=400_000,   # of each picture, at most
-):                    # a figure, on white
-    "Photograph, activation, superpixels, seed, grown seed and mask; what has no label yet is striped."
+    steps,  # `segment.Steps`
+    ids=None,  # of its C names among the classes of a folder, for their colours; 1…C
+    width=9,  # inches
+    pixels=400_000,  # of each picture, at most
+):  # a figure, on white
+    """Photograph, activation, superpixels, seed, grown seed and mask; what has no label yet is
+    striped.
+    """
     h, w = steps.photograph.shape[:2]
     panels = _panels(steps, tuple(ids or range(1, len(steps.names) + 1)), pixels)
-    return grid(panels, _titles(steps), ncols=3 if w > .8*h else 6, width=width, theme="light")
+    return grid(panels, _titles(steps), ncols=3 if w > 0.8 * h else 6, width=width, theme="light")

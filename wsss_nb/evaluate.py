@@ -31,22 +31,38 @@ from .metrics import ConfusionMatrix
 # %% ../nbs/1_nets/17_evaluate.ipynb #66d978f5
 _HEAD, _VOC = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", voc_palette().tobytes()
 
+
 def _plain_png(raw):
     "The ids of an 8-bit PNG, grey or with VOC's palette, without row filters; None for any other"
     w, h, *how = struct.unpack_from(">IIBBBBB", raw, 16)
-    if raw[:16] != _HEAD or how not in ([8, 0, 0, 0, 0], [8, 3, 0, 0, 0]): return
-    if max(len(raw)*1032, h*(w + 1)) > 2**26: return
-    at, kind, data, colours = 8, b"", [], b""
+    if raw[:16] != _HEAD or how not in ([8, 0, 0, 0, 0], [8, 3, 0, 0, 0]):
+        return
+    if max(len(raw) * 1032, h * (w + 1)) > 2**26:
+        return
+    at = 8
+    kind = b""
+    data = []
+    colours = b""
     while kind != b"IEND":
         n, kind = struct.unpack_from(">I4s", raw, at)
-        if isal_zlib.crc32(raw[at + 4:at + 8 + n]) != struct.unpack_from(">I", raw, at + 8 + n)[0]: return
-        if kind == b"IDAT": data.append(raw[at + 8:at + 8 + n])
-        if kind == b"PLTE": colours = raw[at + 8:at + 8 + n]
+        if (
+            isal_zlib.crc32(raw[at + 4 : at + 8 + n])
+            != struct.unpack_from(">I", raw, at + 8 + n)[0]
+        ):
+            return
+        if kind == b"IDAT":
+            data.append(raw[at + 8 : at + 8 + n])
+        if kind == b"PLTE":
+            colours = raw[at + 8 : at + 8 + n]
         at += n + 12
-    if how[1] == 3 and not (colours and _VOC.startswith(colours)): return
+    if how[1] == 3 and not (colours and _VOC.startswith(colours)):
+        return
     packed = b"".join(data)
-    if packed[0] & 15 != 8 or packed[1] & 32: return
-    rows = isal_zlib.decompress(packed[2:-4], -15, h*(w + 1))  # without zlib's own checksum: the chunks' covers the same bytes
+    if packed[0] & 15 != 8 or packed[1] & 32:
+        return
+    rows = isal_zlib.decompress(
+        packed[2:-4], -15, h * (w + 1)
+    )  # without zlib's own checksum: the chunks' covers the same bytes
     rows = np.frombuffer(rows, np.uint8).reshape(h, w + 1)  # a row begins with its filter
     return None if rows[:, 0].any() else rows[:, 1:]
 
@@ -54,27 +70,48 @@ def _plain_png(raw):
 def _read_png(path, n_classes):
     "Class ids (H,W) of a label map; those of the plain kind are not checked against `n_classes`"
     try:
-        with open(path, "rb") as f: ids = _plain_png(f.read())
-    except (OSError, struct.error, isal_zlib.error, ValueError, IndexError): ids = None  # Pillow finds the words for it
-    if ids is not None: return ids
+        with open(path, "rb") as f:
+            ids = _plain_png(f.read())
+    except (OSError, struct.error, isal_zlib.error, ValueError, IndexError):
+        ids = None  # Pillow finds the words for it
+    if ids is not None:
+        return ids
     im = open_picture(path)
-    need(not im.mode.startswith("I"), f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit palette or grey PNG", DataError)
+    need(
+        not im.mode.startswith("I"),
+        f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit"
+        " palette or grey PNG",
+        DataError,
+    )
     return read_mask(path, n_classes)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #35ca3f5b
 class _Dtype:
     "What a pickle says of a type of numbers"
-    def __init__(self, code, *_): self.code, self.order = code, "="
-    def __setstate__(self, state): self.order = state[1]
+
+    def __init__(self, code, *_):
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state):
+        self.order = state[1]
+
     def plain(self):
-        need(re.fullmatch("b1|[iuf][1248]", str(self.code)) and self.order in tuple("=<>|"), f"an array of {self.code!r} holds no plain numbers")
+        need(
+            re.fullmatch("b1|[iuf][1248]", str(self.code)) and self.order in tuple("=<>|"),
+            f"an array of {self.code!r} holds no plain numbers",
+        )
         return np.dtype(self.order + self.code)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #74102136
 class _Array:
     "What a pickle says of a NumPy array; it is built once it is known to hold plain numbers"
-    def __init__(self, *_): self.state = None
-    def __setstate__(self, state): self.state = state
+
+    def __init__(self, *_):
+        self.state = None
+
+    def __setstate__(self, state):
+        self.state = state
+
     def plain(self):
         _, shape, dtype, fortran, data = self.state
         return np.frombuffer(data, dtype.plain()).reshape(shape, order="F" if fortran else "C")
@@ -83,12 +120,26 @@ class _Array:
 def _tensor(storage, offset, size, stride, *_):
     "A CPU tensor's numbers as an array"
     flat = torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage).numpy()
-    need(offset >= 0 and min((*size, *stride), default=0) >= 0 and (0 in size or offset + sum((n - 1)*s for n, s in zip(size, stride)) < len(flat)), "a tensor reaches beyond its storage")
-    return np.lib.stride_tricks.as_strided(flat[offset:], size, [s*flat.itemsize for s in stride]).copy()
+    need(
+        offset >= 0
+        and min((*size, *stride), default=0) >= 0
+        and (0 in size or offset + sum((n - 1) * s for n, s in zip(size, stride)) < len(flat)),
+        "a tensor reaches beyond its storage",
+    )
+    return np.lib.stride_tricks.as_strided(
+        flat[offset:], size, [s * flat.itemsize for s in stride]
+    ).copy()
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #64e045e8
-_ADMITTED = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Dtype, ("collections", "OrderedDict"): dict, ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-             ("torch.storage", "_load_from_bytes"): lambda raw: torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)}
+_ADMITTED = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("collections", "OrderedDict"): dict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch.storage", "_load_from_bytes"): lambda raw: torch.load(
+        io.BytesIO(raw), map_location="cpu", weights_only=True
+    ),
+}
 # how pickles of protocol 2 hold bytes
 _ADMITTED["_codecs", "encode"] = lambda text, _: text.encode("latin1")
 for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
@@ -98,20 +149,29 @@ for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
 # %% ../nbs/1_nets/17_evaluate.ipynb #ccd31305
 _PARTS = 20_000  # a dictionary of 254 maps has some 8,000
 
+
 class _Notes(pickle.Unpickler):
     "A pickle whose only names are the stand-ins above"
+
     def find_class(self, module, name):
-        need((module, name) in _ADMITTED, f"its pickle asks for {module}.{name}, which is neither a NumPy array nor a CPU tensor, so it was not opened. "
-             "If you trust its maker, save it again with arrays only: {k: np.asarray(v) for k, v in d.items()}")
+        need(
+            (module, name) in _ADMITTED,
+            f"its pickle asks for {module}.{name}, which is neither a NumPy array nor a CPU tensor,"
+            " so it was not opened. If you trust its maker, save it again with arrays only: {k:"
+            " np.asarray(v) for k, v in d.items()}",
+        )
         return _ADMITTED[module, name]
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #1989d7f4
 def _built(o, depth=0):
     "What a pickle held, its arrays built, in dictionaries and lists too"
     need(depth < 4, "its pickle is nested deeper than score files are")
-    if isinstance(o, _Array): return o.plain()
-    if isinstance(o, dict): return {k: _built(v, depth + 1) for k, v in o.items()}
+    if isinstance(o, _Array):
+        return o.plain()
+    if isinstance(o, dict):
+        return {k: _built(v, depth + 1) for k, v in o.items()}
     return [_built(v, depth + 1) for v in o] if isinstance(o, (list, tuple)) else o
+
 
 def _noted(f):
     "The dictionary behind an open pickle"
@@ -124,40 +184,59 @@ def _noted(f):
         n = len(o.state[4])
         need(n == 1, f"holds an array of {n} objects, not a dictionary of score maps")
         o = o.state[4][0]
-    need(isinstance(o, dict), f"its pickle holds {type(o).__name__}, not a dictionary of score maps")
+    need(
+        isinstance(o, dict), f"its pickle holds {type(o).__name__}, not a dictionary of score maps"
+    )
     return _built(o)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #3eba4dca
 def _read_array(f, shape, dtype):
     "The array behind a header, once it is known to be there"
     left = os.fstat(f.fileno()).st_size - f.tell()
-    need(left == math.prod(shape)*dtype.itemsize,
-         f"holds {left} bytes, but its header tells of {shape} {dtype}: damaged; write it again")
+    need(
+        left == math.prod(shape) * dtype.itemsize,
+        f"holds {left} bytes, but its header tells of {shape} {dtype}: damaged; write it again",
+    )
     f.seek(0)
     return np.load(f, allow_pickle=False)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #a99de349
 def read_npy(path):
-    """An array of plain numbers, or the dictionary of arrays that IRN's kind of project pickles into `.npy`; no code in the file is run.
+    """An array of plain numbers, or the dictionary of arrays that IRN's kind of project pickles
+    into `.npy`; no code in the file is run.
 
-    Admitted are NumPy arrays and scalars, CPU tensors and plain Python values. Raises `DataError` that names the file and what it asks for beyond that."""
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    Admitted are NumPy arrays and scalars, CPU tensors and plain Python values. Raises `DataError`
+    that names the file and what it asks for beyond that.
+    """
+    header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     try:
         with open(path, "rb") as f:
             shape, _, kind = header[np.lib.format.read_magic(f)](f)
             return _noted(f) if kind.hasobject else _read_array(f, shape, kind)
-    except WsssError as e: raise DataError(f"{path}: {e}") from e
-    except FileNotFoundError: raise DataError(f"{path}: no such file") from None
+    except WsssError as e:
+        raise DataError(f"{path}: {e}") from e
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
     except Exception as e:  # a pickle's bytes can fail anyhow
         why = f"{type(e).__name__}: {' '.join(str(e).split())}"
-        raise DataError(f"{path}: truncated, damaged or no .npy file ({why}); write it again") from e
+        raise DataError(
+            f"{path}: truncated, damaged or no .npy file ({why}); write it again"
+        ) from e
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4f88c388
 # (form of a file, whether the background has scores of its own) -> kind
-_LAYOUTS = {("keys", False): "irn", ("keys", True): "npy-bg",
-            ("classes", False): "psa", ("classes", True): "psa-crf",
-            ("array", False): "array", ("array", True): "array-bg",
-            ("labels", False): "labels"}
+_LAYOUTS = {
+    ("keys", False): "irn",
+    ("keys", True): "npy-bg",
+    ("classes", False): "psa",
+    ("classes", True): "psa-crf",
+    ("array", False): "array",
+    ("array", True): "array-bg",
+    ("labels", False): "labels",
+}
 _WANTED = {kind: how for how, kind in _LAYOUTS.items() if kind != "labels"}
 _WANTED["npy-bg"] = None, True
 _WANTED["advcam"] = _WANTED["irn"]
@@ -167,30 +246,43 @@ for _name in ("seam", "mctformer"):
 KINDS = ("auto", "png", "npy", *_WANTED)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #75b4bb6c
-_WORDS = {"irn": "IRN's dictionaries (keys without the background)",
-          "npy-bg": "IRN's dictionaries, with the background (keys 0 and the labels')",
-          "psa": "PSA's dictionaries (keys without the background)",
-          "psa-crf": "PSA after its CRF (keys 0 and the labels')",
-          "array": "arrays with a map for each class",
-          "array-bg": "arrays with the background's map first",
-          "labels": "label maps"}
-_FORMS = dict(keys="a dictionary with keys and maps", classes="a dictionary of class maps",
-              array="an array of score maps", labels="a label map")
+_WORDS = {
+    "irn": "IRN's dictionaries (keys without the background)",
+    "npy-bg": "IRN's dictionaries, with the background (keys 0 and the labels')",
+    "psa": "PSA's dictionaries (keys without the background)",
+    "psa-crf": "PSA after its CRF (keys 0 and the labels')",
+    "array": "arrays with a map for each class",
+    "array-bg": "arrays with the background's map first",
+    "labels": "label maps",
+}
+_FORMS = dict(
+    keys="a dictionary with keys and maps",
+    classes="a dictionary of class maps",
+    array="an array of score maps",
+    labels="a label map",
+)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #de47b31d
 def _whole(keys):
     "Keys as (K,) int64"
-    whole = lambda k: isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+
+    def whole(k):
+        return isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+
     a = np.asarray(keys) if not isinstance(keys, list) or all(map(whole, keys)) else None
     plain = a is not None and (a.dtype.kind in "iu" or not a.size)
-    need(plain and a.size == max(a.shape, default=1), "its keys are no list of whole numbers, one for each class")
+    need(
+        plain and a.size == max(a.shape, default=1),
+        "its keys are no list of whole numbers, one for each class",
+    )
     keys = a.ravel().astype(np.int64)
     need(len(set(keys.tolist())) == len(keys), f"its keys name a class twice: {_first(keys)}")
     return keys
 
+
 def _first(keys):
     "Keys for a sentence"
-    return f"{keys[:20].tolist()}{' …'*(len(keys) > 20)}"
+    return f"{keys[:20].tolist()}{' …' * (len(keys) > 20)}"
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f9b575ba
 def _stack(maps):
@@ -200,43 +292,54 @@ def _stack(maps):
         sizes = sorted({m.shape for m in maps})
         need(len(sizes) < 2, f"its score maps are of different sizes, {sizes[:2]}")
     S = np.asarray(maps)
-    need(S.ndim == 3 and S.dtype.kind in "fiub" and 0 not in S.shape[1:],
-         f"its scores are {S.dtype} of shape {S.shape}; score maps are (classes, height, width) "
-         f"numbers{', and label maps whole numbers'*(S.ndim == 2)}")
+    need(
+        S.ndim == 3 and S.dtype.kind in "fiub" and 0 not in S.shape[1:],
+        f"its scores are {S.dtype} of shape {S.shape}; score maps are (classes, height, width) "
+        f"numbers{', and label maps whole numbers' * (S.ndim == 2)}",
+    )
     return S
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #ebc1fb2c
 def _parts(o):
     "The form of what a file holds, its keys (None for an array), and its maps"
     if isinstance(o, np.ndarray):
-        if o.ndim == 2 and o.dtype.kind in "iub": return "labels", None, o
+        if o.ndim == 2 and o.dtype.kind in "iub":
+            return "labels", None, o
         return "array", None, _stack(o)
     need(o, "holds an empty dictionary: without a map not even the size is known")
     if not any(isinstance(k, str) for k in o):
         return "classes", _whole(list(o)), _stack(list(o.values()))
     maps = next((o[k] for k in ("high_res", "cam") if k in o), None)
     names = sorted(k if isinstance(k, str) else type(k).__name__ for k in o)
-    need("keys" in o and maps is not None,
-         f"holds {names[:20]}, but score maps have keys, and high_res or cam")
+    need(
+        "keys" in o and maps is not None,
+        f"holds {names[:20]}, but score maps have keys, and high_res or cam",
+    )
     return "keys", _whole(o["keys"]), _stack(maps)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f38e544f
 def _classes(form, keys, n, background, n_classes):
     "The class ids (n,) of `n` score maps, background 0, once it is known whether that has a map"
     if form == "array":
-        also = " and the background"*background
-        need(n == n_classes + background,
-             f"has {n} score maps, but there are {n_classes} classes{also}")
+        also = " and the background" * background
+        need(
+            n == n_classes + background,
+            f"has {n} score maps, but there are {n_classes} classes{also}",
+        )
         return np.arange(1 - background, n_classes + 1)
     ids = keys + (not background)
     if form == "keys" and not background and len(keys) == n + 1:
-        need(keys[0] == 0,
-             "its keys are one more than its maps, but do not begin with the background, 0")
+        need(
+            keys[0] == 0,
+            "its keys are one more than its maps, but do not begin with the background, 0",
+        )
         ids = keys[1:]
     need(len(ids) == n, f"has {len(keys)} keys, but {n} score maps")
     need(not background or 0 in ids, f"its keys {_first(keys)} do not hold the background, 0")
-    need(all((0 if background else 1) <= i <= n_classes for i in ids),
-         f"names the classes {_first(ids)} (background 0), but there are {n_classes}")
+    need(
+        all((0 if background else 1) <= i <= n_classes for i in ids),
+        f"names the classes {_first(ids)} (background 0), but there are {n_classes}",
+    )
     return ids
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #39ae9515
@@ -245,9 +348,10 @@ def _wanted(kind):
     need(kind in KINDS, f"kind is {kind!r}; it is one of {', '.join(KINDS)}", ParameterError)
     return _WANTED.get(kind, (None, None))
 
+
 def _range(S):
     "The lowest and the highest score, NaN where one is; in two passes, without a copy"
-    low, high = (float(S.min()), float(S.max())) if S.size else (0., 0.)
+    low, high = (float(S.min()), float(S.max())) if S.size else (0.0, 0.0)
     need(math.isfinite(low) and math.isfinite(high), "its scores hold NaN or infinite values")
     return low, high
 
@@ -256,25 +360,34 @@ def _one_file(path, n_classes, kind):
     "The class ids and scores of one file, as they lie there"
     form, background = _wanted(kind)
     have, keys, S = _parts(read_npy(path))
-    need(have == (form or have) != "labels",
-         f"holds {_FORMS[have]}, but {_FORMS[form or 'array']} was asked for")
-    if background is None: background = have == "array" and len(S) > n_classes
+    need(
+        have == (form or have) != "labels",
+        f"holds {_FORMS[have]}, but {_FORMS[form or 'array']} was asked for",
+    )
+    if background is None:
+        background = have == "array" and len(S) > n_classes
     ids = _classes(have, keys, len(S), background, n_classes)
     _range(S)
     return ids, S
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #c6bdf012
-def read_scores(path, n_classes:int, # C
-                kind="npy"): # one of `KINDS`
+def read_scores(
+    path,
+    n_classes: int,  # C
+    kind="npy",
+):  # one of `KINDS`
     """Class ids (K,) and scores (K,H,W), float32 or float64, of one `.npy` file.
 
     The ids count the background as 0, and hold it only where it has scores of its own. With the
     kinds "npy" and "auto" a dictionary's keys count the foreground from 0, and an array has C maps
     or C+1; a whole folder and its labels tell it better, see `open_predictions`. Raises `DataError`
     that names the file for another layout, for classes that do not exist, and for NaN."""
-    try: ids, S = _one_file(path, n_classes, kind)
-    except (DataError, ParameterError): raise
-    except WsssError as e: raise DataError(f"{path}: {e}") from e
+    try:
+        ids, S = _one_file(path, n_classes, kind)
+    except (DataError, ParameterError):
+        raise
+    except WsssError as e:
+        raise DataError(f"{path}: {e}") from e
     if not (ids[1:] > ids[:-1]).all():  # the lowest class shall win a tie
         order = ids.argsort()
         ids, S = ids[order], S[order]
@@ -282,8 +395,11 @@ def read_scores(path, n_classes:int, # C
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #e967bfa8
 def _best(ids, S):
-    "For each pixel its best foreground class and the score of it; the background wins where it has a score that is higher"
-    if not len(ids): return np.zeros(S.shape[1:], np.int64), np.full(S.shape[1:], -np.inf, np.float32)
+    """For each pixel its best foreground class and the score of it; the background wins where it
+    has a score that is higher
+    """
+    if not len(ids):
+        return np.zeros(S.shape[1:], np.int64), np.full(S.shape[1:], -np.inf, np.float32)
     return ids[S.argmax(0)], S.max(0)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #4f4fe142
@@ -291,41 +407,66 @@ def _labelled(path, ids, S, threshold):
     "Scores → (H,W) uint8"
     label, top = _best(ids, S)
     if 0 in ids:
-        need(threshold is None, f"{path}: the background has scores of its own, which take no "
-             "threshold: leave it out", ParameterError)
+        need(
+            threshold is None,
+            f"{path}: the background has scores of its own, which take no threshold: leave it out",
+            ParameterError,
+        )
         return label.astype(np.uint8)
-    need(threshold is not None, f"{path} holds scores: say by threshold= (--threshold) from which "
-         "score on a pixel is foreground", ParameterError)
+    need(
+        threshold is not None,
+        f"{path} holds scores: say by threshold= (--threshold) from which "
+        "score on a pixel is foreground",
+        ParameterError,
+    )
     return np.where(top > np.float32(threshold), label, 0).astype(np.uint8)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #2045f123
-def read_prediction(path, n_classes:int, # C, at most 254
-                    threshold=None, # of the background, for score files without one
-                    kind="auto"): # one of `KINDS`; auto: by the suffix, scores as in `read_scores`
-    "A label map as (H,W) uint8, 255 unlabelled: a palette, grey or VOC-coloured PNG, a `.npy` of ids, or one of scores. Raises `DataError`."
+def read_prediction(
+    path,
+    n_classes: int,  # C, at most 254
+    threshold=None,  # of the background, for score files without one
+    kind="auto",
+):  # one of `KINDS`; auto: by the suffix, scores as in `read_scores`
+    """A label map as (H,W) uint8, 255 unlabelled: a palette, grey or VOC-coloured PNG, a `.npy` of
+    ids, or one of scores. Raises `DataError`.
+    """
     _few(n_classes)
     o = read_npy(path) if Path(path).suffix == ".npy" else _read_png(path, n_classes)
     if isinstance(o, np.ndarray) and o.ndim == 2 and o.dtype.kind in "iub":
         bad = o[((o < 0) | (o > n_classes)) & (o != 255)]
-        need(not bad.size, f"{path}: holds id {bad[:1]}, but ids are 0…{n_classes}, or 255 for no label", DataError)
+        need(
+            not bad.size,
+            f"{path}: holds id {bad[:1]}, but ids are 0…{n_classes}, or 255 for no label",
+            DataError,
+        )
         return o.astype(np.uint8)
     return _labelled(path, *read_scores(path, n_classes, kind), threshold)
 
+
 def _few(n_classes):
-    need(n_classes <= 254, f"there are {n_classes} classes, but an id is a byte, and 255 is void: "
-         "a label map can tell at most 254 apart", DataError)
+    need(
+        n_classes <= 254,
+        f"there are {n_classes} classes, but an id is a byte, and 255 is void: "
+        "a label map can tell at most 254 apart",
+        DataError,
+    )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #43a5ce58
 _SUFFIXES = {"auto": (".png", ".npy"), "png": (".png",)}  # of every other kind: .npy
+
 
 def _there(folder, suffixes):
     "The files of a folder: stem -> paths of those that are read, and (stem, ending) of the others"
     found, other = {}, []
     for name in sorted(e.name for e in os.scandir(folder) if e.name[0] != "." and e.is_file()):
         stem, end = os.path.splitext(name)
-        if end in suffixes: found.setdefault(stem, []).append(folder/name)
-        else: other.append((stem, end))
+        if end in suffixes:
+            found.setdefault(stem, []).append(folder / name)
+        else:
+            other.append((stem, end))
     return found, other
+
 
 def _unread(other, ids):
     "What to say of files of the pictures that are not read, or nothing"
@@ -343,14 +484,20 @@ def _one_ending(folder, files, n):
     need(not both, f"{folder}: has a .png and a .npy for {both[:1]}; {say}", DataError)
     ends = Counter(v[0].suffix for v in files.values())
     have = " and ".join(f"{end} for {k}" for end, k in sorted(ends.items()))
-    need(len(ends) == 1, f"{folder}: has {have} of the {n} pictures, and a folder holds one or the "
-         f"other; {say}", DataError)
+    need(
+        len(ends) == 1,
+        f"{folder}: has {have} of the {n} pictures, and a folder holds one or the other; {say}",
+        DataError,
+    )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #f204450d
-def find_predictions(folder, ids, # which pictures
-                     kind="auto", # one of `KINDS`: "png", or a kind of .npy; auto: what is there
-                     partial=False, # some may be missing
-                     what="prediction"): # what they are, for messages
+def find_predictions(
+    folder,
+    ids,  # which pictures
+    kind="auto",  # one of `KINDS`: "png", or a kind of .npy; auto: what is there
+    partial=False,  # some may be missing
+    what="prediction",
+):  # what they are, for messages
     """id -> file, for those of `ids` that have one in `folder`.
 
     Raises `DataError` for a folder that is missing or empty, and for what is not there."""
@@ -360,43 +507,68 @@ def find_predictions(folder, ids, # which pictures
     need(folder.is_dir(), f"{folder}: {there}", DataError)
     found, other = _there(folder, suffixes)
     files, unread = {o: found[o] for o in ids if o in found}, _unread(other, ids)
-    but = f" ({unread})"*bool(unread)
-    need(found, f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds "
-         "<id>.png or <id>.npy itself", DataError)
-    need(files, f"{folder}: none of its {len(found)} files is named as one of the {len(ids)} "
-         f"pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?", DataError)
+    but = f" ({unread})" * bool(unread)
+    need(
+        found,
+        f"{folder}: holds no {' and no '.join(suffixes)}{but}; give the folder that holds "
+        "<id>.png or <id>.npy itself",
+        DataError,
+    )
+    need(
+        files,
+        f"{folder}: none of its {len(found)} files is named as one of the {len(ids)} "
+        f"pictures are, such as {', '.join(ids[:2])}{but}: another split, or another dataset?",
+        DataError,
+    )
     _one_ending(folder, files, len(ids))
     missing = [o for o in ids if o not in files]
-    or_not = ", or score the others alone with partial"*(what == "prediction")
-    need(partial or not missing, f"{folder}: {len(missing)} of the {len(ids)} pictures have no "
-         f"{what}, the first is {missing[:1]}{but}: add them{or_not}", DataError)
+    or_not = ", or score the others alone with partial" * (what == "prediction")
+    need(
+        partial or not missing,
+        f"{folder}: {len(missing)} of the {len(ids)} pictures have no "
+        f"{what}, the first is {missing[:1]}{but}: add them{or_not}",
+        DataError,
+    )
     return {o: v[0] for o, v in files.items()}
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #051b0228
-def in_threads(fn, jobs, # a function of a list of jobs
-               workers=None, # threads; by default as many as this process has cores
-               desc="", size=16): # jobs a call
-    "`fn` of one lot of jobs after the other, in threads, the results in order. The first error ends it."
-    lots = [jobs[i:i + size] for i in range(0, len(jobs), size)]
-    workers = workers or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    if workers < 2: return [fn(lot) for lot in progress(lots, desc)]
+def in_threads(
+    fn,
+    jobs,  # a function of a list of jobs
+    workers=None,  # threads; by default as many as this process has cores
+    desc="",
+    size=16,
+):  # jobs a call
+    """`fn` of one lot of jobs after the other, in threads, the results in order.
+
+    The first error ends it.
+    """
+    lots = [jobs[i : i + size] for i in range(0, len(jobs), size)]
+    workers = workers or (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    )
+    if workers < 2:
+        return [fn(lot) for lot in progress(lots, desc)]
     pool = ThreadPoolExecutor(workers)
     try:
         futures = [pool.submit(fn, lot) for lot in lots]
         return [f.result() for f in progress(futures, desc)]
-    finally: pool.shutdown(cancel_futures=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #a511099d
 @dataclass(frozen=True)
 class _Look:
     "What a first look into one score file finds"
+
     id: str
     path: Path
-    form: str          # a key of `_FORMS`
-    keys: np.ndarray   # (K,) int64; None for arrays
-    n: int             # how many maps
-    low: float         # of all its scores
+    form: str  # a key of `_FORMS`
+    keys: np.ndarray  # (K,) int64; None for arrays
+    n: int  # how many maps
+    low: float  # of all its scores
     high: float
+
 
 def _look(lot):
     "A first look into some score files"
@@ -404,9 +576,11 @@ def _look(lot):
     for id, path in lot:
         try:
             form, keys, S = _parts(read_npy(path))
-            low, high = (0., 0.) if form == "labels" else _range(S)
-        except DataError: raise
-        except WsssError as e: raise DataError(f"{path}: {e}") from e
+            low, high = (0.0, 0.0) if form == "labels" else _range(S)
+        except DataError:
+            raise
+        except WsssError as e:
+            raise DataError(f"{path}: {e}") from e
         out.append(_Look(id, path, form, keys, len(S), low, high))
     return out
 
@@ -415,9 +589,12 @@ def _vote(look, n_classes, present):
     """What the keys of a file are to its picture's labels: "without" the background, "with" it, the
     labels "bare", or nothing of these (None)"""
     keys = set(look.keys.tolist())
-    if len(keys) == look.n + 1: return "without"
-    if {0, n_classes} <= keys: return "with"  # counted from 0, there would be no class C
-    if present is None: return
+    if len(keys) == look.n + 1:
+        return "without"
+    if {0, n_classes} <= keys:
+        return "with"  # counted from 0, there would be no class C
+    if present is None:
+        return
     has = set(np.flatnonzero(present) + 1)
     fits = dict(without={c - 1 for c in has}, bare=has) | {"with": {0} | has}
     return next((v for v in ("without", "with", "bare") if keys == fits[v]), None)
@@ -427,19 +604,35 @@ def _background(looks, n_classes, labels):
     "Whether the background has scores in a folder of dictionaries, by its pictures' labels"
     votes = {}
     for o in looks:
-        need(len(o.keys) in (o.n, o.n + 1),
-             f"{o.path}: has {len(o.keys)} keys, but {o.n} score maps", DataError)
-        need(all(0 <= k <= n_classes for k in o.keys), f"{o.path}: has the keys {_first(o.keys)}, "
-             f"but there are {n_classes} classes", DataError)
+        need(
+            len(o.keys) in (o.n, o.n + 1),
+            f"{o.path}: has {len(o.keys)} keys, but {o.n} score maps",
+            DataError,
+        )
+        need(
+            all(0 <= k <= n_classes for k in o.keys),
+            f"{o.path}: has the keys {_first(o.keys)}, but there are {n_classes} classes",
+            DataError,
+        )
         votes.setdefault(_vote(o, n_classes, labels(o.id)), o)
     told = {v: _compared(o, labels(o.id)) for v, o in votes.items()}
     ways = "irn or --kind npy-bg" if looks[0].form == "keys" else "psa or --kind psa-crf"
-    say = ("say whether its keys count the foreground from 0 or begin with the background, "
-           f"by --kind {ways} (kind=)")
-    need("bare" not in told, f"{told.get('bare')}: they are the labels' own numbers without the "
-         f"background, as in no layout known here; {say}, or add the background as 0", DataError)
-    need(not {"with", "without"} <= set(told), f"{told.get('with')}, but {told.get('without')}: "
-         f"a folder has one layout, and these are two; {say}", DataError)
+    say = (
+        "say whether its keys count the foreground from 0 or begin with the background, "
+        f"by --kind {ways} (kind=)"
+    )
+    need(
+        "bare" not in told,
+        f"{told.get('bare')}: they are the labels' own numbers without the "
+        f"background, as in no layout known here; {say}, or add the background as 0",
+        DataError,
+    )
+    need(
+        not {"with", "without"} <= set(told),
+        f"{told.get('with')}, but {told.get('without')}: "
+        f"a folder has one layout, and these are two; {say}",
+        DataError,
+    )
     need(set(told) - {None}, f"{told.get(None)}: its layout cannot be told; {say}", DataError)
     return "with" in told
 
@@ -447,7 +640,8 @@ def _background(looks, n_classes, labels):
 def _compared(look, present):
     "A file's keys and its picture's labels, for a sentence"
     has = f"{look.path} has the keys {_first(look.keys)}"
-    if present is None: return f"{has}, and its picture has no image-level labels to tell by"
+    if present is None:
+        return f"{has}, and its picture has no image-level labels to tell by"
     return f"{has} where the picture's labels are {_first(np.flatnonzero(present) + 1)}"
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #6c97bb70
@@ -455,11 +649,16 @@ def _one_form(looks, form, kind):
     "Refuse a folder with files of two forms, or of another than `kind` says"
     first = looks[0]
     rule = f"{first.path} {_FORMS[first.form]}: a folder has one layout"
-    if form: rule = f"kind is {kind}"
+    if form:
+        rule = f"kind is {kind}"
     for o in looks:
-        need(o.form == (form or first.form),
-             f"{o.path}: holds {_FORMS[o.form]}, but {rule}", DataError)
+        need(
+            o.form == (form or first.form),
+            f"{o.path}: holds {_FORMS[o.form]}, but {rule}",
+            DataError,
+        )
     return first.form
+
 
 def _settle(looks, n_classes, labels, kind):
     "The form of a folder's files, and whether the background has scores; each file is checked"
@@ -468,10 +667,13 @@ def _settle(looks, n_classes, labels, kind):
     if form == "labels":
         need(not background, f"{first.path}: holds a label map, but kind is {kind}", DataError)
         return form, False
-    if background is None and form == "array": background = first.n > n_classes
-    if background is None: background = _background(looks, n_classes, labels)
+    if background is None and form == "array":
+        background = first.n > n_classes
+    if background is None:
+        background = _background(looks, n_classes, labels)
     for o in looks:
-        try: _classes(form, o.keys, o.n, background, n_classes)
+        try:
+            _classes(form, o.keys, o.n, background, n_classes)
         except WsssError as e:
             words = _WORDS[_LAYOUTS[form, background]]
             raise DataError(f"{o.path}: {e} (the folder's layout: {words})") from e
@@ -481,33 +683,41 @@ def _settle(looks, n_classes, labels, kind):
 def _divided(ids, S, present=None):
     "Each map over its own maximum, scores below 0 as 0; with `present` all other classes as 0"
     S = S.clip(0)
-    if present is not None: S *= present[ids - 1][:, None, None]
+    if present is not None:
+        S *= present[ids - 1][:, None, None]
     top = S.max((1, 2), keepdims=True, initial=0)
-    return S/np.where(top > 0, top, 1)
+    return S / np.where(top > 0, top, 1)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #cfa45c70
 @dataclass(frozen=True)
 class _Predictions:
     "A folder of predictions whose layout and scale are known"
-    files: dict        # id -> file
+
+    files: dict  # id -> file
     n_classes: int
-    layout: str        # "png", "labels", or a kind of scores
-    labels: Callable   # id -> which classes are present, or None where that is not known
-    low: float = 0     # of all scores
+    layout: str  # "png", "labels", or a kind of scores
+    labels: Callable  # id -> which classes are present, or None where that is not known
+    low: float = 0  # of all scores
     high: float = 0
     notes: tuple = ()  # sentences on how it is read
 
     @property
-    def background(self): return self.layout in ("npy-bg", "psa-crf", "array-bg")
+    def background(self):
+        return self.layout in ("npy-bg", "psa-crf", "array-bg")
+
     @property
-    def scored(self): return self.layout not in ("png", "labels")
+    def scored(self):
+        return self.layout not in ("png", "labels")
+
     @property
-    def scaled(self): return self.scored and not self.background and self.high > _ABOVE
+    def scaled(self):
+        return self.scored and not self.background and self.high > _ABOVE
 
     def scores(self, id):
         "Class ids (K,), scores (K,H,W), divided where they have to be"
         ids, S = read_scores(self.files[id], self.n_classes, self.layout)
-        if self.background: return ids, S
+        if self.background:
+            return ids, S
         if self.scaled:
             present = self.labels(id) if self.layout == "array" else None
             return ids, _divided(ids, S, present)
@@ -515,8 +725,10 @@ class _Predictions:
 
     def read(self, id, threshold=None):
         "A label map (H,W) uint8"
-        if self.scored: return _labelled(self.files[id], *self.scores(id), threshold)
+        if self.scored:
+            return _labelled(self.files[id], *self.scores(id), threshold)
         return read_prediction(self.files[id], self.n_classes)
+
 
 _ABOVE = 1.001  # what rounding leaves above 1 is no other scale
 
@@ -524,12 +736,16 @@ _ABOVE = 1.001  # what rounding leaves above 1 is no other scale
 def _said(p, looks):
     "The sentences on how a folder of score files is read"
     yield f"layout: {_WORDS[p.layout]}"
-    if not p.scored: return
+    if not p.scored:
+        return
     if p.scaled:
-        absent = "; classes that the label does not name count as 0"*(p.layout == "array")
+        absent = "; classes that the label does not name count as 0" * (p.layout == "array")
         yield f"scores divided by their maximum (up to {p.high:.3g}), (1.11){absent}"
-    if not p.background and p.low < 0: yield f"scores below 0 (down to {p.low:.3g}) count as 0"
-    if not p.layout.startswith("array"): yield from _strange(p, looks)
+    if not p.background and p.low < 0:
+        yield f"scores below 0 (down to {p.low:.3g}) count as 0"
+    if not p.layout.startswith("array"):
+        yield from _strange(p, looks)
+
 
 def _strange(p, looks):
     "How many dictionaries name other classes than their picture's label"
@@ -537,36 +753,50 @@ def _strange(p, looks):
     for o in looks:
         present = p.labels(o.id)
         ids = set(_classes(o.form, o.keys, o.n, p.background, p.n_classes).tolist()) - {0}
-        if present is not None and ids != set(np.flatnonzero(present) + 1): other.append(o)
+        if present is not None and ids != set(np.flatnonzero(present) + 1):
+            other.append(o)
     if other:
-        yield (f"the classes of {len(other)} of {len(looks)} files are not those that the picture's "
-               f"label names, the first is {other[0].path.name}")
+        yield (
+            f"the classes of {len(other)} of {len(looks)} files are not those that the picture's "
+            f"label names, the first is {other[0].path.name}"
+        )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #ee67e665
 def _known(labels, id):
     "Which classes are present in a picture, None where that is not known"
-    try: return labels(id) if labels else None
-    except (DataError, KeyError): return None  # KeyError: a picture that the dataset does not know
+    try:
+        return labels(id) if labels else None
+    except (DataError, KeyError):
+        return None  # KeyError: a picture that the dataset does not know
+
 
 def _check_scale(p, looks):
     "Refuse arrays that must be divided where it is not known by which classes"
     lost = p.layout == "array" and p.scaled and any(p.labels(o.id) is None for o in looks)
-    need(not lost, f"{looks[0].path.parent}: its scores reach {p.high:.3g}, and there are no "
-         f"image-level labels that tell which of the {p.n_classes} maps to divide by their maximum: divide each "
-         "by its maximum (1.11) before saving them", DataError)
+    need(
+        not lost,
+        f"{looks[0].path.parent}: its scores reach {p.high:.3g}, and there are no image-level"
+        f" labels that tell which of the {p.n_classes} maps to divide by their maximum: divide each"
+        " by its maximum (1.11) before saving them",
+        DataError,
+    )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #7c0c9581
-def open_predictions(folder, ids, # of `<id>.png` or `<id>.npy`, and which pictures
-                     n_classes, # C, at most 254
-                     labels=None, # id -> (C,) bool, which classes are present; None: unknown
-                     kind="auto", # one of `KINDS`
-                     partial=False, # some may be missing
-                     what="prediction", # what they are, for messages
-                     workers=None): # threads; by default one a core
+def open_predictions(
+    folder,
+    ids,  # of `<id>.png` or `<id>.npy`, and which pictures
+    n_classes,  # C, at most 254
+    labels=None,  # id -> (C,) bool, which classes are present; None: unknown
+    kind="auto",  # one of `KINDS`
+    partial=False,  # some may be missing
+    what="prediction",  # what they are, for messages
+    workers=None,
+):  # threads; by default one a core
     """A folder of label maps or score maps, its layout and scale decided by a look into every file.
 
     It has `files` (id -> file), `layout`, `notes` (how it is read, in sentences), `scores(id)` →
-    ids (K,) and (K,H,W), and `read(id, threshold)` → (H,W) uint8. `labels` may raise `DataError` for a
+    ids (K,) and (K,H,W), and `read(id, threshold)` → (H,W) uint8. `labels` may raise `DataError`
+    for a
     picture without any. Raises `DataError` that names the file for a layout that cannot be told, or
     is another than in the folder's other files."""
     _few(n_classes)
@@ -588,17 +818,26 @@ def open_predictions(folder, ids, # of `<id>.png` or `<id>.npy`, and which pictu
 def _truth(ds, id):
     "The true mask, and its file; COCO's is drawn first where it has not been"
     path = ds._mask_path(id)
-    try: return _read_png(path, ds.n_classes), path
+    try:
+        return _read_png(path, ds.n_classes), path
     except DataError:
-        if path.exists(): raise
-    need(ds.has_mask(id), f"{path}: {ds.name} has no true mask for {id}, so nothing can be scored there", DataError)
+        if path.exists():
+            raise
+    need(
+        ds.has_mask(id),
+        f"{path}: {ds.name} has no true mask for {id}, so nothing can be scored there",
+        DataError,
+    )
     return ds.mask(id), path
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #44978a3f
 def _check_size(path, hw, T):
     if hw != T.shape:
-        raise DataError(f"{path}: is {hw[0]}x{hw[1]} (height x width), but its picture is {T.shape[0]}x{T.shape[1]}: predictions are judged at the picture's own size; "
-                        "resize scores (linear) or labels (nearest) before saving them")
+        raise DataError(
+            f"{path}: is {hw[0]}x{hw[1]} (height x width), but its picture is"
+            f" {T.shape[0]}x{T.shape[1]}: predictions are judged at the picture's own size; resize"
+            " scores (linear) or labels (nearest) before saving them"
+        )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #8dad7f71
 def _count_labels(ds, lot):
@@ -606,30 +845,40 @@ def _count_labels(ds, lot):
     m = ConfusionMatrix(ds.n_classes + 1)
     for id, path in lot:
         T, truth = _truth(ds, id)
-        P = _read_png(path, ds.n_classes) if path.suffix == ".png" else read_prediction(path, ds.n_classes)
+        P = (
+            _read_png(path, ds.n_classes)
+            if path.suffix == ".png"
+            else read_prediction(path, ds.n_classes)
+        )
         _check_size(path, P.shape, T)
-        try: m.update(P, T)
-        except DataError as e: raise DataError(f"{truth if 'ground truth' in str(e) else path}: {e}") from None
+        try:
+            m.update(P, T)
+        except DataError as e:
+            raise DataError(f"{truth if 'ground truth' in str(e) else path}: {e}") from None
     return m.counts[None]
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #b927e1b8
 def _count_scores(ds, preds, thresholds, lot):
-    "The counts (C+1, C+1, J+1) of true class, best class, and how many of the J thresholds are below the best score"
+    """The counts (C+1, C+1, J+1) of true class, best class, and how many of the J thresholds are
+    below the best score
+    """
     n, t = ds.n_classes + 1, np.float32(thresholds)
-    N = np.zeros(n*n*(len(t) + 1), np.int64)
+    N = np.zeros(n * n * (len(t) + 1), np.int64)
     for id, path in lot:
         (T, truth), (ids, S) = _truth(ds, id), preds.scores(id)
         _check_size(path, S.shape[1:], T)
         need(((T < n) | (T == 255)).all(), f"{truth}: holds ids that are no class", DataError)
         label, top = _best(ids, S)
         b = len(t) if preds.background else np.searchsorted(t, top)
-        N += np.bincount(((T.astype(np.int64)*n + label)*(len(t) + 1) + b)[T != 255], minlength=len(N))
+        N += np.bincount(
+            ((T.astype(np.int64) * n + label) * (len(t) + 1) + b)[T != 255], minlength=len(N)
+        )
     return N.reshape(n, n, -1)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #34aae9bf
 def _cut(N):
     "Those counts → the confusion counts (J,C+1,C+2) at each threshold"
-    fg = N[..., ::-1].cumsum(2)[..., -2::-1]                 # (T, label, j): more than j thresholds are below
+    fg = N[..., ::-1].cumsum(2)[..., -2::-1]  # (T, label, j): more than j thresholds are below
     out = np.zeros((N.shape[2] - 1, len(N), len(N) + 1), np.int64)
     out[..., :-1] = fg.transpose(2, 0, 1)
     out[..., 0] += N.sum((1, 2)) - fg.sum(1).T
@@ -640,32 +889,52 @@ def _result(counts, classes):
     "The scores of one confusion table, NaN as None"
     m = ConfusionMatrix(len(counts))
     m.counts = counts
-    known, iou = lambda v: None if np.isnan(v) else float(v), m.iou()
+
+    def known(v):
+        return None if np.isnan(v) else float(v)
+
+    iou = m.iou()
     absent = [c for c, v in zip(["background", *classes], iou) if np.isnan(v)]
-    return dict(coverage=known(m.coverage()), precision=known(m.precision()), miou=known(m.miou()), iou=[known(v) for v in iou], absent=absent)
+    return dict(
+        coverage=known(m.coverage()),
+        precision=known(m.precision()),
+        miou=known(m.miou()),
+        iou=[known(v) for v in iou],
+        absent=absent,
+    )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #080094fd
-THRESHOLDS = tuple(i/100 for i in range(100))
+THRESHOLDS = tuple(i / 100 for i in range(100))
 CHOSEN = "best over thresholds, chosen on the truth"
+
 
 def _thresholds(preds, pred, threshold):
     "The thresholds to judge a folder at; one, without a meaning, where the background has scores"
     what = "label maps" if not preds.scored else "scores of the background too"
     takes = preds.scored and not preds.background
-    need(takes or threshold is None,
-         f"{pred} holds {what}, which take no threshold: leave it out", ParameterError)
-    if not takes: return [0.]
+    need(
+        takes or threshold is None,
+        f"{pred} holds {what}, which take no threshold: leave it out",
+        ParameterError,
+    )
+    if not takes:
+        return [0.0]
     ts = sorted({float(t) for t in np.ravel(THRESHOLDS if threshold is None else threshold)})
-    why = f" (the scores of {pred} are divided by their maximum first)"*preds.scaled
-    need(ts and all(0 <= t <= 1 for t in ts),
-         f"threshold is {threshold}; it is one number, or several, from 0 to 1{why}", ParameterError)
+    why = f" (the scores of {pred} are divided by their maximum first)" * preds.scaled
+    need(
+        ts and all(0 <= t <= 1 for t in ts),
+        f"threshold is {threshold}; it is one number, or several, from 0 to 1{why}",
+        ParameterError,
+    )
     return ts
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #c562f3a7
 def _end(scores, best):
-    "\"start\" or \"end\" where the best of several thresholds is one, and its neighbour worse"
-    if len(scores) > 1 and best == 0 and scores[0] > scores[1]: return "start"
+    '"start" or "end" where the best of several thresholds is one, and its neighbour worse'
+    if len(scores) > 1 and best == 0 and scores[0] > scores[1]:
+        return "start"
     return "end" if len(scores) > 1 and best == len(scores) - 1 else None
+
 
 def _sweep(counts, thresholds, classes):
     "The best of several thresholds, and all of them"
@@ -674,7 +943,8 @@ def _sweep(counts, thresholds, classes):
     scores = [-1 if r["miou"] is None else r["miou"] for r in all_]
     best = int(np.argmax(scores))
     r = all_[best] | dict(threshold=sweep[best]["threshold"])
-    if len(sweep) == 1: return r
+    if len(sweep) == 1:
+        return r
     return r | dict(chosen=CHOSEN, sweep=sweep, at_end=_end(scores, best))
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #d64b0519
@@ -682,23 +952,28 @@ def _labels_of(ds):
     "The image-level labels of a dataset, None where they would be taken from its masks"
     return None if ds.label_source == "masks" else ds.present
 
+
 def _score(ds, preds, ts, workers, desc):
     "The scores of a folder that is open, at the best of some thresholds"
     count = functools.partial(_count_labels, ds)
-    if preds.scored: count = functools.partial(_count_scores, ds, preds, ts)
+    if preds.scored:
+        count = functools.partial(_count_scores, ds, preds, ts)
     counts = sum(in_threads(count, list(preds.files.items()), workers, desc))
-    if not preds.scored: return _result(counts[0], ds.classes)
+    if not preds.scored:
+        return _result(counts[0], ds.classes)
     counts = _cut(counts)
     return _result(counts[0], ds.classes) if preds.background else _sweep(counts, ts, ds.classes)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #307003c0
-def evaluate_folder(ds, # the dataset; the masks of `split` are opened
-                    pred, # the folder of `<id>.png` or `<id>.npy`
-                    split="val", # its name, or a list of ids
-                    kind="auto", # one of `KINDS`; auto: the layout is decided from keys and labels
-                    threshold=None, # of the background, for scores; several: the best of them; None: the best of 0, 0.01 … 0.99
-                    partial=False, # pictures may be missing; they are counted
-                    workers=None)->dict: # threads; by default one a core
+def evaluate_folder(
+    ds,  # the dataset; the masks of `split` are opened
+    pred,  # the folder of `<id>.png` or `<id>.npy`
+    split="val",  # its name, or a list of ids
+    kind="auto",  # one of `KINDS`; auto: the layout is decided from keys and labels
+    threshold=None,  # of the background, for scores; several: the best of them; None: the best of 0, 0.01 … 0.99
+    partial=False,  # pictures may be missing; they are counted
+    workers=None,
+) -> dict:  # threads; by default one a core
     """A folder of label maps or score maps against the true masks: coverage, precision, miou, iou
     (by class, background first; None where absent), absent, images, missing.
 
@@ -710,7 +985,9 @@ def evaluate_folder(ds, # the dataset; the masks of `split` are opened
     each thing that does not fit."""
     ids = list(ds.ids(split) if isinstance(split, str) else split)
     need(ids, f"{ds.name} has no picture in {split}, so there is nothing to score", DataError)
-    preds = open_predictions(pred, ids, ds.n_classes, _labels_of(ds), kind, partial, workers=workers)
+    preds = open_predictions(
+        pred, ids, ds.n_classes, _labels_of(ds), kind, partial, workers=workers
+    )
     ts = _thresholds(preds, pred, threshold)
     scaled = preds.high if preds.scaled else None
     how = dict(layout=preds.layout, scaled=scaled, notes=list(preds.notes))
@@ -719,53 +996,94 @@ def evaluate_folder(ds, # the dataset; the masks of `split` are opened
     return r | dict(images=len(preds.files), missing=missing) | how
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #c8afd644
-def _percent(v, digits=1): return "–" if v is None else f"{100*v:.{digits}f}"
+def _percent(v, digits=1):
+    return "–" if v is None else f"{100 * v:.{digits}f}"
+
 
 def _place(r):
     "The best threshold, called what it is where it lies at an end of the scanned range"
-    if not r.get("at_end"): return f"{r['threshold']:g}, "
+    if not r.get("at_end"):
+        return f"{r['threshold']:g}, "
     lo, hi = (r["sweep"][i]["threshold"] for i in (0, -1))
-    return (f"{r['threshold']:g}, the {r['at_end']} of the scanned range {lo:g}…{hi:g}: the scores "
-            "may be on another scale; ")
+    return (
+        f"{r['threshold']:g}, the {r['at_end']} of the scanned range {lo:g}…{hi:g}: the scores "
+        "may be on another scale; "
+    )
+
 
 def _notes(scores):
     "What to know about each result before quoting it"
     for absent in dict.fromkeys(tuple(r["absent"]) for r in scores.values() if r["absent"]):
         whose = [n for n, r in scores.items() if tuple(r["absent"]) == absent]
-        yield f"No pixel in prediction or truth of {', '.join(absent)} ({', '.join(whose)}): the mean is over the other classes."
+        yield (
+            f"No pixel in prediction or truth of {', '.join(absent)} ({', '.join(whose)}): the mean"
+            " is over the other classes."
+        )
     for name, r in scores.items():
-        if "chosen" in r: yield f"{name}: threshold {_place(r)}{r['chosen']}."
+        if "chosen" in r:
+            yield f"{name}: threshold {_place(r)}{r['chosen']}."
         yield from (f"{name}: {o}." for o in r.get("notes", ()))
-        if r["missing"]: yield f"{name}: {len(r['missing'])} pictures have no prediction and are left out."
-        if r["coverage"] is not None and r["coverage"] < 1: yield f"{name}: {_percent(r['coverage'])} % of the pixels carry a label, {_percent(r['precision'])} % of those are right."
+        if r["missing"]:
+            yield f"{name}: {len(r['missing'])} pictures have no prediction and are left out."
+        if r["coverage"] is not None and r["coverage"] < 1:
+            yield (
+                f"{name}: {_percent(r['coverage'])} % of the pixels carry a label,"
+                f" {_percent(r['precision'])} % of those are right."
+            )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #3b7325f6
-def class_rows(scores:dict, # name of the result -> what `evaluate_folder` said
-               classes)->dict: # names of the foreground classes
-    "IoU by class of one or more results as a table (title, head, rows, text), in the layout of Table 3.4; absent classes are named in the text."
+def class_rows(
+    scores: dict,  # name of the result -> what `evaluate_folder` said
+    classes,
+) -> dict:  # names of the foreground classes
+    """IoU by class of one or more results as a table (title, head, rows, text), in the layout of
+    Table 3.4; absent classes are named in the text.
+    """
     names, wide = ["background", *classes], 3 if len(scores) <= 3 and len(classes) >= 11 else 1
-    need(scores and all(len(r["iou"]) == len(names) for r in scores.values()), f"each result must have {len(names)} classes, background first", ParameterError)
+    need(
+        scores and all(len(r["iou"]) == len(names) for r in scores.values()),
+        f"each result must have {len(names)} classes, background first",
+        ParameterError,
+    )
     lines = [[c, *(_percent(r["iou"][i]) for r in scores.values())] for i, c in enumerate(names)]
-    tall = -(-len(lines)//wide)
-    lines += [[""]*(len(scores) + 1)]*(wide*tall - len(lines)) 
+    tall = -(-len(lines) // wide)
+    lines += [[""] * (len(scores) + 1)] * (wide * tall - len(lines))
     rows = [dict(cells=sum(lines[i::tall], []), kind="") for i in range(tall)]
-    mean = [""]*((wide - 1)*(len(scores) + 1)) + ["mIoU", *(_percent(r["miou"]) for r in scores.values())]
+    mean = [""] * ((wide - 1) * (len(scores) + 1)) + [
+        "mIoU",
+        *(_percent(r["miou"]) for r in scores.values()),
+    ]
     images = sorted({r["images"] for r in scores.values()})
-    text = f"IoU in percent on {' or '.join(map(str, images))} pictures. " + " ".join(_notes(scores))
-    return dict(title="By class", head=["class", *scores]*wide, rows=[*rows, dict(cells=mean, kind="ours")], text=text.strip())
+    text = f"IoU in percent on {' or '.join(map(str, images))} pictures. " + " ".join(
+        _notes(scores)
+    )
+    return dict(
+        title="By class",
+        head=["class", *scores] * wide,
+        rows=[*rows, dict(cells=mean, kind="ours")],
+        text=text.strip(),
+    )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #1297b851
 def _labels(ds, id, preds, threshold=None):
     "A prediction at the size of its photograph"
     P = preds.read(id, threshold)
-    with Image.open(ds.image_path(id)) as im: hw = picture_size(im)
-    need(P.shape == hw, f"{preds.files[id]}: is {P.shape[0]}x{P.shape[1]} (height x width), but its picture is {hw[0]}x{hw[1]}", DataError)
+    with Image.open(ds.image_path(id)) as im:
+        hw = picture_size(im)
+    need(
+        P.shape == hw,
+        f"{preds.files[id]}: is {P.shape[0]}x{P.shape[1]} (height x width), but its picture is"
+        f" {hw[0]}x{hw[1]}",
+        DataError,
+    )
     return P
+
 
 def _png(P, palette=True):
     "The bytes of a label map as PNG"
     im, out = Image.fromarray(P), io.BytesIO()
-    if palette: im.putpalette(voc_palette().ravel().tolist())
+    if palette:
+        im.putpalette(voc_palette().ravel().tolist())
     im.save(out, "PNG")
     return out.getvalue()
 
@@ -774,7 +1092,8 @@ def _pack(to, files):
     "name -> bytes as .zip or .tar.gz; the same files make the same archive"
     if to.suffix == ".zip":
         with zipfile.ZipFile(to, "w") as z:
-            for name, raw in files.items(): z.writestr(zipfile.ZipInfo(name), raw)
+            for name, raw in files.items():
+                z.writestr(zipfile.ZipInfo(name), raw)
     else:
         with tarfile.open(to, "w:gz") as t:
             for name, raw in files.items():
@@ -783,58 +1102,114 @@ def _pack(to, files):
                 t.addfile(info, io.BytesIO(raw))
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #feaf7ecf
-def write_voc_archive(ds, ids, # a dataset with VOC's classes, and the pictures of the list
-                      folder, # their predictions
-                      to, # .tar.gz, .tgz or .zip
-                      comp="comp6", image_set="test", # comp5: learned from VOC's own pictures only
-                      threshold=None, kind="auto")->Path: # of `read_prediction`, for scores
-    "Predictions in the layout of VOC's evaluation server. Raises `DataError` for a picture without one, for another size, and for unlabelled pixels."
+def write_voc_archive(
+    ds,
+    ids,  # a dataset with VOC's classes, and the pictures of the list
+    folder,  # their predictions
+    to,  # .tar.gz, .tgz or .zip
+    comp="comp6",
+    image_set="test",  # comp5: learned from VOC's own pictures only
+    threshold=None,
+    kind="auto",
+) -> Path:  # of `read_prediction`, for scores
+    """Predictions in the layout of VOC's evaluation server.
+
+    Raises `DataError` for a picture without one, for another size, and for unlabelled pixels.
+    """
     to = Path(to)
-    need(to.name.endswith((".tar.gz", ".tgz", ".zip")), f"{to}: the archive's name ends in .tar.gz, .tgz or .zip", ParameterError)
+    need(
+        to.name.endswith((".tar.gz", ".tgz", ".zip")),
+        f"{to}: the archive's name ends in .tar.gz, .tgz or .zip",
+        ParameterError,
+    )
     need(comp in ("comp5", "comp6"), f"comp is {comp!r}; it is comp5 or comp6", ParameterError)
-    need(tuple(ds.classes) == VOC_CLASSES, f"{ds.name} does not have VOC's 20 classes, and the server knows no others", DataError)
+    need(
+        tuple(ds.classes) == VOC_CLASSES,
+        f"{ds.name} does not have VOC's 20 classes, and the server knows no others",
+        DataError,
+    )
     out, preds = {}, open_predictions(folder, ids, ds.n_classes, _labels_of(ds), kind)
     for id, path in progress(preds.files.items(), "archive"):
         P = _labels(ds, id, preds, threshold)
-        need((P != 255).all(), f"{path}: {(P == 255).sum()} pixels have no label (255), and the server refuses that: predict every pixel", DataError)
+        need(
+            (P != 255).all(),
+            f"{path}: {(P == 255).sum()} pixels have no label (255), and the server refuses that:"
+            " predict every pixel",
+            DataError,
+        )
         out[f"results/VOC2012/Segmentation/{comp}_{image_set}_cls/{id}.png"] = _png(P)
-    with atomic(to) as t: _pack(t, out)
+    with atomic(to) as t:
+        _pack(t, out)
     return to
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #98fe4dfc
 def _coco_ids(ds):
-    "(id -> image number, class 1…C -> category id); those of the instances file where the dataset is COCO's"
-    if ds.label_source != "instances": return {}, list(range(ds.n_classes + 1))
+    """(id -> image number, class 1…C -> category id); those of the instances file where the dataset
+    is COCO's
+    """
+    if ds.label_source != "instances":
+        return {}, list(range(ds.n_classes + 1))
     images = ds._draw.args[0]
-    cats = sorted(c["id"] for c in read_json(next(iter(images.values())).json, DataError)["categories"])
+    cats = sorted(
+        c["id"] for c in read_json(next(iter(images.values())).json, DataError)["categories"]
+    )
     return {id: one.number for id, one in images.items()}, [0, *cats]
+
 
 def _regions(P, image, cats):
     "One entry for each class in a label map"
     for c in np.unique(P):
-        if c in (0, 255): continue
+        if c in (0, 255):
+            continue
         code = rle.encode(np.asfortranarray(P == c, dtype=np.uint8))
-        yield dict(image_id=image, category_id=cats[c], segmentation=dict(size=list(P.shape), counts=code["counts"].decode()), score=1.0,
-                   area=int(rle.area(code)), bbox=rle.toBbox(code).tolist())
+        yield dict(
+            image_id=image,
+            category_id=cats[c],
+            segmentation=dict(size=list(P.shape), counts=code["counts"].decode()),
+            score=1.0,
+            area=int(rle.area(code)),
+            bbox=rle.toBbox(code).tolist(),
+        )
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #dbf58a10
-def write_coco(ds, ids, # the dataset and which of its pictures
-               folder, # their predictions
-               to, # .json
-               threshold=None, kind="auto")->Path: # of `read_prediction`, for scores
-    """Predictions as COCO's JSON, a region for each class in a picture: a list of results with the dataset's own ids where it is COCO's, for
-    `COCO(instances).loadRes(to)`; else an instances file of its own, for `COCO(to)`. Regions are of classes, not of single objects, and their score is 1."""
+def write_coco(
+    ds,
+    ids,  # the dataset and which of its pictures
+    folder,  # their predictions
+    to,  # .json
+    threshold=None,
+    kind="auto",
+) -> Path:  # of `read_prediction`, for scores
+    """Predictions as COCO's JSON, a region for each class in a picture: a list of results with the
+    dataset's own ids where it is COCO's, for
+    `COCO(instances).loadRes(to)`; else an instances file of its own, for `COCO(to)`. Regions are of
+    classes, not of single objects, and their score is 1.
+    """
     numbers, cats = _coco_ids(ds)
     images, regions = [], []
     preds = open_predictions(folder, ids, ds.n_classes, _labels_of(ds), kind)
     for n, id in enumerate(progress(preds.files, "COCO"), 1):
         P = _labels(ds, id, preds, threshold)
-        images.append(dict(id=numbers.get(id, n), file_name=ds.image_path(id).name, height=P.shape[0], width=P.shape[1]))
+        images.append(
+            dict(
+                id=numbers.get(id, n),
+                file_name=ds.image_path(id).name,
+                height=P.shape[0],
+                width=P.shape[1],
+            )
+        )
         regions += _regions(P, numbers.get(id, n), cats)
     if not numbers:
         regions = [r | dict(id=i, iscrowd=0) for i, r in enumerate(regions, 1)]
-        regions = dict(images=images, annotations=regions, categories=[dict(id=i, name=c, supercategory="object") for i, c in enumerate(ds.classes, 1)])
-    with atomic(to) as t: t.write_text(json.dumps(regions))
+        regions = dict(
+            images=images,
+            annotations=regions,
+            categories=[
+                dict(id=i, name=c, supercategory="object") for i, c in enumerate(ds.classes, 1)
+            ],
+        )
+    with atomic(to) as t:
+        t.write_text(json.dumps(regions))
     return Path(to)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #547820aa
@@ -845,7 +1220,8 @@ import fiftyone as fo
 here, classes = Path(__file__).resolve().parent, {classes}
 dataset = fo.Dataset()
 for field in {fields}:
-    dataset.merge_dir(data_path=str(here/"data"), labels_path=str(here/field), dataset_type=fo.types.ImageSegmentationDirectory, label_field=field)
+    dataset.merge_dir(data_path=str(here/"data"), labels_path=str(here/field), \
+dataset_type=fo.types.ImageSegmentationDirectory, label_field=field)
 dataset.default_mask_targets = dict(enumerate(classes))
 for field in {judged}:
     dataset.evaluate_segmentations(field, gt_field="ground_truth", eval_key="eval_" + field)
@@ -855,37 +1231,78 @@ fo.launch_app(dataset).wait()
 # %% ../nbs/1_nets/17_evaluate.ipynb #8fd7b2e1
 @contextmanager
 def whole_folder(to):
-    "A context that yields a temporary folder beside `to`, and moves it there when the block succeeds. Raises `DataError` where something is there."
+    """A context that yields a temporary folder beside `to`, and moves it there when the block
+    succeeds. Raises `DataError` where something is there.
+    """
     to = Path(to)
-    need(not to.exists() or to.is_dir() and not any(to.iterdir()), f"{to} is there and not empty: take it away, or choose another place", DataError)
+    need(
+        not to.exists() or to.is_dir() and not any(to.iterdir()),
+        f"{to} is there and not empty: take it away, or choose another place",
+        DataError,
+    )
     to.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
     try:
         yield part
         part.chmod(0o755)
-        if to.exists(): to.rmdir()
+        if to.exists():
+            to.rmdir()
         os.replace(part, to)
-    finally: shutil.rmtree(part, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 # %% ../nbs/1_nets/17_evaluate.ipynb #2a305dbf
-def write_fiftyone(ds, ids, # the dataset and which of its pictures
-                   folders:dict, # name of the result -> its folder
-                   to, # a new folder
-                   threshold=None, kind="auto")->Path: # of `read_prediction`, for scores
-    """Pictures, truth (where there is one) and predictions in FiftyOne's `ImageSegmentationDirectory` form, for looking at the errors.
+def write_fiftyone(
+    ds,
+    ids,  # the dataset and which of its pictures
+    folders: dict,  # name of the result -> its folder
+    to,  # a new folder
+    threshold=None,
+    kind="auto",
+) -> Path:  # of `read_prediction`, for scores
+    """Pictures, truth (where there is one) and predictions in FiftyOne's
+    `ImageSegmentationDirectory` form, for looking at the errors.
 
-    `to/data/` holds the pictures, `to/ground_truth/` and `to/<name>/` grey PNGs. `python to/load.py` opens it where FiftyOne is installed; by hand, for each field:
-    `dataset.merge_dir(data_path=…/data, labels_path=…/<name>, dataset_type=fo.types.ImageSegmentationDirectory, label_field=<name>)`."""
-    bad = [o for o in folders if not str(o).isidentifier() or o in ("data", "ground_truth", "id", "filepath", "tags", "metadata")]
-    need(folders and not bad, f"{bad or 'no name'}: a result's name becomes a field of FiftyOne: letters, digits and _ only, and none of its own", ParameterError)
-    opened = lambda f: open_predictions(f, ids, ds.n_classes, _labels_of(ds), kind)
+    `to/data/` holds the pictures, `to/ground_truth/` and `to/<name>/` grey PNGs. `python
+    to/load.py` opens it where FiftyOne is installed; by hand, for each field:
+    `dataset.merge_dir(data_path=…/data, labels_path=…/<name>,
+    dataset_type=fo.types.ImageSegmentationDirectory, label_field=<name>)`.
+    """
+    bad = [
+        o
+        for o in folders
+        if not str(o).isidentifier()
+        or o in ("data", "ground_truth", "id", "filepath", "tags", "metadata")
+    ]
+    need(
+        folders and not bad,
+        f"{bad or 'no name'}: a result's name becomes a field of FiftyOne: letters, digits and _"
+        " only, and none of its own",
+        ParameterError,
+    )
+
+    def opened(f):
+        return open_predictions(f, ids, ds.n_classes, _labels_of(ds), kind)
+
     files, truth = {o: opened(f) for o, f in folders.items()}, all(map(ds.has_mask, ids))
     with whole_folder(to) as part:
-        for o in ("data", *["ground_truth"]*truth, *files): (part/o).mkdir()
+        for o in ("data", *["ground_truth"] * truth, *files):
+            (part / o).mkdir()
         for id in progress(ids, "FiftyOne"):
-            shutil.copyfile(ds.image_path(id), part/"data"/f"{id}{ds.image_path(id).suffix}")
-            if truth: (part/"ground_truth"/f"{id}.png").write_bytes(_png(ds.mask(id), palette=False))
-            for o, f in files.items(): (part/o/f"{id}.png").write_bytes(_png(_labels(ds, id, f, threshold), palette=False))
-        fields = ["ground_truth"]*truth + list(files)
-        (part/"load.py").write_text(_LOADER.format(classes=["background", *ds.classes], fields=fields, judged=list(files) if truth else []), encoding="utf-8")
+            shutil.copyfile(ds.image_path(id), part / "data" / f"{id}{ds.image_path(id).suffix}")
+            if truth:
+                (part / "ground_truth" / f"{id}.png").write_bytes(_png(ds.mask(id), palette=False))
+            for o, f in files.items():
+                (part / o / f"{id}.png").write_bytes(
+                    _png(_labels(ds, id, f, threshold), palette=False)
+                )
+        fields = ["ground_truth"] * truth + list(files)
+        (part / "load.py").write_text(
+            _LOADER.format(
+                classes=["background", *ds.classes],
+                fields=fields,
+                judged=list(files) if truth else [],
+            ),
+            encoding="utf-8",
+        )
     return Path(to)

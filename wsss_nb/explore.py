@@ -35,41 +35,120 @@ from .images import resize
 from .masking import attention_loss, attention_map, erased, freeze, masked_image
 from .metrics import ConfusionMatrix, seed_quality, superpixel_quality
 from .names import likeliest, understand, understood
-from .saliency import binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, refine, true_saliency
+from wsss_nb.saliency import (
+    binarize,
+    border_saliency,
+    detect,
+    load_detector,
+    objectness,
+    opencv_saliency,
+    refine,
+    true_saliency,
+)
+
+# %% ../nbs/4_workbench/41_explore.ipynb #a6a58476
 from .seeds import foreground_score, initial_seed
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
-from .show import data_uri, grid, heatmap, hex_color, overlay, save_animation, superpixel_picture
-from .study import Grouping, Growth, Photo, Run, demo_folder, gallery, growth_map, open_photo, patch_mask, polygon_mask, seed_curve, similarity_histogram, taken
+from wsss_nb.show import (
+    data_uri,
+    grid,
+    heatmap,
+    hex_color,
+    overlay,
+    save_animation,
+    superpixel_picture,
+)
+from wsss_nb.study import (
+    Grouping,
+    Growth,
+    Photo,
+    Run,
+    demo_folder,
+    gallery,
+    growth_map,
+    open_photo,
+    patch_mask,
+    polygon_mask,
+    seed_curve,
+    similarity_histogram,
+    taken,
+)
+
+# %% ../nbs/4_workbench/41_explore.ipynb #ff537093
 from .superpixels import METHODS, conventional, negativeness, positiveness, superpixels
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
 
 # %% ../nbs/4_workbench/41_explore.ipynb #bccfe759
 _WIDE = dict(description_width="initial")
 
+
 def _tied(widget, canvas, trait, of="value"):
     jslink((widget, of), (canvas, trait))
     return widget
 
-def _slider(name, canvas, trait, lo, hi, step=.01, width="300px", **kw):
+
+def _slider(name, canvas, trait, lo, hi, step=0.01, width="300px", **kw):
     "A slider whose start is the canvas's value"
     kind = W.IntSlider if isinstance(step, int) else W.FloatSlider
     extra = {} if kind is W.IntSlider else dict(readout_format=".2f")
     start = getattr(canvas, trait) if kind is W.FloatSlider else int(getattr(canvas, trait))
-    s = kind(start, min=lo, max=hi, step=step, description=name, style=_WIDE, layout=W.Layout(width=width), **extra, **kw)
+    s = kind(
+        start,
+        min=lo,
+        max=hi,
+        step=step,
+        description=name,
+        style=_WIDE,
+        layout=W.Layout(width=width),
+        **extra,
+        **kw,
+    )
     return _tied(s, canvas, trait)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a0a39c10
 def _choice(name, canvas, trait, options, width="auto"):
     "A list whose position is the trait"
-    return _tied(W.Dropdown(options=options, index=getattr(canvas, trait), description=name, style=_WIDE, layout=W.Layout(width=width)), canvas, trait, "index")
+    return _tied(
+        W.Dropdown(
+            options=options,
+            index=getattr(canvas, trait),
+            description=name,
+            style=_WIDE,
+            layout=W.Layout(width=width),
+        ),
+        canvas,
+        trait,
+        "index",
+    )
 
+# %% ../nbs/4_workbench/41_explore.ipynb #d86c7d22
 def _switch(name, canvas, trait, tooltip=""):
-    return _tied(W.Checkbox(getattr(canvas, trait), description=name, indent=False, tooltip=tooltip, layout=W.Layout(width="auto")), canvas, trait)
+    return _tied(
+        W.Checkbox(
+            getattr(canvas, trait),
+            description=name,
+            indent=False,
+            tooltip=tooltip,
+            layout=W.Layout(width="auto"),
+        ),
+        canvas,
+        trait,
+    )
 
+# %% ../nbs/4_workbench/41_explore.ipynb #a825e4f3
 def _player(canvas, name="step"):
     "Play, a slider over the steps, and how fast"
-    play = _tied(W.ToggleButton(description="Play", icon="play", tooltip="space on a picture does the same", layout=W.Layout(width="90px")), canvas, "playing")
-    at = _slider(name, canvas, "step", 0, max(0, canvas.steps-1), 1)
+    play = _tied(
+        W.ToggleButton(
+            description="Play",
+            icon="play",
+            tooltip="space on a picture does the same",
+            layout=W.Layout(width="90px"),
+        ),
+        canvas,
+        "playing",
+    )
+    at = _slider(name, canvas, "step", 0, max(0, canvas.steps - 1), 1)
     jslink((canvas, "last"), (at, "max"))
     return [play, at, _slider("per second", canvas, "speed", 1, 30, 1, "220px")]
 
@@ -84,50 +163,106 @@ def _png(pictures, titles, width=9, colors=128):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #60a24358
 class Explorer(W.VBox):
-    """What all explorers share: `canvas`, `controls`, `charts`, a choice of pictures, and a line that says what happened.
-    `data`: any dataset `open_dataset` takes (by default `$WSSS_NB_DATA`, else the gallery); `picture`: what to begin with, a name or anything `open_photo` takes.
-    `pictures`: name → loader, where they come from elsewhere (a run); then nothing can be uploaded; `more`: some that come before the others. `about` is said beside every picture."""
+    """What all explorers share: `canvas`, `controls`, `charts`, a choice of pictures, and a line
+    that says what happened.
+    `data`: any dataset `open_dataset` takes (by default `$WSSS_NB_DATA`, else the gallery);
+    `picture`: what to begin with, a name or anything `open_photo` takes.
+    `pictures`: name → loader, where they come from elsewhere (a run); then nothing can be uploaded;
+    `more`: some that come before the others. `about` is said beside every picture.
+    """
+
     first = None  # the picture to begin with
 
-    def __init__(self, canvas, controls=(), charts=(), data=None, picture=None, below=(), pictures=None, more=None, about=""):
-        self.canvas, self.charts, self.photo, self.status, self.about = canvas, list(charts), None, W.HTML(), about
+    def __init__(
+        self,
+        canvas,
+        controls=(),
+        charts=(),
+        data=None,
+        picture=None,
+        below=(),
+        pictures=None,
+        more=None,
+        about="",
+    ):
+        self.canvas = canvas
+        self.charts = list(charts)
+        self.photo = None
+        self.status = W.HTML()
+        self.about = about
         data = data or os.environ.get("WSSS_NB_DATA") or None
         self.pictures = pictures or (more or {}) | gallery(data)
-        if data and not pictures: self.first = next(n for n in self.pictures if n not in (more or {}))  # who names a dataset wants to see it
-        self.names = W.Dropdown(options=list(self.pictures), description="picture", style=_WIDE, layout=W.Layout(width="240px"))
-        self.upload = W.FileUpload(accept="image/*", multiple=False, description="your own", layout=W.Layout(width="130px"))
+        if data and not pictures:
+            self.first = next(
+                n for n in self.pictures if n not in (more or {})
+            )  # who names a dataset wants to see it
+        self.names = W.Dropdown(
+            options=list(self.pictures),
+            description="picture",
+            style=_WIDE,
+            layout=W.Layout(width="240px"),
+        )
+        self.upload = W.FileUpload(
+            accept="image/*", multiple=False, description="your own", layout=W.Layout(width="130px")
+        )
         head = W.HBox([self.names, *([] if pictures else [self.upload]), self.status])
         rows = [W.HBox(list(controls)), canvas, W.HBox(self.charts), *below]
-        for box, name in ((head, "head"), (rows[0], "controls"), (rows[2], "charts")): box.add_class(f"wsss-{name}")
+        for box, name in ((head, "head"), (rows[0], "controls"), (rows[2], "charts")):
+            box.add_class(f"wsss-{name}")
         self.status.add_class("wsss-status")
         super().__init__([head, *rows])
         self.add_class("wsss-explorer")
         self._begin(picture)
 
-    def show(self, photo): "Put a `Photo` under the explorer: what each explorer knows how to do. Returns what is worth saying about it, if anything."
-    def still(self): return [self.photo.image], [self.photo.name]  # pictures and their titles, for where no kernel runs
+    def show(self, photo):
+        """Put a `Photo` under the explorer: what each explorer knows how to do.
+
+        Returns what is worth saying about it, if anything.
+        """
+
+    def still(self):
+        return [self.photo.image], [
+            self.photo.name
+        ]  # pictures and their titles, for where no kernel runs
 
 # %% ../nbs/4_workbench/41_explore.ipynb #73302424
 @patch
-def _begin(self:Explorer, picture):
+def _begin(self: Explorer, picture):
     "The first picture, then ears for the list and the upload"
-    if picture is None: picture = self.first if self.first in self.pictures else next(iter(self.pictures))
+    if picture is None:
+        picture = self.first if self.first in self.pictures else next(iter(self.pictures))
     listed = isinstance(picture, str) and picture in self.pictures
     self.open_picture(self.pictures[picture]() if listed else picture)
     self._list(picture if listed else self.photo.name)
-    self.names.observe(lambda change: change["new"] != self.listed and self.try_open(self.pictures[change["new"]], change["new"]), "value")
-    self.upload.observe(lambda change: change["new"] and self.try_open(lambda: change["new"][0], change["new"][0]["name"]), "value")
+    self.names.observe(
+        lambda change: (
+            change["new"] != self.listed
+            and self.try_open(self.pictures[change["new"]], change["new"])
+        ),
+        "value",
+    )
+    self.upload.observe(
+        lambda change: (
+            change["new"] and self.try_open(lambda: change["new"][0], change["new"][0]["name"])
+        ),
+        "value",
+    )
+
 
 @patch
-def _list(self:Explorer, name):
-    "Say in the list which picture is shown; one from elsewhere is added to it, and can be chosen again"
+def _list(self: Explorer, name):
+    """Say in the list which picture is shown; one from elsewhere is added to it, and can be chosen
+    again
+    """
     photo, self.listed = self.photo, name
     self.pictures.setdefault(name, lambda: photo)
-    if name not in self.names.options: self._quietly(options=list(self.pictures))
+    if name not in self.names.options:
+        self._quietly(options=list(self.pictures))
     self._quietly(value=name)
 
+
 @patch
-def _quietly(self:Explorer, **traits):
+def _quietly(self: Explorer, **traits):
     "Change the list without opening what it says"
     shown, self.listed = self.listed, self.names.options[0]  # new options choose the first
     self.names.set_trait(*next(iter(traits.items())))
@@ -138,17 +273,21 @@ def _sentences(*parts):
     "What is worth saying, as sentences"
     return " ".join(f"{s[0].upper()}{s[1:].rstrip('.')}." for s in parts if s)
 
+
 @patch
-def open_picture(self:Explorer, source): # whatever `open_photo` takes
+def open_picture(self: Explorer, source):  # whatever `open_photo` takes
     "Show another picture. Raises `DataError` for what is none."
     upload = isinstance(source, dict)
-    photo = open_photo(bytes(source["content"]), name=source["name"]) if upload else open_photo(source)
+    photo = (
+        open_photo(bytes(source["content"]), name=source["name"]) if upload else open_photo(source)
+    )
     note = self.show(photo)
     self.photo = photo
     self.say(_sentences(photo.note, note, self.about))
 
+
 @patch
-def try_open(self:Explorer, load, name=None): # name in the list; default: the photo's
+def try_open(self: Explorer, load, name=None):  # name in the list; default: the photo's
     "`open_picture`, where what goes wrong is said in the explorer and the old picture stays."
     self.say("one moment …")
     try:
@@ -158,19 +297,24 @@ def try_open(self:Explorer, load, name=None): # name in the list; default: the p
         self._list(self.listed)
         self.say(str(e), bad=True)
 
+
 @patch
-def say(self:Explorer, text, bad=False):
+def say(self: Explorer, text, bad=False):
     "A line beside the choice of pictures."
     text = text.replace("&", "&amp;").replace("<", "&lt;")
-    self.status.value = f'<span class="bad" role="alert">{text}</span>' if bad else f"<span>{text}</span>"
+    self.status.value = (
+        f'<span class="bad" role="alert">{text}</span>' if bad else f"<span>{text}</span>"
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #cabe5bab
 @patch
-def _repr_mimebundle_(self:Explorer, **kwargs):
+def _repr_mimebundle_(self: Explorer, **kwargs):
     "The widget, and a still for where there is no kernel"
     import base64
+
     bundle = super(Explorer, self)._repr_mimebundle_(**kwargs)
-    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"): return bundle  # a page is never saved
+    if os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+        return bundle  # a page is never saved
     data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
     data = {**data, "image/png": base64.b64encode(_png(*self.still())).decode()}
     return (data, *meta) if meta else data
@@ -182,9 +326,13 @@ def _ids(photo):
         return np.flatnonzero(photo.present) + 1
     return _masked(photo)
 
+
 def _masked(photo):
     "Ids of the classes in its mask"
-    return np.array([], int) if photo.mask is None else np.setdiff1d(photo.mask, (0, 255)).astype(int)
+    return (
+        np.array([], int) if photo.mask is None else np.setdiff1d(photo.mask, (0, 255)).astype(int)
+    )
+
 
 def _legend(canvas, photo):
     "Names, colours and legend of the photo's classes"
@@ -193,43 +341,64 @@ def _legend(canvas, photo):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #644897f8
 def _from_run(make, run=None, sample="demo"):
-    "`make(folder)` of a run, and a sentence where `$WSSS_NB_RUN` cannot be used and the packaged sample stands in"
-    if run is not None: return make(run), ""
+    """`make(folder)` of a run, and a sentence where `$WSSS_NB_RUN` cannot be used and the packaged
+    sample stands in
+    """
+    if run is not None:
+        return make(run), ""
     folder = os.environ.get("WSSS_NB_RUN")
-    if not folder: return make(demo_folder(sample)), ""
-    try: return make(folder), f"From the run {Path(folder).name}"
-    except WsssError as e: return make(demo_folder(sample)), f"{str(e).rstrip('.')}. This is the sample run instead"
+    if not folder:
+        return make(demo_folder(sample)), ""
+    try:
+        return make(folder), f"From the run {Path(folder).name}"
+    except WsssError as e:
+        return make(demo_folder(sample)), f"{str(e).rstrip('.')}. This is the sample run instead"
 
 # %% ../nbs/4_workbench/41_explore.ipynb #14d157dc
-def _tau_of(features): return TAU["lite0"] if features == "lite0" else .3  # the dissertation's, for all others
+def _tau_of(features):
+    return TAU["lite0"] if features == "lite0" else 0.3  # the dissertation's, for all others
+
 
 class _Features:
-    "The features that were chosen, else those for the kind of picture; `tau` where no τ was chosen either."
+    """The features that were chosen, else those for the kind of picture; `tau` where no τ was
+    chosen either.
+    """
+
     def __init__(self, chosen=None, weights=None, tau=None):
-        self.chosen, self.weights, self.loaded = chosen or (weights and "mini"), weights, {}
+        self.chosen = chosen or (weights and "mini")
+        self.weights = weights
+        self.loaded = {}
         self.follow, self.last = tau is None, "mini"
 
-    def name(self, photo): return self.chosen or ("mini" if photo.drawn else "lite0")
+    def name(self, photo):
+        return self.chosen or ("mini" if photo.drawn else "lite0")
 
 # %% ../nbs/4_workbench/41_explore.ipynb #f156cf1a
 @patch
-def of(self:_Features, photo):
+def of(self: _Features, photo):
     "The extractor for a picture."
     key = self.name(photo), self.weights
     if key not in self.loaded:
-        self.loaded[key] = load(*key[:1 if self.weights is None else 2])
+        self.loaded[key] = load(*key[: 1 if self.weights is None else 2])
     return self.loaded[key]
 
+
 @patch
-def tau(self:_Features, photo, now):
-    "τ to show a picture with: where its features begin if τ stands where the last ones began, else as it is `now`."
+def tau(self: _Features, photo, now):
+    """τ to show a picture with: where its features begin if τ stands where the last ones began,
+    else as it is `now`.
+    """
     before, self.last = self.last, self.name(photo)
-    untouched = abs(now - _tau_of(before)) < .005  # a slider of steps of .01 gives .30000000000000004 back
+    untouched = (
+        abs(now - _tau_of(before)) < 0.005
+    )  # a slider of steps of .01 gives .30000000000000004 back
     return _tau_of(self.last) if self.follow and untouched else now
 
 # %% ../nbs/4_workbench/41_explore.ipynb #64c4add5
 def _in_classes(photo, names):
-    "The photo in the classes `names`, followed by those of its own that are in it and not among them"
+    """The photo in the classes `names`, followed by those of its own that are in it and not among
+    them
+    """
     names, here = tuple(names), set(_ids(photo)) | set(_masked(photo))
     own = tuple(n for i, n in enumerate(photo.classes, 1) if i in here and n not in names)
     classes = names + own
@@ -241,20 +410,27 @@ def _in_classes(photo, names):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #bdbb0d70
 @lru_cache(1)
-def _imagenet(): return load_segmenter()
+def _imagenet():
+    return load_segmenter()
+
 
 @lru_cache(8)
 def _imagenet_of(names):
     "ImageNet's classifier, asked for names that `understand` understands; they are its `.classes`"
-    model = ImageNetClassifier(_imagenet().classifier.backbone, [understand(n).classes for n in names]).eval()
+    model = ImageNetClassifier(
+        _imagenet().classifier.backbone, [understand(n).classes for n in names]
+    ).eval()
     model.classes = names
     return model
 
 # %% ../nbs/4_workbench/41_explore.ipynb #28001f53
 _LIKELIEST = 8  # names to choose from
 
-def _names_for(photo, q): # (1000,) probabilities
-    "Names of its dataset that ImageNet knows, if the picture is labelled with one of them; else the likeliest"
+
+def _names_for(photo, q):  # (1000,) probabilities
+    """Names of its dataset that ImageNet knows, if the picture is labelled with one of them; else
+    the likeliest
+    """
     known = tuple(understood(photo.classes)[0])
     if any(photo.classes[i - 1] in known for i in _ids(photo)):
         return known
@@ -264,69 +440,98 @@ def _names_for(photo, q): # (1000,) probabilities
 @dataclass(frozen=True)
 class _Seen:
     "A picture, and who was asked about it."
-    photo: Photo    # in the K classes that `model` knows, then those of its own
-    model: object   # has `.cam`, and `.classes` (K)
-    p: np.ndarray   # (K,) probabilities
+
+    photo: Photo  # in the K classes that `model` knows, then those of its own
+    model: object  # has `.cam`, and `.classes` (K)
+    p: np.ndarray  # (K,) probabilities
     imagenet: bool  # were ImageNet's names asked, or the run's classifier?
 
     @property
-    def who(self): return "ImageNet's classifier" if self.imagenet else "the classifier"
+    def who(self):
+        return "ImageNet's classifier" if self.imagenet else "the classifier"
+
     @property
-    def label(self): # (K,) bool; None where the classifier knows none
-        label = None if self.photo.present is None else self.photo.present[:len(self.p)]
+    def label(self):  # (K,) bool; None where the classifier knows none
+        label = None if self.photo.present is None else self.photo.present[: len(self.p)]
         return label if label is not None and label.any() else None
+
     @property
-    def beside(self): # ids of classes that are labelled, but that the classifier does not know
+    def beside(self):  # ids of classes that are labelled, but that the classifier does not know
         return _ids(self.photo)[_ids(self.photo) > len(self.p)]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #d24478f4
-def _see(photo, run, model): # the run's classifier
-    "Ask about a picture: the run's classifier, but ImageNet's about a photograph if the run has seen drawn scenes only"
+def _see(photo, run, model):  # the run's classifier
+    """Ask about a picture: the run's classifier, but ImageNet's about a photograph if the run has
+    seen drawn scenes only
+    """
     if photo.drawn or not run.drawn:
         p = score_images(model, [photo.image])[0].sigmoid().numpy()
         return _Seen(_in_classes(photo, model.classes), model, p, False)
     q = image_probabilities(photo.image, _imagenet())
     model = _imagenet_of(_names_for(photo, q))
-    return _Seen(_in_classes(photo, model.classes), model, np.array([q[list(g)].sum() for g in model.groups]), True)
+    return _Seen(
+        _in_classes(photo, model.classes),
+        model,
+        np.array([q[list(g)].sum() for g in model.groups]),
+        True,
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #63cd9d63
 def _said(seen):
     "A sentence where labels are unknown to the classifier, or where it guesses"
     lost = ", ".join(seen.photo.classes[i - 1] for i in seen.beside)
     if seen.label is None:
-        why = f"{seen.who} does not know the label {lost}" if lost else f"no label that {seen.who} knows"
+        why = (
+            f"{seen.who} does not know the label {lost}"
+            if lost
+            else f"no label that {seen.who} knows"
+        )
         return f"{why}, so its own guess is taken: tick what is there"
     return f"labelled {lost} as well, which {seen.who} does not know" if lost else ""
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b9da1547
-def _believed(p): # (C,) probabilities
+def _believed(p):  # (C,) probabilities
     "(C,) bool: what the classifier says is there; the likeliest class at least"
-    return p > .5 if (p > .5).any() else p == p.max()
+    return p > 0.5 if (p > 0.5).any() else p == p.max()
+
 
 class _Ticks(W.HBox):
-    "A box to tick for each class, the likeliest first; `fn()` is called after a change. `present` is (K,) bool"
+    """A box to tick for each class, the likeliest first; `fn()` is called after a change.
+
+    `present` is (K,) bool
+    """
+
     def __init__(self, fn):
         super().__init__()
-        self.fn, self.boxes, self.n = fn, {}, 0
+        self.fn = fn
+        self.boxes = {}
+        self.n = 0
         self.add_class("wsss-controls")
 
     @property
-    def present(self): return np.array([c in self.boxes and self.boxes[c].value for c in range(self.n)])
+    def present(self):
+        return np.array([c in self.boxes and self.boxes[c].value for c in range(self.n)])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b1677aec
 @patch
-def ask(self:_Ticks, seen, most=12):
+def ask(self: _Ticks, seen, most=12):
     "Tick what is there, or what the classifier believes."
     names, p = seen.photo.classes, seen.p
     on = _believed(p) if seen.label is None else seen.label
-    likely = sorted(range(len(p)), key=lambda c: (not on[c], -p[c]))[:max(most, on.sum())]
+    likely = sorted(range(len(p)), key=lambda c: (not on[c], -p[c]))[: max(most, on.sum())]
     auto = dict(indent=False, layout=W.Layout(width="auto"))
     self.n = len(p)
-    self.boxes = {c: W.Checkbox(bool(on[c]), description=f"{names[c]} {p[c]:.2f}", **auto) for c in likely}
+    self.boxes = {
+        c: W.Checkbox(bool(on[c]), description=f"{names[c]} {p[c]:.2f}", **auto) for c in likely
+    }
     for b in self.boxes.values():
         b.observe(lambda _: self.fn(), "value")
     beside = [W.Label(f"and labelled {names[i - 1]}, which it does not know") for i in seen.beside]
-    self.children = [W.Label(f"in the picture, and how probable {seen.who} thinks it:"), *self.boxes.values(), *beside]
+    self.children = [
+        W.Label(f"in the picture, and how probable {seen.who} thinks it:"),
+        *self.boxes.values(),
+        *beside,
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #8da5feb6
 ORDERS = {"low": "low first (LF)", "high": "high first (HF)", "ncut": "Ncut"}
@@ -336,74 +541,152 @@ _SP = "sp|tau,order,crf~"  # the CRF is slow: meanwhile the superpixels without 
 
 # %% ../nbs/4_workbench/41_explore.ipynb #64ea8210
 def _tau_panes():
-    sp, size, truth = dict(map=_SP, label="superpixel"), dict(map=_SP, kind="size"), dict(map="gt", kind="class")
-    seed = dict(map="origin|tau,order", settle=True, kind="row", of=_SP, names=["seed x", "seed y", "degree of its seed"])
+    sp = dict(map=_SP, label="superpixel")
+    size = dict(map=_SP, kind="size")
+    truth = dict(map="gt", kind="class")
+    seed = dict(
+        map="origin|tau,order",
+        settle=True,
+        kind="row",
+        of=_SP,
+        names=["seed x", "seed y", "degree of its seed"],
+    )
     first = dict(map="origin|tau,order", settle=True, at="step", names=["", "", "degree"])
     look = dict(fill="fill", lines="lines")
-    return [dict(title="{count} superpixels", caption="UE {ue} · BR {br} · BP {bp} · ASA {asa} · superpixel {step} began with a patch alike to {degree}", hover=[sp, size, truth, seed], facts=[first],
-                 layers=[_PHOTO, dict(type="superpixels", map=_SP, reveal="step", **look), dict(type="points", map="origin|tau,order", settle=True, at="step")]),
-            dict(title="What the clicked patch is similar to", caption="alike (A > 0) to {patch_degree} of {patches} patches", hover=[dict(map="row", label="similarity"), sp],
-                 facts=[dict(map="patch", names=["patch_degree", "patches"])], layers=[_PHOTO, dict(type="heat", map="row"), dict(type="points", map="spot")]),
-            dict(title="{other} pieces by {method_name}", caption="UE {other_ue} · BR {other_br} · BP {other_bp} · ASA {other_asa}", hover=[dict(map="other|method,count", label="piece"), truth],
-                 layers=[_PHOTO, dict(type="superpixels", map="other|method,count", settle=True, **look)])]
+    return [
+        dict(
+            title="{count} superpixels",
+            caption=(
+                "UE {ue} · BR {br} · BP {bp} · ASA {asa} · superpixel {step} began with a patch"
+                " alike to {degree}"
+            ),
+            hover=[sp, size, truth, seed],
+            facts=[first],
+            layers=[
+                _PHOTO,
+                dict(type="superpixels", map=_SP, reveal="step", **look),
+                dict(type="points", map="origin|tau,order", settle=True, at="step"),
+            ],
+        ),
+        dict(
+            title="What the clicked patch is similar to",
+            caption="alike (A > 0) to {patch_degree} of {patches} patches",
+            hover=[dict(map="row", label="similarity"), sp],
+            facts=[dict(map="patch", names=["patch_degree", "patches"])],
+            layers=[_PHOTO, dict(type="heat", map="row"), dict(type="points", map="spot")],
+        ),
+        dict(
+            title="{other} pieces by {method_name}",
+            caption="UE {other_ue} · BR {other_br} · BP {other_bp} · ASA {other_asa}",
+            hover=[dict(map="other|method,count", label="piece"), truth],
+            layers=[
+                _PHOTO,
+                dict(type="superpixels", map="other|method,count", settle=True, **look),
+            ],
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #93c7df82
 class TauExplorer(Explorer):
-    """Superpixels of Table 3.1 under a slider, beside a conventional method at a like count. `features`, `weights` as in
-    `features.load`, by default those for the kind of picture; `tau`: by default where its features begin."""
+    """Superpixels of Table 3.1 under a slider, beside a conventional method at a like count.
+    `features`, `weights` as in
+    `features.load`, by default those for the kind of picture; `tau`: by default where its features
+    begin.
+    """
+
     first = "scene: house"
+
     def __init__(self, features=None, weights=None, tau=None, **kwargs):
-        need(tau is None or -1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError)
+        need(
+            tau is None or -1 <= tau <= 1,
+            f"tau must lie in [-1, 1], as a cosine does; it is {tau}",
+            ParameterError,
+        )
         self.using = _Features(features, weights, tau)
-        c = Canvas(panes=_tau_panes(), tau=.3 if tau is None else tau, follow="count", step=10**6)
+        c = Canvas(panes=_tau_panes(), tau=0.3 if tau is None else tau, follow="count", step=10**6)
         methods = [m.upper() if len(m) < 6 else m.title() for m in METHODS]
         c.on_click(self.click)
         names = dict.fromkeys([features or "mini", "mini", "lite0", "rgb", *DINO])
-        self.features = W.Dropdown(options=list(names), description="features", style=_WIDE, layout=W.Layout(width="auto"))
+        self.features = W.Dropdown(
+            options=list(names), description="features", style=_WIDE, layout=W.Layout(width="auto")
+        )
         self.features.observe(self.use, "value")
-        self.slider = _slider("τ", c, "tau", -.5, 1, width="420px")
-        super().__init__(c, [self.slider, _choice("order", c, "order", list(ORDERS.values())), self.features, _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
-                             *_player(c), _choice("fill", c, "fill", _FILLS), _switch("lines", c, "lines"), _choice("beside it", c, "method", methods)], **kwargs)
+        self.slider = _slider("τ", c, "tau", -0.5, 1, width="420px")
+        super().__init__(
+            c,
+            [
+                self.slider,
+                _choice("order", c, "order", list(ORDERS.values())),
+                self.features,
+                _switch("CRF", c, "crf", "clean up along edges; takes a moment"),
+                *_player(c),
+                _choice("fill", c, "fill", _FILLS),
+                _switch("lines", c, "lines"),
+                _choice("beside it", c, "method", methods),
+            ],
+            **kwargs,
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5db66e6e
 def _quality(sp, mask, prefix=""):
-    return {} if mask is None else {prefix + k: v for k, v in superpixel_quality(sp, mask).items() if k != "count" and np.isfinite(v)}
+    return (
+        {}
+        if mask is None
+        else {
+            prefix + k: v
+            for k, v in superpixel_quality(sp, mask).items()
+            if k != "count" and np.isfinite(v)
+        }
+    )
+
 
 @patch
-def superpixels(self:TauExplorer, tau, order, crf):
+def superpixels(self: TauExplorer, tau, order, crf):
     "(h,w) ids of the patches, or (H,W) after the CRF; and what there is to say of them."
     order = list(ORDERS)[int(order)]
     L = self.group.pixels(tau, order, True) if crf else self.group.labels(tau, order)
-    return L, dict(count=int(L.max()) + 1) | _quality(L if crf or self.new.mask is None else self.group.pixels(tau, order, False), self.new.mask)
+    return L, dict(count=int(L.max()) + 1) | _quality(
+        L if crf or self.new.mask is None else self.group.pixels(tau, order, False), self.new.mask
+    )
+
 
 @patch
-def origins(self:TauExplorer, tau, order):
-    "For each superpixel the pixel it began with, and the degree it had then: (n,3) x, y, degree. Ncut has none."
-    if int(order) == 2: return None
+def origins(self: TauExplorer, tau, order):
+    """For each superpixel the pixel it began with, and the degree it had then: (n,3) x, y, degree.
+
+    Ncut has none.
+    """
+    if int(order) == 2:
+        return None
     p, degree = self.group.seeds(tau, list(ORDERS)[int(order)])
     (h, w), (H, W) = self.group.hw, self.new.image.shape[:2]
-    return np.stack([(p%w + .5)*W/w, (p//w + .5)*H/h, degree], 1).astype(np.int32)
+    return np.stack([(p % w + 0.5) * W / w, (p // w + 0.5) * H / h, degree], 1).astype(np.int32)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #6c22b899
 @patch
-def other(self:TauExplorer, method, count):
+def other(self: TauExplorer, method, count):
     "(H,W) pieces of a conventional method, about `count`."
     name = list(METHODS)[int(method)]
     L = conventional(self.new.image, name, max(1, int(count)))
-    return L, dict(other=int(L.max()) + 1, method_name=name.upper() if len(name) < 6 else name.title()) | _quality(L, self.new.mask, "other_")
+    return L, dict(
+        other=int(L.max()) + 1, method_name=name.upper() if len(name) < 6 else name.title()
+    ) | _quality(L, self.new.mask, "other_")
+
 
 @patch
-def click(self:TauExplorer, pane, x, y):
+def click(self: TauExplorer, pane, x, y):
     "Show what the patch under a pixel is similar to."
     p, c = self.group.patch(x, y), self.canvas
     with c.hold():
         c.put("row", self.group.row(p))
-        c.put("patch", np.array([[self.group.degree().flat[p], self.group.degree().size]], np.int32))
+        c.put(
+            "patch", np.array([[self.group.degree().flat[p], self.group.degree().size]], np.int32)
+        )
         c.put("spot", np.array([[x, y]], np.int32))
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a3528165
 @patch
-def show(self:TauExplorer, photo):
+def show(self: TauExplorer, photo):
     "Features and similarities of the picture; all else when the browser asks for it."
     self.extractor = self.using.of(photo)
     self.group, self.new = Grouping(photo.image, self.extractor), photo
@@ -413,10 +696,12 @@ def show(self:TauExplorer, photo):
     with c.hold():
         c.put("image", photo.image)
         c.put("gt", photo.mask)
-        for name, fn in dict(sp=self.superpixels, origin=self.origins, other=self.other).items(): c.provide(name, fn)
-    self.click(0, w//2, h//2)
+        for name, fn in dict(sp=self.superpixels, origin=self.origins, other=self.other).items():
+            c.provide(name, fn)
+    self.click(0, w // 2, h // 2)
     _legend(c, photo)
     c.legend = []  # no class has a colour here
+
 
 def _show_choice(dropdown, observer, value):
     "Another choice, of which the observer does not hear"
@@ -426,8 +711,10 @@ def _show_choice(dropdown, observer, value):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #de109b02
 @patch
-def use(self:TauExplorer, change):
-    "Features that were chosen; where their weights are missing, that is said and the old ones stay."
+def use(self: TauExplorer, change):
+    """Features that were chosen; where their weights are missing, that is said and the old ones
+    stay.
+    """
     old = self.using.chosen, self.using.weights
     self.using.chosen, self.using.weights = change["new"], None
     try:
@@ -438,51 +725,124 @@ def use(self:TauExplorer, change):
         _show_choice(self.features, self.use, change["old"])
         self.say(str(e), bad=True)
 
+
 @patch
-def still(self:TauExplorer):
+def still(self: TauExplorer):
     "Three pictures and their titles."
     c, I = self.canvas, self.photo.image
     L = self.group.pixels(c.tau, list(ORDERS)[c.order], False)
-    row = resize(self.group.row(self.group.patch(I.shape[1]//2, I.shape[0]//2)), I.shape[:2], "nearest")
-    return [superpixel_picture(I, L), superpixel_picture(I, L, order=True), heatmap(row, I)], [f"τ = {c.tau:.2f}: {L.max()+1} superpixels", "in order of discovery", "similarity to the middle"]
+    row = resize(
+        self.group.row(self.group.patch(I.shape[1] // 2, I.shape[0] // 2)), I.shape[:2], "nearest"
+    )
+    return [superpixel_picture(I, L), superpixel_picture(I, L, order=True), heatmap(row, I)], [
+        f"τ = {c.tau:.2f}: {L.max() + 1} superpixels",
+        "in order of discovery",
+        "similarity to the middle",
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #d1f73997
 _CLICK, _LASSO = "superpixel", "lasso"
 
+# %% ../nbs/4_workbench/41_explore.ipynb #cb4d6959
 def _object_panes(own=False):
-    "`own`: each map is as bright as it can be; else both are bright where all patches of the object count"
+    """`own`: each map is as bright as it can be; else both are bright where all patches of the
+    object count
+    """
     edge = dict(type="outline", map="object")
-    def counts(name): return [_PHOTO, dict(type="heat", map=f"{name}_share", solid=True, hi="max" if own else 1), edge]
-    hover = [dict(map="sp", label="superpixel"), dict(map="positive", label="similar to"), dict(map="negative", label="unlike")]
-    return [dict(title="{object}: {patches} patches", hover=hover, layers=[_PHOTO, dict(type="veil", map="object"), dict(type="superpixels", map="sp", when="extra"), edge]),
-            dict(title="Positiveness", caption="similar (A > 0) to {alike} of it on average", hover=hover, layers=counts("positive")),
-            dict(title="Negativeness", caption="unlike (A < 0) {unlike} of it on average · {worst} at most", hover=hover, layers=counts("negative"))]
 
+    def counts(name):
+        return [
+            _PHOTO,
+            dict(type="heat", map=f"{name}_share", solid=True, hi="max" if own else 1),
+            edge,
+        ]
+
+    hover = [
+        dict(map="sp", label="superpixel"),
+        dict(map="positive", label="similar to"),
+        dict(map="negative", label="unlike"),
+    ]
+    return [
+        dict(
+            title="{object}: {patches} patches",
+            hover=hover,
+            layers=[
+                _PHOTO,
+                dict(type="veil", map="object"),
+                dict(type="superpixels", map="sp", when="extra"),
+                edge,
+            ],
+        ),
+        dict(
+            title="Positiveness",
+            caption="similar (A > 0) to {alike} of it on average",
+            hover=hover,
+            layers=counts("positive"),
+        ),
+        dict(
+            title="Negativeness",
+            caption="unlike (A < 0) {unlike} of it on average · {worst} at most",
+            hover=hover,
+            layers=counts("negative"),
+        ),
+    ]
+
+# %% ../nbs/4_workbench/41_explore.ipynb #b8237e28
 def _brightness(own=False):
     "What the colours of the maps mean"
-    words = ["none", "", "half of the most", "", "the most in this map"] if own else ["none", "", "half", "", "all of the object’s patches"]
-    return [dict(name=w, color="#%02x%02x%02x" % tuple(c)) for w, c in zip(words, heatmap(np.linspace(0, 1, 5)[None])[0])]
+    words = (
+        ["none", "", "half of the most", "", "the most in this map"]
+        if own
+        else ["none", "", "half", "", "all of the object’s patches"]
+    )
+    return [
+        dict(name=w, color="#%02x%02x%02x" % tuple(c))
+        for w, c in zip(words, heatmap(np.linspace(0, 1, 5)[None])[0])
+    ]
 
+# %% ../nbs/4_workbench/41_explore.ipynb #dad38eba
 def _offer(dropdown, observer, options, keep):
     "Other options, of which the observer does not hear; a choice that is one of `keep` stays"
     old = dropdown.value
     dropdown.unobserve(observer, "value")
     dropdown.options = options
-    if old in keep: dropdown.value = old
+    if old in keep:
+        dropdown.value = old
     dropdown.observe(observer, "value")
 
 # %% ../nbs/4_workbench/41_explore.ipynb #28b09fdf
 class ObjectExplorer(Explorer):
-    """Positiveness and negativeness of an object (Figure 3.14), and what lemma 1 promises for a superpixel. `features`,
-    `weights` as in `features.load`, by default those for the kind of picture; `tau`: by default where its features begin."""
+    """Positiveness and negativeness of an object (Figure 3.14), and what lemma 1 promises for a
+    superpixel. `features`,
+    `weights` as in `features.load`, by default those for the kind of picture; `tau`: by default
+    where its features begin.
+    """
+
     first = "scene: boat"
+
     def __init__(self, features=None, weights=None, tau=None, **kwargs):
         self.using = _Features(features, weights, tau)
-        c = Canvas(panes=_object_panes(), legend=_brightness(), tau=.3 if tau is None else tau)
-        self.slider = _slider("τ", c, "tau", -.5, 1, width="420px")
-        self.which = W.Dropdown(description="object", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
-        own = W.Checkbox(False, description="stretch each map", indent=False, tooltip="each map as bright as it can be, instead of one scale for both", layout=W.Layout(width="auto"))
-        self.chart, self.words = Chart(kind="histogram", x_label="similarity of two patches of the object", y_label="pairs", x=c.tau, x_range=[-1, 1], width=520), W.HTML(layout=W.Layout(max_width="460px"))
+        c = Canvas(panes=_object_panes(), legend=_brightness(), tau=0.3 if tau is None else tau)
+        self.slider = _slider("τ", c, "tau", -0.5, 1, width="420px")
+        self.which = W.Dropdown(
+            description="object", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px")
+        )
+        own = W.Checkbox(
+            False,
+            description="stretch each map",
+            indent=False,
+            tooltip="each map as bright as it can be, instead of one scale for both",
+            layout=W.Layout(width="auto"),
+        )
+        self.chart = Chart(
+            kind="histogram",
+            x_label="similarity of two patches of the object",
+            y_label="pairs",
+            x=c.tau,
+            x_range=[-1, 1],
+            width=520,
+        )
+        self.words = W.HTML(layout=W.Layout(max_width="460px"))
         jslink((self.slider, "value"), (self.chart, "x"))
         own.observe(lambda change: self.stretch(change["new"]), "value")
         self.which.observe(self.choose, "value")
@@ -493,184 +853,350 @@ class ObjectExplorer(Explorer):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #46176689
 @patch
-def show(self:ObjectExplorer, photo):
+def show(self: ObjectExplorer, photo):
     "Features and similarities of the picture, and its first object."
-    self.group, self.new, self.round = Grouping(photo.image, self.using.of(photo)), photo, None
+    self.group = Grouping(photo.image, self.using.of(photo))
+    self.new = photo
+    self.round = None
     self._begin_at(self.using.tau(photo, self.canvas.tau))
     (H, W), (h, w) = photo.image.shape[:2], self.group.hw
-    self.at = self.group.patch(W//2, H//2)
-    masks = {} if photo.mask is None else {int(c): patch_mask(photo.mask == c, (h, w)) for c in np.unique(photo.mask) if c not in (0, 255)}
+    self.at = self.group.patch(W // 2, H // 2)
+    masks = (
+        {}
+        if photo.mask is None
+        else {
+            int(c): patch_mask(photo.mask == c, (h, w))
+            for c in np.unique(photo.mask)
+            if c not in (0, 255)
+        }
+    )
     self.masks = {c: m for c, m in masks.items() if m.any()}
     self.canvas.put("image", photo.image)
-    of_truth = [(f"the {photo.classes[c-1]}, its true mask", c) for c in self.masks]
-    _offer(self.which, self.choose, [*of_truth, ("a superpixel: click a patch", _CLICK), ("your own: draw a line around it", _LASSO)], keep=[_CLICK])
+    of_truth = [(f"the {photo.classes[c - 1]}, its true mask", c) for c in self.masks]
+    _offer(
+        self.which,
+        self.choose,
+        [
+            *of_truth,
+            ("a superpixel: click a patch", _CLICK),
+            ("your own: draw a line around it", _LASSO),
+        ],
+        keep=[_CLICK],
+    )
     self.choose()
 
+# %% ../nbs/4_workbench/41_explore.ipynb #fd8bdc19
 @patch
-def _begin_at(self:ObjectExplorer, tau):
+def _begin_at(self: ObjectExplorer, tau):
     "Another τ, with the picture that it is for still to come"
     self.canvas.unobserve(self.moved, "tau")
     self.slider.value = self.canvas.tau = self.chart.x = tau
     self.canvas.observe(self.moved, "tau")
 
+# %% ../nbs/4_workbench/41_explore.ipynb #103085eb
 @patch
-def mask(self:ObjectExplorer):
+def mask(self: ObjectExplorer):
     "(h,w) bool: the object's patches; None until a line is drawn."
-    if self.which.value == _LASSO: return self.round
-    if self.which.value != _CLICK: return self.masks[self.which.value]
+    if self.which.value == _LASSO:
+        return self.round
+    if self.which.value != _CLICK:
+        return self.masks[self.which.value]
     L = self.group.labels(self.canvas.tau)
     return L == L.flat[self.at]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #2e101a99
 @patch
-def choose(self:ObjectExplorer, change=None):
+def choose(self: ObjectExplorer, change=None):
     "Count within the object that is chosen, and show it."
     kind, m = self.which.value, self.mask()
     self.canvas.tool = "lasso" if kind == _LASSO else "point"
-    if m is None: return self.say("draw a line around something, on any of the three pictures")
-    if "bad" in self.status.value: self.say("")  # what was wrong is over
+    if m is None:
+        return self.say("draw a line around something, on any of the three pictures")
+    if "bad" in self.status.value:
+        self.say("")  # what was wrong is over
     self.object, n = m, int(m.sum())
     P, N = (f(self.group.A, m.ravel()).reshape(m.shape) for f in (positiveness, negativeness))
-    share = lambda v: f"{100*v/n:.1f} %"
-    name = {_CLICK: "The superpixel", _LASSO: "Your own"}.get(kind) or f"The {self.new.classes[kind-1]}"
-    said = dict(object=name, patches=n, alike=share(P[m].mean()), unlike=share(N[m].mean()), worst=share(N[m].max()))
-    self._put(dict(object=m, positive=P, negative=N, positive_share=np.float32(P/n), negative_share=np.float32(N/n)), said)
+
+    def share(v):
+        return f"{100 * v / n:.1f} %"
+
+    name = {_CLICK: "The superpixel", _LASSO: "Your own"}.get(
+        kind
+    ) or f"The {self.new.classes[kind - 1]}"
+    said = dict(
+        object=name,
+        patches=n,
+        alike=share(P[m].mean()),
+        unlike=share(N[m].mean()),
+        worst=share(N[m].max()),
+    )
+    self._put(
+        dict(
+            object=m,
+            positive=P,
+            negative=N,
+            positive_share=np.float32(P / n),
+            negative_share=np.float32(N / n),
+        ),
+        said,
+    )
     self.tell()
 
+# %% ../nbs/4_workbench/41_explore.ipynb #efd68ced
 @patch
-def _put(self:ObjectExplorer, maps, said):
+def _put(self: ObjectExplorer, maps, said):
     c = self.canvas
     with c.hold():
-        for name, a in maps.items(): c.provide(name, lambda a=a: (a, said))
+        for name, a in maps.items():
+            c.provide(name, lambda a=a: (a, said))
         c.put("sp", self.group.labels(c.tau))
     c.extra = int(self.which.value == _CLICK)
     n = said["patches"]
     counts, edges = similarity_histogram(self.group.A, self.object)
     marks = [dict(of="x", label="τ"), dict(of="2x²-1", label="2τ²−1")]
-    self.chart.data = dict(counts=counts, edges=edges, marks=marks, shade=True, scale="sqrt") if n > 1 else dict(empty="one patch has no pairs")
+    self.chart.data = (
+        dict(counts=counts, edges=edges, marks=marks, shade=True, scale="sqrt")
+        if n > 1
+        else dict(empty="one patch has no pairs")
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #1d4e650d
 @patch
-def click(self:ObjectExplorer, pane, x, y):
+def click(self: ObjectExplorer, pane, x, y):
     "The superpixel of the patch under a pixel becomes the object."
     self.at = self.group.patch(x, y)
-    if self.which.value == _CLICK: self.choose()
-    else: self.which.value = _CLICK
+    if self.which.value == _CLICK:
+        self.choose()
+    else:
+        self.which.value = _CLICK
+
 
 @patch
-def lasso(self:ObjectExplorer, pane, points):
+def lasso(self: ObjectExplorer, pane, points):
     "What lies within a drawn line becomes the object."
     m = patch_mask(polygon_mask(points, self.new.image.shape[:2]), self.group.hw)
-    if not m.any(): return self.say("no patch lies within that line by half or more: draw it larger", bad=True)
+    if not m.any():
+        return self.say("no patch lies within that line by half or more: draw it larger", bad=True)
     self.round = m
     self.say("")
     self.choose()
 
+
 @patch
-def stretch(self:ObjectExplorer, own):
+def stretch(self: ObjectExplorer, own):
     "One scale for both maps, or each as bright as it can be."
     self.canvas.panes, self.canvas.legend = _object_panes(own), _brightness(own)
 
+
 @patch
-def moved(self:ObjectExplorer, change=None):
+def moved(self: ObjectExplorer, change=None):
     "τ has moved: so has a clicked superpixel."
     self.choose() if self.which.value == _CLICK else self.tell()
 
 # %% ../nbs/4_workbench/41_explore.ipynb #af8539e1
 @patch
-def below(self:ObjectExplorer, value):
-    "Share of the pairs of the object's patches that are less similar than `value`; NaN where there are none."
+def below(self: ObjectExplorer, value):
+    """Share of the pairs of the object's patches that are less similar than `value`; NaN where
+    there are none.
+    """
     m = self.object.ravel()
     a = self.group.A[np.ix_(m, m)]
     n = len(a)
-    return float(((a < value).sum() - (a.diagonal() < value).sum())/(n*(n - 1))) if n > 1 else np.nan
+    return (
+        float(((a < value).sum() - (a.diagonal() < value).sum()) / (n * (n - 1)))
+        if n > 1
+        else np.nan
+    )
 
+# %% ../nbs/4_workbench/41_explore.ipynb #3613593f
 @patch
-def tell(self:ObjectExplorer):
+def tell(self: ObjectExplorer):
     "The sentences beside the histogram."
     tau, g = self.canvas.tau, self.group
-    bound, n, pairs = g.guaranteed(tau), g.count(tau), int(self.object.sum())
-    part = lambda v: "–" if np.isnan(v) else f"{100*v:.1f} %"
-    of_tau = f"Of all pairs of patches in the object, <b>{part(self.below(tau))}</b> are less similar than τ = {tau:.2f}, and <b>{part(self.below(bound))}</b> less than 2τ²−1 = {bound:.2f}."
-    lemma = f"<b>Lemma 1.</b> Two patches more similar than τ to the same third patch are more similar than 2τ²−1 to each other. A superpixel holds what is that similar to its seed, so no pair in it is worse, though only the seed was compared:"
-    kept = f"in this picture’s {n} superpixels, <b>{g.violations(tau)}</b> pairs are." if tau >= 0 else "for a negative τ the lemma promises nothing."
-    self.words.value = f"<div style='line-height:1.5'><p>{of_tau if pairs > 1 else 'The object is a single patch.'}</p><p>{lemma} {kept}</p></div>".replace(" -", " −")
+    bound = g.guaranteed(tau)
+    n = g.count(tau)
+    pairs = int(self.object.sum())
 
+    def part(v):
+        return "–" if np.isnan(v) else f"{100 * v:.1f} %"
+
+    of_tau = (
+        f"Of all pairs of patches in the object, <b>{part(self.below(tau))}</b> are less similar"
+        f" than τ = {tau:.2f}, and <b>{part(self.below(bound))}</b> less than 2τ²−1 = {bound:.2f}."
+    )
+    lemma = (
+        "<b>Lemma 1.</b> Two patches more similar than τ to the same third patch are more similar"
+        " than 2τ²−1 to each other. A superpixel holds what is that similar to its seed, so no"
+        " pair in it is worse, though only the seed was compared:"
+    )
+    kept = (
+        f"in this picture’s {n} superpixels, <b>{g.violations(tau)}</b> pairs are."
+        if tau >= 0
+        else "for a negative τ the lemma promises nothing."
+    )
+    self.words.value = (
+        "<div"
+        f" style='line-height:1.5'><p>{of_tau if pairs > 1 else 'The object is a single patch.'}</p><p>{lemma}"
+        f" {kept}</p></div>".replace(" -", " −")
+    )
+
+# %% ../nbs/4_workbench/41_explore.ipynb #fdfc4fee
 @patch
-def still(self:ObjectExplorer):
+def still(self: ObjectExplorer):
     "The object and its two maps."
     I, m = self.photo.image, self.object
-    up = lambda a: resize(np.float32(a), I.shape[:2], "nearest")
-    P, N = (up(f(self.group.A, m.ravel()).reshape(m.shape)/m.sum()) for f in (positiveness, negativeness))
-    return [overlay(I, up(m).astype(np.uint8)), heatmap(P), heatmap(N)], [f"{self.photo.name}: {m.sum()} patches", "positiveness", "negativeness"]
+
+    def up(a):
+        return resize(np.float32(a), I.shape[:2], "nearest")
+
+    P, N = (
+        up(f(self.group.A, m.ravel()).reshape(m.shape) / m.sum())
+        for f in (positiveness, negativeness)
+    )
+    return [overlay(I, up(m).astype(np.uint8)), heatmap(P), heatmap(N)], [
+        f"{self.photo.name}: {m.sum()} patches",
+        "positiveness",
+        "negativeness",
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #0a6ce0db
-_SAID = "labelled {labelled} · coverage (labelled) {coverage} · precision (of that right) {precision}"  # what is not known is left out
-_TRUTH = dict(type="outline", map="gt", when="extra", color="#ffe600")  # the true outlines, where a switch asks for them
+_SAID = (  # what is not known is left out
+    "labelled {labelled} · coverage (labelled) {coverage} · precision (of that right) {precision}"
+)
+_TRUTH = dict(
+    type="outline", map="gt", when="extra", color="#ffe600"
+)  # the true outlines, where a switch asks for them
 _NO_TRUTH = dict(empty="no true mask of this picture\nto compare with")
 _LINES = dict(type="outline", map="sp", color="#ffffff")
 _ALPHAS = np.linspace(0, 1, 51)
 
+
 def _truth_switch(canvas):
-    box = W.Checkbox(False, description="true outlines (yellow)", indent=False, layout=W.Layout(width="auto"))
+    box = W.Checkbox(
+        False, description="true outlines (yellow)", indent=False, layout=W.Layout(width="auto")
+    )
     jslink((box, "value"), (canvas, "extra"))
     return box
 
 # %% ../nbs/4_workbench/41_explore.ipynb #472b4217
 def _alpha_panes():
-    sp, z, truth = dict(map="sp", label="superpixel"), dict(map="z", kind="row", of="sp", names=["z"]), dict(map="gt", kind="class", label="truth")
+    sp = dict(map="sp", label="superpixel")
+    z = dict(map="z", kind="row", of="sp", names=["z"])
+    truth = dict(map="gt", kind="class", label="truth")
     chosen = dict(type="outline", map="lowest", color="#00e5ff")
     about = [dict(map="about", names=["lowest", "z", "count"])]
-    return [dict(title="Where the classifier looks", caption="bright: close to 1, the highest value of each class",
-                 hover=[dict(map="cams", channel="klass", label="activation"), sp, truth], layers=[_PHOTO, dict(type="heat", map="cams", channel="klass"), _TRUTH]),
-            dict(title="Initial seed", caption=_SAID, stats=["quality"],
-                 hover=[dict(map="seed", kind="class", label="seed"), sp, z, truth], layers=[_PHOTO, dict(type="labels", map="seed", background=True), chosen, _TRUTH]),
-            dict(title="Mean by superpixel, z", caption="superpixel {lowest} of {count} has the lowest z, {z}: it is background, outlined in cyan", facts=about,
-                 hover=[sp, z, dict(map="sp", kind="size"), truth], layers=[_PHOTO, dict(type="heat", map="zmap", hi=1.2), _LINES, chosen, _TRUTH])]
+    return [
+        dict(
+            title="Where the classifier looks",
+            caption="bright: close to 1, the highest value of each class",
+            hover=[dict(map="cams", channel="klass", label="activation"), sp, truth],
+            layers=[_PHOTO, dict(type="heat", map="cams", channel="klass"), _TRUTH],
+        ),
+        dict(
+            title="Initial seed",
+            caption=_SAID,
+            stats=["quality"],
+            hover=[dict(map="seed", kind="class", label="seed"), sp, z, truth],
+            layers=[_PHOTO, dict(type="labels", map="seed", background=True), chosen, _TRUTH],
+        ),
+        dict(
+            title="Mean by superpixel, z",
+            caption=(
+                "superpixel {lowest} of {count} has the lowest z, {z}: it is background, outlined"
+                " in cyan"
+            ),
+            facts=about,
+            hover=[sp, z, dict(map="sp", kind="size"), truth],
+            layers=[_PHOTO, dict(type="heat", map="zmap", hi=1.2), _LINES, chosen, _TRUTH],
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b88ed68a
-_IMAGENET_SCALES = (.5, 1)
+_IMAGENET_SCALES = (0.5, 1)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #4482b579
 class AlphaExplorer(Explorer):
-    """The initial seed of (3.4) and (3.5) under a slider. `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged
-    sample); one that has seen drawn scenes only leaves photographs to ImageNet's. `features`, `weights` as in
-    `features.load`, by default those for the kind of picture; `tau`: of the superpixels, by default the run's, or that of its features."""
+    """The initial seed of (3.4) and (3.5) under a slider. `run`: whose classifier (default
+    `$WSSS_NB_RUN`, else the packaged
+    sample); one that has seen drawn scenes only leaves photographs to ImageNet's. `features`,
+    `weights` as in
+    `features.load`, by default those for the kind of picture; `tau`: of the superpixels, by default
+    the run's, or that of its features.
+    """
+
     first = "scene: car"
-    def __init__(self, run=None, alpha=.5, tau=None, features=None, weights=None, **kwargs):
-        made, about = _from_run(lambda folder: (r := Run(folder), load_classifier(r.file("classifier", "model.safetensors"))), run)
+
+    def __init__(self, run=None, alpha=0.5, tau=None, features=None, weights=None, **kwargs):
+        made, about = _from_run(
+            lambda folder: (
+                r := Run(folder),
+                load_classifier(r.file("classifier", "model.safetensors")),
+            ),
+            run,
+        )
         self.run, self.own = made
         need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
         self.using, self.chosen_tau = _Features(features, weights), tau
-        c = Canvas(panes=_alpha_panes(), alpha=alpha, derived=dict(seed=dict(op="seed", M="M", classes="ids", sp="sp", bg="bg", params=["alpha"]), quality=dict(op="quality", L="seed", gt="gt")))
-        self.slider, self.ticks, self.channel = _slider("α", c, "alpha", 0, 1, width="420px"), _Ticks(self.relabel), _choice("CAM of", c, "klass", ["any class"])
-        bars, self.curve = Chart(kind="bars", title="Initial seed by class", data=_NO_TRUTH), Chart(title="Over all α", x_label="α", data=_NO_TRUTH, x_range=[0, 1], y_range=[0, 1])
+        c = Canvas(
+            panes=_alpha_panes(),
+            alpha=alpha,
+            derived=dict(
+                seed=dict(op="seed", M="M", classes="ids", sp="sp", bg="bg", params=["alpha"]),
+                quality=dict(op="quality", L="seed", gt="gt"),
+            ),
+        )
+        self.slider = _slider("α", c, "alpha", 0, 1, width="420px")
+        self.ticks = _Ticks(self.relabel)
+        self.channel = _choice("CAM of", c, "klass", ["any class"])
+        bars = Chart(kind="bars", title="Initial seed by class", data=_NO_TRUTH)
+        self.curve = Chart(
+            title="Over all α", x_label="α", data=_NO_TRUTH, x_range=[0, 1], y_range=[0, 1]
+        )
         jslink((c, "stats"), (bars, "data"))
         jslink((self.slider, "value"), (self.curve, "x"))
-        super().__init__(c, [self.slider, self.channel, _truth_switch(c), self.ticks], [self.curve, bars], about=about, **kwargs)
+        super().__init__(
+            c,
+            [self.slider, self.channel, _truth_switch(c), self.ticks],
+            [self.curve, bars],
+            about=about,
+            **kwargs,
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #4fde9023
 @patch
-def _tau(self:AlphaExplorer, photo):
-    "τ of a picture's superpixels: the one chosen; that of the run, if it had these features; else where the features begin"
+def _tau(self: AlphaExplorer, photo):
+    """τ of a picture's superpixels: the one chosen; that of the run, if it had these features; else
+    where the features begin
+    """
     p, features = self.run.data.get("parameters", {}), self.using.name(photo)
     if self.chosen_tau is not None:
         return self.chosen_tau
-    return p.get("tau", .3) if features == p.get("features", "mini") else _tau_of(features)
+    return p.get("tau", 0.3) if features == p.get("features", "mini") else _tau_of(features)
+
 
 @patch
-def show(self:AlphaExplorer, photo):
+def show(self: AlphaExplorer, photo):
     "Scores, CAM and superpixels of a picture, then its seed."
-    seen, I, tau = _see(photo, self.run, self.own), photo.image, self._tau(photo)
-    scales = _IMAGENET_SCALES if seen.imagenet else self.run.data.get("parameters", {}).get("cam_scales", [1])
+    seen = _see(photo, self.run, self.own)
+    I = photo.image
+    tau = self._tau(photo)
+    scales = (
+        _IMAGENET_SCALES
+        if seen.imagenet
+        else self.run.data.get("parameters", {}).get("cam_scales", [1])
+    )
     sp = Grouping(I, self.using.of(photo)).pixels(tau)
-    new = dict(image=I, raw=multi_scale_cam(seen.model, I, scales), sp=sp, gt=seen.photo.mask, seen=seen)
+    new = dict(
+        image=I, raw=multi_scale_cam(seen.model, I, scales), sp=sp, gt=seen.photo.mask, seen=seen
+    )
     self._seed(new, _believed(seen.p) if seen.label is None else seen.label)
     self.tau, self.model = tau, seen.model
     self.ticks.ask(seen)
     return _said(seen)
 
+
 @patch
-def relabel(self:AlphaExplorer):
+def relabel(self: AlphaExplorer):
     "The seed for the classes that are ticked."
     try:
         self._seed(self.new, self.ticks.present)
@@ -680,23 +1206,40 @@ def relabel(self:AlphaExplorer):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #8b617c94
 @patch
-def _seed(self:AlphaExplorer, new, present):
+def _seed(self: AlphaExplorer, new, present):
     "All that the browser needs to place a seed; nothing changes if there is none to place"
-    need(present.any(), "Tick at least one class: a seed is placed for what is in the picture.", DataError)
+    need(
+        present.any(),
+        "Tick at least one class: a seed is placed for what is in the picture.",
+        DataError,
+    )
     sp, M = new["sp"], normalize_cam(new["raw"], present)
     initial_seed(M, sp, present, self.canvas.alpha)  # refuses what cannot be seeded
-    self.new, self.present, self.M = new, present, M
+    self.new = new
+    self.present = present
+    self.M = M
     self._put(foreground_score(M, sp, present))
     self.curve.data = _over_alpha(M, sp, present, new["gt"])
 
+
 @patch
-def _put(self:AlphaExplorer, z): # (n,) of the superpixels
+def _put(self: AlphaExplorer, z):  # (n,) of the superpixels
     "What is in `new` to the browser"
-    c, sp, present, M, seen = self.canvas, self.new["sp"], self.present, self.M[self.present], self.new["seen"]
-    at, lowest, names = np.flatnonzero(present) + 1, z.argmin(), ["background", *seen.photo.classes]
+    c = self.canvas
+    sp = self.new["sp"]
+    present = self.present
+    M = self.M[self.present]
+    seen = self.new["seen"]
+    at = np.flatnonzero(present) + 1
+    lowest = z.argmin()
+    names = ["background", *seen.photo.classes]
     maps = {k: self.new[k] for k in ("image", "sp", "gt")}
     maps |= dict(M=M, cams=np.concatenate([M.max(0)[None], M]), ids=at, z=z, bg=np.array([lowest]))
-    maps |= dict(zmap=z[sp].astype(np.float32), lowest=sp == lowest, about=np.array([[lowest, z.min(), len(z)]]))
+    maps |= dict(
+        zmap=z[sp].astype(np.float32),
+        lowest=sp == lowest,
+        about=np.array([[lowest, z.min(), len(z)]]),
+    )
     c.classes, c.legend = names, legend(names, [0, *at, *seen.beside])
     with c.hold():
         for name, a in maps.items():
@@ -706,48 +1249,147 @@ def _put(self:AlphaExplorer, z): # (n,) of the superpixels
 # %% ../nbs/4_workbench/41_explore.ipynb #3946456d
 def _over_alpha(M, sp, present, gt):
     "The chart of coverage and precision over α"
-    if gt is None: return _NO_TRUTH
+    if gt is None:
+        return _NO_TRUTH
     q = seed_curve(M, sp, present, gt, _ALPHAS)
-    return dict(x=_ALPHAS, step=.01, marks=[dict(of="x", label="α")], series=[dict(name="coverage", y=q["coverage"], color="#56B4E9"), dict(name="precision", y=q["precision"], color="#E69F00")])
+    return dict(
+        x=_ALPHAS,
+        step=0.01,
+        marks=[dict(of="x", label="α")],
+        series=[
+            dict(name="coverage", y=q["coverage"], color="#56B4E9"),
+            dict(name="precision", y=q["precision"], color="#E69F00"),
+        ],
+    )
+
 
 @patch
-def still(self:AlphaExplorer):
+def still(self: AlphaExplorer):
     "Three pictures and their titles."
-    I, sp, a = self.new["image"], self.new["sp"], self.canvas.alpha
+    I = self.new["image"]
+    sp = self.new["sp"]
+    a = self.canvas.alpha
     z = foreground_score(self.M, sp, self.present)
-    return [heatmap(self.M.max(0), I), overlay(I, initial_seed(self.M, sp, self.present, a)), heatmap(z[sp], I)], ["where the classifier looks", f"initial seed, α = {a:.2f}", f"mean by superpixel, lowest {z.min():.2f}"]
+    return [
+        heatmap(self.M.max(0), I),
+        overlay(I, initial_seed(self.M, sp, self.present, a)),
+        heatmap(z[sp], I),
+    ], [
+        "where the classifier looks",
+        f"initial seed, α = {a:.2f}",
+        f"mean by superpixel, lowest {z.min():.2f}",
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #dc1e9a46
-_GROWTH = dict(scores=dict(op="scores", H="H|epoch", sp="sp", seed="seed"), choice=dict(op="choice", s="scores", classes="ids", params=["beta_bg", "beta_fg"]),
-               grown=dict(op="grow", seed="seed", sp="sp", choice="choice"), surest=dict(op="surest", s="scores", sp="sp", seed="seed"), quality=dict(op="quality", L="grown", gt="gt"))
+_GROWTH = dict(
+    scores=dict(op="scores", H="H|epoch", sp="sp", seed="seed"),
+    choice=dict(op="choice", s="scores", classes="ids", params=["beta_bg", "beta_fg"]),
+    grown=dict(op="grow", seed="seed", sp="sp", choice="choice"),
+    surest=dict(op="surest", s="scores", sp="sp", seed="seed"),
+    quality=dict(op="quality", L="grown", gt="gt"),
+)
 _BETAS = np.linspace(0, 1, 21)
 _GROWN_BY = dict(mIoU="miou", coverage="coverage", precision="precision")
 
+# %% ../nbs/4_workbench/41_explore.ipynb #05a94786
 def _beta_panes(names):
     "`names`: background and the present classes"
-    sp, s, truth = dict(map="sp", label="superpixel"), dict(map="scores", kind="row", of="sp", names=names), dict(map="gt", kind="class", label="truth")
-    tint = lambda map: [_PHOTO, dict(type="labels", map=map, background=True), _TRUTH]
-    before = [dict(map="before", names=["labelled"]), dict(map="before_true", names=["coverage", "precision"])]
-    return [dict(title="Initial seed", caption=_SAID, facts=before, hover=[dict(map="seed", kind="class", label="seed"), sp, s, truth], layers=tint("seed")),
-            dict(title="Grown over superpixels", caption=_SAID, stats=["quality"], hover=[dict(map="grown", kind="class", label="grown"), sp, s, truth], layers=tint("grown")),
-            dict(title="How sure, by superpixel", caption="bright: a mean probability close to 1 for some class; the seed is left out", hover=[sp, s, truth],
-                 layers=[_PHOTO, dict(type="heat", map="surest", hi=1.2), _LINES, _TRUTH])]
+    sp = dict(map="sp", label="superpixel")
+    s = dict(map="scores", kind="row", of="sp", names=names)
+    truth = dict(map="gt", kind="class", label="truth")
+
+    def tint(map):
+        return [_PHOTO, dict(type="labels", map=map, background=True), _TRUTH]
+
+    before = [
+        dict(map="before", names=["labelled"]),
+        dict(map="before_true", names=["coverage", "precision"]),
+    ]
+    return [
+        dict(
+            title="Initial seed",
+            caption=_SAID,
+            facts=before,
+            hover=[dict(map="seed", kind="class", label="seed"), sp, s, truth],
+            layers=tint("seed"),
+        ),
+        dict(
+            title="Grown over superpixels",
+            caption=_SAID,
+            stats=["quality"],
+            hover=[dict(map="grown", kind="class", label="grown"), sp, s, truth],
+            layers=tint("grown"),
+        ),
+        dict(
+            title="How sure, by superpixel",
+            caption="bright: a mean probability close to 1 for some class; the seed is left out",
+            hover=[sp, s, truth],
+            layers=[_PHOTO, dict(type="heat", map="surest", hi=1.2), _LINES, _TRUTH],
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #0805fa15
 class BetaExplorer(Explorer):
-    "The growing of (3.7) under two sliders, with the softmax of any epoch of a run. `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged sample); `picture`: one of the pictures whose softmax it kept; `epoch`: default the last."
+    """The growing of (3.7) under two sliders, with the softmax of any epoch of a run.
+
+    `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged
+    sample); `picture`: one of the pictures whose softmax it kept; `epoch`: default the last.
+    """
+
     def __init__(self, run=None, picture=None, epoch=None, **kwargs):
         self.growth, about = _from_run(Growth, run)
         g, ((bg, fg), last) = self.growth, (self.growth.betas, self.growth.epochs[-1])
         c = Canvas(derived=_GROWTH, beta_bg=bg, beta_fg=fg, epoch=last if epoch is None else epoch)
-        need(1 <= c.epoch <= last, f"epoch must lie in [1, {last}], the epochs whose softmax was kept; it is {c.epoch}", ParameterError)
-        need(picture is None or picture in g.ids, f"{picture!r} is none of the pictures whose softmax is there; its growth was kept of {', '.join(g.ids)}", ParameterError)
-        self.bg, self.fg = _slider("β background", c, "beta_bg", 0, 1), _slider("β foreground", c, "beta_fg", 0, 1)
-        self.linked, self.measure = W.Checkbox(False, description="both the same", indent=False, layout=W.Layout(width="auto")), W.Dropdown(options=_GROWN_BY, description="map of", style=_WIDE, layout=W.Layout(width="160px"))
-        bars, self.map, self.table = Chart(kind="bars", title="Grown seed by class", data=_NO_TRUTH), Chart(kind="map", title="What other thresholds would give", x_label="β background", y_label="β foreground", data=_NO_TRUTH), W.HTML()
-        for a, b in (((c, "stats"), (bars, "data")), ((self.bg, "value"), (self.map, "x")), ((self.fg, "value"), (self.map, "y"))): jslink(a, b)
-        controls = [_slider("epoch", c, "epoch", 1, last, 1), self.bg, self.fg, self.linked, _truth_switch(c)]
-        super().__init__(c, controls, [W.VBox([self.measure, self.map]), bars, self.table], picture=picture, pictures={id: lambda id=id: g.photo(id) for id in g.ids}, about=about, **kwargs)
+        need(
+            1 <= c.epoch <= last,
+            f"epoch must lie in [1, {last}], the epochs whose softmax was kept; it is {c.epoch}",
+            ParameterError,
+        )
+        need(
+            picture is None or picture in g.ids,
+            f"{picture!r} is none of the pictures whose softmax is there; its growth was kept of"
+            f" {', '.join(g.ids)}",
+            ParameterError,
+        )
+        self.bg = _slider("β background", c, "beta_bg", 0, 1)
+        self.fg = _slider("β foreground", c, "beta_fg", 0, 1)
+        self.linked = W.Checkbox(
+            False, description="both the same", indent=False, layout=W.Layout(width="auto")
+        )
+        self.measure = W.Dropdown(
+            options=_GROWN_BY, description="map of", style=_WIDE, layout=W.Layout(width="160px")
+        )
+        bars = Chart(kind="bars", title="Grown seed by class", data=_NO_TRUTH)
+        self.map = Chart(
+            kind="map",
+            title="What other thresholds would give",
+            x_label="β background",
+            y_label="β foreground",
+            data=_NO_TRUTH,
+        )
+        self.table = W.HTML()
+        for a, b in (
+            ((c, "stats"), (bars, "data")),
+            ((self.bg, "value"), (self.map, "x")),
+            ((self.fg, "value"), (self.map, "y")),
+        ):
+            jslink(a, b)
+        controls = [
+            _slider("epoch", c, "epoch", 1, last, 1),
+            self.bg,
+            self.fg,
+            self.linked,
+            _truth_switch(c),
+        ]
+        super().__init__(
+            c,
+            controls,
+            [W.VBox([self.measure, self.map]), bars, self.table],
+            picture=picture,
+            pictures={id: lambda id=id: g.photo(id) for id in g.ids},
+            about=about,
+            **kwargs,
+        )
         self.linked.observe(lambda change: self.tie(change["new"]), "value")
         c.observe(lambda _: self.judge(), "epoch")
         c.observe(lambda _: self.tell(), ["epoch", "beta_bg", "beta_fg"])
@@ -755,103 +1397,215 @@ class BetaExplorer(Explorer):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #be4ca197
 @patch
-def tie(self:BetaExplorer, on):
+def tie(self: BetaExplorer, on):
     "Let one threshold follow the other, or not."
-    if on: self.link = jslink((self.bg, "value"), (self.fg, "value"))
-    else: self.link.unlink()
+    if on:
+        self.link = jslink((self.bg, "value"), (self.fg, "value"))
+    else:
+        self.link.unlink()
+
 
 @patch
-def softmax(self:BetaExplorer, epoch):
+def softmax(self: BetaExplorer, epoch):
     "(k,H,W): what the network of an epoch gives background and the present classes."
     return self.growth.softmax(self.id, int(epoch))[self.classes]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #abd7b46f
 @patch
-def show(self:BetaExplorer, photo):
+def show(self: BetaExplorer, photo):
     "A picture of the run: its seed, superpixels and softmax."
-    g, c, id = self.growth, self.canvas, photo.name
-    L, sp, classes = g.seed(id), g.sp(id), np.flatnonzero([True, *photo.present])
-    self.id, self.new, self.L, self.S, self.classes = id, photo, L, sp, classes
+    g = self.growth
+    c = self.canvas
+    id = photo.name
+    L = g.seed(id)
+    sp = g.sp(id)
+    classes = np.flatnonzero([True, *photo.present])
+    self.id = id
+    self.new = photo
+    self.L = L
+    self.S = sp
+    self.classes = classes
     names = ["background", *g.classes]
-    true = None if photo.mask is None else [seed_quality(L, photo.mask, len(names))[k] for k in ("coverage", "precision")]
+    true = (
+        None
+        if photo.mask is None
+        else [seed_quality(L, photo.mask, len(names))[k] for k in ("coverage", "precision")]
+    )
     with c.hold():
-        for name, a in dict(image=photo.image, gt=photo.mask, sp=sp, seed=L, ids=classes, before=None if true else [[(L != 255).mean()]], before_true=true and [true]).items(): c.put(name, a)
+        for name, a in dict(
+            image=photo.image,
+            gt=photo.mask,
+            sp=sp,
+            seed=L,
+            ids=classes,
+            before=None if true else [[(L != 255).mean()]],
+            before_true=true and [true],
+        ).items():
+            c.put(name, a)
         c.provide("H", self.softmax)
-    c.classes, c.legend, c.panes = names, legend(names, classes), _beta_panes([names[k] for k in classes])
+    c.classes = names
+    c.legend = legend(names, classes)
+    c.panes = _beta_panes([names[k] for k in classes])
     self.judge(), self.tell()
 
+
 @patch
-def _asked(self:BetaExplorer):
+def _asked(self: BetaExplorer):
     "What `grow` takes, at this epoch"
     return self.L, self.growth.softmax(self.id, self.canvas.epoch), self.S, self.new.present
 
 # %% ../nbs/4_workbench/41_explore.ipynb #68f71fec
 @patch
-def judge(self:BetaExplorer):
+def judge(self: BetaExplorer):
     "The map over both thresholds, where there is a truth."
     name = self.measure.label
-    if self.new.mask is None: self.map.data = _NO_TRUTH
-    else: self.map.data = dict(x=_BETAS, y=_BETAS, z=growth_map(*self._asked(), self.new.mask, _BETAS)[self.measure.value].T, label=name)
+    if self.new.mask is None:
+        self.map.data = _NO_TRUTH
+    else:
+        self.map.data = dict(
+            x=_BETAS,
+            y=_BETAS,
+            z=growth_map(*self._asked(), self.new.mask, _BETAS)[self.measure.value].T,
+            label=name,
+        )
+
 
 @patch
-def tell(self:BetaExplorer, most=8):
+def tell(self: BetaExplorer, most=8):
     "The table of the superpixels that were taken."
-    rows, names = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg), ["background", *self.growth.classes]
-    cells = [[r["superpixel"], f'<i class="wsss-dot" style="background:{hex_color(r["label"])}"></i>{names[r["label"]]}', f'{r["score"]:.3f}', f'{r["pixels"]:,}'] for r in rows[:most]]
+    rows = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg)
+    names = ["background", *self.growth.classes]
+    cells = [
+        [
+            r["superpixel"],
+            (
+                '<i class="wsss-dot"'
+                f' style="background:{hex_color(r["label"])}"></i>{names[r["label"]]}'
+            ),
+            f"{r['score']:.3f}",
+            f"{r['pixels']:,}",
+        ]
+        for r in rows[:most]
+    ]
     body = "".join(f"<tr>{''.join(f'<td>{v}</td>' for v in row)}</tr>" for row in cells)
     more = f" (the {most} largest)" if len(rows) > most else ""
     head = "<tr><th>superpixel</th><th>taken by</th><th>mean probability</th><th>pixels</th></tr>"
-    self.table.value = f'<b>{len(rows)} superpixels taken{more}</b>' + f'<table class="wsss-table">{head}{body}</table>'*bool(rows)
+    self.table.value = (
+        f"<b>{len(rows)} superpixels taken{more}</b>"
+        + f'<table class="wsss-table">{head}{body}</table>' * bool(rows)
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #f5f5ccd6
 @patch
-def still(self:BetaExplorer):
+def still(self: BetaExplorer):
     "Three pictures and their titles."
-    c, I, (L, H, sp, present) = self.canvas, self.new.image, self._asked()
-    grown, s = grow(L, H, sp, present, c.beta_bg, c.beta_fg), np.nan_to_num(superpixel_scores(H, sp, L == 255)).max(1)
-    return [overlay(I, L), overlay(I, grown), heatmap(np.where(L == 255, s[sp], 0), I)], ["initial seed", f"grown, epoch {c.epoch}, β {c.beta_bg:.2f} and {c.beta_fg:.2f}", "how sure of each superpixel"]
+    c = self.canvas
+    I = self.new.image
+    L, H, sp, present = self._asked()
+    grown = grow(L, H, sp, present, c.beta_bg, c.beta_fg)
+    s = np.nan_to_num(superpixel_scores(H, sp, L == 255)).max(1)
+    return [overlay(I, L), overlay(I, grown), heatmap(np.where(L == 255, s[sp], 0), I)], [
+        "initial seed",
+        f"grown, epoch {c.epoch}, β {c.beta_bg:.2f} and {c.beta_fg:.2f}",
+        "how sure of each superpixel",
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #3c1434aa
 def _growth_panes(names, truth):
     "Photograph and seed of each picture, side by side"
     columns = ["epoch_number", "" if truth else "labelled", "coverage", "precision"]
-    tint = lambda i: [dict(type="image", map=f"image{i}"), dict(type="labels", map=f"grown{i}", channel="step", background=True), _TRUTH | dict(map=f"gt{i}")]
-    return [dict(title=f"{name}, epoch {{epoch_number}}", caption=_SAID, layers=tint(i), facts=[dict(map=f"curve{i}", at="step", names=columns)],
-                 hover=[dict(map=f"grown{i}", kind="class", label="seed", channel="step"), dict(map=f"sp{i}", label="superpixel"), dict(map=f"gt{i}", kind="class", label="truth")]) for i, name in enumerate(names)]
+
+    def tint(i):
+        return [
+            dict(type="image", map=f"image{i}"),
+            dict(type="labels", map=f"grown{i}", channel="step", background=True),
+            _TRUTH | dict(map=f"gt{i}"),
+        ]
+
+    return [
+        dict(
+            title=f"{name}, epoch {{epoch_number}}",
+            caption=_SAID,
+            layers=tint(i),
+            facts=[dict(map=f"curve{i}", at="step", names=columns)],
+            hover=[
+                dict(map=f"grown{i}", kind="class", label="seed", channel="step"),
+                dict(map=f"sp{i}", label="superpixel"),
+                dict(map=f"gt{i}", kind="class", label="truth"),
+            ],
+        )
+        for i, name in enumerate(names)
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a522cf18
 class GrowthExplorer(Explorer):
-    "How the seeds of a run grow over its epochs (Figure 3.4). `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged sample); `ids`: up to three of its pictures to begin with."
+    """How the seeds of a run grow over its epochs (Figure 3.4).
+
+    `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged
+    sample); `ids`: up to three of its pictures to begin with.
+    """
+
     def __init__(self, run=None, ids=None, **kwargs):
         self.growth, about = _from_run(Growth, run)
         g, n = self.growth, len(self.growth.epochs)
-        need(ids is None or 1 <= len(ids) <= 3 and set(ids) <= set(g.ids), f"ids must be one to three of {', '.join(g.ids)}; they are {ids}", ParameterError)
-        c = Canvas(steps=n, last=n - 1, step=n - 1, speed=2.)
+        need(
+            ids is None or 1 <= len(ids) <= 3 and set(ids) <= set(g.ids),
+            f"ids must be one to three of {', '.join(g.ids)}; they are {ids}",
+            ParameterError,
+        )
+        c = Canvas(steps=n, last=n - 1, step=n - 1, speed=2.0)
         play, self.at, speed = _player(c, "epoch")
         self.curves = Chart(title="", x_label="epoch", y_range=[0, 1], width=460)
         jslink((self.at, "value"), (self.curves, "x"))
-        self.file, self.replace = W.Text("growth.gif", description="save as", style=_WIDE, layout=W.Layout(width="240px")), W.Checkbox(False, description="replace", indent=False, layout=W.Layout(width="auto"))
-        self.button = W.Button(description="Save the film", icon="download", tooltip="as .gif or .mp4, beside the notebook, or where the page was started")
+        self.file = W.Text(
+            "growth.gif", description="save as", style=_WIDE, layout=W.Layout(width="240px")
+        )
+        self.replace = W.Checkbox(
+            False, description="replace", indent=False, layout=W.Layout(width="auto")
+        )
+        self.button = W.Button(
+            description="Save the film",
+            icon="download",
+            tooltip="as .gif or .mp4, beside the notebook, or where the page was started",
+        )
         self.button.on_click(lambda _: self.save())
-        sets = [tuple(ids)] if ids else [tuple(g.ids[i:i + 3]) for i in range(0, len(g.ids), 3)]
-        super().__init__(c, [play, self.at, speed, _truth_switch(c)], [self.curves, W.VBox([W.HBox([self.file, self.replace]), self.button])], about=about,
-                         pictures={s[0] + (f" and {len(s) - 1} more" if len(s) > 1 else ""): lambda s=s: s for s in sets} | {id: lambda id=id: (id,) for id in g.ids}, **kwargs)
+        sets = [tuple(ids)] if ids else [tuple(g.ids[i : i + 3]) for i in range(0, len(g.ids), 3)]
+        super().__init__(
+            c,
+            [play, self.at, speed, _truth_switch(c)],
+            [self.curves, W.VBox([W.HBox([self.file, self.replace]), self.button])],
+            about=about,
+            pictures={
+                s[0] + (f" and {len(s) - 1} more" if len(s) > 1 else ""): lambda s=s: s
+                for s in sets
+            }
+            | {id: lambda id=id: (id,) for id in g.ids},
+            **kwargs,
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #1ccfd14b
 @patch
-def open_picture(self:GrowthExplorer, source): # ids of one to three pictures
+def open_picture(self: GrowthExplorer, source):  # ids of one to three pictures
     "Show the growth of other pictures of the run."
     self.show(source)
     self.say(self.about)
 
+
 @patch
-def show(self:GrowthExplorer, ids):
+def show(self: GrowthExplorer, ids):
     "Seeds of all epochs go to the browser at once, so that play never waits."
-    g, c, names = self.growth, self.canvas, ["background", *self.growth.classes]
-    photos, grown, tables = [g.photo(i) for i in ids], [np.stack([g.grown(i, e) for e in g.epochs]) for i in ids], [_table(g.curves(i)) for i in ids]
+    g = self.growth
+    c = self.canvas
+    names = ["background", *self.growth.classes]
+    photos = [g.photo(i) for i in ids]
+    grown = [np.stack([g.grown(i, e) for e in g.epochs]) for i in ids]
+    tables = [_table(g.curves(i)) for i in ids]
     with c.hold():
         for k, (id, photo) in enumerate(zip(ids, photos)):
-            for name, a in dict(image=photo.image, gt=photo.mask, sp=g.sp(id), grown=grown[k], curve=tables[k]).items(): c.put(f"{name}{k}", a)
+            for name, a in dict(
+                image=photo.image, gt=photo.mask, sp=g.sp(id), grown=grown[k], curve=tables[k]
+            ).items():
+                c.put(f"{name}{k}", a)
     c.classes, c.panes = names, _growth_panes(ids, all(p.mask is not None for p in photos))
     c.legend = legend(names, [0, *np.flatnonzero(np.any([p.present for p in photos], 0)) + 1])
     self.shown = tuple(ids)
@@ -861,50 +1615,83 @@ def show(self:GrowthExplorer, ids):
 def _table(q):
     "(epochs,4), or (epochs,2) where there is no truth"
     t = np.array([q["epoch"], q["labelled"], q["coverage"], q["precision"]], float).T
-    return t[:, :4 if np.isfinite(t).all() else 2]
+    return t[:, : 4 if np.isfinite(t).all() else 2]
+
 
 @patch
-def _draw_curves(self:GrowthExplorer, tables):
+def _draw_curves(self: GrowthExplorer, tables):
     "The mean over the pictures shown; of one alone its own"
-    mean = np.mean([t[:, :min(t.shape[1] for t in tables)] for t in tables], 0)
+    mean = np.mean([t[:, : min(t.shape[1] for t in tables)] for t in tables], 0)
     names, colors = ("labelled", "coverage", "precision"), ("#009E73", "#56B4E9", "#E69F00")
     wanted = [1] if mean.shape[1] == 2 else [2, 3]
     series = [dict(name=names[k - 1], y=mean[:, k], color=colors[k - 1]) for k in wanted]
-    self.curves.title = f"Seeds of {len(tables)} pictures, mean" if len(tables) > 1 else "Seed of this picture"
-    self.curves.data = dict(x=list(range(len(mean))), step=1, series=series, marks=[dict(of="x", label="epoch")])
+    self.curves.title = (
+        f"Seeds of {len(tables)} pictures, mean" if len(tables) > 1 else "Seed of this picture"
+    )
+    self.curves.data = dict(
+        x=list(range(len(mean))), step=1, series=series, marks=[dict(of="x", label="epoch")]
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #29af74be
 @patch
-def export(self:GrowthExplorer,
-    path,             # .gif or .mp4
-    replace=False):   # a file that is there already
-    "Write the growth of the pictures shown as a film, at the speed that is set; returns the path. Raises `ParameterError` for a file that is there."
+def export(
+    self: GrowthExplorer,
+    path,  # .gif or .mp4
+    replace=False,
+):  # a file that is there already
+    """Write the growth of the pictures shown as a film, at the speed that is set; returns the path.
+    Raises `ParameterError` for a file that is there.
+    """
     need(path, "the film needs a name, such as growth.gif", ParameterError)
-    path = Path(os.environ.get("WSSS_NB_FILES", ""))/Path(path).expanduser()  # the page is no place to write to: there, where it was started
-    need(replace or not path.exists(), f"{path} is there already: give another name, or allow it to be replaced", ParameterError)
+    path = (
+        Path(os.environ.get("WSSS_NB_FILES", "")) / Path(path).expanduser()
+    )  # the page is no place to write to: there, where it was started
+    need(
+        replace or not path.exists(),
+        f"{path} is there already: give another name, or allow it to be replaced",
+        ParameterError,
+    )
     need(path.parent.is_dir(), f"there is no folder {path.parent}", ParameterError)
     return save_animation(path, self.growth.frames(self.shown), self.canvas.speed)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #50909e56
 @patch
-def save(self:GrowthExplorer):
+def save(self: GrowthExplorer):
     "What the button does: a film beside the notebook, and a link to download it."
     self.say("one moment …")
-    try: path = self.export(self.file.value.strip(), self.replace.value)
-    except (WsssError, OSError) as e: return self.say(str(e), bad=True)
+    try:
+        path = self.export(self.file.value.strip(), self.replace.value)
+    except (WsssError, OSError) as e:
+        return self.say(str(e), bad=True)
     self.say(f"saved as {path.resolve()}")
-    self.canvas.send(dict(type="file", name=path.name, mime="image/gif" if path.suffix.lower() == ".gif" else "video/mp4"), [path.read_bytes()])
+    self.canvas.send(
+        dict(
+            type="file",
+            name=path.name,
+            mime="image/gif" if path.suffix.lower() == ".gif" else "video/mp4",
+        ),
+        [path.read_bytes()],
+    )
 
+# %% ../nbs/4_workbench/41_explore.ipynb #4ed25fea
 @patch
-def still(self:GrowthExplorer):
+def still(self: GrowthExplorer):
     "First, middle and last epoch of the first picture, and their titles."
     g, id = self.growth, self.shown[0]
-    epochs = [g.epochs[0], g.epochs[len(g.epochs)//2], g.epochs[-1]]
-    return [overlay(g.image(id), g.grown(id, e)) for e in epochs], ["initial seed"] + [f"epoch {e}" for e in epochs[1:]]
+    epochs = [g.epochs[0], g.epochs[len(g.epochs) // 2], g.epochs[-1]]
+    return [overlay(g.image(id), g.grown(id, e)) for e in epochs], ["initial seed"] + [
+        f"epoch {e}" for e in epochs[1:]
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #94d37566
-_RAW = {"builtin": ("built-in detector", "learned from pixel masks of other scenes"), "superpixels": ("superpixels at the border", "no label at all"),
-        "spectral": ("spectral residual", "a formula, no training"), "finegrained": ("fine-grained", "a formula, no training"), "truth": ("truth", "upper bound: sees the ground truth")}
-_SCALES = {"1": (1.,)} | SCALE_SETS
+_RAW = {
+    "builtin": ("built-in detector", "learned from pixel masks of other scenes"),
+    "superpixels": ("superpixels at the border", "no label at all"),
+    "spectral": ("spectral residual", "a formula, no training"),
+    "finegrained": ("fine-grained", "a formula, no training"),
+    "truth": ("truth", "upper bound: sees the ground truth"),
+}
+_SCALES = {"1": (1.0,)} | SCALE_SETS
 _REFINED = ["background", "foreground", "put in"]
 _REFINED_COLORS = ["#808080", "#0072b2", "#e69f00"]
 _HATCHED = "repeating-linear-gradient(135deg, #ffffff 0 2px, #666666 2px 5px)"
@@ -912,80 +1699,177 @@ _HATCHED = "repeating-linear-gradient(135deg, #ffffff 0 2px, #666666 2px 5px)"
 # %% ../nbs/4_workbench/41_explore.ipynb #ae522f6c
 def _saliency_panes():
     score, seen = dict(map="raw|method", label="saliency"), dict(map="B|order", label="objectness")
-    now, truth = dict(map="R", kind="class", label="refined"), dict(map="T", kind="class", label="truth")
+    now = dict(map="R", kind="class", label="refined")
+    truth = dict(map="T", kind="class", label="truth")
     object_ = dict(type="outline", map="T", when="lines", color="#ffffff")
-    return [dict(title="Saliency by {source}", caption="IoU {iou0} · {learned}", hover=[score, seen, truth], stats=["agreement"],
-                 layers=[_PHOTO, dict(type="heat", map="raw|method", opacity=.75), dict(type="outline", map="O", color="#00e5ff")]),
-            dict(title="Objectness", caption="where the classifier looks for the classes that are present · lines at τ₁ and τ₂", hover=[seen, score, truth],
-                 layers=[_PHOTO, dict(type="heat", map="B|order", opacity=.75), dict(type="outline", map="bands", color="#00e5ff")]),
-            dict(title="Refined", caption="IoU {iou} · {more} of the picture put in · {less} made unlabeled", hover=[now, score, seen, truth], stats=["agreement"],
-                 layers=[_PHOTO, dict(type="labels", map="corrections", opacity=.6, lines=False), object_])]
+    return [
+        dict(
+            title="Saliency by {source}",
+            caption="IoU {iou0} · {learned}",
+            hover=[score, seen, truth],
+            stats=["agreement"],
+            layers=[
+                _PHOTO,
+                dict(type="heat", map="raw|method", opacity=0.75),
+                dict(type="outline", map="O", color="#00e5ff"),
+            ],
+        ),
+        dict(
+            title="Objectness",
+            caption=(
+                "where the classifier looks for the classes that are present · lines at τ₁ and τ₂"
+            ),
+            hover=[seen, score, truth],
+            layers=[
+                _PHOTO,
+                dict(type="heat", map="B|order", opacity=0.75),
+                dict(type="outline", map="bands", color="#00e5ff"),
+            ],
+        ),
+        dict(
+            title="Refined",
+            caption="IoU {iou} · {more} of the picture put in · {less} made unlabeled",
+            hover=[now, score, seen, truth],
+            stats=["agreement"],
+            layers=[
+                _PHOTO,
+                dict(type="labels", map="corrections", opacity=0.6, lines=False),
+                object_,
+            ],
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #bc0d9323
-_SALIENCY_MAPS = dict(O=dict(op="threshold", S="raw|method", params=["alpha"]), R=dict(op="refine", O="O", B="B|order", params=["tau1", "tau2"]),
-                      bands=dict(op="bands", B="B|order", params=["tau1", "tau2"]), corrections=dict(op="corrections", O="O", R="R"), agreement=dict(op="agreement", O="O", R="R", T="T"))
+_SALIENCY_MAPS = dict(
+    O=dict(op="threshold", S="raw|method", params=["alpha"]),
+    R=dict(op="refine", O="O", B="B|order", params=["tau1", "tau2"]),
+    bands=dict(op="bands", B="B|order", params=["tau1", "tau2"]),
+    corrections=dict(op="corrections", O="O", R="R"),
+    agreement=dict(op="agreement", O="O", R="R", T="T"),
+)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #43424d3c
 def _masking_run(folder):
     "A run of the masking method"
     r = Run(folder)
-    need(r.method == "masking", f"{r.folder} is a run of the method {r.method}; this explorer looks into one of masking, as `wsss-nb run masking` makes it.", RunError)
+    need(
+        r.method == "masking",
+        f"{r.folder} is a run of the method {r.method}; this explorer looks into one of masking, as"
+        " `wsss-nb run masking` makes it.",
+        RunError,
+    )
     return r
 
 # %% ../nbs/4_workbench/41_explore.ipynb #49bef01c
-def _setting(run, name, default): return run.data.get("parameters", {}).get(name, default)
-def _scale_set(scales): return next((i for i, s in enumerate(_SCALES.values()) if tuple(s) == tuple(scales)), 0)
+def _setting(run, name, default):
+    return run.data.get("parameters", {}).get(name, default)
+
+
+def _scale_set(scales):
+    return next((i for i, s in enumerate(_SCALES.values()) if tuple(s) == tuple(scales)), 0)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #79a485f0
 class SaliencyExplorer(Explorer):
-    """Saliency maps corrected by a classifier, (2.4)-(2.6). `run`: the folder of a masking run, whose classifier looks
-    (by default `$WSSS_NB_RUN`, else the packaged sample); one that has seen drawn scenes only leaves photographs to ImageNet's."""
+    """Saliency maps corrected by a classifier, (2.4)-(2.6). `run`: the folder of a masking run,
+    whose classifier looks
+    (by default `$WSSS_NB_RUN`, else the packaged sample); one that has seen drawn scenes only
+    leaves photographs to ImageNet's.
+    """
+
     first = "scene: car"
+
     def __init__(self, run=None, source="builtin", **kwargs):
-        need(source in _RAW, f"saliency source {source!r} is unknown: use {', '.join(_RAW)}", ParameterError)
+        need(
+            source in _RAW,
+            f"saliency source {source!r} is unknown: use {', '.join(_RAW)}",
+            ParameterError,
+        )
         r, about = _from_run(_masking_run, run, "demo-masking")
-        self.own, self.run = load_classifier(r.folder/"classifier"), r
-        c = Canvas(panes=_saliency_panes(), derived=_SALIENCY_MAPS, classes=_REFINED, method=list(_RAW).index(source), order=_scale_set(_setting(r, "cam_scales", ())),
-                   alpha=_setting(r, "threshold", .5), tau1=_setting(r, "tau1", .8), tau2=_setting(r, "tau2", .3))
+        self.own, self.run = load_classifier(r.folder / "classifier"), r
+        c = Canvas(
+            panes=_saliency_panes(),
+            derived=_SALIENCY_MAPS,
+            classes=_REFINED,
+            method=list(_RAW).index(source),
+            order=_scale_set(_setting(r, "cam_scales", ())),
+            alpha=_setting(r, "threshold", 0.5),
+            tau1=_setting(r, "tau1", 0.8),
+            tau2=_setting(r, "tau2", 0.3),
+        )
         c.colors = _REFINED_COLORS + c.colors[3:]
-        c.legend = [dict(name=n, color=k) for n, k in [("foreground, as the map said", _REFINED_COLORS[1]), ("put in by the classifier", _REFINED_COLORS[2]), ("unlabeled", _HATCHED)]]
+        c.legend = [
+            dict(name=n, color=k)
+            for n, k in [
+                ("foreground, as the map said", _REFINED_COLORS[1]),
+                ("put in by the classifier", _REFINED_COLORS[2]),
+                ("unlabeled", _HATCHED),
+            ]
+        ]
         c.observe(self._push, ["tau1", "tau2"])
-        self.ticks, chart = _Ticks(self.ticked), Chart(kind="bars", title="Refined map and truth", width=430)
+        self.ticks = _Ticks(self.ticked)
+        chart = Chart(kind="bars", title="Refined map and truth", width=430)
         jslink((c, "stats"), (chart, "data"))
         self.outline = _switch("outline of the truth", c, "lines")
-        super().__init__(c, [*_saliency_controls(c), self.outline], [chart], below=[self.ticks], about=about, **kwargs)
+        super().__init__(
+            c,
+            [*_saliency_controls(c), self.outline],
+            [chart],
+            below=[self.ticks],
+            about=about,
+            **kwargs,
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #cff29079
 def _saliency_controls(c):
-    scales = [f"{k}: {', '.join(f'{s:g}' for s in v)}" if k in SCALE_SETS else k for k, v in _SCALES.items()]
-    return [_choice("saliency by", c, "method", [n for n, _ in _RAW.values()]), _slider("object above", c, "alpha", 0, 1),
-            _choice("picture scales", c, "order", scales), _slider("τ₁: put in above", c, "tau1", 0, 1, width="340px"),
-            _slider("τ₂: unlabeled below", c, "tau2", 0, 1, width="340px")]
+    scales = [
+        f"{k}: {', '.join(f'{s:g}' for s in v)}" if k in SCALE_SETS else k
+        for k, v in _SCALES.items()
+    ]
+    return [
+        _choice("saliency by", c, "method", [n for n, _ in _RAW.values()]),
+        _slider("object above", c, "alpha", 0, 1),
+        _choice("picture scales", c, "order", scales),
+        _slider("τ₁: put in above", c, "tau1", 0, 1, width="340px"),
+        _slider("τ₂: unlabeled below", c, "tau2", 0, 1, width="340px"),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #cf090649
 @patch
-def _push(self:SaliencyExplorer, change):
+def _push(self: SaliencyExplorer, change):
     "τ₂ ≤ τ₁: the one that moves takes the other along"
     c = self.canvas
-    if c.tau2 > c.tau1: setattr(c, "tau2" if change["name"] == "tau1" else "tau1", change["new"])
+    if c.tau2 > c.tau1:
+        setattr(c, "tau2" if change["name"] == "tau1" else "tau1", change["new"])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #7527e3ce
 def _truth_map(photo):
-    need(photo.mask is not None, f"{photo.name} has no ground truth: choose another saliency source.", DataError)
+    need(
+        photo.mask is not None,
+        f"{photo.name} has no ground truth: choose another saliency source.",
+        DataError,
+    )
     T = true_saliency(photo.mask).astype(np.float32)
     return np.where(T == 255, -1, T)
 
+
 def _border_map(photo):
     features = _Features().name(photo)
-    return border_saliency(superpixels(photo.image, load(features), tau=TAU[features]), "connectivity")
+    return border_saliency(
+        superpixels(photo.image, load(features), tau=TAU[features]), "connectivity"
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b7d47903
-_RAW_MAPS = dict(builtin=lambda p: detect(load_detector(), p.image), superpixels=_border_map, truth=_truth_map,
-                 spectral=lambda p: opencv_saliency(p.image, "spectral"), finegrained=lambda p: opencv_saliency(p.image, "finegrained"))
+_RAW_MAPS = dict(
+    builtin=lambda p: detect(load_detector(), p.image),
+    superpixels=_border_map,
+    truth=_truth_map,
+    spectral=lambda p: opencv_saliency(p.image, "spectral"),
+    finegrained=lambda p: opencv_saliency(p.image, "finegrained"),
+)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e9b5f1cc
 @patch
-def raw(self:SaliencyExplorer, method):
+def raw(self: SaliencyExplorer, method):
     "(H,W) float32 in [0,1] of a source, -1 where nothing is known; and where it comes from."
     name = list(_RAW)[int(method)]
     source, learned = _RAW[name]
@@ -995,27 +1879,32 @@ def raw(self:SaliencyExplorer, method):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #614eca2b
 @patch
-def objectness(self:SaliencyExplorer, order):
+def objectness(self: SaliencyExplorer, order):
     "B (H,W), (2.5), of the classes that are ticked, over the scales chosen."
     need(self.ticks.present.any(), "No class is ticked: say what is in the picture.", DataError)
     scales = list(_SCALES.values())[int(order)]
-    if scales not in self.cams: self.cams[scales] = multi_scale_cam(self.classifier, self.new.image, scales, merge="max")
+    if scales not in self.cams:
+        self.cams[scales] = multi_scale_cam(self.classifier, self.new.image, scales, merge="max")
     return objectness(self.cams[scales], self.ticks.present)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #d77c730d
 @patch
-def ticked(self:SaliencyExplorer):
+def ticked(self: SaliencyExplorer):
     "Other classes are in the picture now."
     self.canvas.provide("B", self.objectness)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #2bcff065
 @patch
-def show(self:SaliencyExplorer, photo):
+def show(self: SaliencyExplorer, photo):
     "The classes from the labels or the classifier; each map when the browser asks for it."
     seen = _see(photo, self.run, self.own)
-    self.new, self.cams, self.classifier, c = photo, {}, seen.model, self.canvas
+    self.new = photo
+    self.cams = {}
+    self.classifier = seen.model
+    c = self.canvas
     self.ticks.ask(seen)
-    for w in (self.charts[0], self.outline): w.layout.display = "none" if photo.mask is None else ""
+    for w in (self.charts[0], self.outline):
+        w.layout.display = "none" if photo.mask is None else ""
     with c.hold():
         c.put("image", photo.image)
         c.put("T", None if photo.mask is None else true_saliency(photo.mask))
@@ -1025,104 +1914,198 @@ def show(self:SaliencyExplorer, photo):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e450230e
 @patch
-def maps(self:SaliencyExplorer):
+def maps(self: SaliencyExplorer):
     "O, B and R as they are shown: (H,W) uint8, float32, uint8."
     c, S = self.canvas, self.raw(self.canvas.method)[0]
-    O, B = np.where(S < 0, 255, binarize(S.clip(0), c.alpha)).astype(np.uint8), self.objectness(c.order)
+    O = np.where(S < 0, 255, binarize(S.clip(0), c.alpha)).astype(np.uint8)
+    B = self.objectness(c.order)
     return O, B, refine(O, B, c.tau1, c.tau2)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #c4162e2b
 @patch
-def still(self:SaliencyExplorer):
+def still(self: SaliencyExplorer):
     "Three pictures and their titles."
-    I, (O, B, R) = self.photo.image, self.maps()
-    return [heatmap(self.raw(self.canvas.method)[0].clip(0), I), heatmap(B, I), overlay(I, R)], [f"saliency: {_RAW[list(_RAW)[self.canvas.method]][0]}", "objectness (2.5)", "refined (2.6), unlabeled hatched"]
+    I, (_, B, R) = self.photo.image, self.maps()
+    return [heatmap(self.raw(self.canvas.method)[0].clip(0), I), heatmap(B, I), overlay(I, R)], [
+        f"saliency: {_RAW[list(_RAW)[self.canvas.method]][0]}",
+        "objectness (2.5)",
+        "refined (2.6), unlabeled hatched",
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #d3d45c03
 class _Pick(anywidget.AnyWidget):
     "Switches (`many`), or cards of which one is chosen; `value` is a list of 0 and 1, for `jslink`"
-    _esm, _css = STATIC/"pick.js", STATIC/"pick.css"
-    label, items, value = T.Unicode().tag(sync=True), T.List().tag(sync=True), T.List().tag(sync=True)
+
+    _esm, _css = STATIC / "pick.js", STATIC / "pick.css"
+    label = T.Unicode().tag(sync=True)
+    items = T.List().tag(sync=True)
+    value = T.List().tag(sync=True)
     many, words = T.Bool(True).tag(sync=True), T.List(["off", "on"]).tag(sync=True)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #dbfdee87
 def _masking_panes(present, names):
     "Hover tells H of each present class; `H|extra` holds their maps only"
-    H = [dict(map="H|extra", channel=k, label=f"H {names[c]}") for k, c in enumerate(np.flatnonzero(present))]
-    seen, seg = dict(map="F", label="still seen (F)"), dict(map="seg|extra", kind="class", label="segmented as")
-    return [dict(title="{whose}", caption="what can be erased", hover=[seg, *H], layers=[_PHOTO, dict(type="labels", map="seg|extra", opacity=.5)]),
-            dict(title="Attention map F", caption="white: may still be seen · black: erased", hover=[seen, *H], layers=[dict(type="heat", map="F", solid=True, colors="grey")]),
-            dict(title="Masked picture I′", caption="what the classifier sees · erased is the mean colour of the training", hover=[seen, seg], layers=[dict(type="image", map="masked")])]
+    H = [
+        dict(map="H|extra", channel=k, label=f"H {names[c]}")
+        for k, c in enumerate(np.flatnonzero(present))
+    ]
+    seen = dict(map="F", label="still seen (F)")
+    seg = dict(map="seg|extra", kind="class", label="segmented as")
+    return [
+        dict(
+            title="{whose}",
+            caption="what can be erased",
+            hover=[seg, *H],
+            layers=[_PHOTO, dict(type="labels", map="seg|extra", opacity=0.5)],
+        ),
+        dict(
+            title="Attention map F",
+            caption="white: may still be seen · black: erased",
+            hover=[seen, *H],
+            layers=[dict(type="heat", map="F", solid=True, colors="grey")],
+        ),
+        dict(
+            title="Masked picture I′",
+            caption="what the classifier sees · erased is the mean colour of the training",
+            hover=[seen, seg],
+            layers=[dict(type="image", map="masked")],
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a4bd855e
-_MASKING_MAPS = dict(F=dict(op="attention", H="H|extra", params=["b"]), masked=dict(op="masked", image="image", F="F", mean="mean"))
-_WHOSE = {False: ("the trained segmenter's masks", "the true masks"),  # of a photograph that the segmenter cannot know?
-          True: ("masks from the names", "the true masks")}
-_QUICK = SegmentSettings(sides=(512,), flip=False, spread_side=384, crf=False)  # soft, as a softmax is, in a second
+_MASKING_MAPS = dict(
+    F=dict(op="attention", H="H|extra", params=["b"]),
+    masked=dict(op="masked", image="image", F="F", mean="mean"),
+)
+_WHOSE = {
+    False: (
+        "the trained segmenter's masks",
+        "the true masks",
+    ),  # of a photograph that the segmenter cannot know?
+    True: ("masks from the names", "the true masks"),
+}
+_QUICK = SegmentSettings(
+    sides=(512,), flip=False, spread_side=384, crf=False
+)  # soft, as a softmax is, in a second
 _INSTEAD = "the run's segmenter has seen drawn scenes only: these masks are made from the names"
 
 # %% ../nbs/4_workbench/41_explore.ipynb #e39033c8
 def _mean_of(run):
-    "μ: the training's mean colour, recorded with the segmenter; of older runs that of a few pictures"
+    """μ: the training's mean colour, recorded with the segmenter; of older runs that of a few
+    pictures
+    """
     kept = weights_meta(run.file("segmenter", "model.safetensors")).get("mean")
     return np.array(kept if kept else np.mean([run.image(i).mean((0, 1)) for i in run.ids[:20]], 0))
 
 # %% ../nbs/4_workbench/41_explore.ipynb #f846135e
 class MaskingExplorer(Explorer):
-    """Image masking, (2.8)-(2.10): erase what the segmenter calls a class, and see what the classifier still recognises.
-    `run`: the folder of a masking run (by default `$WSSS_NB_RUN`, else the packaged sample); of one that has seen drawn
+    """Image masking, (2.8)-(2.10): erase what the segmenter calls a class, and see what the
+    classifier still recognises.
+    `run`: the folder of a masking run (by default `$WSSS_NB_RUN`, else the packaged sample); of one
+    that has seen drawn
     scenes only, ImageNet's classifier and masks from the names take the place on photographs."""
+
     first = "scene: car"
+
     def __init__(self, run=None, **kwargs):
         r, about = _from_run(_masking_run, run, "demo-masking")
-        self.run, self.own, self.own_mean = r, freeze(load_classifier(r.file("classifier"))), _mean_of(r)
-        self.segmenter, self.answers, self.ticks = load_deeplab(r.file("segmenter")), {}, _Ticks(self.ticked)
+        self.run = r
+        self.own = freeze(load_classifier(r.file("classifier")))
+        self.own_mean = _mean_of(r)
+        self.segmenter = load_deeplab(r.file("segmenter"))
+        self.answers = {}
+        self.ticks = _Ticks(self.ticked)
         c = Canvas(derived=_MASKING_MAPS)
-        self.switches, self.cards = _Pick(label="Erase", words=["kept", "erased"]), _Pick(label="Every choice, and what it costs", many=False)
-        for p in (self.switches, self.cards): jslink((p, "value"), (c, "b"))
+        self.switches = _Pick(label="Erase", words=["kept", "erased"])
+        self.cards = _Pick(label="Every choice, and what it costs", many=False)
+        for p in (self.switches, self.cards):
+            jslink((p, "value"), (c, "b"))
         c.observe(self._answer, ["b", "extra"])
         self.whose = _choice("erased by", c, "extra", _WHOSE[False])
         chart = Chart(kind="bars", title="How sure the classifier is", width=430)
-        super().__init__(c, [self.switches, self.whose], [chart, self.cards], below=[self.ticks], about=about, **kwargs)
+        super().__init__(
+            c,
+            [self.switches, self.whose],
+            [chart, self.cards],
+            below=[self.ticks],
+            about=about,
+            **kwargs,
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #f52d14af
 def _choices(k):
     "Rows of b to show at once: (m,k) tuples of 0 and 1"
     rows = sorted(product((0, 1), repeat=k), key=lambda r: (sum(r), [-v for v in r]))  # few first
-    return rows if k <= 3 else [*rows[:k+1], rows[-1]]
+    return rows if k <= 3 else [*rows[: k + 1], rows[-1]]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #b5472eb9
-def _masked_scores(judge, image, H, present, b, mean): # (C+1,H,W), (C,), (m,C), (3,) in 0…255
+def _masked_scores(judge, image, H, present, b, mean):  # (C+1,H,W), (C,), (m,C), (3,) in 0…255
     "Scores (m,C) of the pictures masked by each row of `b`"
-    mu = (as_tensor(mean)/255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
-    F = attention_map(as_tensor(H).expand(len(b), -1, -1, -1), as_tensor(present).expand(len(b), -1), as_tensor(b))
-    with torch.no_grad(): return torch.cat([judge(padded(masked_image(to_tensor(image)[None], f[None], mu) + mu.float().view(-1, 1, 1))) for f in F])
+    mu = (as_tensor(mean) / 255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
+    F = attention_map(
+        as_tensor(H).expand(len(b), -1, -1, -1), as_tensor(present).expand(len(b), -1), as_tensor(b)
+    )
+    with torch.no_grad():
+        return torch.cat(
+            [
+                judge(
+                    padded(
+                        masked_image(to_tensor(image)[None], f[None], mu)
+                        + mu.float().view(-1, 1, 1)
+                    )
+                )
+                for f in F
+            ]
+        )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5a303293
-def _judged(judge, image, H, present, b, mean): # as `_masked_scores`
-    "What the judge says of each masked picture: probabilities (m,k) and losses (m,k) of the present classes, their mean (2.10) (m,)"
-    z, t, b = _masked_scores(judge, image, H, present, b, mean), as_tensor(present), as_tensor(b)
-    loss = [[attention_loss(z[i:i+1, c:c+1], t[None, c:c+1], b[i:i+1, c:c+1]).item() for c in np.flatnonzero(present)] for i in range(len(b))]
-    return z[:, t].sigmoid().numpy(), np.array(loss), np.array([attention_loss(z[i:i+1], t[None], b[i:i+1]).item() for i in range(len(b))])
+def _judged(judge, image, H, present, b, mean):  # as `_masked_scores`
+    """What the judge says of each masked picture: probabilities (m,k) and losses (m,k) of the
+    present classes, their mean (2.10) (m,)
+    """
+    z = _masked_scores(judge, image, H, present, b, mean)
+    t = as_tensor(present)
+    b = as_tensor(b)
+    loss = [
+        [
+            attention_loss(
+                z[i : i + 1, c : c + 1], t[None, c : c + 1], b[i : i + 1, c : c + 1]
+            ).item()
+            for c in np.flatnonzero(present)
+        ]
+        for i in range(len(b))
+    ]
+    return (
+        z[:, t].sigmoid().numpy(),
+        np.array(loss),
+        np.array(
+            [attention_loss(z[i : i + 1], t[None], b[i : i + 1]).item() for i in range(len(b))]
+        ),
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #52d8974a
 @patch
-def softmax(self:MaskingExplorer, extra):
+def softmax(self: MaskingExplorer, extra):
     "(C+1,H,W): the segmenter's, or 1 where the true mask says so; void is background."
-    if int(extra) == 0: return self.predicted
-    need(self.new.mask is not None, f"{self.new.name} has no true mask: only the trained segmenter can erase here.", DataError)
+    if int(extra) == 0:
+        return self.predicted
+    need(
+        self.new.mask is not None,
+        f"{self.new.name} has no true mask: only the trained segmenter can erase here.",
+        DataError,
+    )
     T = np.where(self.new.mask == 255, 0, self.new.mask)
     return (T == np.arange(len(self.predicted))[:, None, None]).astype(np.float32)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #267959df
 @patch
-def planes(self:MaskingExplorer, extra):
+def planes(self: MaskingExplorer, extra):
     "H (k,H,W) of the present classes: all that (2.8) asks for."
     return self.softmax(extra)[1:][self.present]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #5ad97ba6
 @patch
-def segmented(self:MaskingExplorer, extra):
+def segmented(self: MaskingExplorer, extra):
     "(H,W) the likeliest class among those that are present; all of the true mask."
     H, allowed = self.softmax(extra), np.r_[0, 1 + np.flatnonzero(self.present)]
     if int(extra):
@@ -1132,8 +2115,10 @@ def segmented(self:MaskingExplorer, extra):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #834ddb52
 @patch
-def asked(self:MaskingExplorer, extra, rows): # rows of b, (k,) each
-    "What the judge says for each row of b over the present classes: {row: (probabilities, losses, (2.10))}; nothing is asked twice."
+def asked(self: MaskingExplorer, extra, rows):  # rows of b, (k,) each
+    """What the judge says for each row of b over the present classes: {row: (probabilities, losses,
+    (2.10))}; nothing is asked twice.
+    """
     new = [r for r in rows if (extra, r) not in self.answers]
     if new:
         b = np.zeros((len(new), len(self.present)), int)
@@ -1145,9 +2130,10 @@ def asked(self:MaskingExplorer, extra, rows): # rows of b, (k,) each
         self.answers |= {(extra, r): a for r, *a in zip(new, *said)}
     return {r: self.answers[extra, r] for r in rows}
 
+
 def _at_side(image, H, side):
     "A picture and its maps with a longer side of `side` pixels"
-    hw = tuple(max(1, round(n*side/max(H.shape[1:]))) for n in H.shape[1:])
+    hw = tuple(max(1, round(n * side / max(H.shape[1:]))) for n in H.shape[1:])
     return resize(image, hw, "area"), np.stack([resize(h, hw, "area") for h in H])
 
 # %% ../nbs/4_workbench/41_explore.ipynb #977680cf
@@ -1155,74 +2141,119 @@ def _card(picture, row, names, answer):
     "One choice of b as a card: the masked picture small, and the losses"
     p, losses, total = answer
     gone = [n for n, on in zip(names, row) if on]
-    table = [["", "sees", "wanted", "loss"], *([n, f"{q:.2f}", str(1-on), f"{l:.2f}"] for n, q, on, l in zip(names, p, row, losses))]
+    table = [
+        ["", "sees", "wanted", "loss"],
+        *([n, f"{q:.2f}", str(1 - on), f"{l:.2f}"] for n, q, on, l in zip(names, p, row, losses)),
+    ]
     last = f"attention loss {total:.3f}" if gone else "nothing erased: not counted"
-    return dict(title=("without " + " and ".join(gone)) if gone else "as it is", value=list(row), table=table, last=last, image=data_uri(picture))
+    return dict(
+        title=("without " + " and ".join(gone)) if gone else "as it is",
+        value=list(row),
+        table=table,
+        last=last,
+        image=data_uri(picture),
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #3918909d
 @patch
-def _strip(self:MaskingExplorer, extra):
+def _strip(self: MaskingExplorer, extra):
     "Cards of all choices"
     rows, I = _choices(self.present.sum()), self.new.image
-    names, H, said = [self.judge.classes[c] for c in np.flatnonzero(self.present)], self.softmax(extra), self.asked(extra, rows)
+    names = [self.judge.classes[c] for c in np.flatnonzero(self.present)]
+    H = self.softmax(extra)
+    said = self.asked(extra, rows)
+
     def masked(row):
         b = np.zeros(len(self.present), int)
         b[self.present] = row
         J = erased(I, H, self.present, b, self.mean)[1]
-        return resize(J, tuple(max(1, round(n*120/J.shape[1])) for n in J.shape[:2]), "area")
+        return resize(J, tuple(max(1, round(n * 120 / J.shape[1])) for n in J.shape[:2]), "area")
+
     return [_card(masked(r), r, names, said[r]) for r in rows]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #51e1ea26
 @patch
-def _answer(self:MaskingExplorer, change=None):
+def _answer(self: MaskingExplorer, change=None):
     "Bars and cards for the switches as they are"
     c, names = self.canvas, [self.judge.classes[i] for i in np.flatnonzero(self.present)]
     row = tuple(int(bool(v)) for v in c.b)
-    if len(row) != len(names): return  # another picture is on its way
-    whole, now = (self.asked(c.extra, [r])[r] for r in ((0,)*len(row), row))
-    if change is None or change["name"] == "extra": self.cards.items = self._strip(c.extra)
-    self.charts[0].data = dict(names=[f"{n}: {1-on} wanted" for n, on in zip(names, row)], range=[0, 1], digits=2,
-                               series=[dict(name="whole picture", color="#56B4E9", values=whole[0]), dict(name="masked", color="#E69F00", values=now[0])])
-    self.charts[0].title = "How sure the classifier is" + (f"; attention loss {now[2]:.3f}" if any(row) else "")
+    if len(row) != len(names):
+        return  # another picture is on its way
+    whole, now = (self.asked(c.extra, [r])[r] for r in ((0,) * len(row), row))
+    if change is None or change["name"] == "extra":
+        self.cards.items = self._strip(c.extra)
+    self.charts[0].data = dict(
+        names=[f"{n}: {1 - on} wanted" for n, on in zip(names, row)],
+        range=[0, 1],
+        digits=2,
+        series=[
+            dict(name="whole picture", color="#56B4E9", values=whole[0]),
+            dict(name="masked", color="#E69F00", values=now[0]),
+        ],
+    )
+    self.charts[0].title = "How sure the classifier is" + (
+        f"; attention loss {now[2]:.3f}" if any(row) else ""
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #7cda91c9
 @patch
-def ticked(self:MaskingExplorer):
+def ticked(self: MaskingExplorer):
     "Other classes are in the picture now: new switches, all kept but the first."
-    if not self.ticks.present.any(): return self.say("No class is ticked: say what is in the picture.", bad=True)
-    self.present, self.answers, c, names = self.ticks.present, {}, self.canvas, self.judge.classes
+    if not self.ticks.present.any():
+        return self.say("No class is ticked: say what is in the picture.", bad=True)
+    self.present = self.ticks.present
+    self.answers = {}
+    c = self.canvas
+    names = self.judge.classes
     if self.seen.imagenet:
         self.predicted = self._by_name()
     at = np.flatnonzero(self.present)
-    c.legend, c.panes = legend(c.classes, [*at + 1, *self.seen.beside]), _masking_panes(self.present, names)
+    c.legend = legend(c.classes, [*at + 1, *self.seen.beside])
+    c.panes = _masking_panes(self.present, names)
     with c.hold():
         c.provide("H", self.planes)
         c.provide("seg", self.segmented)
     self.say(_sentences(_INSTEAD if self.seen.imagenet else ""))
     self.switches.items = [dict(name=names[i], color=hex_color(i + 1)) for i in at]
-    b = [1] + [0]*(len(at) - 1)
-    for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")): setattr(o, trait, b)
+    b = [1] + [0] * (len(at) - 1)
+    for o, trait in ((self.switches, "value"), (self.cards, "value"), (c, "b")):
+        setattr(o, trait, b)
     self._answer()
 
+
 @patch
-def _by_name(self:MaskingExplorer):
+def _by_name(self: MaskingExplorer):
     "(K+1,H,W): what the names that are ticked make of the picture; the others are 0"
-    I, names, at = self.new.image, self.judge.classes, np.flatnonzero(self.present)
+    I = self.new.image
+    names = self.judge.classes
+    at = np.flatnonzero(self.present)
     H = np.zeros((len(names) + 1, *I.shape[:2]), np.float32)
-    H[np.r_[0, at + 1]] = segment_names(I, [understand(names[i]) for i in at], _QUICK, _imagenet()).softmax
+    H[np.r_[0, at + 1]] = segment_names(
+        I, [understand(names[i]) for i in at], _QUICK, _imagenet()
+    ).softmax
     return H
 
 # %% ../nbs/4_workbench/41_explore.ipynb #ec8c47c3
 @patch
-def show(self:MaskingExplorer, photo):
+def show(self: MaskingExplorer, photo):
     "The segmenter's softmax of the picture, then all that follows from it."
-    seen, c, I = _see(photo, self.run, self.own), self.canvas, photo.image
-    predicted = None if seen.imagenet else predict(self.segmenter, I, _setting(self.run, "test_scales", (1,)))
+    seen = _see(photo, self.run, self.own)
+    c = self.canvas
+    I = photo.image
+    predicted = (
+        None
+        if seen.imagenet
+        else predict(self.segmenter, I, _setting(self.run, "test_scales", (1,)))
+    )
     if photo.mask is None or self.whose.options != _WHOSE[seen.imagenet]:
         c.extra = 0
-    self.seen, self.new, self.judge, self.predicted = seen, seen.photo, seen.model, predicted
-    self.mean = 255*np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
-    self.whose.options, self.whose.layout.display = _WHOSE[seen.imagenet], "none" if photo.mask is None else ""
+    self.seen = seen
+    self.new = seen.photo
+    self.judge = seen.model
+    self.predicted = predicted
+    self.mean = 255 * np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
+    self.whose.options = _WHOSE[seen.imagenet]
+    self.whose.layout.display = "none" if photo.mask is None else ""
     c.classes = ["background", *self.new.classes]
     c.put("image", I)
     c.put("mean", np.asarray(self.mean, np.float64))
@@ -1233,143 +2264,290 @@ def show(self:MaskingExplorer, photo):
 
 # %% ../nbs/4_workbench/41_explore.ipynb #6adf040c
 @patch
-def still(self:MaskingExplorer):
+def still(self: MaskingExplorer):
     "Three pictures and their titles."
-    c, I, b = self.canvas, self.photo.image, np.zeros(len(self.present), int)
+    c = self.canvas
+    I = self.photo.image
+    b = np.zeros(len(self.present), int)
     b[self.present] = c.b
     F, J = erased(I, self.softmax(c.extra), self.present, b, self.mean)
-    return [overlay(I, self.segmented(c.extra)[0]), np.rint(255*np.repeat(F[..., None], 3, 2)).astype(np.uint8), J], ["photograph and masks", "attention map F", "what the classifier sees"]
+    return [
+        overlay(I, self.segmented(c.extra)[0]),
+        np.rint(255 * np.repeat(F[..., None], 3, 2)).astype(np.uint8),
+        J,
+    ], ["photograph and masks", "attention map F", "what the classifier sees"]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #12b78bd9
 _MENDED, _SPOILED = 253, 254  # free places in the list of colours
-_VERDICT = {"mended": "#8ff0d0", "spoiled": "#ff3d9a"}  # light and dark also to those who do not tell red from green
-_KNOBS = dict(sxy1=("reach θ₁, pixels", 1, 60), w1=("weight w₁", 0, 30), sxy2=("reach θ₂, pixels", 1, 160), srgb=("colour θ₃, grey levels", 1, 80), w2=("weight w₂", 0, 30),
-              iters=("iterations", 1, 50), gt_prob=("trust in the labels", .34, .99), tau=("τ of the superpixels", -.2, .9))
+_VERDICT = {
+    "mended": "#8ff0d0",
+    "spoiled": "#ff3d9a",
+}  # light and dark also to those who do not tell red from green
+_KNOBS = dict(
+    sxy1=("reach θ₁, pixels", 1, 60),
+    w1=("weight w₁", 0, 30),
+    sxy2=("reach θ₂, pixels", 1, 160),
+    srgb=("colour θ₃, grey levels", 1, 80),
+    w2=("weight w₂", 0, 30),
+    iters=("iterations", 1, 50),
+    gt_prob=("trust in the labels", 0.34, 0.99),
+    tau=("τ of the superpixels", -0.2, 0.9),
+)
 
+# %% ../nbs/4_workbench/41_explore.ipynb #0ad99181
 def _usual(fn):
     "The library's values: what each knob is for `dense_crf` or `crf_from_labels`"
     d = {k: p.default for k, p in inspect.signature(fn).parameters.items()}
     (sxy1, w1), (sxy2, srgb, w2) = d["gauss"], d["bilateral"]
-    return dict(sxy1=sxy1, w1=w1, sxy2=sxy2, srgb=srgb, w2=w2, iters=d["iters"]) | (dict(gt_prob=d["gt_prob"]) if "gt_prob" in d else {})
+    return dict(sxy1=sxy1, w1=w1, sxy2=sxy2, srgb=srgb, w2=w2, iters=d["iters"]) | (
+        dict(gt_prob=d["gt_prob"]) if "gt_prob" in d else {}
+    )
 
-_MEASURES = dict(ue="undersegmentation error", br="boundary recall", bp="boundary precision", asa="achievable accuracy")
-def _duration(s): return f"{s:.1f} s" if s >= 1 else f"{1000*s:.0f} ms"
+# %% ../nbs/4_workbench/41_explore.ipynb #d142b43a
+_MEASURES = dict(
+    ue="undersegmentation error",
+    br="boundary recall",
+    bp="boundary precision",
+    asa="achievable accuracy",
+)
 
+
+def _duration(s):
+    return f"{s:.1f} s" if s >= 1 else f"{1000 * s:.0f} ms"
+
+# %% ../nbs/4_workbench/41_explore.ipynb #1622227f
 def _knob(name):
     text, lo, hi = _KNOBS[name]
-    kind, extra = (W.IntSlider, {}) if isinstance(lo, int) else (W.FloatSlider, dict(step=.01, readout_format=".2f"))
-    return kind(min=lo, max=hi, description=text, continuous_update=False, style=dict(description_width="140px"), layout=W.Layout(width="312px"), **extra)
+    kind, extra = (
+        (W.IntSlider, {})
+        if isinstance(lo, int)
+        else (W.FloatSlider, dict(step=0.01, readout_format=".2f"))
+    )
+    return kind(
+        min=lo,
+        max=hi,
+        description=text,
+        continuous_update=False,
+        style=dict(description_width="140px"),
+        layout=W.Layout(width="312px"),
+        **extra,
+    )
 
 # %% ../nbs/4_workbench/41_explore.ipynb #99156baf
 def _crf_panes(superpixels, truth):
     "What was there, what the CRF makes of it, and the difference"
     kind = dict(label="superpixel") if superpixels else dict(kind="class")
-    hover = [dict(map="before", **kind | dict(label="before")), dict(map="after", **kind | dict(label="after")), dict(map="gt", kind="class", label="truth")]
-    if not superpixels: hover[1:1] = [dict(map="sure", label="probability")]
-    def layer(name): return dict(type="superpixels", map=name, fill="fill") if superpixels else dict(type="labels", map=name)
-    veil, verdict = dict(type="veil", map="changed"), dict(type="labels", map="difference", hatch=False, background=True, lines=False, opacity=.9)
+    hover = [
+        dict(map="before", **kind | dict(label="before")),
+        dict(map="after", **kind | dict(label="after")),
+        dict(map="gt", kind="class", label="truth"),
+    ]
+    if not superpixels:
+        hover[1:1] = [dict(map="sure", label="probability")]
+
+    def layer(name):
+        return (
+            dict(type="superpixels", map=name, fill="fill")
+            if superpixels
+            else dict(type="labels", map=name)
+        )
+
+    veil = dict(type="veil", map="changed")
+    verdict = dict(
+        type="labels", map="difference", hatch=False, background=True, lines=False, opacity=0.9
+    )
     changed = [_PHOTO, layer("after"), veil] if superpixels else [_PHOTO, veil, verdict]
-    def quality(end=""): return f"UE {{ue{end}}} · BR {{br{end}}} · BP {{bp{end}}} · ASA {{asa{end}}}" if superpixels else f"mIoU {{miou{end}}} · right {{right{end}}}"
-    return [dict(title="Before: {what}", caption=quality() + " · {count} superpixels"*superpixels, hover=hover, layers=[_PHOTO, layer("before")]),
-            dict(title="After {iterations} iterations", caption=quality("_after") + " · took {seconds}", hover=hover, layers=[_PHOTO, layer("after")]),
-            dict(title="Changed: {changed}", caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "", hover=hover, layers=changed)]
+
+    def quality(end=""):
+        return (
+            f"UE {{ue{end}}} · BR {{br{end}}} · BP {{bp{end}}} · ASA {{asa{end}}}"
+            if superpixels
+            else f"mIoU {{miou{end}}} · right {{right{end}}}"
+        )
+
+    return [
+        dict(
+            title="Before: {what}",
+            caption=quality() + " · {count} superpixels" * superpixels,
+            hover=hover,
+            layers=[_PHOTO, layer("before")],
+        ),
+        dict(
+            title="After {iterations} iterations",
+            caption=quality("_after") + " · took {seconds}",
+            hover=hover,
+            layers=[_PHOTO, layer("after")],
+        ),
+        dict(
+            title="Changed: {changed}",
+            caption="{mended} mended, {spoiled} spoiled" if truth and not superpixels else "",
+            hover=hover,
+            layers=changed,
+        ),
+    ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #fdc55e2d
 class CrfExplorer(Explorer):
-    """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`, else the sample) or on
-    superpixels, with its numbers as sliders. `features`, `weights` as in `features.load`, by default those for the kind of picture."""
+    """The dense CRF on a segmenter's softmax (`run`: a clustering run, by default `$WSSS_NB_RUN`,
+    else the sample) or on
+    superpixels, with its numbers as sliders. `features`, `weights` as in `features.load`, by
+    default those for the kind of picture.
+    """
+
     def __init__(self, run=None, features=None, weights=None, **kwargs):
         self.growth, about = _from_run(Growth, run)
-        self.using, self.made, self.kind = _Features(features, weights), {}, None
+        self.using = _Features(features, weights)
+        self.made = {}
+        self.kind = None
         self.knobs = {k: _knob(k) for k in _KNOBS}
-        self.input = W.Dropdown(description="labels from", options=[("", "")], style=_WIDE, layout=W.Layout(width="330px"))
-        usual = W.Button(description="usual values", icon="undo", tooltip="those of the library", layout=W.Layout(width="130px"))
-        self.bar, self.chart = W.FloatProgress(0, max=1, layout=W.Layout(width="120px", visibility="hidden")), Chart(kind="bars", width=460)
+        self.input = W.Dropdown(
+            description="labels from",
+            options=[("", "")],
+            style=_WIDE,
+            layout=W.Layout(width="330px"),
+        )
+        usual = W.Button(
+            description="usual values",
+            icon="undo",
+            tooltip="those of the library",
+            layout=W.Layout(width="130px"),
+        )
+        self.bar = W.FloatProgress(0, max=1, layout=W.Layout(width="120px", visibility="hidden"))
+        self.chart = Chart(kind="bars", width=460)
         c = Canvas(panes=_crf_panes(False, True), fill=2)
         self.fill = _choice("fill", c, "fill", _FILLS[:3])
-        for k in self.knobs.values(): k.observe(lambda change: self.turned(), "value")
+        for k in self.knobs.values():
+            k.observe(lambda change: self.turned(), "value")
         self.input.observe(self.choose, "value")
         usual.on_click(lambda _: self.reset())
-        super().__init__(c, self._layout(usual), [self.chart], about=about, more={f"run: {i}": partial(self._run_photo, i) for i in self.growth.ids}, **kwargs)
+        super().__init__(
+            c,
+            self._layout(usual),
+            [self.chart],
+            about=about,
+            more={f"run: {i}": partial(self._run_photo, i) for i in self.growth.ids},
+            **kwargs,
+        )
 
-    def _run_photo(self, id): return self.growth.photo(id)._replace(name=f"run: {id}")
+    def _run_photo(self, id):
+        return self.growth.photo(id)._replace(name=f"run: {id}")
+
     def _layout(self, usual):
         "Knobs in three groups with a heading each"
-        def group(text, *names): return W.VBox([W.HTML(f"<b>{text}</b>"), *(self.knobs[n] for n in names)])
-        first = W.VBox([self.input, *(self.knobs[n] for n in ("iters", "gt_prob", "tau")), W.HBox([usual, self.fill, self.bar])])
-        return [first, group("Near pixels agree", "sxy1", "w1"), group("Near pixels of like colour agree", "sxy2", "srgb", "w2")]
+
+        def group(text, *names):
+            return W.VBox([W.HTML(f"<b>{text}</b>"), *(self.knobs[n] for n in names)])
+
+        first = W.VBox(
+            [
+                self.input,
+                *(self.knobs[n] for n in ("iters", "gt_prob", "tau")),
+                W.HBox([usual, self.fill, self.bar]),
+            ]
+        )
+        return [
+            first,
+            group("Near pixels agree", "sxy1", "w1"),
+            group("Near pixels of like colour agree", "sxy2", "srgb", "w2"),
+        ]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #7de21cde
 @patch
-def show(self:CrfExplorer, photo):
+def show(self: CrfExplorer, photo):
     "A picture, and what there is to clean up in it."
     id, e = photo.name.removeprefix("run: "), self.growth.epochs[-1]
-    self.new, self.id, self.group = photo, id if id != photo.name else None, None
+    self.new = photo
+    self.id = id if id != photo.name else None
+    self.group = None
     self.canvas.put("image", photo.image)
     self.canvas.put("gt", photo.mask)
-    epochs = [] if self.id is None else list(dict.fromkeys((e, (e+1)//2, 1)))
-    _offer(self.input, self.choose, [*((f"the segmenter after epoch {k}", k) for k in epochs), ("superpixels", "superpixels")], keep=[*epochs, "superpixels"])
+    epochs = [] if self.id is None else list(dict.fromkeys((e, (e + 1) // 2, 1)))
+    _offer(
+        self.input,
+        self.choose,
+        [*((f"the segmenter after epoch {k}", k) for k in epochs), ("superpixels", "superpixels")],
+        keep=[*epochs, "superpixels"],
+    )
     self.choose()
 
 # %% ../nbs/4_workbench/41_explore.ipynb #82232804
 @patch
-def choose(self:CrfExplorer, change=None):
+def choose(self: CrfExplorer, change=None):
     "Take up the chosen labels; where they are of the other kind, with the usual values for them."
     sp = self.input.value == "superpixels"
-    for w in (self.knobs["gt_prob"], self.knobs["tau"], self.fill): w.layout.display = "" if sp else "none"
+    for w in (self.knobs["gt_prob"], self.knobs["tau"], self.fill):
+        w.layout.display = "" if sp else "none"
     if sp and self.group is None:
         self.group = Grouping(self.new.image, self.using.of(self.new))
         self.knobs["tau"].value = self.using.tau(self.new, self.knobs["tau"].value)
     self.made.clear()
     c, truth = self.canvas, self.new.mask is not None
     self.chart.layout.display = "" if truth else "none"
-    c.panes, c.colors = _crf_panes(sp, truth), [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
+    c.panes = _crf_panes(sp, truth)
+    c.colors = [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
     _legend(c, self.new)
-    c.legend = [] if sp else [*c.legend, *(dict(name=w, color=v) for w, v in _VERDICT.items() if truth)]
+    c.legend = (
+        [] if sp else [*c.legend, *(dict(name=w, color=v) for w, v in _VERDICT.items() if truth)]
+    )
     if sp != self.kind:
         self.kind = sp
         self.reset()
     else:
         self.turned()
 
+
 @patch
-def reset(self:CrfExplorer):
+def reset(self: CrfExplorer):
     "The library's values."
     tau = _tau_of(self.using.name(self.new))
-    usual = _usual(crf_from_labels if self.input.value == "superpixels" else dense_crf) | dict(tau=tau)
-    for k in usual: self.knobs[k].value = usual[k]
+    usual = _usual(crf_from_labels if self.input.value == "superpixels" else dense_crf) | dict(
+        tau=tau
+    )
+    for k in usual:
+        self.knobs[k].value = usual[k]
     self.turned()
 
 # %% ../nbs/4_workbench/41_explore.ipynb #a7c9d0e3
 @patch
-def turned(self:CrfExplorer):
+def turned(self: CrfExplorer):
     "A knob was turned: all maps are to be asked for again."
     c = self.canvas
     with c.hold():
-        for name in ("before", "after", "sure", "changed", "difference"): c.provide(name, partial(self.maps, name))
+        for name in ("before", "after", "sure", "changed", "difference"):
+            c.provide(name, partial(self.maps, name))
+
 
 @patch
-def maps(self:CrfExplorer, name):
+def maps(self: CrfExplorer, name):
     "One of the maps, and what there is to say of all."
     key = tuple(k.value for k in self.knobs.values())
-    if key not in self.made: self.made = {key: self.compute()}
+    if key not in self.made:
+        self.made = {key: self.compute()}
     maps, said, self.chart.data = self.made[key]
     return maps.get(name), said
 
 # %% ../nbs/4_workbench/41_explore.ipynb #1c22418a
 @patch
-def softmax(self:CrfExplorer):
+def softmax(self: CrfExplorer):
     "(k,H,W) of background and the classes present, made to sum to 1; and their ids (k,)."
     H = self.growth.softmax(self.id, self.input.value)
     ids = np.flatnonzero([True, *self.growth.present(self.id)])
-    H = np.stack([resize(h, self.new.image.shape[:2], "bilinear") for h in H[ids]]).clip(1e-6)  # a picture may have been scaled down
-    return H/H.sum(0), ids
+    H = np.stack([resize(h, self.new.image.shape[:2], "bilinear") for h in H[ids]]).clip(
+        1e-6
+    )  # a picture may have been scaled down
+    return H / H.sum(0), ids
+
 
 @patch
-def compute(self:CrfExplorer):
+def compute(self: CrfExplorer):
     "All maps at the knobs' values, what to say of them, and the chart's data."
     v, begun = {n: k.value for n, k in self.knobs.items()}, time.perf_counter()
-    how = dict(iters=v["iters"], gauss=(v["sxy1"], v["w1"]), bilateral=(v["sxy2"], v["srgb"], v["w2"]), on_step=partial(self.step, begun))
+    how = dict(
+        iters=v["iters"],
+        gauss=(v["sxy1"], v["w1"]),
+        bilateral=(v["sxy2"], v["srgb"], v["w2"]),
+        on_step=partial(self.step, begun),
+    )
     if self.input.value == "superpixels":
         before = self.group.pixels(v["tau"], crf=False)
         after, sure = crf_from_labels(self.new.image, before, gt_prob=v["gt_prob"], **how), None
@@ -1378,54 +2556,101 @@ def compute(self:CrfExplorer):
         before, sure = ids[H.argmax(0)].astype(np.uint8), H.max(0)
         after = ids[dense_crf(self.new.image, H, **how).argmax(0)].astype(np.uint8)
     self.bar.layout.visibility = "hidden"
-    said = dict(iterations=v["iters"], seconds=_duration(time.perf_counter() - begun), changed=f"{100*(before != after).mean():.1f} %")
+    said = dict(
+        iterations=v["iters"],
+        seconds=_duration(time.perf_counter() - begun),
+        changed=f"{100 * (before != after).mean():.1f} %",
+    )
     return self.judged(before, after, sure, said)
 
+
 @patch
-def step(self:CrfExplorer, begun, i):
+def step(self: CrfExplorer, begun, i):
     "Move the bar, where it takes long enough to be seen; the pause lets the message out."
-    if time.perf_counter() - begun < .5: return
-    self.bar.layout.visibility, self.bar.value = "visible", i/self.knobs["iters"].value
-    time.sleep(.002)
+    if time.perf_counter() - begun < 0.5:
+        return
+    self.bar.layout.visibility, self.bar.value = "visible", i / self.knobs["iters"].value
+    time.sleep(0.002)
 
 # %% ../nbs/4_workbench/41_explore.ipynb #1b0bb603
 @patch
-def judged(self:CrfExplorer, before, after, sure, said):
+def judged(self: CrfExplorer, before, after, sure, said):
     "Maps, facts, and chart data, with the truth where there is one."
     gt, sp = self.new.mask, self.input.value == "superpixels"
     maps = dict(before=before, after=after, sure=sure, changed=before != after)
-    if sp: said |= dict(count=int(before.max()) + 1, what="superpixels")
-    else: said["what"], maps["difference"] = f"the segmenter, epoch {self.input.value}", _difference(before, after, gt)
-    if gt is None: return maps, said, dict(empty="without a truth there is nothing to measure")
-    names, b, a = self._superpixel_bars(before, after, gt, said) if sp else self._class_bars(before, after, gt, said)
-    return maps, said, dict(names=names, range=[0, 1], series=[dict(name="before", values=b), dict(name="after", values=a)])
+    if sp:
+        said |= dict(count=int(before.max()) + 1, what="superpixels")
+    else:
+        said["what"], maps["difference"] = (
+            f"the segmenter, epoch {self.input.value}",
+            _difference(before, after, gt),
+        )
+    if gt is None:
+        return maps, said, dict(empty="without a truth there is nothing to measure")
+    names, b, a = (
+        self._superpixel_bars(before, after, gt, said)
+        if sp
+        else self._class_bars(before, after, gt, said)
+    )
+    return (
+        maps,
+        said,
+        dict(
+            names=names,
+            range=[0, 1],
+            series=[dict(name="before", values=b), dict(name="after", values=a)],
+        ),
+    )
 
+# %% ../nbs/4_workbench/41_explore.ipynb #73ad2b0a
 @patch
-def _superpixel_bars(self:CrfExplorer, before, after, gt, said):
+def _superpixel_bars(self: CrfExplorer, before, after, gt, said):
     b, a = _quality(before, gt), _quality(after, gt)
     said |= b | {f"{k}_after": v for k, v in a.items()}
     return [_MEASURES[k] for k in b], list(b.values()), list(a.values())
 
+# %% ../nbs/4_workbench/41_explore.ipynb #110d53a3
 @patch
-def _class_bars(self:CrfExplorer, before, after, gt, said):
+def _class_bars(self: CrfExplorer, before, after, gt, said):
     names, known = ["background", *self.new.classes], gt != 255
     b, a = (ConfusionMatrix(len(names)).update(L, gt) for L in (before, after))
-    said |= dict(miou=b.miou(), miou_after=a.miou(), right=f"{100*b.precision():.1f} %", right_after=f"{100*a.precision():.1f} %")
-    for word, m in (("mended", (before != gt) & (after == gt)), ("spoiled", (before == gt) & (after != gt))): said[word] = f"{100*m[known].mean():.1f} %"
+    said |= dict(
+        miou=b.miou(),
+        miou_after=a.miou(),
+        right=f"{100 * b.precision():.1f} %",
+        right_after=f"{100 * a.precision():.1f} %",
+    )
+    for word, m in (
+        ("mended", (before != gt) & (after == gt)),
+        ("spoiled", (before == gt) & (after != gt)),
+    ):
+        said[word] = f"{100 * m[known].mean():.1f} %"
     here = np.flatnonzero(np.isfinite(b.iou()) | np.isfinite(a.iou()))
     return [f"IoU {names[c]}" for c in here], b.iou()[here], a.iou()[here]
 
 # %% ../nbs/4_workbench/41_explore.ipynb #99ca6d47
 def _difference(before, after, gt):
-    "(H,W) uint8: 255 where nothing changed; the new label, or with a truth whether it is better or worse (else the label)"
+    """(H,W) uint8: 255 where nothing changed; the new label, or with a truth whether it is better
+    or worse (else the label)
+    """
     out = np.where(before != after, after, 255).astype(np.uint8)
-    if gt is not None: out[(before != gt) & (after == gt)], out[(before == gt) & (after != gt)] = _MENDED, _SPOILED
+    if gt is not None:
+        out[(before != gt) & (after == gt)], out[(before == gt) & (after != gt)] = _MENDED, _SPOILED
     return out
 
+
 @patch
-def still(self:CrfExplorer):
+def still(self: CrfExplorer):
     "Before, after, difference."
     maps, said = {n: self.maps(n)[0] for n in ("before", "after", "changed")}, self.maps("after")[1]
     I, sp = self.photo.image, self.input.value == "superpixels"
     paint = superpixel_picture if sp else overlay
-    return [paint(I, maps["before"]), paint(I, maps["after"]), np.where(maps["changed"][..., None], paint(I, maps["after"]), I//3)], [f"before: {said['what']}", f"after {said['iterations']} iterations", f"{said['changed']} changed"]
+    return [
+        paint(I, maps["before"]),
+        paint(I, maps["after"]),
+        np.where(maps["changed"][..., None], paint(I, maps["after"]), I // 3),
+    ], [
+        f"before: {said['what']}",
+        f"after {said['iterations']} iterations",
+        f"{said['changed']} changed",
+    ]

@@ -10,9 +10,24 @@ __all__ = ['MINI', 'DATA', 'DINO', 'NETS', 'TAU', 'ViTKeys', 'CNN', 'RGB', 'mini
 import math
 from pathlib import Path
 
-from .core import DataError, ParameterError, WeightsError, cache_home, check_array, fingerprint, load_arrays, need, pick_device, read_json, save_arrays, sha256
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    WeightsError,
+    cache_home,
+    check_array,
+    fingerprint,
+    load_arrays,
+    need,
+    pick_device,
+    read_json,
+    save_arrays,
+)
 from .images import resize
-from .transforms import IMAGENET_MEAN as MEAN, IMAGENET_STD as STD  # which nearly all these nets were trained with
+from wsss_nb.transforms import (
+    IMAGENET_MEAN as MEAN,
+    IMAGENET_STD as STD,
+)  # which nearly all these nets were trained with
 from .backbones import TIMM, _timm, create, hub_file, load_into
 import numpy as np
 import torch
@@ -23,77 +38,153 @@ from torch.nn import functional as F
 def _before_last(vit, images):
     "What the last block reads: (B,3,H,W) → (B,prefix+h·w,D)."
     x, rope = vit._pos_embed(vit.patch_embed(images)), {}
-    if isinstance(x, tuple): x, rope = x[0], dict(rope=x[1])  # DINOv3: places turn the queries and keys inside each block
+    if isinstance(x, tuple):
+        x, rope = (
+            x[0],
+            dict(rope=x[1]),
+        )  # DINOv3: places turn the queries and keys inside each block
     x = vit.norm_pre(x)
-    for block in vit.blocks[:-1]: x = block(x, **rope)
+    for block in vit.blocks[:-1]:
+        x = block(x, **rope)
     return x
 
 # %% ../nbs/1_nets/11_features.ipynb #335b7170
 def _last_keys(vit, x):
-    "Keys of the last block, heads concatenated, not turned by any rotary embedding: (B,prefix+h·w,D) → (B,h·w,D)."
+    """Keys of the last block, heads concatenated, not turned by any rotary embedding:
+    (B,prefix+h·w,D) → (B,h·w,D).
+    """
     block = vit.blocks[-1]
-    w, b, D = block.attn.qkv.weight, block.attn.qkv.bias, block.attn.qkv.out_features//3  # rows: queries, keys, values
-    return F.linear(block.norm1(x[:, vit.num_prefix_tokens:]), w[D:2*D], None if b is None else b[D:2*D])
+    w, b, D = (
+        block.attn.qkv.weight,
+        block.attn.qkv.bias,
+        block.attn.qkv.out_features // 3,
+    )  # rows: queries, keys, values
+    return F.linear(
+        block.norm1(x[:, vit.num_prefix_tokens :]),
+        w[D : 2 * D],
+        None if b is None else b[D : 2 * D],
+    )
 
 # %% ../nbs/1_nets/11_features.ipynb #315d5b92
 def _qkv(vit):
-    "A net's last layer of queries, keys and values if it is one that reads the block's first norm, else None."
+    """A net's last layer of queries, keys and values if it is one that reads the block's first
+    norm, else None.
+    """
     timm = _timm().models
-    if not isinstance(vit, (timm.VisionTransformer, timm.Eva)): return None
-    plain = type(vit.blocks[-1]) in (timm.vision_transformer.Block, timm.eva.EvaBlock)  # others norm behind their attention, or have several
+    if not isinstance(vit, (timm.VisionTransformer, timm.Eva)):
+        return None
+    plain = type(vit.blocks[-1]) in (
+        timm.vision_transformer.Block,
+        timm.eva.EvaBlock,
+    )  # others norm behind their attention, or have several
     attn = vit.blocks[-1].attn if plain else None
-    return attn.qkv if isinstance(attn, (timm.vision_transformer.Attention, timm.eva.EvaAttention)) else None
+    return (
+        attn.qkv
+        if isinstance(attn, (timm.vision_transformer.Attention, timm.eva.EvaAttention))
+        else None
+    )
 
 # %% ../nbs/1_nets/11_features.ipynb #ea368ef1
 class ViTKeys(nn.Module):
-    "The last keys of a timm `VisionTransformer` or DINOv3, for any image size that is a multiple of `patch`."
+    """The last keys of a timm `VisionTransformer` or DINOv3, for any image size that is a multiple
+    of `patch`.
+    """
+
     def __init__(self, vit, name):
         super().__init__()
-        need(_qkv(vit) is not None, f"{name} is no timm VisionTransformer with plain blocks, nor DINOv3, but {type(vit).__name__}: its keys are not known", ParameterError)
+        need(
+            _qkv(vit) is not None,
+            f"{name} is no timm VisionTransformer with plain blocks, nor DINOv3, but"
+            f" {type(vit).__name__}: its keys are not known",
+            ParameterError,
+        )
         cfg = vit.pretrained_cfg if hasattr(vit, "pretrained_cfg") else {}
-        self.vit, self.name, self.init = vit, name, {}
-        self.patch, self.dim = vit.patch_embed.patch_size[0], _qkv(vit).out_features//3
+        self.vit = vit
+        self.name = name
+        self.init = {}
+        self.patch, self.dim = vit.patch_embed.patch_size[0], _qkv(vit).out_features // 3
         self.mean, self.std = cfg.get("mean") or MEAN, cfg.get("std") or STD
 
-    def forward(self, images): return _last_keys(self.vit, _before_last(self.vit, images))
+    def forward(self, images):
+        return _last_keys(self.vit, _before_last(self.vit, images))
 
 # %% ../nbs/1_nets/11_features.ipynb #6e609354
 class CNN(nn.Module):
     "The last map of a backbone of stride 8 as features: (B,3,H,W) → (B,h·w,D)."
-    patch, mean, std = 8, MEAN, STD
-    def __init__(self, net, # as from `backbones.create`
-                 name):
-        super().__init__()
-        self.net, self.name, self.init, self.dim = net, name, {}, net.num_features
 
-    def forward(self, images): return self.net.forward_features(images).flatten(2).mT  # (B,D,h,w) -> (B,h·w,D)
+    patch = 8
+    mean = MEAN
+    std = STD
+
+    def __init__(
+        self,
+        net,  # as from `backbones.create`
+        name,
+    ):
+        super().__init__()
+        self.net = net
+        self.name = name
+        self.init = {}
+        self.dim = net.num_features
+
+    def forward(self, images):
+        return self.net.forward_features(images).flatten(2).mT  # (B,D,h,w) -> (B,h·w,D)
 
 # %% ../nbs/1_nets/11_features.ipynb #e4906a1f
 class RGB(nn.Module):
     "Mean colour of a cell, on the sphere: (B,3,H,W) → (B,h·w,4)."
-    patch, dim, name, mean, std = 8, 4, "rgb", MEAN, STD
+
+    patch = 8
+    dim = 4
+    name = "rgb"
+    mean = MEAN
+    std = STD
     init = dict(name="rgb", source="none: mean colours", sha256=None)
 
     def forward(self, images):
         x = F.avg_pool2d(images, self.patch).flatten(2).mT  # (B,3,h,w) -> (B,h·w,3)
         s = x.pow(2).sum(-1, keepdim=True)
-        return torch.cat([2*x, s-1], -1)/(s+1)
+        return torch.cat([2 * x, s - 1], -1) / (s + 1)
 
 # %% ../nbs/1_nets/11_features.ipynb #45f83587
-MINI = dict(img_size=80, patch_size=8, embed_dim=128, depth=4, num_heads=2, mlp_ratio=4, pos_embed="none", num_classes=0, dynamic_img_size=True)
-DATA = Path(__file__).parent/"data" if "__file__" in globals() else Path("../../wsss_nb/data")
+MINI = dict(
+    img_size=80,
+    patch_size=8,
+    embed_dim=128,
+    depth=4,
+    num_heads=2,
+    mlp_ratio=4,
+    pos_embed="none",
+    num_classes=0,
+    dynamic_img_size=True,
+)
+DATA = Path(__file__).parent / "data" if "__file__" in globals() else Path("../../wsss_nb/data")
 
 # %% ../nbs/1_nets/11_features.ipynb #fcbe16ef
 def _stem(dim):
     "Patches of 8 by overlapping convolutions: (B,3,H,W) → (B,dim,H/8,W/8)."
-    def conv(i, o, stride): return [nn.Conv2d(i, o, 3, stride, 1, bias=False, padding_mode="replicate"), nn.GroupNorm(8, o), nn.GELU()]
-    return nn.Sequential(*conv(3, 32, 2), *conv(32, 64, 2), *conv(64, dim, 2), *conv(dim, dim, 1), nn.Conv2d(dim, dim, 1))
+
+    def conv(i, o, stride):
+        return [
+            nn.Conv2d(i, o, 3, stride, 1, bias=False, padding_mode="replicate"),
+            nn.GroupNorm(8, o),
+            nn.GELU(),
+        ]
+
+    return nn.Sequential(
+        *conv(3, 32, 2),
+        *conv(32, 64, 2),
+        *conv(64, dim, 2),
+        *conv(dim, dim, 1),
+        nn.Conv2d(dim, dim, 1),
+    )
 
 # %% ../nbs/1_nets/11_features.ipynb #87e88832
 def mini_vit():
     "The architecture of `mini`, with random weights."
     vit = _timm().models.VisionTransformer(**MINI)
-    for block in vit.blocks: block.attn.fused_attn = False  # with so few patches the plain product is quicker on a CPU
+    for block in vit.blocks:
+        block.attn.fused_attn = False  # with so few patches the plain product is quicker on a CPU
     vit.patch_embed.proj = _stem(vit.embed_dim)
     return vit
 
@@ -101,104 +192,172 @@ def mini_vit():
 def _mini(weights, name="mini"):
     "The `mini` extractor, and the SHA-256 of its weights."
     model = ViTKeys(mini_vit(), name)
-    file = DATA/"mini.safetensors" if weights is None else Path(weights)
+    file = DATA / "mini.safetensors" if weights is None else Path(weights)
     digest = load_into(model.vit, file)
     if weights is None:
-        need(digest == read_json(DATA/"mini.json", WeightsError)["sha256"], f"{file} is not the file its record mini.json describes: "
-             "it is damaged or was replaced; install the package again, or pass weights=PATH for your own", WeightsError)
+        need(
+            digest == read_json(DATA / "mini.json", WeightsError)["sha256"],
+            f"{file} is not the file its record mini.json describes: it is damaged or was replaced;"
+            " install the package again, or pass weights=PATH for your own",
+            WeightsError,
+        )
     return model, digest
 
 # %% ../nbs/1_nets/11_features.ipynb #03df865e
 def centred(
     f,  # (B,N,D) tensor: N positions of each of B pictures
-):      # (B,N,D) tensor
-    "Features as directions from the mean of their picture: of length 1, or 0 where a picture is the same everywhere."
+):  # (B,N,D) tensor
+    """Features as directions from the mean of their picture: of length 1, or 0 where a picture is
+    the same everywhere.
+    """
     return F.normalize(f - f.mean(1, keepdim=True), dim=2, eps=1e-4)
 
 # %% ../nbs/1_nets/11_features.ipynb #1d71ddbc
 def _places(h, w):
     "(h·w,4) unit vectors, row by row: the nearer two places, the larger their cosine"
-    y, x = ((torch.arange(n) + .5)*(math.pi/max(h, w)) for n in (h, w))
+    y, x = ((torch.arange(n) + 0.5) * (math.pi / max(h, w)) for n in (h, w))
     angles = torch.cartesian_prod(y, x)  # (h·w,2)
-    return torch.cat([angles.cos(), angles.sin()], 1)/2**.5
+    return torch.cat([angles.cos(), angles.sin()], 1) / 2**0.5
 
 # %% ../nbs/1_nets/11_features.ipynb #9de592fe
-def _at_cells(m, h, w, cell, stride, o=.5):
-    "A map (B,D,·,·), position i at pixel stride·(i + o) → its values in the middles of h·w cells of `cell` pixels: (B,h·w,D) float32"
-    def at(n, size): return 2*(cell*(torch.arange(n, device=m.device) + .5)/stride - o + .5)/size - 1  # from -1 to 1 over the map
+def _at_cells(m, h, w, cell, stride, o=0.5):
+    """A map (B,D,·,·), position i at pixel stride·(i + o) → its values in the middles of h·w cells
+    of `cell` pixels: (B,h·w,D) float32
+    """
+
+    def at(n, size):
+        return (
+            2 * (cell * (torch.arange(n, device=m.device) + 0.5) / stride - o + 0.5) / size - 1
+        )  # from -1 to 1 over the map
+
     y, x = torch.meshgrid(at(h, m.shape[2]), at(w, m.shape[3]), indexing="ij")
     grid = torch.stack([x, y], 2).expand(len(m), -1, -1, -1)  # (B,h,w,2)
     return F.grid_sample(m.float(), grid, padding_mode="border", align_corners=False).flatten(2).mT
 
 # %% ../nbs/1_nets/11_features.ipynb #f012fb5b
-def _gathered(z, h, w, kappa=14., steps=3):
-    "Unit vectors (B,h·w,D) after some steps of mean shift towards the means of 2×2 cells: (B,h·w,D), of length 1"
+def _gathered(z, h, w, kappa=14.0, steps=3):
+    """Unit vectors (B,h·w,D) after some steps of mean shift towards the means of 2×2 cells:
+    (B,h·w,D), of length 1
+    """
     for _ in range(steps):
-        m = F.avg_pool2d(z.mT.unflatten(2, (h, w)), 2, ceil_mode=True).flatten(2).mT  # (B,⌈h/2⌉·⌈w/2⌉,D)
-        z = F.normalize(F.scaled_dot_product_attention(z, F.normalize(m, dim=2), m, scale=kappa), dim=2)
+        m = (
+            F.avg_pool2d(z.mT.unflatten(2, (h, w)), 2, ceil_mode=True).flatten(2).mT
+        )  # (B,⌈h/2⌉·⌈w/2⌉,D)
+        z = F.normalize(
+            F.scaled_dot_product_attention(z, F.normalize(m, dim=2), m, scale=kappa), dim=2
+        )
     return z
 
 # %% ../nbs/1_nets/11_features.ipynb #e816ea65
 class Lite0Parts(nn.Module):
-    "Blocks 7 and 4 of EfficientNet-Lite0 on a picture enlarged twofold, colour, place, gathered: (B,3,H,W) → (B,h·w,408)."
-    patch, dim, name, mean, std = 8, 320 + 80 + 4 + 4, "lite0", MEAN, STD
-    enlarged, blocks, colour, place = 2, {7: 1., 4: .7}, .3, .7  # weights of the parts
-    looks = {7: .53, 4: .72}  # where in its cell a map's position looks
+    """Blocks 7 and 4 of EfficientNet-Lite0 on a picture enlarged twofold, colour, place, gathered:
+    (B,3,H,W) → (B,h·w,408).
+    """
 
-    def __init__(self, net): # `backbones.create("lite0", output_stride=32)`
+    patch = 8
+    dim = 320 + 80 + 4 + 4
+    name = "lite0"
+    mean = MEAN
+    std = STD
+    # weights of the parts
+    enlarged = 2
+    blocks = {7: 1.0, 4: 0.7}
+    colour = 0.3
+    place = 0.7
+    looks = {7: 0.53, 4: 0.72}  # where in its cell a map's position looks
+
+    def __init__(self, net):  # `backbones.create("lite0", output_stride=32)`
         super().__init__()
         self.net, self.rgb = net, RGB()
-        self.init = net.init | dict(made="parts gathered by mean shift")  # kept features are found by it
+        self.init = net.init | dict(
+            made="parts gathered by mean shift"
+        )  # kept features are found by it
 
     def maps(self, images, h, w):
         "The blocks' maps at the cells: block → (B,h·w,D)."
         x = F.interpolate(images, scale_factor=self.enlarged, mode="bilinear", align_corners=False)
         H, W = x.shape[-2:]
-        x = F.pad(x, (0, -W % 32, 0, -H % 32), mode="replicate")  # the coarsest map's cells are whole
-        maps, cell = self.net.forward_blocks(x.contiguous(memory_format=torch.channels_last)), self.patch*self.enlarged
-        return {k: _at_cells(maps[k-1], h, w, cell, x.shape[-1]//maps[k-1].shape[-1], self.looks[k]) for k in self.blocks}
+        x = F.pad(
+            x, (0, -W % 32, 0, -H % 32), mode="replicate"
+        )  # the coarsest map's cells are whole
+        maps = self.net.forward_blocks(x.contiguous(memory_format=torch.channels_last))
+        cell = self.patch * self.enlarged
+        return {
+            k: _at_cells(
+                maps[k - 1], h, w, cell, x.shape[-1] // maps[k - 1].shape[-1], self.looks[k]
+            )
+            for k in self.blocks
+        }
 
     def parts(self, images, h, w):
         "All parts side by side, each times its weight: (B,h·w,D)."
-        blocks = [a*centred(m) for a, m in zip(self.blocks.values(), self.maps(images, h, w).values())]
-        place = self.place*_places(h, w).to(images).expand(len(images), -1, -1)
-        return torch.cat([*blocks, self.colour*centred(self.rgb(images)), place], 2)
+        blocks = [
+            a * centred(m) for a, m in zip(self.blocks.values(), self.maps(images, h, w).values())
+        ]
+        place = self.place * _places(h, w).to(images).expand(len(images), -1, -1)
+        return torch.cat([*blocks, self.colour * centred(self.rgb(images)), place], 2)
 
     def forward(self, images):
-        h, w = (n//self.patch for n in images.shape[-2:])
+        h, w = (n // self.patch for n in images.shape[-2:])
         z = self.parts(images, h, w)
-        with torch.autocast(images.device.type, enabled=False): z = _gathered(F.normalize(z, dim=2), h, w)
-        return centred(z) if h*w > 1 else z  # a single cell has no mean but itself
+        with torch.autocast(images.device.type, enabled=False):
+            z = _gathered(F.normalize(z, dim=2), h, w)
+        return centred(z) if h * w > 1 else z  # a single cell has no mean but itself
 
 # %% ../nbs/1_nets/11_features.ipynb #930c591e
-DINO = {"dino_vits16": "vit_small_patch16_224.dino", "dino_vits8": "vit_small_patch8_224.dino",
-        "dino_vitb16": "vit_base_patch16_224.dino", "dino_vitb8": "vit_base_patch8_224.dino"}
+DINO = {
+    "dino_vits16": "vit_small_patch16_224.dino",
+    "dino_vits8": "vit_small_patch8_224.dino",
+    "dino_vitb16": "vit_base_patch16_224.dino",
+    "dino_vitb8": "vit_base_patch8_224.dino",
+}
 NETS = DINO | {  # short name -> timm's
-    "dinov2_vits14": "vit_small_patch14_dinov2.lvd142m", "dinov2_vitb14": "vit_base_patch14_dinov2.lvd142m",
-    "dinov2_vits14_reg": "vit_small_patch14_reg4_dinov2.lvd142m", "dinov2_vitb14_reg": "vit_base_patch14_reg4_dinov2.lvd142m",
-    "dinov3_vits16": "vit_small_patch16_dinov3.lvd1689m", "dinov3_vitb16": "vit_base_patch16_dinov3.lvd1689m",
-    "mae_vitb16": "vit_base_patch16_224.mae", "mocov3_vitb16": "vit_base_patch16_224", "mocov3_resnet50": "resnet50",
-    "clip_vitb16": "vit_base_patch16_clip_quickgelu_224.openai", "supervised_vitb16": "vit_base_patch16_224.augreg_in1k", "resnet50": TIMM["resnet50"]}
-_MOCO = {"mocov3_vitb16": "vit-b-300ep", "mocov3_resnet50": "r-50-1000ep"}  # the authors' runs: timm has no weights of MoCo v3
+    "dinov2_vits14": "vit_small_patch14_dinov2.lvd142m",
+    "dinov2_vitb14": "vit_base_patch14_dinov2.lvd142m",
+    "dinov2_vits14_reg": "vit_small_patch14_reg4_dinov2.lvd142m",
+    "dinov2_vitb14_reg": "vit_base_patch14_reg4_dinov2.lvd142m",
+    "dinov3_vits16": "vit_small_patch16_dinov3.lvd1689m",
+    "dinov3_vitb16": "vit_base_patch16_dinov3.lvd1689m",
+    "mae_vitb16": "vit_base_patch16_224.mae",
+    "mocov3_vitb16": "vit_base_patch16_224",
+    "mocov3_resnet50": "resnet50",
+    "clip_vitb16": "vit_base_patch16_clip_quickgelu_224.openai",
+    "supervised_vitb16": "vit_base_patch16_224.augreg_in1k",
+    "resnet50": TIMM["resnet50"],
+}
+_MOCO = {
+    "mocov3_vitb16": "vit-b-300ep",
+    "mocov3_resnet50": "r-50-1000ep",
+}  # the authors' runs: timm has no weights of MoCo v3
 
 # %% ../nbs/1_nets/11_features.ipynb #bff24c5b
 def _net(name):
     "The extractor behind a name of a net, with random weights."
     timm, model = _timm(), NETS.get(name, name)
-    if name in NETS and model.startswith("resnet"): return CNN(create(model.split(".")[0], "random"), name)
+    if name in NETS and model.startswith("resnet"):
+        return CNN(create(model.split(".")[0], "random"), name)
     kw = dict(dynamic_img_size=True) if "vit" in model else {}
     net = ViTKeys(timm.create_model(model, pretrained=False, num_classes=0, **kw), name)
-    if name in _MOCO: net.mean, net.std = MEAN, STD  # timm's note is about other weights of this architecture
+    if name in _MOCO:
+        net.mean, net.std = MEAN, STD  # timm's note is about other weights of this architecture
     return net
 
 # %% ../nbs/1_nets/11_features.ipynb #ff494284
 def _moco_file(name):
-    "MoCo v3's file in the cache's folder, its authors' or one with timm's names. Raises `WeightsError` that says which to get."
+    """MoCo v3's file in the cache's folder, its authors' or one with timm's names.
+
+    Raises `WeightsError` that says which to get.
+    """
     run = _MOCO[name]
-    files = [cache_home()/f"{run}.pth.tar", cache_home()/f"{name}.safetensors"]
+    files = [cache_home() / f"{run}.pth.tar", cache_home() / f"{name}.safetensors"]
     hits = [f for f in files if f.is_file()]
-    need(hits, f"the weights of {name} are not on this machine, and timm has none: get https://dl.fbaipublicfiles.com/moco-v3/{run}/{run}.pth.tar and put it "
-         f"into {cache_home()}, or give its path (run: features_weights=; superpixels: --weights)", WeightsError)
+    need(
+        hits,
+        f"the weights of {name} are not on this machine, and timm has none: get"
+        f" https://dl.fbaipublicfiles.com/moco-v3/{run}/{run}.pth.tar and put it into"
+        f" {cache_home()}, or give its path (run: features_weights=; superpixels: --weights)",
+        WeightsError,
+    )
     return hits[0]
 
 # %% ../nbs/1_nets/11_features.ipynb #b93f2205
@@ -206,75 +365,139 @@ def _encoder(state, net):
     "MoCo v3's encoder out of both and their heads; a file with plain names stays as it is."
     for p in ("base_encoder.", "momentum_encoder."):
         kept = {k.removeprefix(p): v for k, v in state.items() if k.startswith(p)}
-        if kept: return kept
+        if kept:
+            return kept
     return state
 
 # %% ../nbs/1_nets/11_features.ipynb #2abfbdb2
 def _read(net, file):
-    "Put a file's weights into an extractor, whether they have timm's names or their authors'; returns the file's SHA-256."
+    """Put a file's weights into an extractor, whether they have timm's names or their authors';
+    returns the file's SHA-256.
+    """
     models = _timm().models
-    if isinstance(net, CNN): return load_into(net.net, file, _encoder)
-    timms = (models.eva if isinstance(net.vit, models.Eva) else models.vision_transformer).checkpoint_filter_fn
+    if isinstance(net, CNN):
+        return load_into(net.net, file, _encoder)
+    timms = (
+        models.eva if isinstance(net.vit, models.Eva) else models.vision_transformer
+    ).checkpoint_filter_fn
     return load_into(net.vit, file, lambda state, vit: timms(_encoder(state, vit), vit))
 
 # %% ../nbs/1_nets/11_features.ipynb #4f0ddda1
 def _load_net(name, weights):
     "An extractor of `NETS` or timm, and the SHA-256 of its weights (None if they are random)."
-    need(name in NETS or _timm().is_model(name), f"features {name!r} are unknown: use mini, lite0, rgb, {', '.join(NETS)}, or the name of a timm VisionTransformer", ParameterError)
-    file = None if weights == "random" else Path(weights) if weights else _moco_file(name) if name in _MOCO else hub_file(NETS.get(name, name))
+    need(
+        name in NETS or _timm().is_model(name),
+        f"features {name!r} are unknown: use mini, lite0, rgb, {', '.join(NETS)}, or the name of a"
+        " timm VisionTransformer",
+        ParameterError,
+    )
+    file = (
+        None
+        if weights == "random"
+        else (
+            Path(weights)
+            if weights
+            else _moco_file(name)
+            if name in _MOCO
+            else hub_file(NETS.get(name, name))
+        )
+    )
     net = _net(name)
     return net, _read(net, file) if file else None
 
 # %% ../nbs/1_nets/11_features.ipynb #081cd429
 def _extractor(name, weights):
     "An extractor by its name, and in `.init` what its weights are."
-    if name == "lite0": return Lite0Parts(create("lite0", weights or "imagenet", 32))
-    if name == "mini": model, digest = (ViTKeys(mini_vit(), "mini"), None) if weights == "random" else _mini(weights)
-    else: model, digest = _load_net(name, weights)
-    source = str(weights) if weights else "packaged with wsss_nb" if name == "mini" else _MOCO.get(name) or NETS.get(name, name)
+    if name == "lite0":
+        return Lite0Parts(create("lite0", weights or "imagenet", 32))
+    if name == "mini":
+        model, digest = (
+            (ViTKeys(mini_vit(), "mini"), None) if weights == "random" else _mini(weights)
+        )
+    else:
+        model, digest = _load_net(name, weights)
+    source = (
+        str(weights)
+        if weights
+        else "packaged with wsss_nb"
+        if name == "mini"
+        else _MOCO.get(name) or NETS.get(name, name)
+    )
     model.init = dict(name=name, source=source, sha256=digest)
     return model
 
 # %% ../nbs/1_nets/11_features.ipynb #bbae9989
-def load(name="mini", # "mini", "lite0", "rgb", a name of `NETS`, or a timm VisionTransformer
-         weights=None, # None = the published ones, a path, or "random" (never unasked)
-         device="cpu" # as in `core.pick_device`
-        )->nn.Module: # extractor with .patch, .dim, .name, .init
-    "A feature extractor, ready to use. Raises `WeightsError` where its weights are missing or not its own."
-    if name == "rgb": return RGB().to(pick_device(device))
+def load(
+    name="mini",  # "mini", "lite0", "rgb", a name of `NETS`, or a timm VisionTransformer
+    weights=None,  # None = the published ones, a path, or "random" (never unasked)
+    device="cpu",  # as in `core.pick_device`
+) -> nn.Module:  # extractor with .patch, .dim, .name, .init
+    """A feature extractor, ready to use.
+
+    Raises `WeightsError` where its weights are missing or not its own.
+    """
+    if name == "rgb":
+        return RGB().to(pick_device(device))
     return _extractor(name, weights).eval().requires_grad_(False).to(pick_device(device))
 
 # %% ../nbs/1_nets/11_features.ipynb #9f5dbc90
-TAU = dict(lite0=.65, mini=.4)  # features -> a threshold to start from; .3 for all others
+TAU = dict(lite0=0.65, mini=0.4)  # features -> a threshold to start from; .3 for all others
 
 # %% ../nbs/1_nets/11_features.ipynb #8d8eb6a8
-def keys(images, # (B,3,H,W) normalised; H and W multiples of the extractor's patch
-         model # what `load` gave
-        )->torch.Tensor: # (B,h·w,D), row by row
-    "One feature a patch: keys of the last block, heads concatenated, no class or register token (§3.3.1). Raises `ParameterError` on a bad size."
+def keys(
+    images,  # (B,3,H,W) normalised; H and W multiples of the extractor's patch
+    model,  # what `load` gave
+) -> torch.Tensor:  # (B,h·w,D), row by row
+    """One feature a patch: keys of the last block, heads concatenated, no class or register token
+    (§3.3.1). Raises `ParameterError` on a bad size.
+    """
     check_array("images", images, 4, error=DataError)
     H, W = images.shape[-2:]
-    need(H % model.patch == W % model.patch == 0, f"images of {H}x{W} are no multiple of the patch {model.patch}: resize them, or use extract", ParameterError)
-    with torch.inference_mode(): return model(images)
+    need(
+        H % model.patch == W % model.patch == 0,
+        f"images of {H}x{W} are no multiple of the patch {model.patch}: resize them, or use"
+        " extract",
+        ParameterError,
+    )
+    with torch.inference_mode():
+        return model(images)
 
 # %% ../nbs/1_nets/11_features.ipynb #9630fcb2
-def extract(image, # (H,W,3) uint8
-            model # what `load` gave
-           ): # (N,D) float32 array, (h,w) with h·w = N
-    "Features of a photograph (H,W,3), as `images.read_image` gives it: (N,D) float32 and their grid (h,w), N = h·w. The size is rounded up to a multiple of the patch by a cubic resize."
+def extract(
+    image,  # (H,W,3) uint8
+    model,  # what `load` gave
+):  # (N,D) float32 array, (h,w) with h·w = N
+    """Features of a photograph (H,W,3), as `images.read_image` gives it: (N,D) float32 and their
+    grid (h,w), N = h·w. The size is rounded up to a multiple of the patch by a cubic resize.
+    """
     check_array("image", image, 3, error=DataError)
-    need(image.shape[2] == 3 and image.dtype == np.uint8, f"image must be (H,W,3) RGB uint8, but is {image.shape} {image.dtype}", DataError)
-    h, w = (math.ceil(s/model.patch) for s in image.shape[:2])
-    x = torch.from_numpy(np.array(resize(image, (h*model.patch, w*model.patch), "cubic"))).float()/255
-    x = (x - torch.tensor(model.mean))/torch.tensor(model.std)  # (H,W,3)
+    need(
+        image.shape[2] == 3 and image.dtype == np.uint8,
+        f"image must be (H,W,3) RGB uint8, but is {image.shape} {image.dtype}",
+        DataError,
+    )
+    h, w = (math.ceil(s / model.patch) for s in image.shape[:2])
+    x = (
+        torch.from_numpy(
+            np.array(resize(image, (h * model.patch, w * model.patch), "cubic"))
+        ).float()
+        / 255
+    )
+    x = (x - torch.tensor(model.mean)) / torch.tensor(model.std)  # (H,W,3)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     return keys(x.permute(2, 0, 1)[None].to(device), model)[0].float().cpu().numpy(), (h, w)
 
 # %% ../nbs/1_nets/11_features.ipynb #c15f3312
-def cached(image, model, folder): # as in `extract`, and where to keep the files
-    "`extract`, kept on disk: the second time the features are read. A random net is never kept: the next one is another."
-    if model.init["source"] == "random": return extract(image, model)
-    file = Path(folder)/f"{fingerprint(np.asarray(image), model.init, model.patch, model.dim)}.npz"
+def cached(image, model, folder):  # as in `extract`, and where to keep the files
+    """`extract`, kept on disk: the second time the features are read.
+
+    A random net is never kept: the next one is another.
+    """
+    if model.init["source"] == "random":
+        return extract(image, model)
+    file = (
+        Path(folder) / f"{fingerprint(np.asarray(image), model.init, model.patch, model.dim)}.npz"
+    )
     if not file.is_file():
         f, hw = extract(image, model)
         save_arrays(file, f=f, hw=np.array(hw))

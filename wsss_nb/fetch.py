@@ -21,23 +21,61 @@ from .images import IMAGE_SUFFIXES, write_mask
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #6b4f826d
 class Source(NamedTuple):
-    "One archive: where it is, its published MD5, the folder inside that counts, and where that goes."
+    """One archive: where it is, its published MD5, the folder inside that counts, and where that
+    goes.
+    """
+
     url: str
     md5: str
     inside: str
     target: str
 
     @property
-    def file(self): return self.url.rsplit("/", 1)[1]
+    def file(self):
+        return self.url.rsplit("/", 1)[1]
 
+# %% ../nbs/4_workbench/48_fetch.ipynb #93d64aee
 _COCO = "http://images.cocodataset.org"
+
+# %% ../nbs/4_workbench/48_fetch.ipynb #69f8d650
 SOURCES = {
-    "voc": [Source("http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar", "6cd6e144f989b92b3379bac3b3de84fd", "VOCdevkit/VOC2012", "VOCdevkit/VOC2012")],
-    "sbd": [Source("https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
-                   "82b4d87ceb2ed10f6038a1cba92111cb", "benchmark_RELEASE", "benchmark_RELEASE")],
-    "coco": [Source(f"{_COCO}/annotations/annotations_trainval2014.zip", "0a379cfc70b0e71301e0f377548639bd", "annotations", "coco2014/annotations"),
-             Source(f"{_COCO}/zips/val2014.zip", "a3d79f5ed8d289b7a7554ce06a5782b3", "val2014", "coco2014/val2014"),
-             Source(f"{_COCO}/zips/train2014.zip", "0da8c0bd3d6becc4dcb32757491aca88", "train2014", "coco2014/train2014")]}
+    "voc": [
+        Source(
+            "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            "6cd6e144f989b92b3379bac3b3de84fd",
+            "VOCdevkit/VOC2012",
+            "VOCdevkit/VOC2012",
+        )
+    ],
+    "sbd": [
+        Source(
+            "https://www2.eecs.berkeley.edu/Research/Projects/CS/vision/grouping/semantic_contours/benchmark.tgz",
+            "82b4d87ceb2ed10f6038a1cba92111cb",
+            "benchmark_RELEASE",
+            "benchmark_RELEASE",
+        )
+    ],
+    "coco": [
+        Source(
+            f"{_COCO}/annotations/annotations_trainval2014.zip",
+            "0a379cfc70b0e71301e0f377548639bd",
+            "annotations",
+            "coco2014/annotations",
+        ),
+        Source(
+            f"{_COCO}/zips/val2014.zip",
+            "a3d79f5ed8d289b7a7554ce06a5782b3",
+            "val2014",
+            "coco2014/val2014",
+        ),
+        Source(
+            f"{_COCO}/zips/train2014.zip",
+            "0da8c0bd3d6becc4dcb32757491aca88",
+            "train2014",
+            "coco2014/train2014",
+        ),
+    ],
+}
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #8cf9af07
 def _fetch_rest(url, part):
@@ -45,11 +83,17 @@ def _fetch_rest(url, part):
     have = part.stat().st_size if part.exists() else 0
     ask = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     with urllib.request.urlopen(ask, timeout=30) as r:
-        if r.status != 206: have = 0                    # the host does not resume: from the start
+        if r.status != 206:
+            have = 0  # the host does not resume: from the start
         size = r.headers.get("Content-Length")
         total = have + int(size) if size else None
-        with open(part, "ab" if have else "wb") as f, progress(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True) as bar:
-            while block := r.read(1 << 20): f.write(block); bar.update(len(block))
+        with (
+            open(part, "ab" if have else "wb") as f,
+            progress(desc=part.stem, total=total, initial=have, unit="B", unit_scale=True) as bar,
+        ):
+            while block := r.read(1 << 20):
+                f.write(block)
+                bar.update(len(block))
     return total is None or part.stat().st_size >= total
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #e01eba80
@@ -58,97 +102,147 @@ def _fetch(url, part):
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _fetch_rest(url, part): return
+            if _fetch_rest(url, part):
+                return
         except urllib.error.HTTPError as e:
-            if e.code == 416: return                    # nothing is lacking; the checksum decides
+            if e.code == 416:
+                return  # nothing is lacking; the checksum decides
             raise
         except OSError:
-            if not part.exists() or part.stat().st_size <= before: raise
-        if part.stat().st_size <= before: raise OSError("the connection closes before anything arrives")
+            if not part.exists() or part.stat().st_size <= before:
+                raise
+        if part.stat().st_size <= before:
+            raise OSError("the connection closes before anything arrives")
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #b4f201ac
 def _download(source, folder):
-    "The archive, fetched into `folder` and checked; `<file>.part` keeps what a broken download brought."
+    """The archive, fetched into `folder` and checked; `<file>.part` keeps what a broken download
+    brought.
+    """
+
     def resume(url, out, _):
-        part = folder/f"{source.file}.part"
+        part = folder / f"{source.file}.part"
         _fetch(url, part)
         os.replace(part, out)
+
     known = f"md5:{source.md5}" if source.md5 else None
-    try: return Path(pooch.retrieve(source.url, known, fname=source.file, path=folder, downloader=resume))
+    try:
+        return Path(
+            pooch.retrieve(source.url, known, fname=source.file, path=folder, downloader=resume)
+        )
     except OSError as e:
-        raise DataError(f"{source.url} cannot be fetched ({e}). Get {source.file} another way and put it at {folder/source.file}, or give its path as archive=") from e
-    except ValueError as e: raise DataError(f"{source.url}: what arrived is not the published file ({e}); run again to fetch it anew") from e
+        raise DataError(
+            f"{source.url} cannot be fetched ({e}). Get {source.file} another way and put it at"
+            f" {folder / source.file}, or give its path as archive="
+        ) from e
+    except ValueError as e:
+        raise DataError(
+            f"{source.url}: what arrived is not the published file ({e}); run again to fetch it"
+            " anew"
+        ) from e
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #6a55439e
 def _local(source, archive):
     "The archive a person brought: the file itself, or the folder it is in."
     path = Path(archive).expanduser()
-    if path.is_dir(): path = path/source.file
+    if path.is_dir():
+        path = path / source.file
     need(path.is_file(), f"{path}: no such file; wanted {source.file}", DataError)
     got = pooch.file_hash(str(path), alg="md5") if source.md5 else source.md5
-    need(got == source.md5, f"{path}: is not the published {source.file} (MD5 {got}, wanted {source.md5}): cut off, altered or another archive. "
-                            "Where there are several, give the folder they are in", DataError)
+    need(
+        got == source.md5,
+        f"{path}: is not the published {source.file} (MD5 {got}, wanted {source.md5}): cut off,"
+        " altered or another archive. Where there are several, give the folder they are in",
+        DataError,
+    )
     return path
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #4240d6cc
 def _untar(archive, folder):
     with tarfile.open(archive) as t:
-        for m in progress(t, f"unpacking {Path(archive).name}"): t.extract(m, folder, filter="data")
+        for m in progress(t, f"unpacking {Path(archive).name}"):
+            t.extract(m, folder, filter="data")
+
 
 def _unzip(archive, folder):
     inside = folder.resolve()
     with zipfile.ZipFile(archive) as z:
         for m in progress(z.infolist(), f"unpacking {Path(archive).name}"):
-            need((inside/m.filename).resolve().is_relative_to(inside), f"{archive}: {m.filename} would land outside the folder: refused", DataError)
+            need(
+                (inside / m.filename).resolve().is_relative_to(inside),
+                f"{archive}: {m.filename} would land outside the folder: refused",
+                DataError,
+            )
             z.extract(m, folder)
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #afeba0e7
 def _unpack(archive, folder):
     "Unpack a tar or zip archive into `folder`; whatever goes wrong is one `DataError`."
-    try: (_untar if tarfile.is_tarfile(archive) else _unzip)(archive, folder)
-    except DataError: raise
-    except tarfile.FilterError as e: raise DataError(f"{archive}: {e}: refused") from e
-    except Exception as e: raise DataError(f"{archive}: cannot be unpacked into {folder} ({type(e).__name__}: {e}); nothing is left of it") from e
+    try:
+        (_untar if tarfile.is_tarfile(archive) else _unzip)(archive, folder)
+    except DataError:
+        raise
+    except tarfile.FilterError as e:
+        raise DataError(f"{archive}: {e}: refused") from e
+    except Exception as e:
+        raise DataError(
+            f"{archive}: cannot be unpacked into {folder} ({type(e).__name__}: {e}); nothing is"
+            " left of it"
+        ) from e
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #8c5a23e2
 def _install(source, archive, root):
     "Unpack beside the target and move the whole folder into place."
-    tmp, target = root/f".unpack-{source.file}", root/source.target
-    shutil.rmtree(tmp, ignore_errors=True)              # what a killed run left
+    tmp, target = root / f".unpack-{source.file}", root / source.target
+    shutil.rmtree(tmp, ignore_errors=True)  # what a killed run left
     try:
         tmp.mkdir(parents=True)
         _unpack(archive, tmp)
-        need((tmp/source.inside).is_dir(), f"{archive}: holds no folder {source.inside}", DataError)
+        need(
+            (tmp / source.inside).is_dir(), f"{archive}: holds no folder {source.inside}", DataError
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(tmp/source.inside, target)
-    finally: shutil.rmtree(tmp, ignore_errors=True)
+        os.replace(tmp / source.inside, target)
+    finally:
+        shutil.rmtree(tmp, ignore_errors=True)
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #2a014feb
 def get_dataset(name, root, archive=None):
-    """Fetch "voc", "sbd" or "coco" into the folder `root`, or unpack local archives; returns the folders, one an archive.
+    """Fetch "voc", "sbd" or "coco" into the folder `root`, or unpack local archives; returns the
+    folders, one an archive.
 
-    `archive` is the archive's path (or the folder that holds it). What is there already is left alone; a broken download is resumed.
-    Raises `DataError` if the host cannot be reached, the file is not the published one, or an archive is unsafe: nothing half-written is left."""
-    need(name in SOURCES, f"dataset {name!r} is unknown: choose {', '.join(SOURCES)}", ParameterError)
+    `archive` is the archive's path (or the folder that holds it). What is there already is left
+    alone; a broken download is resumed.
+    Raises `DataError` if the host cannot be reached, the file is not the published one, or an
+    archive is unsafe: nothing half-written is left.
+    """
+    need(
+        name in SOURCES, f"dataset {name!r} is unknown: choose {', '.join(SOURCES)}", ParameterError
+    )
     root = Path(root).expanduser()
-    todo = [s for s in SOURCES[name] if not (root/s.target).exists()]
-    given = {s: _local(s, archive) for s in todo} if archive else {}   # all of them are there before anything is made
+    todo = [s for s in SOURCES[name] if not (root / s.target).exists()]
+    given = (
+        {s: _local(s, archive) for s in todo} if archive else {}
+    )  # all of them are there before anything is made
     try:
-        (root/"archives").mkdir(parents=True, exist_ok=True)
+        (root / "archives").mkdir(parents=True, exist_ok=True)
     except OSError as e:
         raise DataError(f"{root}: cannot be written to ({e.strerror})") from e
     for s in todo:
-        _install(s, given.get(s) or _download(s, root/"archives"), root)
-    return [root/s.target for s in SOURCES[name]]
+        _install(s, given.get(s) or _download(s, root / "archives"), root)
+    return [root / s.target for s in SOURCES[name]]
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #8b6a0ac2
 def _sbd_mask(path):
     "The class map in one of SBD's `.mat` files, (H,W) uint8."
-    from scipy.io import loadmat   # slow to import, and needed here only
+    from scipy.io import loadmat  # slow to import, and needed here only
+
     try:
         M = np.asarray(loadmat(path)["GTcls"]["Segmentation"][0, 0])
     except Exception as e:
-        raise DataError(f"{path}: is damaged, or no class map of SBD ({type(e).__name__}: {e}); fetch it again") from e
+        raise DataError(
+            f"{path}: is damaged, or no class map of SBD ({type(e).__name__}: {e}); fetch it again"
+        ) from e
     known = M.ndim == 2 and M.size and M.dtype.kind in "iu" and ((M <= 20) | (M == 255)).all()
     need(known, f"{path}: holds no map of VOC's ids 0…20 and 255; fetch it again", DataError)
     return M.astype(np.uint8)
@@ -156,8 +250,15 @@ def _sbd_mask(path):
 # %% ../nbs/4_workbench/48_fetch.ipynb #3f348c54
 def _sbd_folder(path):
     "The folder `cls` of SBD at a path, or None"
-    places = (path, path/"cls", path/"dataset"/"cls", path/"benchmark_RELEASE"/"dataset"/"cls")
-    return next((p for p in places if p.name == "cls" and p.is_dir() and any(p.glob("*.mat"))), None)
+    places = (
+        path,
+        path / "cls",
+        path / "dataset" / "cls",
+        path / "benchmark_RELEASE" / "dataset" / "cls",
+    )
+    return next(
+        (p for p in places if p.name == "cls" and p.is_dir() and any(p.glob("*.mat"))), None
+    )
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #313be5ea
 def _mask_sources(path):
@@ -166,30 +267,41 @@ def _mask_sources(path):
     if sbd:
         return {p.stem: partial(_sbd_mask, p) for p in sorted(sbd.glob("*.mat"))}
     ds = open_dataset(path)
-    ids = [i for i in dict.fromkeys(i for some in ds.splits.values() for i in some) if ds.has_mask(i)]
+    ids = [
+        i for i in dict.fromkeys(i for some in ds.splits.values() for i in some) if ds.has_mask(i)
+    ]
     need(ids, f"{path}: {ds.name} has no true mask", DataError)
     return {i: partial(ds.mask, i) for i in ids}
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #5d53a087
 def write_masks(
-    path,   # SBD's folder, or what `open_dataset` takes
-    out,    # a folder
-)->int:     # how many masks it holds now
-    "True masks as palette PNGs `<id>.png`; what is there stays. Raises `DataError` that names a file which cannot be read."
+    path,  # SBD's folder, or what `open_dataset` takes
+    out,  # a folder
+) -> int:  # how many masks it holds now
+    """True masks as palette PNGs `<id>.png`; what is there stays.
+
+    Raises `DataError` that names a file which cannot be read.
+    """
     out = Path(out)
     need(not out.exists() or out.is_dir(), f"{out} is a file: name a folder", ParameterError)
     masks = _mask_sources(path)
     for id, mask in progress(masks.items(), "masks", len(masks)):
-        if not (out/f"{id}.png").exists():
-            write_mask(out/f"{id}.png", mask())
+        if not (out / f"{id}.png").exists():
+            write_mask(out / f"{id}.png", mask())
     return len(masks)
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #a73c51b0
 def _vector_names(path, id, vector, classes):
     v = np.asarray(vector)
     fits = v.shape == (len(classes),) and v.dtype.kind in "biuf" and np.isin(v, (0, 1)).all()
-    need(fits, f"{path}: what {id} shows is {v.shape} {v.dtype}, not {len(classes)} numbers 0 or 1, one a class", DataError)
+    need(
+        fits,
+        f"{path}: what {id} shows is {v.shape} {v.dtype}, not {len(classes)} numbers 0 or 1, one a"
+        " class",
+        DataError,
+    )
     return [c for c, there in zip(classes, v) if there]
+
 
 def _rows_of_npy(path, classes):
     "[(id, names)] from a dictionary id -> (C,) of 0 and 1"
@@ -200,24 +312,29 @@ def _rows_of_npy(path, classes):
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #6f481390
 def write_table(
-    rows,   # [(file or id, names)]
-    to,     # .csv
-)->Path:
-    "Labels as a table `file,labels`, names parted by `;`. Raises `DataError` for a name that holds one."
+    rows,  # [(file or id, names)]
+    to,  # .csv
+) -> Path:
+    """Labels as a table `file,labels`, names parted by `;`.
+
+    Raises `DataError` for a name that holds one.
+    """
     bad = [n for _, names in rows for n in names if ";" in n]
     need(not bad, f"{bad[:1]}: `;` stands between names, so none can hold one", DataError)
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([("file", "labels"), *((file, ";".join(names)) for file, names in rows)])
+    csv.writer(out, lineterminator="\n").writerows(
+        [("file", "labels"), *((file, ";".join(names)) for file, names in rows)]
+    )
     with atomic(to) as part:
         part.write_text(out.getvalue(), encoding="utf-8")
     return Path(to)
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #bb0b5d40
 def write_labels_of_npy(
-    path,      # .npy: a dictionary id -> (C,) of 0 and 1, such as IRN's `cls_labels.npy`
-    to,        # .csv, such as `VOC2012/image_labels.csv`
+    path,  # .npy: a dictionary id -> (C,) of 0 and 1, such as IRN's `cls_labels.npy`
+    to,  # .csv, such as `VOC2012/image_labels.csv`
     classes=VOC_CLASSES,
-)->Path:
+) -> Path:
     "Image-level labels as a table. Executes nothing that the file holds."
     to = Path(to)
     need(not to.exists(), f"{to} is there: take it away, or choose another name", ParameterError)
@@ -227,16 +344,32 @@ def write_labels_of_npy(
 def _sorted_pictures(root):
     "[(picture, class)] of the folders in a folder"
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    found = [(f, d.name) for d in folders for f in sorted(d.iterdir()) if f.suffix.lower() in IMAGE_SUFFIXES]
-    need(found, f"{root}: holds no folders with pictures; each folder is to be named after what its pictures show", DataError)
+    found = [
+        (f, d.name)
+        for d in folders
+        for f in sorted(d.iterdir())
+        if f.suffix.lower() in IMAGE_SUFFIXES
+    ]
+    need(
+        found,
+        f"{root}: holds no folders with pictures; each folder is to be named after what its"
+        " pictures show",
+        DataError,
+    )
     return found
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #67a3a178
 def _gathered(found):
-    "name -> (picture, classes): one that lies in several folders has several names, and is none of another's"
+    """name -> (picture, classes): one that lies in several folders has several names, and is none
+    of another's
+    """
     kept = {}
     for file, name in found:
-        same = [k for k, (other, _) in kept.items() if other.name == file.name and sha256(other) == sha256(file)]
+        same = [
+            k
+            for k, (other, _) in kept.items()
+            if other.name == file.name and sha256(other) == sha256(file)
+        ]
         taken = {Path(k).stem for k in kept}
         key = same[0] if same else file.name if file.stem not in taken else f"{name}_{file.name}"
         kept.setdefault(key, (file, []))[1].append(name)
@@ -244,9 +377,9 @@ def _gathered(found):
 
 # %% ../nbs/4_workbench/48_fetch.ipynb #fc0624fa
 def dataset_of_folders(
-    root,   # a folder of folders, each named after what its pictures show
-    to,     # a new folder
-)->Path:
+    root,  # a folder of folders, each named after what its pictures show
+    to,  # a new folder
+) -> Path:
     "A dataset `images/`, `labels.csv` of pictures that are sorted into folders; they are copied."
     root, to = Path(root), Path(to)
     need(root.is_dir(), f"{root}: no such folder", DataError)
@@ -255,10 +388,10 @@ def dataset_of_folders(
     part = to.with_name(f".{to.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        (part/"images").mkdir(parents=True)
+        (part / "images").mkdir(parents=True)
         for name, (file, _) in progress(kept.items(), "copying", len(kept)):
-            shutil.copyfile(file, part/"images"/name)
-        write_table([(name, classes) for name, (_, classes) in kept.items()], part/"labels.csv")
+            shutil.copyfile(file, part / "images" / name)
+        write_table([(name, classes) for name, (_, classes) in kept.items()], part / "labels.csv")
         os.replace(part, to)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -34,7 +34,13 @@ from .deeplab import load_deeplab, predict
 from .features import load
 from .images import read_mask, read_saliency
 from .record import git_commit
-from .saliency import binarize, border_saliency, objectness, open_source as saliency_source, refine
+from wsss_nb.saliency import (
+    binarize,
+    border_saliency,
+    objectness,
+    open_source as saliency_source,
+    refine,
+)
 from .seeds import initial_seed
 from .show import Picture, legend_handles
 from .study import Run, demo_folder
@@ -43,46 +49,110 @@ from .transforms import to_tensor
 
 # %% ../nbs/4_workbench/44_figures.ipynb #4015e98c
 COLUMN, PAGE = 3.5, 7.2  # inches: one column of print, and two
-COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000"]  # Okabe and Ito
+COLORS = [
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#F0E442",
+    "#000000",
+]  # Okabe and Ito
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
 
 # %% ../nbs/4_workbench/44_figures.ipynb #1f15a82b
 _INK, _SOFT = "#222222", "#6a6a6a"
 _STYLE = {
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 8, "mathtext.fontset": "stix", "axes.titlesize": 8, "axes.labelsize": 8,
-    "xtick.labelsize": 7, "ytick.labelsize": 7, "legend.fontsize": 7, "legend.frameon": False, "legend.handlelength": 1.6,
-    "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 80,
-    "axes.linewidth": .6, "xtick.major.width": .6, "ytick.major.width": .6, "xtick.major.size": 2.5, "ytick.major.size": 2.5, "lines.linewidth": 1.2, "lines.markersize": 4,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.linewidth": .4, "grid.alpha": .4,
-    "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
-    "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "wsss_nb", "image.interpolation": "antialiased",
-    "axes.prop_cycle": mpl.cycler(color=COLORS)}
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "mathtext.fontset": "stix",
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.dpi": 80,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.linewidth": 0.4,
+    "grid.alpha": 0.4,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "axes.edgecolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "wsss_nb",
+    "image.interpolation": "antialiased",
+    "axes.prop_cycle": mpl.cycler(color=COLORS),
+}
 
 # %% ../nbs/4_workbench/44_figures.ipynb #f9687791
 @contextmanager
 def figure_style():
     "A context of matplotlib settings: the one style of the dissertation's figures, for print."
-    with mpl.rc_context(_STYLE): yield
+    with mpl.rc_context(_STYLE):
+        yield
 
 # %% ../nbs/4_workbench/44_figures.ipynb #a539a9a7
 def _open_run(folder, method, ds):
     "A run of this method on this dataset. Raises `RunError`."
     run = Run(folder or demo_folder("demo" if method == "clustering" else "demo-masking"))
     other = "masking" if method == "clustering" else "run"
-    need(run.method == method, f"{run.folder} is a run of the {run.method} method: give it as {other}=, and a run of the {method} method here", RunError)
-    need(not folder or run.classes == tuple(ds.classes) and run.data["data"].get("fingerprint") == ds.fingerprint("train"),
-         f"{run.folder} is a run on {run.spec}, not on this {ds.name}: give data={run.spec}, or a run on {ds.name}", RunError)
+    need(
+        run.method == method,
+        f"{run.folder} is a run of the {run.method} method: give it as {other}=, and a run of the"
+        f" {method} method here",
+        RunError,
+    )
+    need(
+        not folder
+        or run.classes == tuple(ds.classes)
+        and run.data["data"].get("fingerprint") == ds.fingerprint("train"),
+        f"{run.folder} is a run on {run.spec}, not on this {ds.name}: give data={run.spec}, or a"
+        f" run on {ds.name}",
+        RunError,
+    )
     return run
 
 # %% ../nbs/4_workbench/44_figures.ipynb #48f241de
 class Source:
-    """What figures are drawn from: dataset `ds`, folders `run` and `masking` of a run of either method, and what comes of them.
+    """What figures are drawn from: dataset `ds`, folders `run` and `masking` of a run of either
+    method, and what comes of them.
 
-    `extractor`, `tau`, `classifier`, `segmenter` (None where the run has none) are the clustering run's, `judge` is the masking run's classifier; `is_scenes` says that the pictures are generated."""
-    def __init__(self, data="scenes", run="", masking=""): # what `open_dataset` takes; folders, "" the packaged sample
-        self.ds, self._used, self._kept = open_dataset(data), {}, {}
+    `extractor`, `tau`, `classifier`, `segmenter` (None where the run has none) are the clustering
+    run's, `judge` is the masking run's classifier; `is_scenes` says that the pictures are
+    generated.
+    """
+
+    def __init__(
+        self, data="scenes", run="", masking=""
+    ):  # what `open_dataset` takes; folders, "" the packaged sample
+        self.ds = open_dataset(data)
+        self._used = {}
+        self._kept = {}
         self._own = dict(run=bool(run), masking=bool(masking))
-        self._runs = dict(run=_open_run(run, "clustering", self.ds), masking=_open_run(masking, "masking", self.ds))
+        self._runs = dict(
+            run=_open_run(run, "clustering", self.ds),
+            masking=_open_run(masking, "masking", self.ds),
+        )
+
     run = property(lambda self: self._of("run").folder)
     masking = property(lambda self: self._of("masking").folder)
     is_scenes = property(lambda self: self.ds.name == "scenes")
@@ -92,111 +162,188 @@ class Source:
     runs = property(lambda self: [self._used[k] for k in self._runs if k in self._used])
 
     @cached_property
-    def extractor(self): return load(self.setting("features"), self.setting("features_weights") or None)
+    def extractor(self):
+        return load(self.setting("features"), self.setting("features_weights") or None)
+
     @cached_property
-    def judge(self): return load_classifier(self.file("masking", "classifier/model.safetensors"))
+    def judge(self):
+        return load_classifier(self.file("masking", "classifier/model.safetensors"))
+
     @cached_property
-    def classifier(self): return load_classifier(self.file("run", "classifier/model.safetensors"))
+    def classifier(self):
+        return load_classifier(self.file("run", "classifier/model.safetensors"))
 
 # %% ../nbs/4_workbench/44_figures.ipynb #a9b1c670
 def open_source(
     data="scenes",  # what `open_dataset` takes
-    run="",         # folder of a run of the clustering method; "" the packaged sample
-    masking="",     # the same, of the masking method
-    n=1,            # how many pictures or samples the figure asks for
-)->Source:
-    "What figures are drawn from. Raises `RunError` for a folder that is no run, of the other method, or on another dataset, `ParameterError` for `n` below 1."
-    need(n >= 1, f"n is how many pictures or samples a figure shows, but it is {n}: give 1 or more", ParameterError)
+    run="",  # folder of a run of the clustering method; "" the packaged sample
+    masking="",  # the same, of the masking method
+    n=1,  # how many pictures or samples the figure asks for
+) -> Source:
+    """What figures are drawn from.
+
+    Raises `RunError` for a folder that is no run, of the other method, or on another dataset,
+    `ParameterError` for `n` below 1.
+    """
+    need(
+        n >= 1,
+        f"n is how many pictures or samples a figure shows, but it is {n}: give 1 or more",
+        ParameterError,
+    )
     return Source(data, run, masking)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #7d0e4bb3
 def _name(run):
     "What a figure says about a run it shows: folder's name, method, day it was made, seed, commit"
     d = run.data
-    return f"{run.folder.resolve().name} ({run.method}{', packaged sample' if 'sample' in d else ''}, {d.get('created', '')[:10]}, seed {d.get('seed')}, commit {d.get('commit')})"
+    return (
+        f"{run.folder.resolve().name} ({run.method}{', packaged sample' if 'sample' in d else ''},"
+        f" {d.get('created', '')[:10]}, seed {d.get('seed')}, commit {d.get('commit')})"
+    )
+
 
 @patch
-def _of(self:Source, which):
+def _of(self: Source, which):
     "The run, noted as used"
     self._used[which] = _name(self._runs[which])
     return self._runs[which]
 
+
 @patch
-def _fits(self:Source, which):
+def _fits(self: Source, which):
     "Whether a run's files are about this dataset's pictures"
     d = self._runs[which].data["data"]
-    return self._own[which] or self.is_scenes and d.get("fingerprint") == self.ds.fingerprint("train")
+    return (
+        self._own[which] or self.is_scenes and d.get("fingerprint") == self.ds.fingerprint("train")
+    )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #b557dd7d
 @patch
-def setting(self:Source, name, which="run"):
+def setting(self: Source, name, which="run"):
     "A parameter of the run"
     p = self._of(which).data["parameters"]
     need(name in p, f"{self._runs[which].folder}/run.json has no parameter {name}", RunError)
     return p[name]
 
+
 @patch
-def file(self:Source, which, *parts):
-    'A file of the run ("run" or "masking"). Raises `RunError` that says which file, and what makes it.'
+def file(self: Source, which, *parts):
+    """A file of the run ("run" or "masking").
+
+    Raises `RunError` that says which file, and what makes it.
+    """
     run, path = self._of(which), self._runs[which].folder.joinpath(*parts)
-    method, what = run.method, f"`wsss-nb run {run.method} --data {self.ds.name if self.is_scenes else self.ds.root} --out FOLDER`"
-    need(self._fits(which), f"{path} is of scenes, but the pictures are {self.ds.name}: make a run with {what} and give {which}=FOLDER", RunError)
-    need(path.exists(), f"{path} is not there: make it with {what} and give {which}=FOLDER", RunError)
+    what = (
+        f"`wsss-nb run {run.method} --data {self.ds.name if self.is_scenes else self.ds.root}"
+        " --out FOLDER`"
+    )
+    need(
+        self._fits(which),
+        f"{path} is of scenes, but the pictures are {self.ds.name}: make a run with {what} and give"
+        f" {which}=FOLDER",
+        RunError,
+    )
+    need(
+        path.exists(), f"{path} is not there: make it with {what} and give {which}=FOLDER", RunError
+    )
     return path
 
 # %% ../nbs/4_workbench/44_figures.ipynb #c7bf7ed3
 @patch
-def _path(self:Source, which, *parts):
+def _path(self: Source, which, *parts):
     "A file of the run where it has it and it is about these pictures, else None"
     path = self._runs[which].folder.joinpath(*parts)
     return self.file(which, *parts) if self._fits(which) and path.exists() else None
 
+
 @patch
-def _keep(self:Source, key, make):
+def _keep(self: Source, key, make):
     "What `make` gives, made once"
-    if key not in self._kept: self._kept[key] = make()
+    if key not in self._kept:
+        self._kept[key] = make()
     return self._kept[key]
 
 # %% ../nbs/4_workbench/44_figures.ipynb #edff2208
 @patch
-def superpixels(self:Source, id, tau=None): # (H,W) int32; tau None: the run's
+def superpixels(self: Source, id, tau=None):  # (H,W) int32; tau None: the run's
     "Superpixels of a picture: the run's own where it has them, else made now."
+
     def make():
         if tau is None and self._fits("run"):
-            try: return self._of("run").sp(id)
-            except RunError: pass  # not among those the run holds
-        return superpixels(self.ds.image(id), self.extractor, self.tau if tau is None else tau, self.setting("order"))
+            try:
+                return self._of("run").sp(id)
+            except RunError:
+                pass  # not among those the run holds
+        return superpixels(
+            self.ds.image(id),
+            self.extractor,
+            self.tau if tau is None else tau,
+            self.setting("order"),
+        )
+
     return self._keep(("sp", id, tau), make)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #eeca7b85
 @patch
-def cam(self:Source, id): # (C,H,W) float32
+def cam(self: Source, id):  # (C,H,W) float32
     "Normalised class activation maps of a picture: the run's own where it has them, else made now."
+
     def make():
-        if self._path("run", "cam", f"{id}.npz"): return self._of("run").cam(id)
-        return compute_cam(self.classifier, self.ds.image(id), self.ds.present(id), tuple(self.setting("cam_scales")))
+        if self._path("run", "cam", f"{id}.npz"):
+            return self._of("run").cam(id)
+        return compute_cam(
+            self.classifier,
+            self.ds.image(id),
+            self.ds.present(id),
+            tuple(self.setting("cam_scales")),
+        )
+
     return self._keep(("cam", id), make)
 
+
 @patch
-def seed(self:Source, id): # (H,W) uint8, 255 unlabeled
+def seed(self: Source, id):  # (H,W) uint8, 255 unlabeled
     "The initial seed of a picture: the run's own where it has it, else made now."
     file = self._path("run", "seeds", f"{id}.png")
-    return read_mask(file) if file else initial_seed(self.cam(id), self.superpixels(id), self.ds.present(id), self.setting("alpha"))
+    return (
+        read_mask(file)
+        if file
+        else initial_seed(
+            self.cam(id), self.superpixels(id), self.ds.present(id), self.setting("alpha")
+        )
+    )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #da4643dc
 def _folder_of(net):
     "Name of a segmenter → (run, folder inside it)"
-    return ("masking", net.replace("masking", "segmenter", 1)) if net.startswith("masking") else ("run", net)
+    return (
+        ("masking", net.replace("masking", "segmenter", 1))
+        if net.startswith("masking")
+        else ("run", net)
+    )
+
 
 @patch(as_prop=True)
-def nets(self:Source):
+def nets(self: Source):
     "Names of the segmenters that are here, or whose predictions are"
-    here = lambda which: {p.parent.name for p in self._runs[which].folder.glob("segmenter*/model.safetensors")} | {p.name for p in self._runs[which].folder.glob("predictions/segmenter*") if not p.name.endswith("-crf")}
-    both = ((which, n) for which in ("run", "masking") if self._fits(which) for n in sorted(here(which)))
+
+    def here(which):
+        return {
+            p.parent.name for p in self._runs[which].folder.glob("segmenter*/model.safetensors")
+        } | {
+            p.name
+            for p in self._runs[which].folder.glob("predictions/segmenter*")
+            if not p.name.endswith("-crf")
+        }
+
+    both = (
+        (which, n) for which in ("run", "masking") if self._fits(which) for n in sorted(here(which))
+    )
     return [n if which == "run" else n.replace("segmenter", "masking", 1) for which, n in both]
 
+
 @patch
-def net(self:Source, name="segmenter"):
+def net(self: Source, name="segmenter"):
     "A segmenter, or None where the run has none"
     which, folder = _folder_of(name)
     file = self._path(which, folder, "model.safetensors")
@@ -204,236 +351,467 @@ def net(self:Source, name="segmenter"):
 
 # %% ../nbs/4_workbench/44_figures.ipynb #2662a094
 @patch
-def softmax(self:Source, id, net="segmenter"): # (C+1,H,W) float32
+def softmax(self: Source, id, net="segmenter"):  # (C+1,H,W) float32
     "What a segmenter says now of a picture. Raises `RunError` where the run has no such segmenter."
     which, folder = _folder_of(net)
     self.file(which, folder, "model.safetensors")
-    return self._keep(("H", id, net), lambda: predict(self.net(net), self.ds.image(id), tuple(self.setting("test_scales", which)), self.setting("flip", which)))
+    return self._keep(
+        ("H", id, net),
+        lambda: predict(
+            self.net(net),
+            self.ds.image(id),
+            tuple(self.setting("test_scales", which)),
+            self.setting("flip", which),
+        ),
+    )
+
 
 @patch
-def prediction(self:Source, id, crf=True, net="segmenter"): # (H,W) uint8
-    "The labels a segmenter gives a picture: the run's own where it has them, else made now. Raises `RunError` as `softmax`."
+def prediction(self: Source, id, crf=True, net="segmenter"):  # (H,W) uint8
+    """The labels a segmenter gives a picture: the run's own where it has them, else made now.
+
+    Raises `RunError` as `softmax`.
+    """
     which, folder = _folder_of(net)
-    file = self._path(which, "predictions", folder + "-crf"*crf, f"{id}.png")
-    if file: return read_mask(file)
+    file = self._path(which, "predictions", folder + "-crf" * crf, f"{id}.png")
+    if file:
+        return read_mask(file)
     H = self.softmax(id, net)
-    return (dense_crf(self.ds.image(id), H, backend="pydensecrf") if crf else H).argmax(0).astype(np.uint8)
+    return (
+        (dense_crf(self.ds.image(id), H, backend="pydensecrf") if crf else H)
+        .argmax(0)
+        .astype(np.uint8)
+    )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #c1a923ed
 @patch
-def saliency(self:Source, id, kind="refined"): # or "original", (H,W) uint8 of 0, 1, 255; or "raw", (H,W) floats
-    "A saliency map of the masking run: its own where it has it, else made now from what it was made of; (2.4)-(2.6)."
-    file, of = self._path("masking", "saliency", kind, f"{id}.png"), lambda name: self.setting(name, "masking")
-    if file: return read_saliency(file) if kind == "raw" else read_mask(file)
+def saliency(
+    self: Source, id, kind="refined"
+):  # or "original", (H,W) uint8 of 0, 1, 255; or "raw", (H,W) floats
+    """A saliency map of the masking run: its own where it has it, else made now from what it was
+    made of; (2.4)-(2.6).
+    """
+    file = self._path("masking", "saliency", kind, f"{id}.png")
+
+    def of(name):
+        return self.setting(name, "masking")
+
+    if file:
+        return read_saliency(file) if kind == "raw" else read_mask(file)
     if kind == "raw":
-        if of("saliency") == "superpixels": return border_saliency(self.superpixels(id), "connectivity")
+        if of("saliency") == "superpixels":
+            return border_saliency(self.superpixels(id), "connectivity")
         return saliency_source(self.ds, [id], of("saliency"))(id)
-    if kind == "original": return binarize(self.saliency(id, "raw"), of("threshold") or "mean")
-    if of("low") == "none": return self.saliency(id, "original")
-    B = objectness(multi_scale_cam(self.judge, self.ds.image(id), tuple(of("cam_scales")), merge="max"), self.ds.present(id))
+    if kind == "original":
+        return binarize(self.saliency(id, "raw"), of("threshold") or "mean")
+    if of("low") == "none":
+        return self.saliency(id, "original")
+    B = objectness(
+        multi_scale_cam(self.judge, self.ds.image(id), tuple(of("cam_scales")), merge="max"),
+        self.ds.present(id),
+    )
     return refine(self.saliency(id, "original"), B, of("tau1"), of("tau2"), of("low"))
 
 # %% ../nbs/4_workbench/44_figures.ipynb #434b6986
 @patch
 @torch.no_grad()
-def stages(self:Source, id, most=8, model=None): # list of ((most,h,w) array, number of channels)
-    "What the backbone of the classifier, or of `model`, sees of a picture at each size on the way, the largest first: the channels that vary most, and how many there are."
-    x, seen, hooks = to_tensor(self.ds.image(id))[None], {}, []
+def stages(self: Source, id, most=8, model=None):  # list of ((most,h,w) array, number of channels)
+    """What the backbone of the classifier, or of `model`, sees of a picture at each size on the
+    way, the largest first: the channels that vary most, and how many there are.
+    """
+    x = to_tensor(self.ds.image(id))[None]
+    seen = {}
+    hooks = []
+
     def note(module, given, out):
-        if torch.is_tensor(out) and out.ndim == 4: seen[tuple(out.shape[-2:])] = out[0]
+        if torch.is_tensor(out) and out.ndim == 4:
+            seen[tuple(out.shape[-2:])] = out[0]
+
     backbone = (model or self.classifier).backbone
-    for m in backbone.modules(): hooks.append(m.register_forward_hook(note))
-    try: backbone.forward_features(x)
+    for m in backbone.modules():
+        hooks.append(m.register_forward_hook(note))
+    try:
+        backbone.forward_features(x)
     finally:
-        for h in hooks: h.remove()
-    varied = lambda a: a[a.flatten(1).std(1).argsort(descending=True, stable=True)[:most]]
+        for h in hooks:
+            h.remove()
+
+    def varied(a):
+        return a[a.flatten(1).std(1).argsort(descending=True, stable=True)[:most]]
+
     return [(varied(a).numpy(), len(a)) for a in seen.values()]
 
 # %% ../nbs/4_workbench/44_figures.ipynb #b67dbe23
 @patch
-def _worth(self:Source, id):
-    "How well a picture shows its objects: near 0 where they fill about a third of it, as far as that is known"
-    return -abs((self.ds.mask(id) > 0).mean() - .35) if self.ds.has_mask(id) else 0
+def _worth(self: Source, id):
+    """How well a picture shows its objects: near 0 where they fill about a third of it, as far as
+    that is known
+    """
+    return -abs((self.ds.mask(id) > 0).mean() - 0.35) if self.ds.has_mask(id) else 0
 
+# %% ../nbs/4_workbench/44_figures.ipynb #0bdd5936
 @patch
-def pick(self:Source, n, split="train", classes=None, of="run", most=200): # names of classes, one of which must be there; whose sample; how many pictures are looked at
-    "`n` ids that show the most: one or two new classes first, then clear objects; those that a packaged sample holds come before others. Raises `DataError`, `ParameterError`."
-    need(n >= 1, f"n is how many pictures are picked, but it is {n}: give 1 or more", ParameterError)
+def pick(
+    self: Source, n, split="train", classes=None, of="run", most=200
+):  # names of classes, one of which must be there; whose sample; how many pictures are looked at
+    """`n` ids that show the most: one or two new classes first, then clear objects; those that a
+    packaged sample holds come before others. Raises `DataError`, `ParameterError`.
+    """
+    need(
+        n >= 1, f"n is how many pictures are picked, but it is {n}: give 1 or more", ParameterError
+    )
     ids = self.ds.ids(split)
-    held = [i for i in (self._runs[of].data.get("sample", ()) if self._fits(of) else ()) if i in ids]
+    held = [
+        i for i in (self._runs[of].data.get("sample", ()) if self._fits(of) else ()) if i in ids
+    ]
     wanted = np.array([classes is None or c in classes for c in self.ds.classes])
-    pool = [i for i in dict.fromkeys([*held, *ids[::max(1, len(ids)//most)]]) if (self.ds.present(i) & wanted).any()]
-    need(len(pool) >= n, f"{self.ds.name} has only {len(pool)} such pictures in {split}, but {n} are asked for", DataError)
-    worth, seen, out = {i: self._worth(i) for i in pool}, np.zeros(len(wanted), bool), []
+    pool = [
+        i
+        for i in dict.fromkeys([*held, *ids[:: max(1, len(ids) // most)]])
+        if (self.ds.present(i) & wanted).any()
+    ]
+    need(
+        len(pool) >= n,
+        f"{self.ds.name} has only {len(pool)} such pictures in {split}, but {n} are asked for",
+        DataError,
+    )
+    worth = {i: self._worth(i) for i in pool}
+    seen = np.zeros(len(wanted), bool)
+    out = []
     while len(out) < n:
-        best = max((i for i in pool if i not in out), key=lambda i: (i in held, min(2, (self.ds.present(i) & wanted & ~seen).sum()), worth[i]))
-        out.append(best); seen |= self.ds.present(best)
+        best = max(
+            (i for i in pool if i not in out),
+            key=lambda i: (
+                i in held,
+                min(2, (self.ds.present(i) & wanted & ~seen).sum()),
+                worth[i],
+            ),
+        )
+        out.append(best)
+        seen |= self.ds.present(best)
     return out
 
 # %% ../nbs/4_workbench/44_figures.ipynb #647c97d8
-_GAP, _LINE = .04, .135  # inches between pictures; of a line of text
+_GAP, _LINE = 0.04, 0.135  # inches between pictures; of a line of text
 
-def _lines_of(titles): return max((str(t).count("\n") + 1 for t in titles or () if t), default=0)
-def _tall(row): return float(np.clip(max((a.shape[0]/a.shape[1] for a in row if a is not None), default=1), .2, 1.25))
+
+def _lines_of(titles):
+    return max((str(t).count("\n") + 1 for t in titles or () if t), default=0)
+
+
+def _tall(row):
+    return float(
+        np.clip(max((a.shape[0] / a.shape[1] for a in row if a is not None), default=1), 0.2, 1.25)
+    )
+
 
 def _sizes(width, left, n):
     "Inches of a cell and of the whole width: few pictures stay small"
-    width = min(width, left + .02 + 2.5*n)
-    return (width - left - .02 + _GAP)/n - _GAP, width
+    width = min(width, left + 0.02 + 2.5 * n)
+    return (width - left - 0.02 + _GAP) / n - _GAP, width
+
 
 def _text(fig, x, y, words, **kw):
     "Text at inches from the lower left corner"
     w, h = fig.get_size_inches()
-    return fig.text(x/w, y/h, words, **dict(fontsize=8, ha="center", va="bottom", linespacing=1.1) | kw)
+    return fig.text(
+        x / w, y / h, words, **dict(fontsize=8, ha="center", va="bottom", linespacing=1.1) | kw
+    )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #08dbedf4
 def _cell(fig, x, y, w, h, image):
     "A picture in a cell given in inches"
     W, H = fig.get_size_inches()
-    ax = fig.add_axes((x/W, y/H, w/W, h/H))
+    ax = fig.add_axes((x / W, y / H, w / W, h / H))
     ax.set_axis_off()
-    if image is not None: ax.imshow(image, interpolation="antialiased")
+    if image is not None:
+        ax.imshow(image, interpolation="antialiased")
     return ax
+
 
 def _columns(names, width):
     "In how many columns a legend of classes fits into a width"
-    takes = lambda k: sum(.3 + .058*max(map(len, c)) for c in np.array_split([*names.values()], k))
-    return next((k for k in range(len(names), 1, -1) if takes(k) < width - .1), 1)
 
-def _key_room(names, width): return .1 + .15*-(-len(names)//_columns(names, width)) if names else 0
+    def takes(k):
+        return sum(0.3 + 0.058 * max(map(len, c)) for c in np.array_split([*names.values()], k))
+
+    return next((k for k in range(len(names), 1, -1) if takes(k) < width - 0.1), 1)
+
+
+def _key_room(names, width):
+    return 0.1 + 0.15 * -(-len(names) // _columns(names, width)) if names else 0
+
 
 def _key(fig, names):
     "A legend of classes at the bottom of a figure, in as many columns as there is room for"
-    fig.legend(handles=legend_handles(names), loc="lower center", ncols=_columns(names, fig.get_figwidth()), handlelength=1, handleheight=.9,
-               columnspacing=1, labelspacing=.3, borderaxespad=.1, bbox_to_anchor=(.5, 0), bbox_transform=fig.transFigure)
+    fig.legend(
+        handles=legend_handles(names),
+        loc="lower center",
+        ncols=_columns(names, fig.get_figwidth()),
+        handlelength=1,
+        handleheight=0.9,
+        columnspacing=1,
+        labelspacing=0.3,
+        borderaxespad=0.1,
+        bbox_to_anchor=(0.5, 0),
+        bbox_transform=fig.transFigure,
+    )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #36339f24
 def panels(
-    rows,              # lists of (H,W,3) uint8 pictures; None leaves a gap
-    titles=None,       # above the columns
-    row_titles=None,   # at the left of the rows
-    width=PAGE,        # inches
+    rows,  # lists of (H,W,3) uint8 pictures; None leaves a gap
+    titles=None,  # above the columns
+    row_titles=None,  # at the left of the rows
+    width=PAGE,  # inches
     cell_titles=None,  # below each picture: lists like `rows`
-    key=None,          # {class: name} of a legend at the bottom
-):                     # a `show.Picture`
-    "A grid of pictures in the style of the figures; its axes are in `fig.axes`, row by row. Raises `ParameterError` for titles that do not fit."
-    n, left = max(map(len, rows)), .06 + _LINE*_lines_of(row_titles)
-    need(len(titles or ()) in (0, n) and len(row_titles or ()) in (0, len(rows)), f"there are {n} columns and {len(rows)} rows, but {len(titles or ())} and {len(row_titles or ())} titles", ParameterError)
+    key=None,  # {class: name} of a legend at the bottom
+):  # a `show.Picture`
+    """A grid of pictures in the style of the figures; its axes are in `fig.axes`, row by row.
+
+    Raises `ParameterError` for titles that do not fit.
+    """
+    n, left = max(map(len, rows)), 0.06 + _LINE * _lines_of(row_titles)
+    need(
+        len(titles or ()) in (0, n) and len(row_titles or ()) in (0, len(rows)),
+        f"there are {n} columns and {len(rows)} rows, but {len(titles or ())} and"
+        f" {len(row_titles or ())} titles",
+        ParameterError,
+    )
     cell, width = _sizes(width, left, n)
-    below = [_LINE*_lines_of(c) + .02*bool(_lines_of(c)) for c in cell_titles or [()]*len(rows)]
-    heights, top = [cell*_tall(r) for r in rows], _LINE*_lines_of(titles) + .05*bool(_lines_of(titles)) + .02
+    below = [
+        _LINE * _lines_of(c) + 0.02 * bool(_lines_of(c)) for c in cell_titles or [()] * len(rows)
+    ]
+    heights = [cell * _tall(r) for r in rows]
+    top = _LINE * _lines_of(titles) + 0.05 * bool(_lines_of(titles)) + 0.02
     with figure_style():
-        fig = Picture(figsize=(width, top + sum(heights) + sum(below) + _GAP*(len(rows) - 1) + .02 + _key_room(key, width)))
-        y, x = fig.get_figheight() - top, [left + k*(cell + _GAP) for k in range(n)]
-        for k, t in enumerate(titles or ()): _text(fig, x[k] + cell/2, y + .04, t)
+        fig = Picture(
+            figsize=(
+                width,
+                top
+                + sum(heights)
+                + sum(below)
+                + _GAP * (len(rows) - 1)
+                + 0.02
+                + _key_room(key, width),
+            )
+        )
+        y, x = fig.get_figheight() - top, [left + k * (cell + _GAP) for k in range(n)]
+        for k, t in enumerate(titles or ()):
+            _text(fig, x[k] + cell / 2, y + 0.04, t)
         for r, (row, h) in enumerate(zip(rows, heights)):
             y -= h
-            if row_titles: _text(fig, left - .05, y + h/2, row_titles[r], rotation=90, va="center", ha="right")
-            for k, image in enumerate(row): _cell(fig, x[k], y, cell, h, image)
-            for k, t in enumerate(cell_titles[r] if cell_titles else ()): _text(fig, x[k] + cell/2, y - .02, t, fontsize=7, va="top")
+            if row_titles:
+                _text(
+                    fig, left - 0.05, y + h / 2, row_titles[r], rotation=90, va="center", ha="right"
+                )
+            for k, image in enumerate(row):
+                _cell(fig, x[k], y, cell, h, image)
+            for k, t in enumerate(cell_titles[r] if cell_titles else ()):
+                _text(fig, x[k] + cell / 2, y - 0.02, t, fontsize=7, va="top")
             y -= below[r] + _GAP
-        if key: _key(fig, key)
+        if key:
+            _key(fig, key)
     return fig
 
 # %% ../nbs/4_workbench/44_figures.ipynb #887fd939
 class _Place(NamedTuple):
     "Where a piece lies: its lower left corner and size in inches, and the middles of its sides"
-    x: float; y: float; w: float; h: float
-    left = property(lambda s: (s.x, s.y + s.h/2))
-    right = property(lambda s: (s.x + s.w, s.y + s.h/2))
-    top = property(lambda s: (s.x + s.w/2, s.y + s.h))
-    bottom = property(lambda s: (s.x + s.w/2, s.y))
-    center = property(lambda s: (s.x + s.w/2, s.y + s.h/2))
+
+    x: float
+    y: float
+    w: float
+    h: float
+    left = property(lambda s: (s.x, s.y + s.h / 2))
+    right = property(lambda s: (s.x + s.w, s.y + s.h / 2))
+    top = property(lambda s: (s.x + s.w / 2, s.y + s.h))
+    bottom = property(lambda s: (s.x + s.w / 2, s.y))
+    center = property(lambda s: (s.x + s.w / 2, s.y + s.h / 2))
 
 # %% ../nbs/4_workbench/44_figures.ipynb #410a8119
-def canvas(width, height, key=None): # inches; {class: name} of a legend below the sheet, which adds to the height
-    "A white sheet: the figure, and axes on it whose coordinates are inches from the lower left corner."
+def canvas(
+    width, height, key=None
+):  # inches; {class: name} of a legend below the sheet, which adds to the height
+    """A white sheet: the figure, and axes on it whose coordinates are inches from the lower left
+    corner.
+    """
     room = _key_room(key, width)
     with figure_style():
         fig = Picture(figsize=(width, height + room))
         ax = fig.add_axes((0, 0, 1, 1))
-        if key: _key(fig, key)
+        if key:
+            _key(fig, key)
     ax.set(xlim=(0, width), ylim=(-room, height), autoscale_on=False)
     ax.set_axis_off()
     return fig, ax
 
 # %% ../nbs/4_workbench/44_figures.ipynb #727c9964
-def _tint(color, share=.16): return tuple(1 - share*(1 - c) for c in mpl.colors.to_rgb(color))
+def _tint(color, share=0.16):
+    return tuple(1 - share * (1 - c) for c in mpl.colors.to_rgb(color))
+
 
 def _words(ax, x, y, text, **kw):
-    with figure_style(): return ax.text(x, y, text, **dict(ha="center", va="center", fontsize=7.5, linespacing=1.15, zorder=5) | kw)
+    with figure_style():
+        return ax.text(
+            x,
+            y,
+            text,
+            **dict(ha="center", va="center", fontsize=7.5, linespacing=1.15, zorder=5) | kw,
+        )
 
-def box(ax, xy, wh, text="", color=COLORS[0], **kw): # kw: of the text
+
+def box(ax, xy, wh, text="", color=COLORS[0], **kw):  # kw: of the text
     "A rounded box with words in it, tinted in `color`."
-    place, r = _Place(*xy, *wh), .05
-    ax.add_patch(FancyBboxPatch((place.x + r, place.y + r), place.w - 2*r, place.h - 2*r, boxstyle=f"round,pad={r},rounding_size={r}", fc=_tint(color), ec=color, lw=.9, zorder=2))
-    if text: _words(ax, *place.center, text, **kw)
+    place, r = _Place(*xy, *wh), 0.05
+    ax.add_patch(
+        FancyBboxPatch(
+            (place.x + r, place.y + r),
+            place.w - 2 * r,
+            place.h - 2 * r,
+            boxstyle=f"round,pad={r},rounding_size={r}",
+            fc=_tint(color),
+            ec=color,
+            lw=0.9,
+            zorder=2,
+        )
+    )
+    if text:
+        _words(ax, *place.center, text, **kw)
     return place
 
 # %% ../nbs/4_workbench/44_figures.ipynb #d586f42e
-def arrow(ax, a, b, text="", via=(), color=_INK, dashed=False, offset=(0, .045), **kw): # corners on the way; where the words stand, from the middle; kw: of the words
+def arrow(
+    ax, a, b, text="", via=(), color=_INK, dashed=False, offset=(0, 0.045), **kw
+):  # corners on the way; where the words stand, from the middle; kw: of the words
     "An arrow from point `a` to point `b`, with words beside its longest part."
     points = [a, *via, b]
-    ax.add_patch(FancyArrowPatch(path=Line(points), arrowstyle="-|>,head_length=3.2,head_width=1.5", lw=.9, color=color, ls=(0, (3, 2)) if dashed else "-", zorder=3, joinstyle="miter", capstyle="butt"))
+    ax.add_patch(
+        FancyArrowPatch(
+            path=Line(points),
+            arrowstyle="-|>,head_length=3.2,head_width=1.5",
+            lw=0.9,
+            color=color,
+            ls=(0, (3, 2)) if dashed else "-",
+            zorder=3,
+            joinstyle="miter",
+            capstyle="butt",
+        )
+    )
     if text:
         p, q = max(zip(points, points[1:]), key=lambda s: np.hypot(*np.subtract(*s)))
-        (x, y), (dx, dy) = np.add(p, q)/2, offset
-        _words(ax, x + dx, y + dy, text, **dict(fontsize=7, ha="center" if not dx else "left" if dx > 0 else "right", va="center" if not dy else "bottom" if dy > 0 else "top") | kw)
+        (x, y), (dx, dy) = np.add(p, q) / 2, offset
+        _words(
+            ax,
+            x + dx,
+            y + dy,
+            text,
+            **dict(
+                fontsize=7,
+                ha="center" if not dx else "left" if dx > 0 else "right",
+                va="center" if not dy else "bottom" if dy > 0 else "top",
+            )
+            | kw,
+        )
 
 # %% ../nbs/4_workbench/44_figures.ipynb #a9388bcc
-def picture(ax, xy, wh, image, text="", frame=_INK, z=4, **kw): # words below; the higher z lies above; kw: of the words
+def picture(
+    ax, xy, wh, image, text="", frame=_INK, z=4, **kw
+):  # words below; the higher z lies above; kw: of the words
     "A picture in a thin frame."
     place = _Place(*xy, *wh)
     extent = (place.x, place.x + place.w, place.y, place.y + place.h)
     ax.imshow(image, extent=extent, aspect="auto", interpolation="antialiased", zorder=z)
-    if frame: ax.add_patch(Rectangle(xy, *wh, fill=False, ec=frame, lw=.6, zorder=z + .01))
-    if text: _words(ax, place.x + place.w/2, place.y - .05, text, **dict(fontsize=7, va="top") | kw)
+    if frame:
+        ax.add_patch(Rectangle(xy, *wh, fill=False, ec=frame, lw=0.6, zorder=z + 0.01))
+    if text:
+        _words(ax, place.x + place.w / 2, place.y - 0.05, text, **dict(fontsize=7, va="top") | kw)
     return place
 
 # %% ../nbs/4_workbench/44_figures.ipynb #72404e35
 def _shade(m, color):
     "(h,w) map → (h,w,3): from white to `color`, over nearly all its range"
     lo, hi = np.percentile(m, (2, 98))
-    m = np.clip((m - lo)/(hi - lo or 1), 0, 1)**.8
-    return 1 - (.12 + .88*m[..., None])*(1 - np.array(mpl.colors.to_rgb(color)))
+    m = np.clip((m - lo) / (hi - lo or 1), 0, 1) ** 0.8
+    return 1 - (0.12 + 0.88 * m[..., None]) * (1 - np.array(mpl.colors.to_rgb(color)))
 
-def feature_block(ax, xy, wh, depth=5, maps=None, color=COLORS[0], text="", step=.045, **kw): # how many sheets; (n,h,w) what is on them; words below
-    "The drawn stack of a feature map: sheets one behind the other, the first in front, empty or with real maps on them. The place is that of the whole stack."
+
+def feature_block(
+    ax, xy, wh, depth=5, maps=None, color=COLORS[0], text="", step=0.045, **kw
+):  # how many sheets; (n,h,w) what is on them; words below
+    """The drawn stack of a feature map: sheets one behind the other, the first in front, empty or
+    with real maps on them. The place is that of the whole stack.
+    """
     n = depth if maps is None else min(depth, len(maps))
-    place, (w, h) = _Place(*xy, *wh), (wh[0] - step*(n - 1), wh[1] - step*(n - 1))
+    place, (w, h) = _Place(*xy, *wh), (wh[0] - step * (n - 1), wh[1] - step * (n - 1))
     for k in range(n - 1, -1, -1):
-        x, y, z = xy[0] + k*step, xy[1] + k*step, 4 - k/(10*n)
-        if maps is not None: ax.imshow(_shade(np.asarray(maps[k], float), color), extent=(x, x + w, y, y + h), aspect="auto", interpolation="nearest", zorder=z)
-        ax.add_patch(Rectangle((x, y), w, h, fc="none" if maps is not None else _tint(color, .16 + .1*(k % 2)), ec=color, lw=.6, zorder=z + .01/n))
-    if text: _words(ax, place.x + place.w/2, place.y - .05, text, **dict(fontsize=7, va="top") | kw)
+        x = xy[0] + k * step
+        y = xy[1] + k * step
+        z = 4 - k / (10 * n)
+        if maps is not None:
+            ax.imshow(
+                _shade(np.asarray(maps[k], float), color),
+                extent=(x, x + w, y, y + h),
+                aspect="auto",
+                interpolation="nearest",
+                zorder=z,
+            )
+        ax.add_patch(
+            Rectangle(
+                (x, y),
+                w,
+                h,
+                fc="none" if maps is not None else _tint(color, 0.16 + 0.1 * (k % 2)),
+                ec=color,
+                lw=0.6,
+                zorder=z + 0.01 / n,
+            )
+        )
+    if text:
+        _words(ax, place.x + place.w / 2, place.y - 0.05, text, **dict(fontsize=7, va="top") | kw)
     return place
 
 # %% ../nbs/4_workbench/44_figures.ipynb #8f41735d
 def _provenance(number, source):
     "What is written into a figure's files"
-    data = dict(dataset=source.ds.name, fingerprint=source.ds.fingerprint("train"), scenes=source.is_scenes, runs=source.runs) if source else dict(dataset=None, fingerprint=None, scenes=False, runs=[])
+    data = (
+        dict(
+            dataset=source.ds.name,
+            fingerprint=source.ds.fingerprint("train"),
+            scenes=source.is_scenes,
+            runs=source.runs,
+        )
+        if source
+        else dict(dataset=None, fingerprint=None, scenes=False, runs=[])
+    )
     return dict(figure=str(number), **data, commit=git_commit(), wsss_nb=__version__)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #8ad7f009
 _MOST = 250_000  # bytes of a PNG
 
+
 def _few_colors(image):
-    "A picture in 256 colours: those of its flat parts as they are, the others so that none is far off, from one pixel in nine"
-    some = image.resize((-(-image.width//3), -(-image.height//3)), Image.Resampling.NEAREST)
-    n = some.width*some.height
-    flat = [c for k, c in sorted(some.getcolors(n), reverse=True)[:48] if k > n/2000]
+    """A picture in 256 colours: those of its flat parts as they are, the others so that none is far
+    off, from one pixel in nine
+    """
+    some = image.resize((-(-image.width // 3), -(-image.height // 3)), Image.Resampling.NEAREST)
+    n = some.width * some.height
+    flat = [c for k, c in sorted(some.getcolors(n), reverse=True)[:48] if k > n / 2000]
     rest = some.quantize(256 - len(flat), Image.Quantize.MAXCOVERAGE, kmeans=500).getpalette()
     palette = Image.new("P", (1, 1))
-    palette.putpalette([v for c in flat for v in c] + rest[:3*(256 - len(flat))])
-    near, full = image.quantize(palette=palette, dither=Image.Dither.NONE), np.asarray(image) @ [65536, 256, 1]
+    palette.putpalette([v for c in flat for v in c] + rest[: 3 * (256 - len(flat))])
+    near = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    full = np.asarray(image) @ [65536, 256, 1]
     index = np.array(near)
-    for k, (r, g, b) in enumerate(flat): index[full == r*65536 + g*256 + b] = k  # Pillow's nearest is only nearly so
+    for k, (r, g, b) in enumerate(flat):
+        index[full == r * 65536 + g * 256 + b] = k  # Pillow's nearest is only nearly so
     out = Image.fromarray(index)
     out.putpalette(near.getpalette())
     return out
 
+
 def _png_of(fig, text, **kw):
-    "Bytes of a PNG of at most `_MOST`: a palette where full colours are too much, then fewer pixels"
+    """Bytes of a PNG of at most `_MOST`: a palette where full colours are too much, then fewer
+    pixels
+    """
     for dpi in (200, 160, 130, 100, 75):
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=dpi, **kw)
@@ -442,75 +820,124 @@ def _png_of(fig, text, **kw):
             out, info = io.BytesIO(), PngInfo()
             info.add_text("wsss_nb", text)
             im.save(out, "PNG", optimize=True, pnginfo=info, dpi=(dpi, dpi))
-            if len(out.getvalue()) <= _MOST: return out.getvalue()
-    raise ParameterError(f"the PNG stays above {_MOST//1000} kB: draw fewer or smaller pictures")
+            if len(out.getvalue()) <= _MOST:
+                return out.getvalue()
+    raise ParameterError(f"the PNG stays above {_MOST // 1000} kB: draw fewer or smaller pictures")
 
 # %% ../nbs/4_workbench/44_figures.ipynb #c5b54f23
 def _bytes_of(fig, kind, text, title, **kw):
     "Bytes of a figure as png, pdf or svg, `text` inside"
-    if kind == "png": return _png_of(fig, text, **kw)
-    meta = dict(pdf=dict(Title=title, Subject=text, Creator="wsss_nb", Producer="matplotlib", CreationDate=None), svg=dict(Title=title, Description=text, Creator="wsss_nb", Date=None))[kind]
+    if kind == "png":
+        return _png_of(fig, text, **kw)
+    meta = dict(
+        pdf=dict(
+            Title=title, Subject=text, Creator="wsss_nb", Producer="matplotlib", CreationDate=None
+        ),
+        svg=dict(Title=title, Description=text, Creator="wsss_nb", Date=None),
+    )[kind]
     out = io.BytesIO()
     fig.savefig(out, format=kind, dpi=300, metadata=meta, **kw)
     return out.getvalue()
 
 # %% ../nbs/4_workbench/44_figures.ipynb #af51b031
-_ROOM = .13  # inches below a figure, for the mark
+_ROOM = 0.13  # inches below a figure, for the mark
+
 
 @contextmanager
 def _marked(fig, on, side):
     "How to save a figure so that it says `scenes` below its lower left or right corner"
     W, H = fig.get_size_inches()
-    if not on: yield {}; return
-    mark = fig.text(.03/W if side == "left" else 1 - .03/W, -.02/H, "scenes", ha=side, va="top", fontsize=6, color=_SOFT, style="italic")
+    if not on:
+        yield {}
+        return
+    mark = fig.text(
+        0.03 / W if side == "left" else 1 - 0.03 / W,
+        -0.02 / H,
+        "scenes",
+        ha=side,
+        va="top",
+        fontsize=6,
+        color=_SOFT,
+        style="italic",
+    )
     mark.set_in_layout(False)
-    try: yield dict(bbox_inches=Bbox([[0, -_ROOM], [W, H]]))
-    finally: mark.remove()
+    try:
+        yield dict(bbox_inches=Bbox([[0, -_ROOM], [W, H]]))
+    finally:
+        mark.remove()
 
 # %% ../nbs/4_workbench/44_figures.ipynb #45a73b9c
 def _caption(number, caption, note, p):
     "The text of a caption file"
-    made = [f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}"] + [f"from {p['dataset']} (fingerprint {p['fingerprint']})"]*bool(p["dataset"]) + [f"run {r}" for r in p["runs"]]
-    parts = [f"**Figure {number}.** {caption.strip()}"] + [f"Unlike the dissertation's figure: {note.strip()}"]*bool(note) + ["Generated scenes, not photographs."]*p["scenes"] + ["; ".join(made) + "."]
+    made = (
+        [f"Drawn by wsss_nb {p['wsss_nb']}, commit {p['commit']}"]
+        + [f"from {p['dataset']} (fingerprint {p['fingerprint']})"] * bool(p["dataset"])
+        + [f"run {r}" for r in p["runs"]]
+    )
+    parts = (
+        [f"**Figure {number}.** {caption.strip()}"]
+        + [f"Unlike the dissertation's figure: {note.strip()}"] * bool(note)
+        + ["Generated scenes, not photographs."] * p["scenes"]
+        + ["; ".join(made) + "."]
+    )
     return "\n\n".join(parts) + "\n"
 
 # %% ../nbs/4_workbench/44_figures.ipynb #5c05b7f2
 def save_figure(
-    fig,            # drawn in `figure_style`
-    number,         # such as "3.14"
-    caption,        # what it shows
-    source=None,    # the `Source` it was drawn from
+    fig,  # drawn in `figure_style`
+    number,  # such as "3.14"
+    caption,  # what it shows
+    source=None,  # the `Source` it was drawn from
     out="figures",  # folder
-    note="",        # what differs from the dissertation's figure
-    side="right",   # where it says `scenes`; "left" if only that panel is of scenes
-)->list:            # paths of PDF, PNG, SVG and caption
-    "Write a figure as `out/f3_14.pdf`, `.png`, `.svg` and its caption as `.md`; none is written unless all can be. Raises `ParameterError`."
-    need(re.fullmatch(r"\d+\.\d+", str(number)), f"the number of a figure is like 3.14; it is {number!r}", ParameterError)
+    note="",  # what differs from the dissertation's figure
+    side="right",  # where it says `scenes`; "left" if only that panel is of scenes
+) -> list:  # paths of PDF, PNG, SVG and caption
+    """Write a figure as `out/f3_14.pdf`, `.png`, `.svg` and its caption as `.md`; none is written
+    unless all can be. Raises `ParameterError`.
+    """
+    need(
+        re.fullmatch(r"\d+\.\d+", str(number)),
+        f"the number of a figure is like 3.14; it is {number!r}",
+        ParameterError,
+    )
     need(side in ("left", "right"), f"side is left or right; it is {side!r}", ParameterError)
     p = _provenance(number, source)
-    text, base = json.dumps(p), Path(out)/f"f{str(number).replace('.', '_')}"
+    text, base = json.dumps(p), Path(out) / f"f{str(number).replace('.', '_')}"
     with figure_style(), _marked(fig, p["scenes"], side) as kw:
-        files = {base.with_suffix(f".{k}"): _bytes_of(fig, k, text, f"Figure {number}", **kw) for k in ("pdf", "png", "svg")}
+        files = {
+            base.with_suffix(f".{k}"): _bytes_of(fig, k, text, f"Figure {number}", **kw)
+            for k in ("pdf", "png", "svg")
+        }
     files[base.with_suffix(".md")] = _caption(number, caption, note, p).encode()
     for path, data in files.items():
-        with atomic(path) as part: part.write_bytes(data)
+        with atomic(path) as part:
+            part.write_bytes(data)
     return list(files)
 
 # %% ../nbs/4_workbench/44_figures.ipynb #3035bd18
 def _stored(path):
     "The text that `save_figure` put into a file, or None"
     if path.suffix == ".png":
-        with Image.open(path) as im: return im.text.get("wsss_nb")
-    found = dict(pdf=rb"/Subject \(((?:\\.|[^\\)])*)\)", svg=rb"<dc:description>(.*?)</dc:description>")[path.suffix[1:]]
+        with Image.open(path) as im:
+            return im.text.get("wsss_nb")
+    found = dict(
+        pdf=rb"/Subject \(((?:\\.|[^\\)])*)\)", svg=rb"<dc:description>(.*?)</dc:description>"
+    )[path.suffix[1:]]
     m = re.search(found, path.read_bytes(), re.S)
-    if not m: return None
+    if not m:
+        return None
     text = m[1].decode("ascii")
     return re.sub(r"\\(.)", r"\1", text) if path.suffix == ".pdf" else unescape(text)
 
-def read_provenance(path)->dict: # figure, dataset, fingerprint, scenes, runs, commit, wsss_nb
+
+def read_provenance(path) -> dict:  # figure, dataset, fingerprint, scenes, runs, commit, wsss_nb
     "What `save_figure` wrote into a PDF, PNG or SVG. Raises `DataError` for another file."
     path = Path(path)
-    need(path.is_file() and path.suffix in (".pdf", ".png", ".svg"), f"{path} is no PDF, PNG or SVG that is there", DataError)
+    need(
+        path.is_file() and path.suffix in (".pdf", ".png", ".svg"),
+        f"{path} is no PDF, PNG or SVG that is there",
+        DataError,
+    )
     text = _stored(path)
     need(text, f"{path} carries no provenance: it was not written by save_figure", DataError)
     return json.loads(text)

@@ -13,7 +13,16 @@ import numpy as np
 import torch
 
 from .classifier import create_backbone
-from .core import DataError, ParameterError, check_array, fingerprint, load_arrays, need, save_arrays, seed_everything
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    check_array,
+    fingerprint,
+    load_arrays,
+    need,
+    save_arrays,
+    seed_everything,
+)
 from .deeplab import DeepLab, multi_scale, predict, save_model
 from .images import read_labels, read_mask, write_mask
 from .masking import set_mean
@@ -22,44 +31,62 @@ from .trunk import head_settings, learner, seen
 
 # %% ../nbs/3_clustering/32_growing.ipynb #09504b95
 def superpixel_scores(
-    H,     # (C+1,H,W) softmax
-    sp,    # (H,W) superpixels; -1 belongs to none
+    H,  # (C+1,H,W) softmax
+    sp,  # (H,W) superpixels; -1 belongs to none
     free,  # (H,W) bool: the pixels that count
-):         # (n,C+1) float64; NaN for a superpixel without a free pixel
+):  # (n,C+1) float64; NaN for a superpixel without a free pixel
     "Mean probability of each class over the free pixels of each superpixel, (3.6)."
     free, n = free & (sp >= 0), int(sp.max()) + 1
     size = np.bincount(sp[free], minlength=n)
     total = np.stack([np.bincount(sp[free], h[free], n) for h in H], 1)  # (n,C+1)
-    with np.errstate(invalid="ignore"): return total/size[:, None]
+    with np.errstate(invalid="ignore"):
+        return total / size[:, None]
 
 # %% ../nbs/3_clustering/32_growing.ipynb #caaa17b8
 def _choose(s, allowed, beta_bg, beta_fg):
     "Scores (…,C+1) → the class by (3.7), or 255; a NaN passes no threshold"
-    best, c = torch.where(allowed, s, -1.).max(-1)
+    best, c = torch.where(allowed, s, -1.0).max(-1)
     return torch.where(best > torch.where(c == 0, beta_bg, beta_fg), c, 255)
 
 # %% ../nbs/3_clustering/32_growing.ipynb #9f8066a1
 def _check(seed, H, sp, present, beta_bg, beta_fg):
     "Refuse what does not fit; of one image or of a batch"
     K, hw = H.shape[-3], (*H.shape[:-3], *H.shape[-2:])
-    need(tuple(seed.shape) == tuple(sp.shape) == hw, f"sizes differ: seed {tuple(seed.shape)}, superpixels {tuple(sp.shape)}, softmax {tuple(H.shape)}", DataError)
-    need(tuple(present.shape) == (*H.shape[:-3], K - 1), f"the softmax has {K - 1} foreground classes, but present is {tuple(present.shape)}", DataError)
-    need(0 <= beta_bg <= 1 and 0 <= beta_fg <= 1, f"beta must lie in [0, 1]; it is {beta_bg} (background), {beta_fg} (foreground)", ParameterError)
+    need(
+        tuple(seed.shape) == tuple(sp.shape) == hw,
+        f"sizes differ: seed {tuple(seed.shape)}, superpixels {tuple(sp.shape)}, softmax"
+        f" {tuple(H.shape)}",
+        DataError,
+    )
+    need(
+        tuple(present.shape) == (*H.shape[:-3], K - 1),
+        f"the softmax has {K - 1} foreground classes, but present is {tuple(present.shape)}",
+        DataError,
+    )
+    need(
+        0 <= beta_bg <= 1 and 0 <= beta_fg <= 1,
+        f"beta must lie in [0, 1]; it is {beta_bg} (background), {beta_fg} (foreground)",
+        ParameterError,
+    )
 
 # %% ../nbs/3_clustering/32_growing.ipynb #8bd39f7e
 def grow(
-    seed,         # (H,W) uint8 initial seed, 255 unlabeled
-    H,            # (C+1,H,W) softmax of the segmenter
-    sp,           # (H,W) superpixels; -1 (padding) is never assigned
-    present,      # (C,) bool
+    seed,  # (H,W) uint8 initial seed, 255 unlabeled
+    H,  # (C+1,H,W) softmax of the segmenter
+    sp,  # (H,W) superpixels; -1 (padding) is never assigned
+    present,  # (C,) bool
     beta_bg=0.7,  # background takes what it is sure of by more than this
     beta_fg=0.7,  # and so do the foreground classes
-):                # (H,W) uint8
-    "The seed grown over superpixels, (3.6) (3.7); labelled pixels stay. Raises `DataError` for NaN and for sizes that differ."
+):  # (H,W) uint8
+    """The seed grown over superpixels, (3.6) (3.7); labelled pixels stay.
+
+    Raises `DataError` for NaN and for sizes that differ.
+    """
     seed, H, sp, present = map(np.asarray, (seed, H, sp, present))
     check_array("H", H, 3, error=DataError)
     _check(seed, H, sp, present, beta_bg, beta_fg)
-    if sp.max() < 0: return seed.astype(np.uint8)
+    if sp.max() < 0:
+        return seed.astype(np.uint8)
     free = seed == 255
     s = torch.from_numpy(superpixel_scores(H, sp, free))
     c = _choose(s, torch.tensor([True, *present.tolist()]).bool(), beta_bg, beta_fg).numpy()  # (n,)
@@ -67,79 +94,123 @@ def grow(
 
 # %% ../nbs/3_clustering/32_growing.ipynb #20863111
 def _means(H, at, n):
-    "H (B,K,H,W), `at` (B,H,W) bins 0…n-1 → (n,K) float64 mean of each class in each bin. Class by class: all at once would take a copy of H in doubles"
+    """H (B,K,H,W), `at` (B,H,W) bins 0…n-1 → (n,K) float64 mean of each class in each bin.
+
+    Class by class: all at once would take a copy of H in doubles
+    """
     at, zero = at.flatten(), torch.zeros(n, dtype=torch.float64, device=H.device)
     total = torch.stack([zero.index_add(0, at, h.flatten().double()) for h in H.unbind(1)], 1)
-    return total/torch.bincount(at, minlength=n)[:, None]
+    return total / torch.bincount(at, minlength=n)[:, None]
 
 # %% ../nbs/3_clustering/32_growing.ipynb #6c564054
 def grow_batch(
-    seed,         # (B,H,W) integer tensor, 255 unlabeled
-    H,            # (B,C+1,H,W) softmax
-    sp,           # (B,H,W) integer tensor; -1 is padding
-    present,      # (B,C) bool
+    seed,  # (B,H,W) integer tensor, 255 unlabeled
+    H,  # (B,C+1,H,W) softmax
+    sp,  # (B,H,W) integer tensor; -1 is padding
+    present,  # (B,C) bool
     beta_bg=0.7,  # as in `grow`
     beta_fg=0.7,  # as in `grow`
-):                # (B,H,W), of the type of `seed`
-    "`grow` for a batch on the tensors' device. The softmax is not checked for NaN, which labels nothing."
+):  # (B,H,W), of the type of `seed`
+    """`grow` for a batch on the tensors' device.
+
+    The softmax is not checked for NaN, which labels nothing.
+    """
     _check(seed, H, sp, present, beta_bg, beta_fg)
     B, K = H.shape[:2]
-    n = int(sp.max()) + 2                                                          # one bin for what does not count
+    n = int(sp.max()) + 2  # one bin for what does not count
     free = (seed == 255) & (sp >= 0)
-    at = torch.where(free, sp.long(), n - 1) + n*torch.arange(B, device=sp.device)[:, None, None]
-    s = _means(H.detach(), at, B*n).view(B, n, K)
+    at = torch.where(free, sp.long(), n - 1) + n * torch.arange(B, device=sp.device)[:, None, None]
+    s = _means(H.detach(), at, B * n).view(B, n, K)
     allowed = torch.nn.functional.pad(present.bool(), (1, 0), value=True)[:, None]  # (B,1,C+1)
-    c = _choose(s, allowed, beta_bg, beta_fg).flatten()                            # (B·n,)
+    c = _choose(s, allowed, beta_bg, beta_fg).flatten()  # (B·n,)
     return torch.where(free, c[at].to(seed.dtype), seed)
 
 # %% ../nbs/3_clustering/32_growing.ipynb #c40c5402
 def seed_loss(
     logits,  # (B,C+1,H,W)
-    seed,    # (B,H,W) integers: 0…C, 255 unlabeled
-):           # scalar
-    "Balanced seed loss, (3.8), batch mean; an empty set adds 0. Raises `DataError` for sizes that differ and ids that are no class."
+    seed,  # (B,H,W) integers: 0…C, 255 unlabeled
+):  # scalar
+    """Balanced seed loss, (3.8), batch mean; an empty set adds 0.
+
+    Raises `DataError` for sizes that differ and ids that are no class.
+    """
     B, K, *hw = logits.shape
-    need(list(seed.shape) == [B, *hw], f"logits are {tuple(logits.shape)}, but the seed is {tuple(seed.shape)}", DataError)
+    need(
+        list(seed.shape) == [B, *hw],
+        f"logits are {tuple(logits.shape)}, but the seed is {tuple(seed.shape)}",
+        DataError,
+    )
     seed = seed.long()
     labelled = seed != 255
-    need(bool(((0 <= seed) & (seed < K) | ~labelled).all()), f"the seed holds an id that is neither one of 0…{K - 1} nor 255", DataError)
+    need(
+        bool(((0 <= seed) & (seed < K) | ~labelled).all()),
+        f"the seed holds an id that is neither one of 0…{K - 1} nor 255",
+        DataError,
+    )
     logp = logits.log_softmax(1).gather(1, torch.where(labelled, seed, 0)[:, None])[:, 0]  # (B,H,W)
     return -(set_mean(logp, seed == 0) + set_mean(logp, labelled & (seed > 0))).mean()
 
 # %% ../nbs/3_clustering/32_growing.ipynb #720b2013
 def growing_loss(
-    model, batch,                # the net; `image` (or `features`), `seed`, `present` and, to grow, `sp`
-    train_scales=(1, .75, .5),   # S
-    beta_bg=0.7, beta_fg=0.7,    # thresholds of (3.7)
-    stride=1,                    # the loss sees every stride-th pixel each way
-):                               # scalar, {"labelled": share of the image's pixels that carry a label}
-    "Seed loss (3.8), mean over the training scales, on the seed grown with this step's softmax, (3.6) (3.7)."
-    L, sp = (batch[k][..., stride//2::stride, stride//2::stride] if k in batch else None for k in ("seed", "sp"))
+    model,
+    batch,  # the net; `image` (or `features`), `seed`, `present` and, to grow, `sp`
+    train_scales=(1, 0.75, 0.5),  # S
+    beta_bg=0.7,
+    beta_fg=0.7,  # thresholds of (3.7)
+    stride=1,  # the loss sees every stride-th pixel each way
+):  # scalar, {"labelled": share of the image's pixels that carry a label}
+    """Seed loss (3.8), mean over the training scales, on the seed grown with this step's softmax,
+    (3.6) (3.7).
+    """
+    L, sp = (
+        batch[k][..., stride // 2 :: stride, stride // 2 :: stride] if k in batch else None
+        for k in ("seed", "sp")
+    )
     Z = multi_scale(model, seen(batch), train_scales, L.shape[-2:])
     if sp is not None:
         H = sum(z.detach().float().softmax(1) for z in Z) / len(Z)
         L = grow_batch(L, H, sp, batch["present"].bool(), beta_bg, beta_fg)
     inside = L.numel() if sp is None else (sp >= 0).sum()
-    return sum(seed_loss(z.float(), L) for z in Z) / len(Z), dict(labelled=(L != 255).sum() / inside)
+    return sum(seed_loss(z.float(), L) for z in Z) / len(Z), dict(
+        labelled=(L != 255).sum() / inside
+    )
 
 # %% ../nbs/3_clustering/32_growing.ipynb #df69b3e8
 def _read_maps(files, n_classes):
     return {k: read_labels(f) if k == "sp" else read_mask(f, n_classes) for k, f in files.items()}
 
 # %% ../nbs/3_clustering/32_growing.ipynb #e7e6e961
-def save_softmax(path, H, present): # (C+1,H,W); (C,) bool
-    "Write the softmax of background and the present classes as float16, atomically. Raises `DataError`."
+def save_softmax(path, H, present):  # (C+1,H,W); (C,) bool
+    """Write the softmax of background and the present classes as float16, atomically.
+
+    Raises `DataError`.
+    """
     check_array("H", H, 3, error=DataError)
     classes = np.flatnonzero([True, *present])
-    need(len(H) == len(present) + 1, f"the softmax has {len(H) - 1} foreground classes, but present has {len(present)}", DataError)
+    need(
+        len(H) == len(present) + 1,
+        f"the softmax has {len(H) - 1} foreground classes, but present has {len(present)}",
+        DataError,
+    )
     save_arrays(path, classes=classes.astype(np.int16), H=np.asarray(H)[classes].astype(np.float16))
 
 # %% ../nbs/3_clustering/32_growing.ipynb #b9043b5a
-def load_softmax(path, n_classes:int): # C
-    "The softmax that `save_softmax` wrote, (C+1,H,W) float32; absent classes are 0. Raises `DataError`."
+def load_softmax(path, n_classes: int):  # C
+    """The softmax that `save_softmax` wrote, (C+1,H,W) float32; absent classes are 0.
+
+    Raises `DataError`.
+    """
     a = load_arrays(path)
-    need({"classes", "H"} <= a.keys() and a["H"].ndim == 3, f"{path} is no softmax file: it holds {sorted(a)}", DataError)
-    need(a["classes"].max(initial=-1) <= n_classes, f"{path} holds class {a['classes'].max(initial=-1)}, but there are {n_classes}", DataError)
+    need(
+        {"classes", "H"} <= a.keys() and a["H"].ndim == 3,
+        f"{path} is no softmax file: it holds {sorted(a)}",
+        DataError,
+    )
+    need(
+        a["classes"].max(initial=-1) <= n_classes,
+        f"{path} holds class {a['classes'].max(initial=-1)}, but there are {n_classes}",
+        DataError,
+    )
     H = np.zeros((n_classes + 1, *a["H"].shape[1:]), np.float32)
     H[a["classes"]] = a["H"]
     return H
@@ -154,59 +225,128 @@ def _kept(H, path, present):
 def _watcher(ds, ids, n, files, folder, scales, beta_bg, beta_fg):
     "on_epoch: writes the grown seeds of `ids`, and of `n` of them the softmax"
     keep = _spread(ids, n) if n else ()
+
+    def at(what, epoch, name):
+        return Path(folder) / what / f"epoch_{epoch + 1:02}" / name
+
     def write(epoch, model, row=None):
         for id in ids:
-            m, at = _read_maps(files[id], ds.n_classes), lambda what, suffix: Path(folder)/what/f"epoch_{epoch+1:02}"/f"{id}.{suffix}"
+            m = _read_maps(files[id], ds.n_classes)
             if model and "sp" in m:
                 H, present = predict(model, ds.image(id), scales), ds.present(id)
-                if id in keep: H = _kept(H, at("softmax", "npz"), present)
+                if id in keep:
+                    H = _kept(H, at("softmax", epoch, f"{id}.npz"), present)
                 m["seed"] = grow(m["seed"], H, m["sp"], present, beta_bg, beta_fg)
-            write_mask(at("seeds", "png"), m["seed"])
+            write_mask(at("seeds", epoch, f"{id}.png"), m["seed"])
+
     write(-1, None)
     return write
 
 # %% ../nbs/3_clustering/32_growing.ipynb #5232d469
-def _spread(ids, n): return ids[::max(1, len(ids)//n)][:n] if n else ids
+def _spread(ids, n):
+    return ids[:: max(1, len(ids) // n)][:n] if n else ids
 
 # %% ../nbs/3_clustering/32_growing.ipynb #c51803e1
 def _both(*fns):
     "on_epoch: all of them in turn, their rows joined"
+
     def call(*args):
         row = {}
-        for f in fns: row |= (f(*args) if f else None) or {}
+        for f in fns:
+            row |= (f(*args) if f else None) or {}
         return row
+
     return call
 
 # %% ../nbs/3_clustering/32_growing.ipynb #f0f1e6a7
 def fit_segmenter(
-    ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, random, a path, or classifier:PATH
-    *, targets, folder,              # folder of label maps <id>.png (255 unlabeled); where the training goes
-    superpixels=None,                # folder of superpixel maps <id>.png; None: the labels do not grow
-    beta_bg=0.7, beta_fg=0.7,        # thresholds of (3.7)
-    epochs=15, batch=20, lr=1e-3, crop=448, scales=(.5, 1, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=3, weight_decay=5e-4, freeze_bn=None, output_stride=8, frozen=0, loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
-    watch=4, softmax=4,              # images whose grown seeds are kept each epoch, 0: all; of how many of them the softmax too, 0: none
-    seed=0, device="auto", amp=False, workers=1, on_epoch=None,
-):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/, softmax/
-    "Train a DeepLab on seeds that grow (§3.3.3), or on labels as they are. Ground-truth masks are never opened."
-    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, train_scales)
+    ds,
+    split="train",
+    net="resnet101",
+    init="imagenet",  # init: imagenet, random, a path, or classifier:PATH
+    *,
+    targets,
+    folder,  # folder of label maps <id>.png (255 unlabeled); where the training goes
+    superpixels=None,  # folder of superpixel maps <id>.png; None: the labels do not grow
+    beta_bg=0.7,
+    beta_fg=0.7,  # thresholds of (3.7)
+    epochs=15,
+    batch=20,
+    lr=1e-3,
+    crop=448,
+    scales=(0.5, 1, 1.5),
+    color=(0.3, 0.3, 0.3, 0.1),
+    train_scales=(1, 0.75, 0.5),
+    warmup_epochs=3,
+    weight_decay=5e-4,
+    freeze_bn=None,
+    output_stride=8,
+    frozen=0,
+    loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
+    watch=4,
+    softmax=4,  # images whose grown seeds are kept each epoch, 0: all; of how many of them the softmax too, 0: none
+    seed=0,
+    device="auto",
+    amp=False,
+    workers=1,
+    on_epoch=None,
+):  # model, log rows; `folder` receives model.safetensors, log.jsonl, seeds/, softmax/
+    """Train a DeepLab on seeds that grow (§3.3.3), or on labels as they are.
+
+    Ground-truth masks are never opened.
+    """
+    args = dict(locals())
+    ids = ds.ids(split)
+    head = head_settings(net, crop, init, train_scales)
     files = map_files(ds, ids, **dict(seed=targets) | (dict(sp=superpixels) if superpixels else {}))
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1, **head)
-    learns, batches = learner(model, ds, ids, lambda id: _read_maps(files[id], ds.n_classes), **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()})
-    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes)) | (dict(head=head) if head else {})
-    same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride beta_bg beta_fg".split()}
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes + 1, **head)
+    learns, batches = learner(
+        model,
+        ds,
+        ids,
+        lambda id: _read_maps(files[id], ds.n_classes),
+        **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()},
+    )
+    what = dict(
+        kind="deeplab",
+        net=net,
+        init=model.init,
+        output_stride=output_stride,
+        classes=list(ds.classes),
+    ) | (dict(head=head) if head else {})
+    same = {
+        k: args[k]
+        for k in "batch crop frozen scales color train_scales loss_stride beta_bg beta_fg".split()
+    }
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
-    watched = _watcher(ds, _spread(ids, watch), softmax, files, folder, train_scales, beta_bg, beta_fg)
-    rows = fit(learns, batches, lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),
-               epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
-               on_epoch=_both(lambda e, _, row: watched(e, model.eval(), row), on_epoch), freeze_bn=_freezes(net, freeze_bn, learns is model), settings=what | same | dict(data=data), desc="segmenter")
-    save_model(Path(folder)/"model.safetensors", model, **what)
+    watched = _watcher(
+        ds, _spread(ids, watch), softmax, files, folder, train_scales, beta_bg, beta_fg
+    )
+    rows = fit(
+        learns,
+        batches,
+        lambda m, b: growing_loss(m, b, train_scales, beta_bg, beta_fg, loss_stride),
+        epochs=epochs,
+        lr=lr,
+        folder=folder,
+        weight_decay=weight_decay,
+        warmup_epochs=warmup_epochs,
+        seed=seed,
+        device=device,
+        amp=amp,
+        on_epoch=_both(lambda e, _, row: watched(e, model.eval(), row), on_epoch),
+        freeze_bn=_freezes(net, freeze_bn, learns is model),
+        settings=what | same | dict(data=data),
+        desc="segmenter",
+    )
+    save_model(Path(folder) / "model.safetensors", model, **what)
     model.classes = tuple(ds.classes)
     return model, rows
 
 # %% ../nbs/3_clustering/32_growing.ipynb #44bececa
 def _freezes(net, freeze_bn, whole):
     "Whether batch normalisation stays as it came: on a frozen net the head's own always learns"
-    if not whole: return False
+    if not whole:
+        return False
     return net != "small" if freeze_bn is None else freeze_bn

@@ -14,95 +14,156 @@ from .backbones import imagenet_head
 from .core import ParameterError, need
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #e01eb570
-def group_activation(z, # (B,K,h,w) scores of K classes at each position
-                     groups): # for each of C names the classes that it stands for
+def group_activation(
+    z,  # (B,K,h,w) scores of K classes at each position
+    groups,
+):  # for each of C names the classes that it stands for
     "The best member of each group over the mean of all classes: (B,C,h,w)."
     best = torch.stack([z[:, list(g)].amax(1) for g in groups], 1)
     return best - z.mean(1, keepdim=True)
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #09717480
-def group_log_odds(z, # (B,K) scores of K classes
-                   member): # (C,K) bool: which classes each name stands for
+def group_log_odds(
+    z,  # (B,K) scores of K classes
+    member,
+):  # (C,K) bool: which classes each name stands for
     "Log-odds of each group against all other classes: (B,C)."
-    z = z[:, None] # (B,1,K)
-    inside, outside = z.masked_fill(~member, -torch.inf), z.masked_fill(member, -torch.inf) # (B,C,K)
+    z = z[:, None]  # (B,1,K)
+    inside, outside = (
+        z.masked_fill(~member, -torch.inf),
+        z.masked_fill(member, -torch.inf),
+    )  # (B,C,K)
     return inside.logsumexp(2) - outside.logsumexp(2)
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #41c819ce
 class ImageNetClassifier(nn.Module):
-    "EfficientNet-Lite0 as it is, asked for groups of its 1,000 classes: (B,3,H,W) normalised images -> scores (B,C), log-odds. `.cam` as `Classifier`'s."
-    side = 320 # longest side at which whole pictures are judged, in pixels: it learned from 224, and large pictures make it less sure
-    def __init__(self, backbone, # lite0
-                 groups): # for each of C classes the indices 0…999 that it stands for; none: that class has a row of its own in `.learned`
+    """EfficientNet-Lite0 as it is, asked for groups of its 1,000 classes: (B,3,H,W) normalised
+    images -> scores (B,C), log-odds. `.cam` as `Classifier`'s.
+    """
+
+    # longest side at which whole pictures are judged, in pixels: it learned from 224, and large
+    # pictures make it less sure
+    side = 320
+
+    def __init__(
+        self,
+        backbone,  # lite0
+        groups,
+        # for each of C classes the indices 0…999 that it stands for; none: that class has a row of its
+        # own in `.learned`
+    ):
         super().__init__()
-        need(any(len(g) for g in groups), "at least one class must be among ImageNet's", ParameterError)
+        need(
+            any(len(g) for g in groups),
+            "at least one class must be among ImageNet's",
+            ParameterError,
+        )
         self.backbone, self.init = backbone, getattr(backbone, "init", None)
         self.groups = tuple(tuple(int(k) for k in g) for g in groups)
         weight, bias = imagenet_head()
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
         others = sum(not g for g in self.groups)
-        if others: self.learned = nn.Linear(weight.shape[1], others)
-        self.register_buffer("calibration", torch.tensor([1., 0.]).repeat(len(self.groups) - others, 1)) # slope and shift of each known class
+        if others:
+            self.learned = nn.Linear(weight.shape[1], others)
+        self.register_buffer(
+            "calibration", torch.tensor([1.0, 0.0]).repeat(len(self.groups) - others, 1)
+        )  # slope and shift of each known class
 
     @property
-    def known(self): return [g for g in self.groups if g]
-    def in_order(self, known, learned=None): # (B,k,…) of the known classes, (B,n,…) of the learned -> (B,C,…)
-        if learned is None: return known
-        place = torch.tensor([not g for g in self.groups]).argsort(stable=True).argsort() # of each class, known before learned
+    def known(self):
+        return [g for g in self.groups if g]
+
+    def in_order(
+        self, known, learned=None
+    ):  # (B,k,…) of the known classes, (B,n,…) of the learned -> (B,C,…)
+        if learned is None:
+            return known
+        place = (
+            torch.tensor([not g for g in self.groups]).argsort(stable=True).argsort()
+        )  # of each class, known before learned
         return torch.cat([known, learned], 1)[:, place]
 
-    def logits(self, f): return F.conv2d(f, self.weight[:, :, None, None], self.bias) # (B,1280,h,w) -> (B,1000,h,w)
-    def mean_features(self, x): return self.backbone.forward_features(x).mean((2, 3)) # (B,3,H,W) -> (B,1280)
-    def probabilities(self, x): return F.linear(self.mean_features(x), self.weight, self.bias).softmax(1) # (B,1000)
+    def logits(self, f):
+        return F.conv2d(f, self.weight[:, :, None, None], self.bias)  # (B,1280,h,w) -> (B,1000,h,w)
 
-    def scores(self, f): # (B,1280) -> (B,C)
+    def mean_features(self, x):
+        return self.backbone.forward_features(x).mean((2, 3))  # (B,3,H,W) -> (B,1280)
+
+    def probabilities(self, x):
+        return F.linear(self.mean_features(x), self.weight, self.bias).softmax(1)  # (B,1000)
+
+    def scores(self, f):  # (B,1280) -> (B,C)
         member = torch.zeros(len(self.known), len(self.bias), dtype=torch.bool, device=f.device)
-        for c, g in enumerate(self.known): member[c, list(g)] = True
+        for c, g in enumerate(self.known):
+            member[c, list(g)] = True
         slope, shift = self.calibration.T
-        known = slope*group_log_odds(F.linear(f, self.weight, self.bias), member) + shift
+        known = slope * group_log_odds(F.linear(f, self.weight, self.bias), member) + shift
         return self.in_order(known, self.learned(f) if hasattr(self, "learned") else None)
-    def forward(self, x): return self.scores(self.mean_features(x))
 
-    def cam(self, x): # -> (B,C,h,w), not rectified
+    def forward(self, x):
+        return self.scores(self.mean_features(x))
+
+    def cam(self, x):  # -> (B,C,h,w), not rectified
         f = self.backbone.forward_features(x)
-        learned = F.conv2d(f, self.learned.weight[:, :, None, None]) if hasattr(self, "learned") else None
+        learned = (
+            F.conv2d(f, self.learned.weight[:, :, None, None]) if hasattr(self, "learned") else None
+        )
         return self.in_order(group_activation(self.logits(f), self.known), learned)
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #04a8e117
 def _logistic(parameters, scores, t, decay, steps):
-    "Logistic regression: `scores()` (n,k) are brought to labels t by L-BFGS; the first of the parameters is kept small. Returns the loss."
+    """Logistic regression: `scores()` (n,k) are brought to labels t by L-BFGS; the first of the
+    parameters is kept small. Returns the loss.
+    """
     opt = torch.optim.LBFGS(parameters, max_iter=steps, line_search_fn="strong_wolfe")
+
     def loss():
         opt.zero_grad()
-        l = F.binary_cross_entropy_with_logits(scores(), t) + decay*parameters[0].square().sum()
+        l = F.binary_cross_entropy_with_logits(scores(), t) + decay * parameters[0].square().sum()
         l.backward()
         return l
+
     opt.step(loss)
     return float(loss().detach())
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #26a61928
-def learn_others(model, # `ImageNetClassifier` with a `.learned`
-                 f, # (n,1280) averaged maps
-                 t, # (n,k) labels 0 or 1 of the classes to learn
-                 decay=1e-3, steps=200): # of the squared weights; the most steps of L-BFGS
+def learn_others(
+    model,  # `ImageNetClassifier` with a `.learned`
+    f,  # (n,1280) averaged maps
+    t,  # (n,k) labels 0 or 1 of the classes to learn
+    decay=1e-3,
+    steps=200,
+):  # of the squared weights; the most steps of L-BFGS
     "Fit the rows of the classes that ImageNet does not know. Returns the loss."
     layer, f = model.learned, torch.as_tensor(f)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    return _logistic([layer.weight, layer.bias], lambda: layer(f), torch.as_tensor(t, dtype=torch.float32), decay, steps)
+    return _logistic(
+        [layer.weight, layer.bias],
+        lambda: layer(f),
+        torch.as_tensor(t, dtype=torch.float32),
+        decay,
+        steps,
+    )
 
 # %% ../nbs/1_nets/18_imagenet.ipynb #7e367c52
-def calibrate(model, # `ImageNetClassifier`
-              f, # (n,1280) averaged maps
-              t, # (n,k) labels 0 or 1 of the known classes, in their order
-              decay=1e-3, steps=200): # of the squared slopes; the most steps of L-BFGS
-    "Fit slope and shift of the known classes' log-odds, so that `scores` say whether a class is there. Returns the loss."
+def calibrate(
+    model,  # `ImageNetClassifier`
+    f,  # (n,1280) averaged maps
+    t,  # (n,k) labels 0 or 1 of the known classes, in their order
+    decay=1e-3,
+    steps=200,
+):  # of the squared slopes; the most steps of L-BFGS
+    """Fit slope and shift of the known classes' log-odds, so that `scores` say whether a class is
+    there. Returns the loss.
+    """
     f, t = torch.as_tensor(f), torch.as_tensor(t, dtype=torch.float32)
-    model.calibration[:] = torch.tensor([1., 0.])
+    model.calibration[:] = torch.tensor([1.0, 0.0])
     known = [c for c, g in enumerate(model.groups) if g]
-    with torch.no_grad(): s = model.scores(f)[:, known]
+    with torch.no_grad():
+        s = model.scores(f)[:, known]
     a, b = torch.ones(len(known), requires_grad=True), torch.zeros(len(known), requires_grad=True)
-    loss = _logistic([a, b], lambda: a*s + b, t, decay, steps)
+    loss = _logistic([a, b], lambda: a * s + b, t, decay, steps)
     model.calibration[:] = torch.stack([a, b], 1).detach()
     return loss

@@ -15,18 +15,24 @@ from PIL import Image, ImageCms, ImageFile
 from .core import DataError, ParameterError, atomic, check_array, need
 
 # %% ../nbs/0_base/01_images.ipynb #b8e71315
-MAX_PIXELS = 80_000_000     # a 10,000 x 8,000 scan; more is a mistake or a decompression bomb
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm')
+MAX_PIXELS = 80_000_000  # a 10,000 x 8,000 scan; more is a mistake or a decompression bomb
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 
-def _refuse(path, why): raise DataError(f"{path}: {why}")
+
+def _refuse(path, why):
+    raise DataError(f"{path}: {why}")
+
 
 def _decode(path):
     "The Pillow image behind `path`, all of its pixels decoded; `.held` is how the file held them."
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     with Image.open(path) as im:
         if im.width * im.height > MAX_PIXELS:
-            _refuse(path, f"claims {im.width}x{im.height} pixels, more than {MAX_PIXELS:,} (a decompression bomb?); "
-                          "shrink it, or raise wsss_nb.images.MAX_PIXELS if it is genuine")
+            _refuse(
+                path,
+                f"claims {im.width}x{im.height} pixels, more than {MAX_PIXELS:,} (a decompression"
+                " bomb?); shrink it, or raise wsss_nb.images.MAX_PIXELS if it is genuine",
+            )
         held = _look(im, path)
         im.load()
     im.held = held
@@ -35,16 +41,18 @@ def _decode(path):
 # %% ../nbs/0_base/01_images.ipynb #85db1c7c
 class _Held(NamedTuple):
     "How a file holds its samples."
-    raw: str = ""          # Pillow's word for their layout: "L;4", "1;I", "RGB;16B"
-    top: int = 0           # the largest sample that a PGM or PPM says it may hold
+
+    raw: str = ""  # Pillow's word for their layout: "L;4", "1;I", "RGB;16B"
+    top: int = 0  # the largest sample that a PGM or PPM says it may hold
     frames: int = 1
-    turn: int = 1          # the EXIF orientation that decoding has obeyed: a TIFF's
-    white: bool = False    # 0 is white, as in a fax
-    bands: int = 0         # samples a pixel, as a TIFF says
-    bits: int = 0          # bits a sample, as a TIFF says
+    turn: int = 1  # the EXIF orientation that decoding has obeyed: a TIFF's
+    white: bool = False  # 0 is white, as in a fax
+    bands: int = 0  # samples a pixel, as a TIFF says
+    bits: int = 0  # bits a sample, as a TIFF says
 
 # %% ../nbs/0_base/01_images.ipynb #9e084be9
-def _held(im): return getattr(im, "held", _Held())
+def _held(im):
+    return getattr(im, "held", _Held())
 
 # %% ../nbs/0_base/01_images.ipynb #69446e2e
 def _tiff_tags(im, raw, path):
@@ -55,8 +63,9 @@ def _tiff_tags(im, raw, path):
         _refuse(path, "holds signed 8-bit numbers; save it with unsigned ones")
     if tags.get(284) == 2 and bits > 8 and ";16" not in raw:
         _refuse(path, "holds its 16-bit colours in a plane each; save them interleaved, or as PNG")
-    return dict(turn=_known_turn(tags.get(274)), white=tags.get(262) == 0,
-                bands=tags.get(277, 1), bits=bits)
+    return dict(
+        turn=_known_turn(tags.get(274)), white=tags.get(262) == 0, bands=tags.get(277, 1), bits=bits
+    )
 
 # %% ../nbs/0_base/01_images.ipynb #ae7002cb
 def _look(im, path):
@@ -64,7 +73,7 @@ def _look(im, path):
     args = im.tile[0][3] if im.tile else ""
     first, second = (*args, 0)[:2] if isinstance(args, tuple) else (args, 0)
     raw = first if isinstance(first, str) else ""
-    frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)    # MPO: a camera's previews
+    frames = 1 if im.format == "MPO" else getattr(im, "n_frames", 1)  # MPO: a camera's previews
     more = {}
     if im.format == "TIFF":
         more = _tiff_tags(im, raw, path)
@@ -76,38 +85,64 @@ def _look(im, path):
 def open_picture(path):
     """The whole file decoded as a Pillow image, in the mode it was stored in.
 
-    Raises `DataError` naming the file if it is missing, empty, no image, truncated, damaged, or a decompression bomb."""
+    Raises `DataError` naming the file if it is missing, empty, no image, truncated, damaged, or a
+    decompression bomb.
+    """
     path = Path(path)
-    if not path.exists(): _refuse(path, "no such file")
-    if path.is_dir(): _refuse(path, "is a folder, not an image")
-    if path.stat().st_size == 0: _refuse(path, "the file is empty (0 bytes); fetch it again")
-    try: return _decode(path)
-    except DataError: raise
-    except Image.DecompressionBombError as e: _refuse(path, f"decompression bomb ({e})")
-    except Image.UnidentifiedImageError: _refuse(path, "is not an image that can be read")
-    # on damaged bytes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, ...
-    except Exception as e: _refuse(path, f"truncated or damaged image ({e}); fetch or export it again")
+    if not path.exists():
+        _refuse(path, "no such file")
+    if path.is_dir():
+        _refuse(path, "is a folder, not an image")
+    if path.stat().st_size == 0:
+        _refuse(path, "the file is empty (0 bytes); fetch it again")
+    try:
+        return _decode(path)
+    except DataError:
+        raise
+    except Image.DecompressionBombError as e:
+        _refuse(path, f"decompression bomb ({e})")
+    except Image.UnidentifiedImageError:
+        _refuse(path, "is not an image that can be read")
+    # on damaged bytes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error,
+    # ...
+    except Exception as e:
+        _refuse(path, f"truncated or damaged image ({e}); fetch or export it again")
 
 # %% ../nbs/0_base/01_images.ipynb #b191fbe7
-_TURNS = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
-def _known_turn(value): return value if isinstance(value, int) and value in _TURNS else 1
+
+def _known_turn(value):
+    return value if isinstance(value, int) and value in _TURNS else 1
 
 # %% ../nbs/0_base/01_images.ipynb #4127c16a
 def _orientation(im):
-    try: return _known_turn(im.getexif().get(274))
-    except Exception: return 1          # a damaged EXIF block says nothing about which way is up
+    try:
+        return _known_turn(im.getexif().get(274))
+    except Exception:
+        return 1  # a damaged EXIF block says nothing about which way is up
 
-def _turned(im): return _held(im).turn if _held(im).turn > 1 else _orientation(im)
+
+def _turned(im):
+    return _held(im).turn if _held(im).turn > 1 else _orientation(im)
 
 # %% ../nbs/0_base/01_images.ipynb #7d8064ad
-def _bits(top): return next(b for b in (8, 10, 12, 14, 16) if top < 1 << b)
+def _bits(top):
+    return next(b for b in (8, 10, 12, 14, 16) if top < 1 << b)
+
 
 def _to_8_bits(v, bits):
     "Whole numbers of `bits` bits → uint8, rounded."
     full = (1 << bits) - 1
-    return ((510*v + full) // (2*full)).astype(np.uint8)
+    return ((510 * v + full) // (2 * full)).astype(np.uint8)
 
 # %% ../nbs/0_base/01_images.ipynb #2fb623ad
 def _whole(im, path):
@@ -117,12 +152,14 @@ def _whole(im, path):
         _refuse(path, f"holds values {v.min()}…{v.max()}, not 0…65535; save it with 8 or 16 bits")
     return v
 
+
 def _deep_said(kind, v, bits):
     plain = bits == 16 and not kind.startswith("32")
     return kind if plain else f"{kind}, values {v.min()}…{v.max()}: read as {bits} bits"
 
 # %% ../nbs/0_base/01_images.ipynb #7fc49733
-_STEPS = {"L;2": 85, "L;4": 17}         # what Pillow multiplies the samples of few bits by
+_STEPS = {"L;2": 85, "L;4": 17}  # what Pillow multiplies the samples of few bits by
+
 
 def _samples(im):
     "The numbers of a grey or palette file as they are stored: (H,W)."
@@ -131,19 +168,20 @@ def _samples(im):
         return v.astype(np.uint8)
     if held.raw[:3] in _STEPS:
         return v // _STEPS[held.raw[:3]]
-    if held.top:                        # a PGM's, stretched from 0…top
+    if held.top:  # a PGM's, stretched from 0…top
         full = 255 if im.mode == "L" else 65535
-        return (v.astype(np.int64)*held.top + full//2) // full
+        return (v.astype(np.int64) * held.top + full // 2) // full
     return v
 
 # %% ../nbs/0_base/01_images.ipynb #0c58b685
 def _alpha(im):
     "How opaque each pixel is: (H,W) uint8."
     clear = im.info.get("transparency")
-    if isinstance(clear, int) and im.mode != "P":       # one of the samples is clear
+    if isinstance(clear, int) and im.mode != "P":  # one of the samples is clear
         seen = _samples(im) != (clear // 255 if im.mode == "1" else clear)
-        return seen.astype(np.uint8)*255
+        return seen.astype(np.uint8) * 255
     return np.asarray(im.convert("RGBA"))[..., 3]
+
 
 def _grey(values, im):
     "(H,W) uint8 as a Pillow image, with the alpha that a grey file may have."
@@ -168,7 +206,7 @@ def _deep_samples(im, path):
     if im.mode in ("RGB", "RGBA") and _held(im).turn == 1:
         v = cv2.imdecode(np.fromfile(im.filename, np.uint8), cv2.IMREAD_UNCHANGED)
     if v is not None and v.dtype == np.uint16 and v.ndim == 3 and v.shape[2] >= halves.shape[2]:
-        v = v[..., [2, 1, 0, 3][:halves.shape[2]]]
+        v = v[..., [2, 1, 0, 3][: halves.shape[2]]]
         if v.shape == halves.shape and (v >> 8 == halves).all():
             return v.astype(np.int64)
     _refuse(path, "holds 16-bit colours that use few of their bits; save it with 8 bits")
@@ -183,21 +221,28 @@ def _from_deep_colours(im, path):
         return im, kind
     v = _deep_samples(im, path)
     colours, rest = v[..., :3], [v[..., 3:]] if im.mode == "RGBA" else []
-    if "transparency" in im.info:       # one colour is clear
-        rest = [65535*(colours != im.info["transparency"]).any(-1)]
+    if "transparency" in im.info:  # one colour is clear
+        rest = [65535 * (colours != im.info["transparency"]).any(-1)]
     bits = _bits(colours.max())
     parts = [_to_8_bits(colours, bits), *(_to_8_bits(a, _bits(a.max())) for a in rest)]
     return Image.fromarray(np.dstack(parts)), _deep_said(kind, colours, bits)
 
 # %% ../nbs/0_base/01_images.ipynb #96782680
-_KINDS = {"L": "grey", "1": "black and white", "P": "palette",
-          "CMYK": "CMYK", "LAB": "LAB", "YCbCr": "YCbCr"}
+_KINDS = {
+    "L": "grey",
+    "1": "black and white",
+    "P": "palette",
+    "CMYK": "CMYK",
+    "LAB": "LAB",
+    "YCbCr": "YCbCr",
+}
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
 # %% ../nbs/0_base/01_images.ipynb #9f115f07
 def _over_white(im):
     im = im.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", im.size, "white"), im)
+
 
 def _to_rgb(im, path):
     "A Pillow image in RGB, and what its pixels were in short phrases."
@@ -217,11 +262,13 @@ def _to_rgb(im, path):
 # %% ../nbs/0_base/01_images.ipynb #4a1bf695
 def _asides(im):
     "What a file holds besides the pixels that are read, in short phrases."
-    held, n, gamma = _held(im), len(im.getbands()), im.info.get("gamma", 1/2.2)
+    held = _held(im)
+    n = len(im.getbands())
+    gamma = im.info.get("gamma", 1 / 2.2)
     yield "EXIF-rotated" if _turned(im) > 1 else ""
     yield f"first of {held.frames} frames" if held.frames > 1 else ""
     yield f"{held.bands} bands, of which {n} are read" if held.bands > n else ""
-    odd = abs(2.2*gamma - 1) > .05 and not {"srgb", "icc_profile"} & set(im.info)
+    odd = abs(2.2 * gamma - 1) > 0.05 and not {"srgb", "icc_profile"} & set(im.info)
     yield f"gamma {gamma:.3g} read as sRGB's" if odd else ""
 
 # %% ../nbs/0_base/01_images.ipynb #77c37941
@@ -265,31 +312,47 @@ def _save(path, im, **options):
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(path) as part: im.save(part, **options)
-    except OSError as e: _refuse(path, f"cannot be written ({e.strerror or e}); is the disk full or the folder read-only?")
+        with atomic(path) as part:
+            im.save(part, **options)
+    except OSError as e:
+        _refuse(
+            path,
+            f"cannot be written ({e.strerror or e}); is the disk full or the folder read-only?",
+        )
+
 
 def write_image(path, image):
     "(H,W,3) uint8 RGB → PNG or JPEG by the suffix of `path`, atomically."
-    check_array('image', image, 3)
-    need(image.dtype == np.uint8 and image.shape[2] == 3, f"image: wanted (H,W,3) uint8, got {image.shape} {image.dtype}", ParameterError)
-    kind = {'.png': 'PNG', '.jpg': 'JPEG', '.jpeg': 'JPEG'}.get(Path(path).suffix.lower())
+    check_array("image", image, 3)
+    need(
+        image.dtype == np.uint8 and image.shape[2] == 3,
+        f"image: wanted (H,W,3) uint8, got {image.shape} {image.dtype}",
+        ParameterError,
+    )
+    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(Path(path).suffix.lower())
     need(kind, f"{path}: write_image knows .png, .jpg and .jpeg", ParameterError)
-    _save(path, Image.fromarray(image), format=kind, **(dict(quality=95, subsampling=0) if kind == 'JPEG' else {}))
+    _save(
+        path,
+        Image.fromarray(image),
+        format=kind,
+        **(dict(quality=95, subsampling=0) if kind == "JPEG" else {}),
+    )
 
 # %% ../nbs/0_base/01_images.ipynb #916594b8
 def voc_palette():
     "VOC's colours as (256,3) uint8: row i is the colour of class id i."
     i = np.arange(256)
-    bits = [sum(((i >> (3*k + c)) & 1) << (7 - k) for k in range(3)) for c in range(3)]
+    bits = [sum(((i >> (3 * k + c)) & 1) << (7 - k) for k in range(3)) for c in range(3)]
     return np.stack(bits, 1).astype(np.uint8)
 
 # %% ../nbs/0_base/01_images.ipynb #960da5a2
 _EXACT = ("PNG", "TIFF", "BMP", "DIB", "GIF", "PPM", "TGA")
 
+
 def _is_exact(im):
     "Whether a file's format keeps each number."
     if im.format == "WEBP":
-        return Path(im.filename).read_bytes()[12:16] == b"VP8L"     # the lossless kind
+        return Path(im.filename).read_bytes()[12:16] == b"VP8L"  # the lossless kind
     return im.format in _EXACT and im.info.get("compression") not in ("jpeg", "tiff_jpeg", "webp")
 
 # %% ../nbs/0_base/01_images.ipynb #49cb8949
@@ -299,8 +362,10 @@ def _need_one_map(im, path, what):
     if held.frames > 1:
         _refuse(path, f"holds {held.frames} frames, and a {what} is one; save that one alone")
     if _turned(im) > 1:
-        _refuse(path, f"is turned by EXIF (orientation {_turned(im)}); "
-                      f"save the {what} upright, without EXIF")
+        _refuse(
+            path,
+            f"is turned by EXIF (orientation {_turned(im)}); save the {what} upright, without EXIF",
+        )
     if held.white and im.format == "TIFF":
         _refuse(path, f"says that 0 is white, so it may be inverted; save the {what} as PNG")
     if held.bands > len(im.getbands()):
@@ -310,14 +375,20 @@ def _need_one_map(im, path, what):
 def _opaque(im, path, what):
     "Refuse a map that is partly transparent."
     if _alpha(im).min() < 255:
-        _refuse(path, f"is partly transparent, so its colours are no {what}; "
-                      "save it as a palette or grey PNG")
+        _refuse(
+            path,
+            f"is partly transparent, so its colours are no {what}; "
+            "save it as a palette or grey PNG",
+        )
 
 # %% ../nbs/0_base/01_images.ipynb #fae3ec28
 def _from_floats(v, path):
     if not (np.isfinite(v).all() and (v == np.round(v)).all() and np.abs(v).max() < 2**24):
-        _refuse(path, "has floating-point pixels that are no whole numbers; "
-                      "save ids as a palette or grey PNG")
+        _refuse(
+            path,
+            "has floating-point pixels that are no whole numbers; "
+            "save ids as a palette or grey PNG",
+        )
     return v.astype(np.int64)
 
 # %% ../nbs/0_base/01_images.ipynb #1576ce0d
@@ -347,11 +418,16 @@ def _ids(im, path):
         _opaque(im, path, "class ids")
         return np.asarray(im)[..., 0], ["grey with alpha: the grey values are the ids"]
     if im.mode not in ("P", "L", "1") and not im.mode.startswith("I"):
-        _refuse(path, f"holds colours ({im.mode}), not class ids; save the mask as a palette or grey PNG")
+        _refuse(
+            path,
+            f"holds colours ({im.mode}), not class ids; save the mask as a palette or grey PNG",
+        )
     return _samples(im), _few_bits(im)
 
 # %% ../nbs/0_base/01_images.ipynb #7a20d72f
-def _is_id(v, n_classes): return v is not None and (0 <= v <= n_classes or v == 255)
+def _is_id(v, n_classes):
+    return v is not None and (0 <= v <= n_classes or v == 255)
+
 
 def _counts(ids):
     if ids.dtype != np.uint8:
@@ -361,20 +437,26 @@ def _counts(ids):
 # %% ../nbs/0_base/01_images.ipynb #8d583736
 def _check_ids(ids, n_classes, path):
     bad = [f"{v} ({n} pixels)" for v, n in _counts(ids) if not _is_id(v, n_classes)]
-    if bad: _refuse(path, f"ids outside 0…{n_classes} and 255: {', '.join(bad[:8])}{' …' if len(bad) > 8 else ''}")
+    if bad:
+        _refuse(
+            path,
+            f"ids outside 0…{n_classes} and 255:"
+            f" {', '.join(bad[:8])}{' …' if len(bad) > 8 else ''}",
+        )
 
 # %% ../nbs/0_base/01_images.ipynb #d3694901
 _VOC = voc_palette().tobytes()
 _VOC_CLASS = {tuple(c): i for i, c in enumerate(voc_palette().tolist())}
 _BLACK, _WHITE = (0, 0, 0), (255, 255, 255)
 
+
 def _entries(flat):
     "The colours of a palette, without the black that fills it up."
-    colours = [tuple(flat[i:i + 3]) for i in range(0, len(flat), 3)]
+    colours = [tuple(flat[i : i + 3]) for i in range(0, len(flat), 3)]
     n = len(colours)
     while n and colours[n - 1] == _BLACK:
         n -= 1
-    return colours[:n] if _BLACK in colours[:n] else colours[:n + 1]
+    return colours[:n] if _BLACK in colours[:n] else colours[: n + 1]
 
 # %% ../nbs/0_base/01_images.ipynb #3c0f67dd
 def _is_ramp(colours):
@@ -393,8 +475,11 @@ def _grey_ids(colours, n_classes, path):
     if len(greys) < len(colours) or not ids or not any(0 < v < 255 for v in greys.values()):
         return None
     if n_classes == 255 or all(_is_id(_VOC_CLASS.get(c), n_classes) for c in colours.values()):
-        _refuse(path, "has a palette of greys, and neither they nor the indices can be trusted "
-                      "for ids; save the ids as a grey PNG")
+        _refuse(
+            path,
+            "has a palette of greys, and neither they nor the indices can be trusted "
+            "for ids; save the ids as a grey PNG",
+        )
     return greys
 
 # %% ../nbs/0_base/01_images.ipynb #3ef4d0e8
@@ -405,10 +490,10 @@ def _in_doubt(classes, colours, known):
         return next(iter(strange), None)
     above = [u for u in strange if classes[u] not in (None, u)]
     if above and all(classes[u] is not None for u in strange):
-        return above[0]                 # all of VOC's, of classes that are not there
+        return above[0]  # all of VOC's, of classes that are not there
     in_order = any(known.get(u) for u in known if u != 255)
     white = [u for u in strange if u not in (0, 255) and colours.get(u) == _WHITE]
-    return white[0] if in_order and white else None     # void drawn white, and moved?
+    return white[0] if in_order and white else None  # void drawn white, and moved?
 
 # %% ../nbs/0_base/01_images.ipynb #cb9d3f17
 def _voc_classes(colours, used, n_classes, path):
@@ -417,9 +502,12 @@ def _voc_classes(colours, used, n_classes, path):
     known = {u: v for u, v in classes.items() if _is_id(v, n_classes)}
     doubt = _in_doubt(classes, colours, known)
     if doubt is not None:
-        _refuse(path, f"has colours of VOC's palette, but that of index {doubt}, "
-                      f"{colours.get(doubt, 'missing')}, is of none of the classes 0…{n_classes}: "
-                      "neither colours nor indices can be trusted for ids; save them as a grey PNG")
+        _refuse(
+            path,
+            f"has colours of VOC's palette, but that of index {doubt}, "
+            f"{colours.get(doubt, 'missing')}, is of none of the classes 0…{n_classes}: "
+            "neither colours nor indices can be trusted for ids; save them as a grey PNG",
+        )
     return known if any(u != v for u, v in known.items()) else None
 
 # %% ../nbs/0_base/01_images.ipynb #e06ec41f
@@ -430,8 +518,11 @@ def _palette_classes(flat, used, n_classes, path):
     if _is_ramp(entries) or all(colours.get(u) == (u, u, u) for u in used):
         return None, ""
     if entries[0] == _WHITE and set(entries) <= {_BLACK, _WHITE}:
-        _refuse(path, "has a palette whose first colour is white and whose second is black, so 0 "
-                      "may be the object; save the ids as a grey PNG")
+        _refuse(
+            path,
+            "has a palette whose first colour is white and whose second is black, so 0 "
+            "may be the object; save the ids as a grey PNG",
+        )
     greys = _grey_ids(colours, n_classes, path) if len(colours) == len(used) else None
     if greys:
         return greys, "palette of greys: the grey values are the ids"
@@ -465,8 +556,11 @@ def _colour_classes(colours, n_classes, path):
     if len(greys) == len(colours) and all(_is_id(v, n_classes) for v in greys.values()):
         _refuse(path, "holds greys that are colours of VOC's palette too; save ids as a grey PNG")
     if bad:
-        _refuse(path, f"holds colours, and {bad[0]} ({colours[bad[0]]} pixels) is none of VOC's "
-                      f"palette for {n_classes} classes: save class ids as a palette or grey PNG")
+        _refuse(
+            path,
+            f"holds colours, and {bad[0]} ({colours[bad[0]]} pixels) is none of VOC's "
+            f"palette for {n_classes} classes: save class ids as a palette or grey PNG",
+        )
     return classes, "colours, read as VOC's"
 
 # %% ../nbs/0_base/01_images.ipynb #51cecad6
@@ -509,22 +603,28 @@ def read_mask(path, n_classes=None, said=None):
 # %% ../nbs/0_base/01_images.ipynb #14d9cc7d
 def write_mask(path, mask):
     "(H,W) class ids 0…255 → PNG with VOC's palette, atomically."
-    check_array('mask', mask, 2)
+    check_array("mask", mask, 2)
     mask = np.asarray(mask)
-    need(mask.dtype.kind in 'uib' and mask.size and mask.min() >= 0 and mask.max() <= 255,
-         f"mask: wanted whole numbers 0…255, got {mask.dtype}", ParameterError)
+    need(
+        mask.dtype.kind in "uib" and mask.size and mask.min() >= 0 and mask.max() <= 255,
+        f"mask: wanted whole numbers 0…255, got {mask.dtype}",
+        ParameterError,
+    )
     im = Image.fromarray(mask.astype(np.uint8))
     im.putpalette(voc_palette().ravel().tolist())
-    _save(path, im, format='PNG')
+    _save(path, im, format="PNG")
 
 # %% ../nbs/0_base/01_images.ipynb #c7b25c55
 def write_labels(path, labels):
     "(H,W) whole numbers 0…65535, such as a superpixel map → 16-bit PNG, atomically."
-    check_array('labels', labels, 2)
+    check_array("labels", labels, 2)
     labels = np.asarray(labels)
-    need(labels.dtype.kind in 'uib' and labels.size and labels.min() >= 0 and labels.max() <= 65535,
-         f"labels: wanted whole numbers 0…65535, got {labels.dtype}", ParameterError)
-    _save(path, Image.fromarray(labels.astype(np.uint16)), format='PNG')
+    need(
+        labels.dtype.kind in "uib" and labels.size and labels.min() >= 0 and labels.max() <= 65535,
+        f"labels: wanted whole numbers 0…65535, got {labels.dtype}",
+        ParameterError,
+    )
+    _save(path, Image.fromarray(labels.astype(np.uint16)), format="PNG")
 
 # %% ../nbs/0_base/01_images.ipynb #9d23e361
 def read_labels(path):
@@ -536,28 +636,47 @@ def read_labels(path):
 # %% ../nbs/0_base/01_images.ipynb #a40d84f9
 _HOW = dict(cubic=cv2.INTER_CUBIC, bilinear=cv2.INTER_LINEAR, area=cv2.INTER_AREA)
 
-def _centres(n, m): return ((2*np.arange(m) + 1) * n) // (2*m)
 
-def resize(a, hw, how='cubic'):
-    """(H,W) or (H,W,K) array → the same at size `hw` = (h,w); `how` is "cubic", "bilinear", "area" or "nearest".
+def _centres(n, m):
+    return ((2 * np.arange(m) + 1) * n) // (2 * m)
+
+
+def resize(a, hw, how="cubic"):
+    """(H,W) or (H,W,K) array → the same at size `hw` = (h,w); `how` is "cubic", "bilinear", "area"
+    or "nearest".
 
     "nearest" keeps any type; the others take uint8, uint16, float32 and float64."""
     h, w = hw
-    check_array('a', a, (2, 3), finite=False)
-    need(h >= 1 and w >= 1 and a.size, f"resize: cannot make {a.shape} into {h}x{w}", ParameterError)
-    if how == 'nearest': return a[_centres(a.shape[0], h)[:, None], _centres(a.shape[1], w)]
-    need(how in _HOW, f"resize: how is {how!r}, not one of nearest, {', '.join(_HOW)}", ParameterError)
-    need(a.dtype in (np.uint8, np.uint16, np.float32, np.float64), f"resize: {how} does not take {a.dtype}; use nearest", ParameterError)
+    check_array("a", a, (2, 3), finite=False)
+    need(
+        h >= 1 and w >= 1 and a.size, f"resize: cannot make {a.shape} into {h}x{w}", ParameterError
+    )
+    if how == "nearest":
+        return a[_centres(a.shape[0], h)[:, None], _centres(a.shape[1], w)]
+    need(
+        how in _HOW,
+        f"resize: how is {how!r}, not one of nearest, {', '.join(_HOW)}",
+        ParameterError,
+    )
+    need(
+        a.dtype in (np.uint8, np.uint16, np.float32, np.float64),
+        f"resize: {how} does not take {a.dtype}; use nearest",
+        ParameterError,
+    )
     return cv2.resize(a, (w, h), interpolation=_HOW[how]).reshape(h, w, *a.shape[2:])
 
 # %% ../nbs/0_base/01_images.ipynb #5b34b0d0
 def at_most(
-    image,    # (H,W,3) uint8
-    pixels,   # the most that come back
-):            # (h,w,3) uint8: the picture itself where it is no larger
+    image,  # (H,W,3) uint8
+    pixels,  # the most that come back
+):  # (h,w,3) uint8: the picture itself where it is no larger
     "A picture shrunk (mean over areas) to at most `pixels` pixels."
-    shrink = (pixels/(image.shape[0]*image.shape[1]))**.5
-    return image if shrink >= 1 else resize(image, [max(1, int(n*shrink)) for n in image.shape[:2]], "area")
+    shrink = (pixels / (image.shape[0] * image.shape[1])) ** 0.5
+    return (
+        image
+        if shrink >= 1
+        else resize(image, [max(1, int(n * shrink)) for n in image.shape[:2]], "area")
+    )
 
 # %% ../nbs/0_base/01_images.ipynb #efde37c8
 def _grey_of(im, path):
@@ -587,7 +706,7 @@ def _range_of(top, full):
         return 1, ["values 0…1: read as 0 and 1"]
     if 0 < top <= 255 and full == 65535:
         return 255, [f"values 0…{top} in 16 bits: read as 8 bits"]
-    return full, [f"largest value {top} of {full}"] if 0 < 10*top < full else []
+    return full, [f"largest value {top} of {full}"] if 0 < 10 * top < full else []
 
 # %% ../nbs/0_base/01_images.ipynb #5a9eb997
 def _saliency(im, path):
@@ -612,4 +731,4 @@ def read_saliency(path, size=None, said=None):
     s, phrases = _saliency(open_picture(path), path)
     if said is not None:
         said += phrases
-    return s if size is None else np.clip(resize(s, size, 'bilinear'), 0, 1)
+    return s if size is None else np.clip(resize(s, size, "bilinear"), 0, 1)

@@ -15,12 +15,14 @@ import triton.language as tl
 # %% ../nbs/0_base/09_kernels.ipynb #ed6c1f6b
 @triton.jit
 def _encode(A, code, degree, tau, i, rows, N, stride, WIDTH: tl.constexpr):
-    "Rows i…i+rows-1 of each picture's A → 1·[A > tau] + 2·[A > 0], and the sum of [A > 0]; a program a row"
-    b, r = (tl.program_id(0)//rows).to(tl.int64), tl.program_id(0) % rows
-    j, row = tl.arange(0, WIDTH), b*N + i + r
-    a = tl.load(A + (b*rows + r)*N + j, mask=j < N, other=-2.)
+    """Rows i…i+rows-1 of each picture's A → 1·[A > tau] + 2·[A > 0], and the sum of [A > 0]; a
+    program a row
+    """
+    b, r = (tl.program_id(0) // rows).to(tl.int64), tl.program_id(0) % rows
+    j, row = tl.arange(0, WIDTH), b * N + i + r
+    a = tl.load(A + (b * rows + r) * N + j, mask=j < N, other=-2.0)
     near = (a > 0).to(tl.int32)
-    tl.store(code + row*stride + j, ((a > tau).to(tl.int32) + 2*near).to(tl.uint8), mask=j < N)
+    tl.store(code + row * stride + j, ((a > tau).to(tl.int32) + 2 * near).to(tl.uint8), mask=j < N)
     tl.store(degree + row, tl.sum(near, 0))
 
 # %% ../nbs/0_base/09_kernels.ipynb #4e5f5ac3
@@ -28,13 +30,13 @@ def _encode(A, code, degree, tau, i, rows, N, stride, WIDTH: tl.constexpr):
 def _group(code, degree, L, found, N, stride, WIDTH: tl.constexpr, ROWS: tl.constexpr):
     "Table 3.1, lowest degree first, for a picture a program; `found` (N) is room for a list"
     b, j = tl.program_id(0).to(tl.int64), tl.arange(0, WIDTH)
-    code, found = code + b*N*stride, found + b*N
-    d = tl.load(degree + b*N + j, mask=j < N, other=2*N)
+    code, found = code + b * N * stride, found + b * N
+    d = tl.load(degree + b * N + j, mask=j < N, other=2 * N)
     label = tl.where(j < N, -1, N)
     left, i = N, 0
     while left > 0:
         p = tl.argmin(d, 0, tie_break_left=True)
-        alike = tl.load(code + p.to(tl.int64)*stride + j, mask=j < N, other=0) & 1
+        alike = tl.load(code + p.to(tl.int64) * stride + j, mask=j < N, other=0) & 1
         S = ((alike == 1) | (j == p)) & (label < 0)
         n = tl.sum(S.to(tl.int32), 0)
         tl.store(found + tl.cumsum(S.to(tl.int32), 0) - 1, j, mask=S)
@@ -42,82 +44,155 @@ def _group(code, degree, L, found, N, stride, WIDTH: tl.constexpr, ROWS: tl.cons
         for k in range(0, n, ROWS):
             r = k + tl.arange(0, ROWS)
             q = tl.load(found + r, mask=r < n, other=0).to(tl.int64)
-            near = tl.load(code + q[:, None]*stride + j[None, :], mask=(r < n)[:, None] & (j < N)[None, :], other=0) >> 1
+            near = (
+                tl.load(
+                    code + q[:, None] * stride + j[None, :],
+                    mask=(r < n)[:, None] & (j < N)[None, :],
+                    other=0,
+                )
+                >> 1
+            )
             d -= tl.sum(near.to(tl.int32), 0)
-        label, d = tl.where(S, i, label), tl.where(S, 2*N, d)
+        label, d = tl.where(S, i, label), tl.where(S, 2 * N, d)
         left -= n
         i += 1
         tl.debug_barrier()  # and read by all before it is written again
-    tl.store(L + b*N + j, label, mask=j < N)
+    tl.store(L + b * N + j, label, mask=j < N)
 
 # %% ../nbs/0_base/09_kernels.ipynb #73d18fe6
-def _on(x): return torch.cuda.device(x.device) if x.is_cuda else nullcontext()  # Triton starts kernels on the current device
+def _on(x):
+    return (
+        torch.cuda.device(x.device) if x.is_cuda else nullcontext()
+    )  # Triton starts kernels on the current device
+
 
 def _product(a, b):
-    "(B,n,D), (B,N,D) → (B,n,N) float32; half precision is multiplied as it is, and summed in float32"
-    if a.dtype == torch.float32: return a @ b.mT
+    """(B,n,D), (B,N,D) → (B,n,N) float32; half precision is multiplied as it is, and summed in
+    float32
+    """
+    if a.dtype == torch.float32:
+        return a @ b.mT
     return torch.bmm(a, b.mT, out_dtype=torch.float32) if a.is_cuda else a.float() @ b.float().mT
 
 # %% ../nbs/0_base/09_kernels.ipynb #cbdfd419
 def codes(
-    f,           # (B,N,D) tensor of unit vectors; float32, or half precision for tensor cores
-    tau,         # as in `superpixels.discover`
+    f,  # (B,N,D) tensor of unit vectors; float32, or half precision for tensor cores
+    tau,  # as in `superpixels.discover`
     room=2**28,  # so many similarities (4 bytes each) are held at once
-):               # (B,N,stride) uint8: 1·[A > tau] + 2·[A > 0], stride = N rounded up to 16; (B,N) int32 degrees
+):  # (B,N,stride) uint8: 1·[A > tau] + 2·[A > 0], stride = N rounded up to 16; (B,N) int32 degrees
     "What the loop of Table 3.1 asks of the similarities, without keeping them."
     B, N, _ = f.shape
-    stride, rows = -(-N//16)*16, max(1, min(N, room//(B*N)))
-    code, degree = torch.empty((B, N, stride), dtype=torch.uint8, device=f.device), torch.empty((B, N), dtype=torch.int32, device=f.device)
+    stride, rows = -(-N // 16) * 16, max(1, min(N, room // (B * N)))
+    code = torch.empty((B, N, stride), dtype=torch.uint8, device=f.device)
+    degree = torch.empty((B, N), dtype=torch.int32, device=f.device)
     with _on(f):
         for i in range(0, N, rows):
-            A = _product(f[:, i:i+rows], f)
-            _encode[(B*A.shape[1],)](A, code, degree, tau, i, A.shape[1], N, stride, triton.next_power_of_2(N), num_warps=8)
+            A = _product(f[:, i : i + rows], f)
+            _encode[(B * A.shape[1],)](
+                A,
+                code,
+                degree,
+                tau,
+                i,
+                A.shape[1],
+                N,
+                stride,
+                triton.next_power_of_2(N),
+                num_warps=8,
+            )
     return code, degree
 
 # %% ../nbs/0_base/09_kernels.ipynb #67c616af
 def group(
-    code, degree,  # from `codes`
-):                 # (B,N) int32
-    "Superpixels (Table 3.1, lowest degree first), one launch for a batch. `degree` is left as it is."
+    code,
+    degree,  # from `codes`
+):  # (B,N) int32
+    """Superpixels (Table 3.1, lowest degree first), one launch for a batch.
+
+    `degree` is left as it is.
+    """
     B, N, stride = code.shape
     L, found = torch.empty_like(degree), torch.empty_like(degree)
     width = triton.next_power_of_2(N)
-    with _on(code): _group[(B,)](code, degree, L, found, N, stride, width, max(1, min(32, 2**15//width)), num_warps=max(4, min(32, width//256)))
+    with _on(code):
+        _group[(B,)](
+            code,
+            degree,
+            L,
+            found,
+            N,
+            stride,
+            width,
+            max(1, min(32, 2**15 // width)),
+            num_warps=max(4, min(32, width // 256)),
+        )
     return L
 
 # %% ../nbs/0_base/09_kernels.ipynb #6ce9580d
 @triton.jit
-def _pairs(f, first, other, X, out, T, m, K, SIZE: tl.constexpr, COLS: tl.constexpr, LABELS: tl.constexpr):
-    "SIZE pixels of tile t against all pixels of the tiles other[first[t]…first[t+1]-1]; f (5,T·m), X and out (T·m,K)"
-    t, N, labels = tl.program_id(0), T*m, tl.program_id(2)*LABELS + tl.arange(0, LABELS)
-    p, mid = t*m + tl.program_id(1)*SIZE + tl.arange(0, SIZE), f + t*m + m//2
-    c0, c1, c2, c3, c4 = tl.load(mid), tl.load(mid + N), tl.load(mid + 2*N), tl.load(mid + 3*N), tl.load(mid + 4*N)
-    a0, a1, a2, a3, a4 = tl.load(f + p) - c0, tl.load(f + N + p) - c1, tl.load(f + 2*N + p) - c2, tl.load(f + 3*N + p) - c3, tl.load(f + 4*N + p) - c4
-    aa = -.5*(a0*a0 + a1*a1 + a2*a2 + a3*a3 + a4*a4)
+def _pairs(
+    f, first, other, X, out, T, m, K, SIZE: tl.constexpr, COLS: tl.constexpr, LABELS: tl.constexpr
+):
+    """SIZE pixels of tile t against all pixels of the tiles other[first[t]…first[t+1]-1]; f
+    (5,T·m), X and out (T·m,K)
+    """
+    t = tl.program_id(0)
+    N = T * m
+    labels = tl.program_id(2) * LABELS + tl.arange(0, LABELS)
+    p, mid = t * m + tl.program_id(1) * SIZE + tl.arange(0, SIZE), f + t * m + m // 2
+    c0 = tl.load(mid)
+    c1 = tl.load(mid + N)
+    c2 = tl.load(mid + 2 * N)
+    c3 = tl.load(mid + 3 * N)
+    c4 = tl.load(mid + 4 * N)
+    a0 = tl.load(f + p) - c0
+    a1 = tl.load(f + N + p) - c1
+    a2 = tl.load(f + 2 * N + p) - c2
+    a3 = tl.load(f + 3 * N + p) - c3
+    a4 = tl.load(f + 4 * N + p) - c4
+    aa = -0.5 * (a0 * a0 + a1 * a1 + a2 * a2 + a3 * a3 + a4 * a4)
     total = tl.zeros((SIZE, LABELS), tl.float32)
     for e in range(tl.load(first + t), tl.load(first + t + 1)):
         for k in range(0, m, COLS):
-            q = tl.load(other + e)*m + k + tl.arange(0, COLS)
-            b0, b1, b2, b3, b4 = tl.load(f + q) - c0, tl.load(f + N + q) - c1, tl.load(f + 2*N + q) - c2, tl.load(f + 3*N + q) - c3, tl.load(f + 4*N + q) - c4
-            s = aa[:, None] - .5*(b0*b0 + b1*b1 + b2*b2 + b3*b3 + b4*b4)[None, :]
-            s += a0[:, None]*b0[None, :] + a1[:, None]*b1[None, :] + a2[:, None]*b2[None, :] + a3[:, None]*b3[None, :] + a4[:, None]*b4[None, :]
-            x = tl.load(X + q[:, None]*K + labels[None, :], mask=(labels < K)[None, :], other=0.)
+            q = tl.load(other + e) * m + k + tl.arange(0, COLS)
+            b0 = tl.load(f + q) - c0
+            b1 = tl.load(f + N + q) - c1
+            b2 = tl.load(f + 2 * N + q) - c2
+            b3 = tl.load(f + 3 * N + q) - c3
+            b4 = tl.load(f + 4 * N + q) - c4
+            s = aa[:, None] - 0.5 * (b0 * b0 + b1 * b1 + b2 * b2 + b3 * b3 + b4 * b4)[None, :]
+            s += (
+                a0[:, None] * b0[None, :]
+                + a1[:, None] * b1[None, :]
+                + a2[:, None] * b2[None, :]
+                + a3[:, None] * b3[None, :]
+                + a4[:, None] * b4[None, :]
+            )
+            x = tl.load(X + q[:, None] * K + labels[None, :], mask=(labels < K)[None, :], other=0.0)
             total = tl.dot(tl.exp2(s), x, total, input_precision="tf32x3")
-    tl.store(out + p[:, None]*K + labels[None, :], total, mask=(labels < K)[None, :])
+    tl.store(out + p[:, None] * K + labels[None, :], total, mask=(labels < K)[None, :])
 
 # %% ../nbs/0_base/09_kernels.ipynb #13137468
 TILE = 64  # pixels a program takes; the tiles of `pair_sums` hold a multiple of it
 
+
 def pair_sums(
-    f,     # (T,m,5) float32 tensor, m a multiple of `TILE`
+    f,  # (T,m,5) float32 tensor, m a multiple of `TILE`
     near,  # (T,T) bool: which tiles are summed over for which
-    X,     # (T,m,K) float32, 0 for a pixel that only fills a tile
-):         # (T,m,K) float32
+    X,  # (T,m,K) float32, 0 for a pixel that only fills a tile
+):  # (T,m,K) float32
     "Σ_q exp(-½|f_p-f_q|²) X_q over the pixels of near tiles, never keeping a pair."
     (T, m, _), K = f.shape, X.shape[2]
-    g = (f*1.4426950408889634**.5).permute(2, 0, 1).contiguous()  # e^x is 2^(x·log2 e)
+    g = (f * 1.4426950408889634**0.5).permute(2, 0, 1).contiguous()  # e^x is 2^(x·log2 e)
     first = torch.nn.functional.pad(near.sum(1).cumsum(0), (1, 0)).int()
-    labels, X, out = 16 if K <= 16 else 32, X.contiguous(), torch.empty_like(X, memory_format=torch.contiguous_format)
-    grid = (T, m//TILE, triton.cdiv(K, labels))
-    with _on(f): _pairs[grid](g, first, near.nonzero()[:, 1].int(), X, out, T, m, K, TILE, 32, labels, num_warps=4)
+    labels, X, out = (
+        16 if K <= 16 else 32,
+        X.contiguous(),
+        torch.empty_like(X, memory_format=torch.contiguous_format),
+    )
+    grid = (T, m // TILE, triton.cdiv(K, labels))
+    with _on(f):
+        _pairs[grid](
+            g, first, near.nonzero()[:, 1].int(), X, out, T, m, K, TILE, 32, labels, num_warps=4
+        )
     return out

@@ -14,207 +14,417 @@ import torch
 import torch.nn.functional as F
 
 from .classifier import DilatedClassifier, create_backbone, load_classifier
-from .core import DataError, ParameterError, check_array, fingerprint, need, pick_device, progress, seed_everything, sha256
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    check_array,
+    fingerprint,
+    need,
+    pick_device,
+    progress,
+    seed_everything,
+    sha256,
+)
 from .deeplab import DeepLab, multi_scale, resized, save_model
 from .images import read_mask
 from .train import fit, map_files
-from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
+from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor
 from .trunk import head_settings, learner, seen
 
 # %% ../nbs/2_masking/23_masking.ipynb #d4f61cf2
-def set_mean(logp, s): # (B,H,W); (B,H,W) bool
-    "(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one. `where`, not a product: 0·∞ is NaN"
-    return torch.where(s, logp, 0).sum((1, 2))/s.sum((1, 2)).clamp(min=1)
+def set_mean(logp, s):  # (B,H,W); (B,H,W) bool
+    """(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one.
+
+    `where`, not a product: 0·∞ is NaN
+    """
+    return torch.where(s, logp, 0).sum((1, 2)) / s.sum((1, 2)).clamp(min=1)
 
 # %% ../nbs/2_masking/23_masking.ipynb #b283e4c6
-def _class_sums(H, sets): # (B,C+1,h,w), (B,J,C+1) {0,1} -> (B,J,h,w): the maps of each set of classes, summed. One product: H is read once
-    with torch.autocast(H.device.type, enabled=False):  # in bfloat16 the logarithm of a sum near 1 would be 0
+def _class_sums(
+    H,
+    sets,
+    # (B,C+1,h,w), (B,J,C+1) {0,1} -> (B,J,h,w): the maps of each set of classes, summed. One product: H
+    # is read once
+):
+    with torch.autocast(
+        H.device.type, enabled=False
+    ):  # in bfloat16 the logarithm of a sum near 1 would be 0
         return (sets.to(H.dtype) @ H.flatten(2)).unflatten(2, H.shape[-2:])
-def _foreground(H, classes): # (B,C+1,h,w), (B,C) -> (B,h,w)
+
+
+def _foreground(H, classes):  # (B,C+1,h,w), (B,C) -> (B,h,w)
     return _class_sums(H, F.pad(classes[:, None].to(H.dtype), (1, 0)))[:, 0]
 
 # %% ../nbs/2_masking/23_masking.ipynb #507ead71
 def _check(H, present, b=None):
     "Refuse shapes that do not fit, and a `b` that is not binary"
     B, K = check_array("H", H, 4).shape[:2]
-    need(tuple(present.shape) == (B, K-1), f"H is {tuple(H.shape)}, so present must be {(B, K-1)}, but is {tuple(present.shape)}")
-    if b is None: return
-    need(tuple(b.shape) == (B, K-1), f"H is {tuple(H.shape)}, so b must be {(B, K-1)}, but is {tuple(b.shape)}")
+    need(
+        tuple(present.shape) == (B, K - 1),
+        f"H is {tuple(H.shape)}, so present must be {(B, K - 1)}, but is {tuple(present.shape)}",
+    )
+    if b is None:
+        return
+    need(
+        tuple(b.shape) == (B, K - 1),
+        f"H is {tuple(H.shape)}, so b must be {(B, K - 1)}, but is {tuple(b.shape)}",
+    )
     need(bool(((b == 0) | (b == 1)).all()), "b must hold 0 and 1 only")
 
 # %% ../nbs/2_masking/23_masking.ipynb #25cde6c3
-def _sets(R, present): # (B,h,w), (B,C) bool -> where the background is, and the foreground: (B,h,w) bool each
-    need(bool(((R == 0) | (R == 1) | (R == 255)).all()), "a saliency map holds 0, 1 and 255 (unlabeled) only: binarize it first")
+def _sets(
+    R, present
+):  # (B,h,w), (B,C) bool -> where the background is, and the foreground: (B,h,w) bool each
+    need(
+        bool(((R == 0) | (R == 1) | (R == 255)).all()),
+        "a saliency map holds 0, 1 and 255 (unlabeled) only: binarize it first",
+    )
     return R == 0, (R == 1) & present.any(1)[:, None, None]
-def _two_sets(Hb, Hf, Sb, Sf): # (B,h,w) each -> (2.7)
-    log = lambda p: p.clamp(min=torch.finfo(p.dtype).tiny).log()
+
+
+def _two_sets(Hb, Hf, Sb, Sf):  # (B,h,w) each -> (2.7)
+    def log(p):
+        return p.clamp(min=torch.finfo(p.dtype).tiny).log()
+
     return -(set_mean(log(Hb), Sb) + set_mean(log(Hf), Sf)).mean()
 
 # %% ../nbs/2_masking/23_masking.ipynb #adf5d23a
-def saliency_loss(H, # (B,C+1,h,w) softmax
-                  R, # (B,h,w) integers: 0 background, 1 foreground, 255 unlabeled
-                  present): # (B,C) bool
-    "Balanced cross-entropy of two classes, (2.7), mean over the batch; an empty set adds 0. Raises `WsssError`."
+def saliency_loss(
+    H,  # (B,C+1,h,w) softmax
+    R,  # (B,h,w) integers: 0 background, 1 foreground, 255 unlabeled
+    present,
+):  # (B,C) bool
+    """Balanced cross-entropy of two classes, (2.7), mean over the batch; an empty set adds 0.
+
+    Raises `WsssError`.
+    """
     _check(H, present)
-    need(R.shape == H[:, 0].shape, f"H is {tuple(H.shape)}, but the saliency map is {tuple(R.shape)}")
+    need(
+        R.shape == H[:, 0].shape, f"H is {tuple(H.shape)}, but the saliency map is {tuple(R.shape)}"
+    )
     return _two_sets(H[:, 0], _foreground(H, present), *_sets(R, present.bool()))
 
 # %% ../nbs/2_masking/23_masking.ipynb #058062db
-def attention_map(H, # (B,C+1,h,w) softmax
-                  present, # (B,C) bool
-                  b): # (B,C) {0,1}
+def attention_map(
+    H,  # (B,C+1,h,w) softmax
+    present,  # (B,C) bool
+    b,
+):  # (B,C) {0,1}
     "What may still be seen: (B,1,h,w) in [0,1], (2.8). Raises `WsssError`."
     _check(H, present, b)
     return 1 - _foreground(H, present.bool() & b.bool())[:, None]
 
 # %% ../nbs/2_masking/23_masking.ipynb #3c23cea9
-def masked_image(I, # (B,3,H,W)
-                 F, # (B,1,H,W)
-                 mean): # colour, (3,) or a number, in the units of `I`
+def masked_image(
+    I,  # (B,3,H,W)
+    F,  # (B,1,H,W)
+    mean,
+):  # colour, (3,) or a number, in the units of `I`
     "The picture without its mean colour, where `F` lets it be seen; (2.9). Raises `WsssError`."
-    need(check_array("I", I, 4).shape[-2:] == check_array("F", F, 4).shape[-2:] and len(I) == len(F) and F.shape[1] == 1,
-         f"I is {tuple(I.shape)}, so F must be {(len(I), 1, *I.shape[-2:])}, but is {tuple(F.shape)}")
-    return F*(I - as_tensor(mean).to(I).view(-1, 1, 1))
+    need(
+        check_array("I", I, 4).shape[-2:] == check_array("F", F, 4).shape[-2:]
+        and len(I) == len(F)
+        and F.shape[1] == 1,
+        f"I is {tuple(I.shape)}, so F must be {(len(I), 1, *I.shape[-2:])}, but is"
+        f" {tuple(F.shape)}",
+    )
+    return F * (I - as_tensor(mean).to(I).view(-1, 1, 1))
 
 # %% ../nbs/2_masking/23_masking.ipynb #df7dcbd5
 def mean_color(ds, ids, most=1000):
-    "RGB mean of a dataset's pictures (of at most `most`, evenly spread), (3,) floats in 0…255; the μ of (2.9)."
-    some = ids[::max(1, -(-len(ids)//most))]
+    """RGB mean of a dataset's pictures (of at most `most`, evenly spread), (3,) floats in 0…255;
+    the μ of (2.9).
+    """
+    some = ids[:: max(1, -(-len(ids) // most))]
     need(some, f"{ds.name} has no pictures to take the mean colour of", DataError)
     return np.mean([ds.image(i).mean((0, 1)) for i in progress(some, "mean colour")], 0)
 
 # %% ../nbs/2_masking/23_masking.ipynb #4773541e
-def _normalized(color): # 0…255 -> the nets' units
-    return (torch.as_tensor(np.asarray(color)/255) - torch.tensor(IMAGENET_MEAN))/torch.tensor(IMAGENET_STD)
+def _normalized(color):  # 0…255 -> the nets' units
+    return (torch.as_tensor(np.asarray(color) / 255) - torch.tensor(IMAGENET_MEAN)) / torch.tensor(
+        IMAGENET_STD
+    )
 
 # %% ../nbs/2_masking/23_masking.ipynb #760c73f7
-def erased(image, # (H,W,3) uint8
-           H, # (C+1,H,W) softmax at the picture's size
-           present, b, # (C,) bool; (C,) {0,1}
-           mean): # (3,) in 0…255
-    "Attention map (H,W) and masked picture (H,W,3) uint8, the mean colour put back where it was taken away; (2.8) (2.9)."
-    def at(a): return as_tensor(a)[None]
+def erased(
+    image,  # (H,W,3) uint8
+    H,  # (C+1,H,W) softmax at the picture's size
+    present,
+    b,  # (C,) bool; (C,) {0,1}
+    mean,
+):  # (3,) in 0…255
+    """Attention map (H,W) and masked picture (H,W,3) uint8, the mean colour put back where it was
+    taken away; (2.8) (2.9).
+    """
+
+    def at(a):
+        return as_tensor(a)[None]
+
     A = attention_map(at(H), at(present), at(b))
-    I = masked_image(at(image).float().movedim(-1, 1), A.float(), mean)[0].movedim(0, -1).numpy() + np.asarray(mean)
+    I = masked_image(at(image).float().movedim(-1, 1), A.float(), mean)[0].movedim(
+        0, -1
+    ).numpy() + np.asarray(mean)
     return A[0, 0].numpy(), I.round().clip(0, 255).astype(np.uint8)
 
 # %% ../nbs/2_masking/23_masking.ipynb #4ae250fa
-def _attention_terms(z, present, b): # (B,C) each -> (B,)
+def _attention_terms(z, present, b):  # (B,C) each -> (B,)
     p = present.to(z.dtype)
-    l = F.binary_cross_entropy_with_logits(z, p*(1-b.to(z.dtype)), reduction="none")
-    return (l*p).sum(1)/p.sum(1).clamp(min=1)
+    l = F.binary_cross_entropy_with_logits(z, p * (1 - b.to(z.dtype)), reduction="none")
+    return (l * p).sum(1) / p.sum(1).clamp(min=1)
 
 # %% ../nbs/2_masking/23_masking.ipynb #32604938
-def attention_loss(z, # (B,C) the classifier's scores of masked pictures
-                   present, # (B,C) bool
-                   b): # (B,C) {0,1}
-    "Cross-entropy against t(1-b) over the present classes, (2.10), mean over the batch; a picture without a class adds 0. Raises `WsssError`."
-    need(check_array("z", z, 2).shape == present.shape == b.shape, f"z is {tuple(z.shape)}, present {tuple(present.shape)}, b {tuple(b.shape)}: all must be (B,C)")
+def attention_loss(
+    z,  # (B,C) the classifier's scores of masked pictures
+    present,  # (B,C) bool
+    b,
+):  # (B,C) {0,1}
+    """Cross-entropy against t(1-b) over the present classes, (2.10), mean over the batch; a picture
+    without a class adds 0. Raises `WsssError`.
+    """
+    need(
+        check_array("z", z, 2).shape == present.shape == b.shape,
+        f"z is {tuple(z.shape)}, present {tuple(present.shape)}, b {tuple(b.shape)}: all must be"
+        " (B,C)",
+    )
     need(bool(((b == 0) | (b == 1)).all()), "b must hold 0 and 1 only")
     return _attention_terms(z, present, b).mean()
 
 # %% ../nbs/2_masking/23_masking.ipynb #89edb08e
-def draw_b(paths:int, batch:int, n_classes:int, generator=None):
-    "Binary random vectors, (N,B,C) int64, uniform for each path, picture and class; from torch's own generator unless one is given. Raises `ParameterError`."
-    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
+def draw_b(paths: int, batch: int, n_classes: int, generator=None):
+    """Binary random vectors, (N,B,C) int64, uniform for each path, picture and class; from torch's
+    own generator unless one is given. Raises `ParameterError`.
+    """
+    need(
+        paths >= 0,
+        f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}",
+        ParameterError,
+    )
     return torch.randint(2, (paths, batch, n_classes), generator=generator)
 
 # %% ../nbs/2_masking/23_masking.ipynb #a3cce8c4
-def _times(erase): # (N,B,C) bool -> (B,N): how many paths erase what path n does, at the first such path; 0 at the others and where nothing is erased
+def _times(
+    erase,
+    # (N,B,C) bool -> (B,N): how many paths erase what path n does, at the first such path; 0 at the
+    # others and where nothing is erased
+):
     first = (erase[:, None] == erase).all(-1).int().argmax(1)  # (N,B)
-    return F.one_hot(first, len(erase)).sum(0)*erase.any(-1).T
+    return F.one_hot(first, len(erase)).sum(0) * erase.any(-1).T
 
 # %% ../nbs/2_masking/23_masking.ipynb #1978a43c
-def _judged(classifier, I, A, present, erase, mean): # (B,3,H,W), attention maps (B,N,h,w), (B,C) bool, (N,B,C) bool -> (2.11)
+def _judged(
+    classifier, I, A, present, erase, mean
+):  # (B,3,H,W), attention maps (B,N,h,w), (B,C) bool, (N,B,C) bool -> (2.11)
     i, n = torch.nonzero(times := _times(erase), as_tuple=True)  # (m,) picture and path
-    if not len(i): return A.new_zeros(())
+    if not len(i):
+        return A.new_zeros(())
     mean = mean.to(I).view(-1, 1, 1)
-    z = classifier(resized(A[i, n][:, None], I.shape[-2:])*(I - mean)[i] + mean)
-    return (_attention_terms(z.float(), present[i], erase[n, i])*times[i, n]).sum()/times.numel()
+    z = classifier(resized(A[i, n][:, None], I.shape[-2:]) * (I - mean)[i] + mean)
+    return (
+        _attention_terms(z.float(), present[i], erase[n, i]) * times[i, n]
+    ).sum() / times.numel()
 
 # %% ../nbs/2_masking/23_masking.ipynb #b8de4052
-def total_attention_loss(classifier, # scores (n,C) of (n,3,H,W)
-                         I, # (B,3,H,W) normalised
-                         H, # (B,C+1,h,w) softmax, of any size
-                         present, b, # (B,C) bool; (N,B,C) {0,1}
-                         mean): # (3,) in the units of `I`
-    "Mean of (2.10) over paths and pictures, (2.11), without the terms where nothing is erased. All paths go through the classifier as one batch. Raises `WsssError`."
-    for bn in b: _check(H, present, bn)
-    if not len(b): return H.new_zeros(())
-    present = present.bool(); erase = b.to(H.device).bool() & present
-    return _judged(classifier, I, 1 - _class_sums(H, F.pad(erase.movedim(0, 1), (1, 0))), present, erase, mean)
+def total_attention_loss(
+    classifier,  # scores (n,C) of (n,3,H,W)
+    I,  # (B,3,H,W) normalised
+    H,  # (B,C+1,h,w) softmax, of any size
+    present,
+    b,  # (B,C) bool; (N,B,C) {0,1}
+    mean,
+):  # (3,) in the units of `I`
+    """Mean of (2.10) over paths and pictures, (2.11), without the terms where nothing is erased.
+
+    All paths go through the classifier as one batch. Raises `WsssError`.
+    """
+    for bn in b:
+        _check(H, present, bn)
+    if not len(b):
+        return H.new_zeros(())
+    present = present.bool()
+    erase = b.to(H.device).bool() & present
+    return _judged(
+        classifier, I, 1 - _class_sums(H, F.pad(erase.movedim(0, 1), (1, 0))), present, erase, mean
+    )
 
 # %% ../nbs/2_masking/23_masking.ipynb #c30948c2
-def masking_loss(model, batch, # the segmenter; `image` (of a frozen net also `features`), `saliency`, `present`
-                 classifier=None, mean=None, # frozen, see `freeze`; colour (3,) in the units of `image`. Not needed for paths=0
-                 paths=1, lambda_seg=2., # N and the weight of (2.12)
-                 train_scales=(1, .75, .5), # S
-                 stride=1): # the losses see every stride-th pixel each way
+def masking_loss(
+    model,
+    batch,  # the segmenter; `image` (of a frozen net also `features`), `saliency`, `present`
+    classifier=None,
+    mean=None,  # frozen, see `freeze`; colour (3,) in the units of `image`. Not needed for paths=0
+    paths=1,
+    lambda_seg=2.0,  # N and the weight of (2.12)
+    train_scales=(1, 0.75, 0.5),  # S
+    stride=1,
+):  # the losses see every stride-th pixel each way
     "The loss (2.12) and, for the log, its parts."
-    R, present = batch["saliency"][..., stride//2::stride, stride//2::stride], batch["present"].bool()
+    R = batch["saliency"][..., stride // 2 :: stride, stride // 2 :: stride]
+    present = batch["present"].bool()
     S, erase = _sets(R, present), draw_b(paths, *present.shape).to(present.device).bool() & present
-    asked = F.pad(torch.cat([torch.zeros_like(present)[None], present[None], erase]).movedim(0, 1), (1, 0))  # (B,2+N,C+1)
+    asked = F.pad(
+        torch.cat([torch.zeros_like(present)[None], present[None], erase]).movedim(0, 1), (1, 0)
+    )  # (B,2+N,C+1)
     asked[:, 0, 0] = True
-    Hs = [_class_sums(z.float().softmax(1), asked) for z in multi_scale(model, seen(batch), train_scales, R.shape[-2:])]
+    Hs = [
+        _class_sums(z.float().softmax(1), asked)
+        for z in multi_scale(model, seen(batch), train_scales, R.shape[-2:])
+    ]
     sal = sum(_two_sets(H[:, 0], H[:, 1], *S) for H in Hs)
-    if not paths: return sal, dict(sal=sal.detach())
-    attn = _judged(classifier, batch["image"], 1 - sum(H[:, 2:] for H in Hs)/len(Hs), present, erase, mean)
-    return sal + lambda_seg*attn, dict(sal=sal.detach(), attn=attn.detach())
+    if not paths:
+        return sal, dict(sal=sal.detach())
+    attn = _judged(
+        classifier, batch["image"], 1 - sum(H[:, 2:] for H in Hs) / len(Hs), present, erase, mean
+    )
+    return sal + lambda_seg * attn, dict(sal=sal.detach(), attn=attn.detach())
 
 # %% ../nbs/2_masking/23_masking.ipynb #25d6f69a
 def freeze(classifier):
     "The classifier in eval mode, its dilated blocks removed, its parameters without gradient."
-    if isinstance(classifier, DilatedClassifier): classifier.head = classifier.head[:1]
+    if isinstance(classifier, DilatedClassifier):
+        classifier.head = classifier.head[:1]
     return classifier.eval().requires_grad_(False)
 
 # %% ../nbs/2_masking/23_masking.ipynb #0922978b
 def _difference(theirs, ours):
     "In words: which names differ, or their order"
-    only = lambda a, b: ", ".join(sorted(set(a) - set(b))[:5])
-    if set(theirs) == set(ours): return "the names are the same, but in another order"
-    return f"it knows {only(theirs, ours) or 'none'} besides, and lacks {only(ours, theirs) or 'none'}"
+
+    def only(a, b):
+        return ", ".join(sorted(set(a) - set(b))[:5])
+
+    if set(theirs) == set(ours):
+        return "the names are the same, but in another order"
+    return (
+        f"it knows {only(theirs, ours) or 'none'} besides, and lacks {only(ours, theirs) or 'none'}"
+    )
 
 # %% ../nbs/2_masking/23_masking.ipynb #56e95fae
 def load_judge(path, ds, device="cpu"):
-    "The frozen classifier at `path` (a file or its folder), and its SHA-256. Raises `DataError` where it knows other classes than the dataset."
-    path = Path(path)/"model.safetensors" if Path(path).is_dir() else Path(path)
+    """The frozen classifier at `path` (a file or its folder), and its SHA-256.
+
+    Raises `DataError` where it knows other classes than the dataset.
+    """
+    path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
     classifier = load_classifier(path)
-    need(classifier.classes == tuple(ds.classes), f"the classifier {path} was trained for other classes than {ds.name} has: {_difference(classifier.classes, ds.classes)}; train one on this dataset", DataError)
-    return freeze(classifier).to(pick_device(device), memory_format=torch.channels_last), sha256(path)
+    need(
+        classifier.classes == tuple(ds.classes),
+        f"the classifier {path} was trained for other classes than {ds.name} has:"
+        f" {_difference(classifier.classes, ds.classes)}; train one on this dataset",
+        DataError,
+    )
+    return freeze(classifier).to(pick_device(device), memory_format=torch.channels_last), sha256(
+        path
+    )
 
 # %% ../nbs/2_masking/23_masking.ipynb #6eadb4e9
-def _judge(classifier, ds, paths, device): # as `load_judge`; `None`s where no path needs one
-    need(paths >= 0, f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}", ParameterError)
-    need(classifier or not paths, f"{paths} classification paths need a classifier: give the folder of one, or paths=0 (saliency loss only)", ParameterError)
+def _judge(classifier, ds, paths, device):  # as `load_judge`; `None`s where no path needs one
+    need(
+        paths >= 0,
+        f"the number of paths N must be 0 (saliency loss only) or more, but is {paths}",
+        ParameterError,
+    )
+    need(
+        classifier or not paths,
+        f"{paths} classification paths need a classifier: give the folder of one, or paths=0"
+        " (saliency loss only)",
+        ParameterError,
+    )
     return load_judge(classifier, ds, device) if paths else (None, None)
 
 # %% ../nbs/2_masking/23_masking.ipynb #10ca4e50
 def fit_masking(
-    ds, split="train", net="resnet101", init="imagenet",   # init: imagenet, scenes, random, a path, or classifier:PATH
-    *, saliency, folder,             # folder of maps <id>.png of 0, 1, 255; where the training goes
-    classifier=None, mean=None,      # file or folder of a classifier for the same classes; colour (3,) in 0…255, by default of the training pictures
-    paths=2, lambda_seg=2.,          # N; 0: saliency loss only
-    epochs=30, batch=20, lr=1e-3, crop=321, scales=(.5, .75, 1, 1.25, 1.5), color=(.3, .3, .3, .1), train_scales=(1, .75, .5),
-    warmup_epochs=0, weight_decay=5e-4, freeze_bn=True, output_stride=8, frozen=0, loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
-    seed=0, device="auto", amp=False, workers=1, on_epoch=None,
-):                                   # model, log rows; `folder` receives model.safetensors, log.jsonl
-    "Train a DeepLab by image masking (§2.3.3). Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work."
-    args, ids, head = dict(locals()), ds.ids(split), head_settings(net, crop, init, train_scales)
+    ds,
+    split="train",
+    net="resnet101",
+    init="imagenet",  # init: imagenet, scenes, random, a path, or classifier:PATH
+    *,
+    saliency,
+    folder,  # folder of maps <id>.png of 0, 1, 255; where the training goes
+    classifier=None,
+    mean=None,  # colour (3,) in 0…255, by default of the training pictures
+    paths=2,
+    lambda_seg=2.0,  # N; 0: saliency loss only
+    epochs=30,
+    batch=20,
+    lr=1e-3,
+    crop=321,
+    scales=(0.5, 0.75, 1, 1.25, 1.5),
+    color=(0.3, 0.3, 0.3, 0.1),
+    train_scales=(1, 0.75, 0.5),
+    warmup_epochs=0,
+    weight_decay=5e-4,
+    freeze_bn=True,
+    output_stride=8,
+    frozen=0,
+    loss_stride=1,  # crop: of a frozen net, whole pictures' side; frozen: blocks of lite0 that do not learn
+    seed=0,
+    device="auto",
+    amp=False,
+    workers=1,
+    on_epoch=None,
+):  # model, log rows; `folder` receives model.safetensors, log.jsonl
+    """Train a DeepLab by image masking (§2.3.3).
+
+    Ground-truth masks are never opened. Raises `DataError`, `ParameterError` before any work.
+    """
+    args = dict(locals())
+    ids = ds.ids(split)
+    head = head_settings(net, crop, init, train_scales)
     files = map_files(ds, ids, saliency=saliency)
     judge, judge_sha = _judge(classifier, ds, paths, device)
     seed_everything(seed)
-    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes+1, **head)
+    model = DeepLab(create_backbone(net, init, output_stride, frozen), ds.n_classes + 1, **head)
     mu = None if judge is None else np.asarray(mean if mean is not None else mean_color(ds, ids))
-    learns, batches = learner(model, ds, ids, lambda id: dict(saliency=read_mask(files[id]["saliency"])), picture_side=_JUDGED*bool(judge), **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()})
-    what = dict(kind="deeplab", net=net, init=model.init, output_stride=output_stride, classes=list(ds.classes)) | (dict(head=head) if head else {})
-    same = {k: args[k] for k in "batch crop frozen scales color train_scales loss_stride paths lambda_seg".split()} | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
+    learns, batches = learner(
+        model,
+        ds,
+        ids,
+        lambda id: dict(saliency=read_mask(files[id]["saliency"])),
+        picture_side=_JUDGED * bool(judge),
+        **{k: args[k] for k in "crop scales color batch seed workers output_stride device".split()},
+    )
+    what = dict(
+        kind="deeplab",
+        net=net,
+        init=model.init,
+        output_stride=output_stride,
+        classes=list(ds.classes),
+    ) | (dict(head=head) if head else {})
+    same = {
+        k: args[k]
+        for k in "batch crop frozen scales color train_scales loss_stride paths lambda_seg".split()
+    } | dict(classifier=judge_sha, mean=None if mu is None else mu.round(3).tolist())
     data = fingerprint(ds.fingerprint(split), *[p for fs in files.values() for p in fs.values()])
-    rows = fit(learns, batches, lambda m, b: masking_loss(m, b, judge, None if mu is None else _normalized(mu), paths, lambda_seg, train_scales, loss_stride),
-               epochs=epochs, lr=lr, folder=folder, weight_decay=weight_decay, warmup_epochs=warmup_epochs, seed=seed, device=device, amp=amp,
-               on_epoch=on_epoch, freeze_bn=freeze_bn and learns is model, settings=what | same | dict(data=data), desc="segmenter")
-    save_model(Path(folder)/"model.safetensors", model, mean=same["mean"], **what)
+    rows = fit(
+        learns,
+        batches,
+        lambda m, b: masking_loss(
+            m,
+            b,
+            judge,
+            None if mu is None else _normalized(mu),
+            paths,
+            lambda_seg,
+            train_scales,
+            loss_stride,
+        ),
+        epochs=epochs,
+        lr=lr,
+        folder=folder,
+        weight_decay=weight_decay,
+        warmup_epochs=warmup_epochs,
+        seed=seed,
+        device=device,
+        amp=amp,
+        on_epoch=on_epoch,
+        freeze_bn=freeze_bn and learns is model,
+        settings=what | same | dict(data=data),
+        desc="segmenter",
+    )
+    save_model(Path(folder) / "model.safetensors", model, mean=same["mean"], **what)
     model.classes = tuple(ds.classes)
     return model, rows
 
 # %% ../nbs/2_masking/23_masking.ipynb #bbab9de2
-_JUDGED = 224  # side of the pictures that the classifier judges where the net below the segmenter is frozen: the size ImageNet's classes were learned in
+# side of the pictures that the classifier judges where the net below the segmenter is frozen: the
+# size ImageNet's classes were learned in
+_JUDGED = 224

@@ -17,40 +17,64 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from tqdm.auto import tqdm
 
 # %% ../nbs/6_command/59_masks.ipynb #a0755346
-from .apply import AppliedRun, ApplySettings, by_shape, decide, load_net, need_onnx, open_run, softmax_batch
+from wsss_nb.apply import (
+    AppliedRun,
+    ApplySettings,
+    by_shape,
+    decide,
+    load_net,
+    need_onnx,
+    open_run,
+    softmax_batch,
+)
 from .apply import write_onnx
 from .core import ParameterError, WsssError, need, pick_device, progress
 from .crf import process_pool
 from .drawing import relabeled
 from .images import read_image
 from .names import likeliest, list_names, understand
-from .output import Ledger, Made, Output, area_rows, check_folders, check_out, check_same, finished
+from wsss_nb.output import (
+    Ledger,
+    Made,
+    Output,
+    area_rows,
+    check_folders,
+    check_out,
+    check_same,
+    finished,
+)
 from .output import write_made
-from .photos import Photograph, name_photographs, photographs, sample_photographs, split_words
+from wsss_nb.photos import (
+    Photograph,
+    name_photographs,
+    photographs,
+    sample_photographs,
+    split_words,
+)
 from .processes import ahead
 from .record import git_commit, versions
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 
 # %% ../nbs/6_command/59_masks.ipynb #49fb870f
-DOUBT = .01  # a probability below this is worth a word; chance is 0.001
+DOUBT = 0.01  # a probability below this is worth a word; chance is 0.001
 
 # %% ../nbs/6_command/59_masks.ipynb #d4c483ca
 def percent(
-    p,        # in [0, 1]
-)->str:
+    p,  # in [0, 1]
+) -> str:
     "A probability for people."
-    if p < .001:
+    if p < 0.001:
         return "< 0.1 %"
-    return f"{100*p:.0f} %" if p >= .1 else f"{100*p:.1f} %"
+    return f"{100 * p:.0f} %" if p >= 0.1 else f"{100 * p:.1f} %"
 
 # %% ../nbs/6_command/59_masks.ipynb #39f28d1b
 def _likeliest(p, n):
     "The likeliest names with their probabilities"
     return ", ".join(f"{name} {percent(q)}" for name, q in likeliest(p, n))
+
 
 def _doubt(steps):
     "The sentence about names that the classifier hardly sees; empty if there are none"
@@ -70,49 +94,55 @@ def _nets(device):
 @dataclass(frozen=True)
 class ByNames:
     "Masks from names, nothing trained."
-    meanings: dict                                # word -> `names.Meaning`
-    classes: tuple                                # in the order of their ids, 1…C
-    source: str = ""                              # of the words: samples, labels, guesses; where empty: the call
-    leave_out: float = 0.                         # names that have less than this part of the likeliest name's
+
+    meanings: dict  # word -> `names.Meaning`
+    classes: tuple  # in the order of their ids, 1…C
+    source: str = ""  # of the words: samples, labels, guesses; where empty: the call
+    leave_out: float = 0.0  # names that have less than this part of the likeliest name's
     settings: SegmentSettings = SegmentSettings()
     device: str = "cpu"
-    batch: int = 1                                # pictures at a time
+    batch: int = 1  # pictures at a time
 
-    def seen(self, words, image)->dict:
+    def seen(self, words, image) -> dict:
         "Probability of each word, in the picture."
         p = image_probabilities(image, _nets(self.device))
         return {w: float(p[list(self.meanings[w].classes)].sum()) for w in words}
 
-    def kept(self, seen)->tuple:
+    def kept(self, seen) -> tuple:
         "Of words with their probabilities those that are not left out."
-        mean = {w: p/len(self.meanings[w].classes) for w, p in seen.items()}
-        whole, part = _FAR_LESS*max(seen.values()), self.leave_out*max(mean.values())
-        return tuple(w for w, p in seen.items() if mean[w] >= part and p >= whole) or (max(seen, key=seen.get),)
+        mean = {w: p / len(self.meanings[w].classes) for w, p in seen.items()}
+        whole, part = _FAR_LESS * max(seen.values()), self.leave_out * max(mean.values())
+        return tuple(w for w, p in seen.items() if mean[w] >= part and p >= whole) or (
+            max(seen, key=seen.get),
+        )
 
-    def make(self, photo, image)->Made:
+    def make(self, photo, image) -> Made:
         "The mask of a photograph, for its own words."
         words, seen = photo.words, {}
         if self.leave_out and len(words) > 1:
             seen = self.seen(words, image)
             words = self.kept(seen)
-        steps = segment_names(image, [self.meanings[w] for w in words], self.settings, _nets(self.device))
+        steps = segment_names(
+            image, [self.meanings[w] for w in words], self.settings, _nets(self.device)
+        )
         id_of = {w: i for i, w in enumerate(self.classes, 1)}
         probability = {id_of[w]: p for w, p in {**seen, **steps.doubt}.items()}
         ids = tuple(id_of[w] for w in words)
         return Made(relabeled(steps.mask, ids), probability, _doubt(steps), steps, ids)
 
 # %% ../nbs/6_command/59_masks.ipynb #01037cb3
-LEAVE_OUT = .1  # of the likeliest name's probability, both taken as means over their classes
-_FAR_LESS = .02  # and of the likeliest name's whole probability
+LEAVE_OUT = 0.1  # of the likeliest name's probability, both taken as means over their classes
+_FAR_LESS = 0.02  # and of the likeliest name's whole probability
 
 # %% ../nbs/6_command/59_masks.ipynb #098d7ee7
 @dataclass(frozen=True)
 class ByRun:
     "Masks by the segmenter of a run."
+
     run: AppliedRun
     settings: ApplySettings = ApplySettings()
     device: str = "cpu"
-    batch: int = 1                                # pictures of one size that the net gets at once
+    batch: int = 1  # pictures of one size that the net gets at once
 
     @property
     def classes(self):
@@ -123,16 +153,18 @@ class ByRun:
         "What the net says of pictures of one size."
         return softmax_batch(images, load_net(self.run, self.device), self.settings)
 
-    def make(self, photo, image, H=None)->Made:
+    def make(self, photo, image, H=None) -> Made:
         "The mask of a photograph; `H` is its softmax, where a batch has given it."
         H = self.softmaxes([image])[0] if H is None else H
         return Made(decide(image, H, self.settings).mask, {})
 
 # %% ../nbs/6_command/59_masks.ipynb #77c1c053
 def decides(
-    work,    # `ByNames` or `ByRun`
-)->dict:     # of plain values
-    "All that decides a mask, besides the photograph: settings, names or classes, the weights by their SHA-256."
+    work,  # `ByNames` or `ByRun`
+) -> dict:  # of plain values
+    """All that decides a mask, besides the photograph: settings, names or classes, the weights by
+    their SHA-256.
+    """
     if isinstance(work, ByRun):
         said = dict(by=f"the {work.run.method} run", weights=work.run.sha256, classes=work.classes)
     else:
@@ -143,35 +175,53 @@ def decides(
 
 # %% ../nbs/6_command/59_masks.ipynb #6423aeb7
 _TAUGHT = "the names asked for, and the image labels of ImageNet-1k (the classifier); no mask"
-_KEPT = ("method", "data", "supervision", "seed", "label_source", "saliency_source", "init", "overrides",
-         "parameters", "commit", "created", "mean")  # of a run's record
+_KEPT = (
+    "method",
+    "data",
+    "supervision",
+    "seed",
+    "label_source",
+    "saliency_source",
+    "init",
+    "overrides",
+    "parameters",
+    "commit",
+    "created",
+    "mean",
+)  # of a run's record
 
 # %% ../nbs/6_command/59_masks.ipynb #0b978f19
 def origin(
-    work,    # `ByNames` or `ByRun`
-)->dict:
-    "Where masks come from: the run with its record, or the meanings of the names; and the supervision of either."
+    work,  # `ByNames` or `ByRun`
+) -> dict:
+    """Where masks come from: the run with its record, or the meanings of the names; and the
+    supervision of either.
+    """
     if isinstance(work, ByRun):
         run = work.run
         about = {k: run.record[k] for k in _KEPT if k in run.record}
         about |= dict(folder=str(run.folder.resolve()), sha256=run.sha256, scales=run.scales)
         return dict(supervision=run.record.get("supervision"), run=about)
     meanings = {w: dict(means=m.title, classes=m.classes) for w, m in work.meanings.items()}
-    return dict(supervision=_TAUGHT, init=_nets(work.device).classifier.backbone.init, names=meanings)
+    return dict(
+        supervision=_TAUGHT, init=_nets(work.device).classifier.backbone.init, names=meanings
+    )
 
 # %% ../nbs/6_command/59_masks.ipynb #a2ced11e
 class Done(NamedTuple):
     "What has become of a photograph."
+
     photo: Photograph
-    rows: list = ()    # of `areas.csv`
-    note: str = ""     # a doubt
-    error: str = ""    # with the file's name
+    rows: list = ()  # of `areas.csv`
+    note: str = ""  # a doubt
+    error: str = ""  # with the file's name
 
 # %% ../nbs/6_command/59_masks.ipynb #dce6bb2a
 def _failed(photo, e):
     "`Done` for what went wrong"
     words = str(e)
     return Done(photo, error=words if str(photo.path) in words else f"{photo.path}: {words}")
+
 
 def _finish(work, out, job):
     "Make and write one mask; a job is a photo, its pixels, and its softmax if there is one"
@@ -180,7 +230,9 @@ def _finish(work, out, job):
         made = work.make(*job)
         write_made(out, photo.name, image, made, work.classes)
         note = f"{photo.path.name}: {made.note}" if made.note else ""
-        return Done(photo, area_rows(photo.path.name, made, work.classes, f"{photo.name}.png"), note)
+        return Done(
+            photo, area_rows(photo.path.name, made, work.classes, f"{photo.name}.png"), note
+        )
     except (WsssError, OSError) as e:
         return _failed(photo, e)
 
@@ -191,6 +243,7 @@ def _read(photo):
         return photo, read_image(photo.path)
     except (WsssError, OSError) as e:
         return _failed(photo, e)
+
 
 def _whole(work, out, photo):
     "All of it for one picture"
@@ -204,13 +257,14 @@ def _crew(workers):
     with process_pool(workers) if workers > 1 else ThreadPoolExecutor(1) as pool:
         yield pool
 
+
 def _one_by_one(work, out, todo, workers):
     "`Done`s, in order"
-    if workers < 2 or len(todo) < 4:                       # a process takes seconds to start
+    if workers < 2 or len(todo) < 4:  # a process takes seconds to start
         yield from map(partial(_whole, work, out), todo)
     else:
         with _crew(min(workers, len(todo))) as crew:
-            yield from ahead(crew, partial(_whole, work, out), todo, 4*workers)
+            yield from ahead(crew, partial(_whole, work, out), todo, 4 * workers)
 
 # %% ../nbs/6_command/59_masks.ipynb #de20faaa
 def _readable(jobs, bad):
@@ -221,35 +275,42 @@ def _readable(jobs, bad):
         else:
             yield job
 
+
 def _with_softmax(work, jobs):
     "(photo, pixels, softmax): the net gets pictures of one size at once"
     for part in by_shape(jobs, work.batch):
         yield from ((*job, H) for job, H in zip(part, work.softmaxes([image for _, image in part])))
 
+
 def _in_batches(work, out, todo, workers):
     "`Done`s, as they come"
     bad = []
     with ThreadPoolExecutor(2) as readers, _crew(workers) as crew:
-        jobs = _readable(ahead(readers, _read, todo, 2*work.batch), bad)
-        yield from ahead(crew, partial(_finish, work, out), _with_softmax(work, jobs), 2*work.batch)
+        jobs = _readable(ahead(readers, _read, todo, 2 * work.batch), bad)
+        yield from ahead(
+            crew, partial(_finish, work, out), _with_softmax(work, jobs), 2 * work.batch
+        )
     yield from bad
 
 # %% ../nbs/6_command/59_masks.ipynb #24cb6593
 def make_all(
-    work,        # `ByNames` or `ByRun`
-    out,         # `output.Output`
-    todo,        # list of `Photograph`
-    workers=2,   # processes; 0 or 1: none but this
-)->Iterator:     # of `Done`
-    "Masks of many photographs, whatever is there already. What cannot be read is told, and the rest is done."
+    work,  # `ByNames` or `ByRun`
+    out,  # `output.Output`
+    todo,  # list of `Photograph`
+    workers=2,  # processes; 0 or 1: none but this
+) -> Iterator:  # of `Done`
+    """Masks of many photographs, whatever is there already.
+
+    What cannot be read is told, and the rest is done.
+    """
     return (_in_batches if work.batch > 1 else _one_by_one)(work, out, todo, workers)
 
 # %% ../nbs/6_command/59_masks.ipynb #b3a6d7ca
 def likeliest_names(
-    photos,         # list of `Photograph`
+    photos,  # list of `Photograph`
     device="cpu",
-    n=5,            # of each
-)->Iterator:        # of (photo, [(name, probability)], "") or (photo, [], what is wrong)
+    n=5,  # of each
+) -> Iterator:  # of (photo, [(name, probability)], "") or (photo, [], what is wrong)
     "The classifier's likeliest names of each picture, by which `understand` knows them."
     nets = _nets(device)
     for job in map(_read, photos):
@@ -261,28 +322,40 @@ def likeliest_names(
 # %% ../nbs/6_command/59_masks.ipynb #30aa53cf
 @dataclass(frozen=True)
 class Request:
-    "What is asked for, besides the photographs. Raises `ParameterError` for what contradicts itself."
-    names: tuple = ()      # of what is in the pictures
-    all_names: bool = False # every name is in every picture of a folder
-    run: str = ""          # the folder of a run, or `sample`
-    guess: bool = False    # use the likeliest name where there are none
+    """What is asked for, besides the photographs.
+
+    Raises `ParameterError` for what contradicts itself.
+    """
+
+    names: tuple = ()  # of what is in the pictures
+    all_names: bool = False  # every name is in every picture of a folder
+    run: str = ""  # the folder of a run, or `sample`
+    guess: bool = False  # use the likeliest name where there are none
     overlays: bool = True  # also write the masks on their photographs
-    steps: bool = False    # and the picture that tells how
-    scales: tuple = ()     # of a run; as it was judged where empty
-    flip: bool = False     # of a run: also the mirror image
-    crf: bool = False      # of a run: clean up
+    steps: bool = False  # and the picture that tells how
+    scales: tuple = ()  # of a run; as it was judged where empty
+    flip: bool = False  # of a run: also the mirror image
+    crf: bool = False  # of a run: clean up
     device: str = "auto"
-    workers: int = 2       # processes
-    batch: int = 0         # of a run: pictures at once; 0: 16 on a graphics card, else 1
+    workers: int = 2  # processes
+    batch: int = 0  # of a run: pictures at once; 0: 16 on a graphics card, else 1
 
     def __post_init__(self):
         of_run = self.scales or self.flip or self.crf or self.batch
-        wrong = ((self.names and self.run, "--names and --run: a run knows its classes, so give one of the two"),
-                 (self.guess and (self.names or self.run), "--guess is for photographs without --names or --run"),
-                 (self.steps and self.run, "--steps tells how names become masks, and nothing of --run"),
-                 (not self.run and of_run, "--scales, --flip, --crf and --batch belong to --run"),
-                 (not self.names and self.all_names, "--all-names is about --names, which are missing"),
-                 (min(self.workers, self.batch) < 0, "--workers and --batch must not be negative"))
+        wrong = (
+            (
+                self.names and self.run,
+                "--names and --run: a run knows its classes, so give one of the two",
+            ),
+            (
+                self.guess and (self.names or self.run),
+                "--guess is for photographs without --names or --run",
+            ),
+            (self.steps and self.run, "--steps tells how names become masks, and nothing of --run"),
+            (not self.run and of_run, "--scales, --flip, --crf and --batch belong to --run"),
+            (not self.names and self.all_names, "--all-names is about --names, which are missing"),
+            (min(self.workers, self.batch) < 0, "--workers and --batch must not be negative"),
+        )
         for contradiction, what in wrong:
             need(not contradiction, what, ParameterError)
 
@@ -293,12 +366,15 @@ def _by_run(request):
     settings = ApplySettings(request.scales or run.scales, request.flip or run.flip, request.crf)
     return ByRun(run, settings, device, request.batch or (16 if device.startswith("cuda") else 1))
 
+
 class _Plan(NamedTuple):
     "What a call means"
+
     photos: list
-    work: object        # `ByNames` or `ByRun`
-    notes: tuple = ()   # sentences for the user
+    work: object  # `ByNames` or `ByRun`
+    notes: tuple = ()  # sentences for the user
     skipped: int = 0
+
 
 def _planned(path, request):
     "The photographs and the way; nothing heavy is loaded yet"
@@ -306,50 +382,67 @@ def _planned(path, request):
         return _Plan(photographs(path, labels=False).photos, _by_run(request))
     found = photographs(path, labels=not request.names)
     named = name_photographs(found, request.names)
-    need(named.meanings or request.guess, f"{path}: nobody says what is there: give --names, or --guess",
-         ParameterError)
+    need(
+        named.meanings or request.guess,
+        f"{path}: nobody says what is there: give --names, or --guess",
+        ParameterError,
+    )
     source = "" if request.names else found.source or "guesses"
     doubtful = request.names and not request.all_names and not Path(path).is_file()
     device = str(pick_device(request.device))
-    work = ByNames(named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0., device=device)
+    work = ByNames(
+        named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0.0, device=device
+    )
     return _Plan(named.photos, work, named.notes, named.skipped)
 
 # %% ../nbs/6_command/59_masks.ipynb #f5996af6
 def default_out(
-    path,           # what is looked at
-    request,        # `Request`
-)->Path:
+    path,  # what is looked at
+    request,  # `Request`
+) -> Path:
     "Where masks go if nobody says where: `masks/PHOTOS`, with a run `masks/PHOTOS-RUN`."
     parts = [Path(path).stem or Path(path).resolve().stem, Path(request.run).name]
-    return Path("masks")/(re.sub(r"[^\w.-]+", "-", "-".join(p for p in parts if p)) or "photographs")
+    return Path("masks") / (
+        re.sub(r"[^\w.-]+", "-", "-".join(p for p in parts if p)) or "photographs"
+    )
 
 # %% ../nbs/6_command/59_masks.ipynb #c35085f3
 def _guessed(work, todo, ledger):
     "The way and the photographs, with their likeliest names; `Done`s of those that cannot be read"
-    before, photos, bad = tuple(ledger.record.get("classes", ())), [], []
-    for photo, names, error in progress(likeliest_names(todo, work.device, 1), "names", total=len(todo)):
+    before = tuple(ledger.record.get("classes", ()))
+    photos = []
+    bad = []
+    for photo, names, error in progress(
+        likeliest_names(todo, work.device, 1), "names", total=len(todo)
+    ):
         if error:
             bad.append(Done(photo, error=error))
         else:
             photos.append(replace(photo, words=(names[0][0],)))
     classes = tuple(dict.fromkeys((*before, *(w for p in photos for w in p.words))))
-    need(len(classes) < 255, f"the guesses are {len(classes)} classes, and a mask has room for 254: take a part "
-         "of the pictures at a time, or give --names", ParameterError)
+    need(
+        len(classes) < 255,
+        f"the guesses are {len(classes)} classes, and a mask has room for 254: take a part "
+        "of the pictures at a time, or give --names",
+        ParameterError,
+    )
     return replace(work, meanings={w: understand(w) for w in classes}, classes=classes), photos, bad
 
 # %% ../nbs/6_command/59_masks.ipynb #4879871a
 class Result(NamedTuple):
     "What has become of a call."
-    folder: Path       # where the masks are
-    made: int          # photographs that got one
-    there: int         # that had one already
-    skipped: int       # none of whose names ImageNet knows
-    errors: tuple = () # sentences, each with its file
+
+    folder: Path  # where the masks are
+    made: int  # photographs that got one
+    there: int  # that had one already
+    skipped: int  # none of whose names ImageNet knows
+    errors: tuple = ()  # sentences, each with its file
 
 # %% ../nbs/6_command/59_masks.ipynb #8039243e
 def _tell(text):
     "A line above the bar"
     tqdm.write(" ".join(text.split()), file=sys.stderr)
+
 
 def _gather(results, ledger):
     "(number made, sentences of what went wrong); what there is is kept whatever happens"
@@ -370,19 +463,29 @@ def _gather(results, ledger):
 # %% ../nbs/6_command/59_masks.ipynb #baca15d5
 def _record(path, folders, work):
     "What `segment.json` says"
-    made_by = dict(decides=decides(work), **origin(work), device=work.device, versions=versions(), commit=git_commit())
+    made_by = dict(
+        decides=decides(work),
+        **origin(work),
+        device=work.device,
+        versions=versions(),
+        commit=git_commit(),
+    )
     return dict(photographs=str(path), folders=folders, classes=work.classes, **made_by)
 
 # %% ../nbs/6_command/59_masks.ipynb #e1c299c2
 def segment_folder(
-    path,                # a picture, a folder, a dataset, one list of it (`folder@val`), or `samples`
-    out=None,            # folder of the masks; by default as `default_out` says
+    path,  # a picture, a folder, a dataset, one list of it (`folder@val`), or `samples`
+    out=None,  # folder of the masks; by default as `default_out` says
     request=Request(),
-)->Result:
-    """Masks of photographs, in a folder, by names or by a run. What is there already is not done again.
+) -> Result:
+    """Masks of photographs, in a folder, by names or by a run. What is there already is not done
+    again.
 
-    Bad files are told and the rest is done. Raises `WsssError`s before any work for names that are not understood,
-    a run that cannot be applied, other settings than the folder's, or files that would be overwritten."""
+    Bad files are told and the rest is done. Raises `WsssError`s before any work for names that are
+    not understood,
+    a run that cannot be applied, other settings than the folder's, or files that would be
+    overwritten.
+    """
     plan = _planned(path, request)
     out = Output(Path(out or default_out(path, request)), request.overlays, request.steps)
     check_out(out, plan.photos)
@@ -392,7 +495,9 @@ def segment_folder(
     for note in plan.notes:
         _tell(note)
     todo = [p for p in plan.photos if not finished(out, ledger, p)]
-    work, named, bad = _guessed(plan.work, todo, ledger) if not plan.work.classes else (plan.work, todo, [])
+    work, named, bad = (
+        _guessed(plan.work, todo, ledger) if not plan.work.classes else (plan.work, todo, [])
+    )
     ledger.begin(_record(path, folders, work), work.classes)
     results = progress(make_all(work, out, named, request.workers), "masks", total=len(named))
     made, errors = _gather(chain(bad, results), ledger)
@@ -407,8 +512,20 @@ def _request(args):
     try:
         scales = tuple(float(n) for n in numbers)
     except ValueError:
-        raise ParameterError(f"--scales {args.scales} must be numbers with commas, such as 1,0.75") from None
-    fields = ("all_names", "guess", "overlays", "steps", "flip", "crf", "device", "workers", "batch")
+        raise ParameterError(
+            f"--scales {args.scales} must be numbers with commas, such as 1,0.75"
+        ) from None
+    fields = (
+        "all_names",
+        "guess",
+        "overlays",
+        "steps",
+        "flip",
+        "crf",
+        "device",
+        "workers",
+        "batch",
+    )
     same = {k: getattr(args, k) for k in fields}
     return Request(names=split_words(args.names or ()), run=args.run or "", scales=scales, **same)
 
@@ -417,10 +534,15 @@ def _say_likeliest(path, photos, device):
     "Print the likeliest names of pictures that nobody has said anything about; exit code"
     failed = 0
     for photo, names, error in likeliest_names(photos, str(pick_device(device))):
-        print(error or f"{photo.path.name}: {', '.join(f'{w} {percent(p)}' for w, p in names)}",
-              file=sys.stderr if error else sys.stdout)
+        print(
+            error or f"{photo.path.name}: {', '.join(f'{w} {percent(p)}' for w, p in names)}",
+            file=sys.stderr if error else sys.stdout,
+        )
         failed += bool(error)
-    print(f"no masks were made: name by --names what is to be found in {path}, or use the likeliest by --guess")
+    print(
+        f"no masks were made: name by --names what is to be found in {path}, or use the likeliest"
+        " by --guess"
+    )
     return int(failed > 0)
 
 # %% ../nbs/6_command/59_masks.ipynb #a328fd87
@@ -429,36 +551,51 @@ def _three(path):
     photos = [*(photographs(path, labels=False).photos[:20] if path else ()), *sample_photographs()]
     return [job[1] for job in map(_read, photos) if not isinstance(job, Done)][:3]
 
+
 def _write_onnx(args):
     "The segmenter as an ONNX file, and a line about it"
     need(args.run, "--onnx writes the segmenter of a run: name it by --run", ParameterError)
     need_onnx()
     found = write_onnx(open_run(args.run), args.onnx, _three(args.path))
-    size = found.path.stat().st_size/1e6
-    print(f"{found.path}: opset {found.opset}, {size:.1f} MB; on {found.pictures} pictures its probabilities "
-          f"differ from the original's by at most {found.difference:.1e}")
+    size = found.path.stat().st_size / 1e6
+    print(
+        f"{found.path}: opset {found.opset}, {size:.1f} MB; on {found.pictures} pictures its"
+        f" probabilities differ from the original's by at most {found.difference:.1e}"
+    )
 
 # %% ../nbs/6_command/59_masks.ipynb #0545f39e
 def _said_nothing(args, request):
-    "Photographs that neither the call nor a dataset says anything about; None where masks can be made"
+    """Photographs that neither the call nor a dataset says anything about; None where masks can be
+    made
+    """
     if request.names or request.run or request.guess:
         return None
     found = photographs(args.path)
     return None if found.source else found.photos
 
+
 def _segment(args, request):
     "Make the masks and say what came of it; exit code"
     done = segment_folder(args.path, args.out, request)
     skipped = f", {done.skipped} without a name that ImageNet knows" if done.skipped else ""
-    look = f"; look into {done.folder/'overlays'}" if request.overlays and done.made + done.there else ""
-    print(f"{done.folder}: {done.made} made, {done.there} there already, {len(done.errors)} failed{skipped}{look}")
+    look = (
+        f"; look into {done.folder / 'overlays'}"
+        if request.overlays and done.made + done.there
+        else ""
+    )
+    print(
+        f"{done.folder}: {done.made} made, {done.there} there already, {len(done.errors)}"
+        f" failed{skipped}{look}"
+    )
     return int(bool(done.errors))
 
 # %% ../nbs/6_command/59_masks.ipynb #7ff4c53c
 def segment_command(
-    args,    # of the command line
-)->int:      # 0, or 1 if some pictures failed
-    "`wsss-nb segment`: masks of photographs, from names or by a run; or the list of names; or a run as ONNX."
+    args,  # of the command line
+) -> int:  # 0, or 1 if some pictures failed
+    """`wsss-nb segment`: masks of photographs, from names or by a run; or the list of names; or a
+    run as ONNX.
+    """
     if args.list is not None:
         print("\n".join(list_names(args.list)))
         return 0

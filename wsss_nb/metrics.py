@@ -15,36 +15,56 @@ from .core import need, DataError, ParameterError
 def _ids(name, a):
     "`a` as a NumPy array of whole numbers; NumPy, lists and tensors on any device"
     a = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
-    if a.dtype.kind not in "iub": raise DataError(f"{name} holds {a.dtype} values, but labels are whole numbers: take its argmax first")
+    if a.dtype.kind not in "iub":
+        raise DataError(
+            f"{name} holds {a.dtype} values, but labels are whole numbers: take its argmax first"
+        )
     return a.view(np.uint8) if a.dtype == bool else a
 
 # %% ../nbs/0_base/05_metrics.ipynb #cefb8580
 def _pair(a_name, a, gt, ndim=None):
     "Both maps as arrays of whole numbers, of one shape"
     a, gt = _ids(a_name, a), _ids("the ground truth", gt)
-    need(a.shape == gt.shape, f"{a_name} is of shape {a.shape} and the ground truth of {gt.shape}: they must be of one size", DataError)
-    need(ndim in (None, a.ndim), f"{a_name} has shape {a.shape}; a label map is (height, width)", DataError)
+    need(
+        a.shape == gt.shape,
+        f"{a_name} is of shape {a.shape} and the ground truth of {gt.shape}: they must be of one"
+        " size",
+        DataError,
+    )
+    need(
+        ndim in (None, a.ndim),
+        f"{a_name} has shape {a.shape}; a label map is (height, width)",
+        DataError,
+    )
     return a, gt
 
 # %% ../nbs/0_base/05_metrics.ipynb #26674d9b
 def _check_ids(name, a, n, ignore):
     "Refuse ids that are neither a class below `n` nor `ignore`"
     bad = a[((a < 0) | (a >= n)) & (a != ignore)]
-    if bad.size: raise DataError(f"{name} holds id {bad[:1]}, but ids are 0…{n - 1}, or {ignore} for void")  # no `need`: NumPy takes its time over words that are rarely wanted
+    if bad.size:
+        raise DataError(
+            f"{name} holds id {bad[:1]}, but ids are 0…{n - 1}, or {ignore} for void"
+        )  # no `need`: NumPy takes its time over words that are rarely wanted
 
 # %% ../nbs/0_base/05_metrics.ipynb #c1a40e57
 def _changes(on):
-    "`np.flatnonzero` of a bool vector that is mostly False: eight at a time, then only in the eights that are not empty"
-    n = on.size//8*8
+    """`np.flatnonzero` of a bool vector that is mostly False: eight at a time, then only in the
+    eights that are not empty
+    """
+    n = on.size // 8 * 8
     at = np.flatnonzero(on[:n].view(np.uint64) != 0)
     inside = np.flatnonzero(on[:n].view(np.uint64)[at].view(bool))
-    return np.concatenate([at[inside >> 3]*8 + (inside & 7), n + np.flatnonzero(on[n:])])
+    return np.concatenate([at[inside >> 3] * 8 + (inside & 7), n + np.flatnonzero(on[n:])])
 
 # %% ../nbs/0_base/05_metrics.ipynb #77d0b2c9
 def _runs(P, T):
-    "Runs of pixels that agree in both maps, row by row: their prediction, their truth, how long they are"
+    """Runs of pixels that agree in both maps, row by row: their prediction, their truth, how long
+    they are
+    """
     P, T = P.ravel(), T.ravel()
-    if not P.size: return P, T, np.zeros(0, np.int64)
+    if not P.size:
+        return P, T, np.zeros(0, np.int64)
     last = np.append(_changes((P[1:] != P[:-1]) | (T[1:] != T[:-1])), P.size - 1)
     size = last + 1
     size[1:] -= size[:-1].copy()
@@ -54,11 +74,11 @@ def _runs(P, T):
 def _table(P, T, size, n, ignore):
     "(n, n+1) counts of runs of `size` pixels, void left out; the last column: no label"
     P, T = P.astype(np.int64), T.astype(np.int64)
-    for a in (P, T): np.putmask(a, a == ignore, n)  # void is one row more: faster than leaving it out first
+    for a in (P, T):
+        np.putmask(a, a == ignore, n)  # void is one row more: faster than leaving it out first
     T *= n + 1
     T += P
-    return np.bincount(T, size, (n + 1)**2).astype(np.int64).reshape(n + 1, n + 1)[:n]
-
+    return np.bincount(T, size, (n + 1) ** 2).astype(np.int64).reshape(n + 1, n + 1)[:n]
 
 # %% ../nbs/0_base/05_metrics.ipynb #17128e4f
 def _ratio(a, b):
@@ -67,62 +87,97 @@ def _ratio(a, b):
 
 # %% ../nbs/0_base/05_metrics.ipynb #a53c8740
 def mean_known(a):
-    "Mean of the numbers that are not NaN; NaN (no warning) if all are. The mean to use over pictures and over classes."
+    """Mean of the numbers that are not NaN; NaN (no warning) if all are.
+
+    The mean to use over pictures and over classes.
+    """
     a = np.asarray(a, float)
     return float(a[~np.isnan(a)].mean()) if (~np.isnan(a)).any() else math.nan
 
 # %% ../nbs/0_base/05_metrics.ipynb #8e2f295f
 class ConfusionMatrix:
-    """Counts of (true class, predicted class) over any number of pictures, and the scores read from them.
+    """Counts of (true class, predicted class) over any number of pictures, and the scores read from
+    them.
 
-    `n_classes` counts the background too (C+1: 21 for VOC). `+` and `sum` merge the counts of several workers."""
+    `n_classes` counts the background too (C+1: 21 for VOC). `+` and `sum` merge the counts of
+    several workers.
+    """
+
     def __init__(self, n_classes, ignore=255):
-        need(int(n_classes) == n_classes > 0, f"n_classes is {n_classes}; it must be a whole number of at least 1", ParameterError)
+        need(
+            int(n_classes) == n_classes > 0,
+            f"n_classes is {n_classes}; it must be a whole number of at least 1",
+            ParameterError,
+        )
         self.n_classes, self.ignore = int(n_classes), ignore
         self.counts = np.zeros((self.n_classes, self.n_classes + 1), np.int64)
 
     def update(self, pred, gt):
-        "Count one picture, or a stack of them: maps of one shape with ids 0…n_classes-1 or `ignore` (else DataError)."
+        """Count one picture, or a stack of them: maps of one shape with ids 0…n_classes-1 or
+        `ignore` (else DataError).
+        """
         P, T = _pair("the prediction", pred, gt)
         P, T, size = _runs(P, T)
-        for name, a in (("the prediction", P), ("the ground truth", T)): _check_ids(name, a, self.n_classes, self.ignore)
+        for name, a in (("the prediction", P), ("the ground truth", T)):
+            _check_ids(name, a, self.n_classes, self.ignore)
         self.counts += _table(P, T, size, self.n_classes, self.ignore)
         return self
 
     def __add__(self, other):
-        if other == 0: return self  # where sum() starts
+        if other == 0:
+            return self  # where sum() starts
         same = (self.n_classes, self.ignore) == (other.n_classes, other.ignore)
         need(same, "only counts of the same classes can be added", ParameterError)
         total = ConfusionMatrix(self.n_classes, self.ignore)
         total.counts = self.counts + other.counts
         return total
+
     __radd__ = __add__
 
-    matrix = property(lambda self: self.counts[:, :-1], doc="(n_classes, n_classes) int64, rows = truth")
-    unlabeled = property(lambda self: self.counts[:, -1], doc="(n_classes,) int64: pixels of each true class left without a label")
+    matrix = property(
+        lambda self: self.counts[:, :-1], doc="(n_classes, n_classes) int64, rows = truth"
+    )
+    unlabeled = property(
+        lambda self: self.counts[:, -1],
+        doc="(n_classes,) int64: pixels of each true class left without a label",
+    )
 
     def iou(self):
         "(1.5) of each class, (n_classes,); NaN for a class with no pixel in prediction or truth."
         hit = self.matrix.diagonal()
         return _ratio(hit, self.counts.sum(1) + self.matrix.sum(0) - hit)
-    def miou(self): return mean_known(self.iou())  # (1.8)
-    def coverage(self): return float(_ratio(self.matrix.sum(), self.counts.sum()))  # share of pixels with a label
-    def precision(self): return float(_ratio(self.matrix.trace(), self.matrix.sum()))  # share of the labels that are right
+
+    def miou(self):
+        return mean_known(self.iou())  # (1.8)
+
+    def coverage(self):
+        return float(_ratio(self.matrix.sum(), self.counts.sum()))  # share of pixels with a label
+
+    def precision(self):
+        return float(
+            _ratio(self.matrix.trace(), self.matrix.sum())
+        )  # share of the labels that are right
 
 # %% ../nbs/0_base/05_metrics.ipynb #d8edeb56
 def seed_quality(seed, gt, n_classes, ignore=255):
-    """How good a partly labelled map is: `coverage` (labelled share of the non-void pixels), `precision` (right share of the labelled), `miou`.
+    """How good a partly labelled map is: `coverage` (labelled share of the non-void pixels),
+    `precision` (right share of the labelled), `miou`.
 
-    (H,W) maps, or stacks of them; `n_classes` counts the background. Over many pictures, `update` one `ConfusionMatrix` and ask it."""
+    (H,W) maps, or stacks of them; `n_classes` counts the background. Over many pictures, `update`
+    one `ConfusionMatrix` and ask it.
+    """
     cm = ConfusionMatrix(n_classes, ignore).update(seed, gt)
     return dict(coverage=cm.coverage(), precision=cm.precision(), miou=cm.miou())
 
 # %% ../nbs/0_base/05_metrics.ipynb #dcad3755
 def _packed(a):
-    "Ids re-packed to 0…n-1, and n: by a look-up table where ids are small, by a sort where they are not"
-    if a.size == 0: return a.astype(np.int64), 0
+    """Ids re-packed to 0…n-1, and n: by a look-up table where ids are small, by a sort where they
+    are not
+    """
+    if a.size == 0:
+        return a.astype(np.int64), 0
     low, high = int(a.min()), int(a.max())
-    if high - low > 4*a.size:
+    if high - low > 4 * a.size:
         ids, a = np.unique(a, return_inverse=True)
         return a.ravel(), len(ids)
     a = a.astype(np.int64) - low
@@ -135,35 +190,44 @@ def _overlaps(sp, gt, ignore):
     sp, gt = _pair("the superpixel map", sp, gt, ndim=2)
     known = gt != ignore
     (S, K), (G, R) = _packed(sp[known]), _packed(gt[known])
-    return np.bincount(S*R + G, minlength=K*R).reshape(K, R)
+    return np.bincount(S * R + G, minlength=K * R).reshape(K, R)
 
 # %% ../nbs/0_base/05_metrics.ipynb #f3cab2f3
-def _ue(n): return float(_ratio(np.minimum(n, n.sum(1, keepdims=True) - n).sum(), n.sum()))
+def _ue(n):
+    return float(_ratio(np.minimum(n, n.sum(1, keepdims=True) - n).sum(), n.sum()))
 
 # %% ../nbs/0_base/05_metrics.ipynb #2b8cf1d5
 def _ue_leak(n):
     G = n.sum(0)  # (R,)
-    cover = ((n > 0)*n.sum(1, keepdims=True)).sum(0)  # (R,): pixels of all superpixels that touch a region
+    cover = ((n > 0) * n.sum(1, keepdims=True)).sum(
+        0
+    )  # (R,): pixels of all superpixels that touch a region
     return mean_known(_ratio(cover - G, G))
 
 # %% ../nbs/0_base/05_metrics.ipynb #4dae13f7
 def _ue_tolerant(n):
     S = n.sum(1, keepdims=True)  # (K,1)
-    return float(_ratio(((20*n > S)*S).sum() - n.sum(), n.sum()))  # > 5 %, in whole numbers
+    return float(_ratio(((20 * n > S) * S).sum() - n.sum(), n.sum()))  # > 5 %, in whole numbers
 
 # %% ../nbs/0_base/05_metrics.ipynb #0b664a7b
 _UE = {"min": _ue, "leak": _ue_leak, "tolerant": _ue_tolerant}
 
-def undersegmentation_error(sp, gt, ignore=255, kind="min"):
-    """(H,W) superpixels, (H,W) truth → undersegmentation error; 0 is best. NaN where all of the truth is void.
 
-    `kind`: "min" is (3.9), Neubert & Protzel 2012, in [0, 1]; "leak" is Levinshtein et al. 2009, the mean over regions, from 0 without bound;
-    "tolerant" is Achanta et al. 2012, which forgives 5 % of a superpixel, in [-1, 18] (from 0 with fewer than 20 regions)."""
+def undersegmentation_error(sp, gt, ignore=255, kind="min"):
+    """(H,W) superpixels, (H,W) truth → undersegmentation error; 0 is best. NaN where all of the
+    truth is void.
+
+    `kind`: "min" is (3.9), Neubert & Protzel 2012, in [0, 1]; "leak" is Levinshtein et al. 2009,
+    the mean over regions, from 0 without bound;
+    "tolerant" is Achanta et al. 2012, which forgives 5 % of a superpixel, in [-1, 18] (from 0 with
+    fewer than 20 regions).
+    """
     need(kind in _UE, f"kind must be one of {', '.join(_UE)}; it is {kind!r}", ParameterError)
     return _UE[kind](_overlaps(sp, gt, ignore))
 
 # %% ../nbs/0_base/05_metrics.ipynb #32540baf
-def _asa(n): return float(_ratio(n.max(1, initial=0).sum(), n.sum()))
+def _asa(n):
+    return float(_ratio(n.max(1, initial=0).sum(), n.sum()))
 
 # %% ../nbs/0_base/05_metrics.ipynb #2b32e90f
 def achievable_accuracy(sp, gt, ignore=255):
@@ -174,7 +238,10 @@ def achievable_accuracy(sp, gt, ignore=255):
 def _boundary(labels, void):
     "(H,W) bool: pixels with a 4-neighbour of another label, neither of the two void"
     on = np.zeros(labels.shape, bool)
-    for a, b in ((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:])):  # a pixel and the one below; and the one to its right
+    for a, b in (
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[:, :-1], np.s_[:, 1:]),
+    ):  # a pixel and the one below; and the one to its right
         edge = (labels[a] != labels[b]) & ~void[a] & ~void[b]
         on[a] |= edge
         on[b] |= edge
@@ -184,51 +251,77 @@ def _boundary(labels, void):
 def _near(on, eps):
     "(H,W) bool: is a pixel of `on` closer than `eps`? Exact: a dilation by the open disc"
     r = math.ceil(min(eps, max(on.shape)))
-    y, x = np.ogrid[-r:r + 1, -r:r + 1]
+    y, x = np.ogrid[-r : r + 1, -r : r + 1]
     return cv2.dilate(on.view(np.uint8), (np.hypot(y, x) < eps).astype(np.uint8)) > 0
 
 # %% ../nbs/0_base/05_metrics.ipynb #40644c19
 def _boundaries(sp, gt, eps, ignore):
     "Boundaries of the superpixels and of the truth, once the arguments are known to be sound"
-    need(eps > 0 and math.isfinite(eps), f"eps is {eps}; it must be a positive distance in pixels", ParameterError)
+    need(
+        eps > 0 and math.isfinite(eps),
+        f"eps is {eps}; it must be a positive distance in pixels",
+        ParameterError,
+    )
     sp, gt = _pair("the superpixel map", sp, gt, ndim=2)
     return _boundary(sp, gt == ignore), _boundary(gt, gt == ignore)
 
 # %% ../nbs/0_base/05_metrics.ipynb #38299f44
-def _found(on, other, eps): return float(_ratio((on & _near(other, eps)).sum(), on.sum()))
+def _found(on, other, eps):
+    return float(_ratio((on & _near(other, eps)).sum(), on.sum()))
 
 # %% ../nbs/0_base/05_metrics.ipynb #e9c9fbd0
 def boundary_recall(sp, gt, eps=2, ignore=255):
-    "(H,W) superpixels, (H,W) truth → (3.10), strictly closer than `eps` pixels; NaN if the truth has no boundary."
+    """(H,W) superpixels, (H,W) truth → (3.10), strictly closer than `eps` pixels; NaN if the truth
+    has no boundary.
+    """
     S, G = _boundaries(sp, gt, eps, ignore)
     return _found(G, S, eps)
 
 # %% ../nbs/0_base/05_metrics.ipynb #12813833
 def boundary_precision(sp, gt, eps=2, ignore=255):
-    "(H,W) superpixels, (H,W) truth → (3.11), strictly closer than `eps` pixels; NaN if the superpixels have no boundary."
+    """(H,W) superpixels, (H,W) truth → (3.11), strictly closer than `eps` pixels; NaN if the
+    superpixels have no boundary.
+    """
     S, G = _boundaries(sp, gt, eps, ignore)
     return _found(S, G, eps)
 
 # %% ../nbs/0_base/05_metrics.ipynb #1cbef1c1
 def fill_void(gt, ignore=255):
-    "(H,W) truth → the same, each void pixel with the label of the nearest known pixel. A truth that is all void stays."
+    """(H,W) truth → the same, each void pixel with the label of the nearest known pixel.
+
+    A truth that is all void stays.
+    """
     G = _ids("the ground truth", gt)
-    need(G.ndim == 2, f"the ground truth has shape {G.shape}; a label map is (height, width)", DataError)
-    if (G == ignore).all(): return G.copy()
+    need(
+        G.ndim == 2,
+        f"the ground truth has shape {G.shape}; a label map is (height, width)",
+        DataError,
+    )
+    if (G == ignore).all():
+        return G.copy()
     from scipy.ndimage import distance_transform_edt  # slow to import, and needed here only
-    return G[tuple(distance_transform_edt(G == ignore, return_distances=False, return_indices=True))]
+
+    return G[
+        tuple(distance_transform_edt(G == ignore, return_distances=False, return_indices=True))
+    ]
 
 # %% ../nbs/0_base/05_metrics.ipynb #e564565b
 def superpixel_quality(sp, gt, eps=2, ignore=255, filled=False):
-    """(H,W) superpixels, (H,W) truth → dict(count, ue, bp, br, asa); `count` is of superpixels with a known pixel.
+    """(H,W) superpixels, (H,W) truth → dict(count, ue, bp, br, asa); `count` is of superpixels with
+    a known pixel.
 
-    `filled`: take the boundaries, not UE and ASA, against `fill_void(gt)`, for truths with a void rim (VOC)."""
-    n, (S, G) = _overlaps(sp, gt, ignore), _boundaries(sp, fill_void(gt, ignore) if filled else gt, eps, ignore)
+    `filled`: take the boundaries, not UE and ASA, against `fill_void(gt)`, for truths with a void
+    rim (VOC).
+    """
+    n = _overlaps(sp, gt, ignore)
+    S, G = _boundaries(sp, fill_void(gt, ignore) if filled else gt, eps, ignore)
     return dict(count=len(n), ue=_ue(n), bp=_found(S, G, eps), br=_found(G, S, eps), asa=_asa(n))
 
 # %% ../nbs/0_base/05_metrics.ipynb #f32448ae
 def mean_quality(rows):
-    "Mean of dicts with the same keys (one per picture), each number over the pictures where it is not NaN."
+    """Mean of dicts with the same keys (one per picture), each number over the pictures where it is
+    not NaN.
+    """
     rows = list(rows)
     need(rows, "there is nothing to average: no picture was measured", DataError)
     return {k: mean_known([r[k] for r in rows]) for k in rows[0]}

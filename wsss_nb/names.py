@@ -22,18 +22,21 @@ from .core import DataError, ParameterError, atomic, check_array, need
 # %% ../nbs/3_clustering/38_names.ipynb #4b880974
 @dataclass(frozen=True)
 class _Word:
-    text: str    # as WordNet writes it, with spaces
-    place: int   # of this meaning among all the word has: 1 is the most frequent
-    seen: int    # how often the word was seen with this meaning
+    text: str  # as WordNet writes it, with spaces
+    place: int  # of this meaning among all the word has: 1 is the most frequent
+    seen: int  # how often the word was seen with this meaning
 
 # %% ../nbs/3_clustering/38_names.ipynb #4957a5fd
 @dataclass(frozen=True)
 class Synset:
     "A meaning of WordNet: the words for it, and what lies directly above it."
-    id: str         # n and WordNet 3.0's number, as in ImageNet: n02084071
-    words: tuple    # each with `.text`, `.place` among the word's meanings, and how often it was `.seen`
+
+    id: str  # n and WordNet 3.0's number, as in ImageNet: n02084071
+    words: (
+        tuple  # each with `.text`, `.place` among the word's meanings, and how often it was `.seen`
+    )
     parents: tuple  # ids of what it is a kind or an instance of
-    kind: int = 0   # WordNet's file number: 5 animal, 6 artifact, 13 food, 18 person …
+    kind: int = 0  # WordNet's file number: 5 animal, 6 artifact, 13 food, 18 person …
 
 # %% ../nbs/3_clustering/38_names.ipynb #237bcb2b
 def _lines(path):
@@ -47,7 +50,7 @@ def _places(path):
     places = {}
     for line in _lines(path):
         word, _, n, *rest = line.split()
-        places.update({(word, f"n{number}"): i for i, number in enumerate(rest[-int(n):], 1)})
+        places.update({(word, f"n{number}"): i for i, number in enumerate(rest[-int(n) :], 1)})
     return places
 
 # %% ../nbs/3_clustering/38_names.ipynb #89089948
@@ -57,48 +60,56 @@ def _counts(path):
     for line in _lines(path):
         sense, place, n = line.split()
         word, _, where = sense.partition("%")
-        if where.startswith("1"):                            # a noun
+        if where.startswith("1"):  # a noun
             counts[word, int(place)] = int(n)
     return counts
 
 # %% ../nbs/3_clustering/38_names.ipynb #e2d3233d
 def _synset(line, places, counts):
     "A line of `data.noun` as a `Synset`"
-    part = line.split(" | ")[0].split()                      # number, file, type, count of words, words, pointers
+    part = line.split(" | ")[0].split()  # number, file, type, count of words, words, pointers
     id, n = f"n{part[0]}", int(part[3], 16)
     words = []
-    for text in part[4:4 + 2*n:2]:
+    for text in part[4 : 4 + 2 * n : 2]:
         place = places[text.lower(), id]
         words.append(_Word(text.replace("_", " "), place, counts.get((text.lower(), place), 0)))
-    pointers = [part[i:i + 3] for i in range(5 + 2*n, len(part), 4)]
-    above = tuple(f"n{number}" for sign, number, *pos in pointers if sign in ("@", "@i") and pos == ["n"])
+    pointers = [part[i : i + 3] for i in range(5 + 2 * n, len(part), 4)]
+    above = tuple(
+        f"n{number}" for sign, number, *pos in pointers if sign in ("@", "@i") and pos == ["n"]
+    )
     return Synset(id, tuple(words), above, int(part[1]))
 
 # %% ../nbs/3_clustering/38_names.ipynb #5b9ab6fd
 def read_wordnet(
-    folder,   # with data.noun, index.noun and cntlist.rev of WordNet 3.0
-)->dict:      # id -> `Synset`
+    folder,  # with data.noun, index.noun and cntlist.rev of WordNet 3.0
+) -> dict:  # id -> `Synset`
     "All nouns of WordNet 3.0. Raises `DataError` where a file is missing."
     folder = Path(folder)
     for name in ("data.noun", "index.noun", "cntlist.rev"):
-        need((folder/name).is_file(), f"{folder/name} is not there: give the folder of WordNet 3.0's files "
-             "(Debian's package wordnet-base puts them into /usr/share/wordnet)", DataError)
-    places, counts = _places(folder/"index.noun"), _counts(folder/"cntlist.rev")
-    synsets = (_synset(line, places, counts) for line in _lines(folder/"data.noun"))
+        need(
+            (folder / name).is_file(),
+            f"{folder / name} is not there: give the folder of WordNet 3.0's files "
+            "(Debian's package wordnet-base puts them into /usr/share/wordnet)",
+            DataError,
+        )
+    places, counts = _places(folder / "index.noun"), _counts(folder / "cntlist.rev")
+    synsets = (_synset(line, places, counts) for line in _lines(folder / "data.noun"))
     return {s.id: s for s in synsets}
 
 # %% ../nbs/3_clustering/38_names.ipynb #6a7fe450
 def _above(id, synsets):
     "Ids of a meaning and of all that lies above it, the nearest first"
     found = [id]
-    for one in found:                                        # grows while we walk along it
+    for one in found:  # grows while we walk along it
         found += [p for p in synsets[one].parents if p not in found]
     return found
 
 # %% ../nbs/3_clustering/38_names.ipynb #074a63a3
 def _write_word(text, word):
     "car:71, car#2:2: place 1 and no count are left out"
-    return text + (f"#{word.place}" if word.place > 1 else "") + (f":{word.seen}" if word.seen else "")
+    return (
+        text + (f"#{word.place}" if word.place > 1 else "") + (f":{word.seen}" if word.seen else "")
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #176855b2
 def _read_word(s):
@@ -131,7 +142,9 @@ def _imagenet_table(wordnet, classes):
 
 # %% ../nbs/3_clustering/38_names.ipynb #69aef2fe
 def _nouns_table(wordnet, classes):
-    "The text of the second table: id of a meaning in the first, keys of all words whose nearest meaning it is"
+    """The text of the second table: id of a meaning in the first, keys of all words whose nearest
+    meaning it is
+    """
     kept = {a for id in classes for a in _above(id, wordnet)}
     words = defaultdict(list)
     for s in wordnet.values():
@@ -139,18 +152,25 @@ def _nouns_table(wordnet, classes):
             nearest = next(a for a in _above(s.id, wordnet) if a in kept)
             words[nearest] += [_write_word(_key(w.text), w) for w in s.words]
     rows = [_HEAD + "Synset, words of other things whose nearest meaning it is."]
-    return "\n".join(rows + [f"{id}\t{'|'.join(dict.fromkeys(words[id]))}" for id in sorted(words)]) + "\n"
+    return (
+        "\n".join(rows + [f"{id}\t{'|'.join(dict.fromkeys(words[id]))}" for id in sorted(words)])
+        + "\n"
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #0e4678aa
 def write_tables(
-    wordnet,   # what `read_wordnet` gives
-    classes,   # the 1,000 ids, in the order of the classes
-    to,        # folder: imagenet.tsv and nouns.tsv.gz are written there
-):             # paths of both
+    wordnet,  # what `read_wordnet` gives
+    classes,  # the 1,000 ids, in the order of the classes
+    to,  # folder: imagenet.tsv and nouns.tsv.gz are written there
+):  # paths of both
     "Write both tables; the same input gives the same bytes."
     missing = [id for id in classes if id not in wordnet]
-    need(not missing, f"WordNet has no {', '.join(missing[:3])}: the ids must be those of version 3.0", DataError)
-    paths = Path(to)/"imagenet.tsv", Path(to)/"nouns.tsv.gz"
+    need(
+        not missing,
+        f"WordNet has no {', '.join(missing[:3])}: the ids must be those of version 3.0",
+        DataError,
+    )
+    paths = Path(to) / "imagenet.tsv", Path(to) / "nouns.tsv.gz"
     with atomic(paths[0]) as t:
         t.write_bytes(_imagenet_table(wordnet, classes).encode())
     with atomic(paths[1]) as t:
@@ -160,21 +180,24 @@ def write_tables(
 # %% ../nbs/3_clustering/38_names.ipynb #30c327aa
 @dataclass(frozen=True)
 class _Table:
-    synsets: dict   # id -> Synset
-    classes: dict   # id -> class of ImageNet, in their order
-    below: dict     # id -> frozenset of the classes below it
-    named: dict     # key of a word -> ids it may mean
+    synsets: dict  # id -> Synset
+    classes: dict  # id -> class of ImageNet, in their order
+    below: dict  # id -> frozenset of the classes below it
+    named: dict  # key of a word -> ids it may mean
 
 # %% ../nbs/3_clustering/38_names.ipynb #874cc43c
 def _packaged(name):
     "A file of the package's tables"
-    return Path(wsss_nb.__file__).parent/"data"/"wordnet"/name
+    return Path(wsss_nb.__file__).parent / "data" / "wordnet" / name
 
 # %% ../nbs/3_clustering/38_names.ipynb #16e4bde8
 def _read_synset(line):
     "A line of the first table: `Synset`, class or nothing"
     id, k, parents, words = line.split("\t")
-    return Synset(id, tuple(_Word(*_read_word(w)) for w in words.split("|")), tuple(parents.split())), k
+    return (
+        Synset(id, tuple(_Word(*_read_word(w)) for w in words.split("|")), tuple(parents.split())),
+        k,
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #c5b01d0b
 @lru_cache(1)
@@ -189,7 +212,7 @@ def _table():
             below[a].add(k)
     for s in synsets.values():
         for w in s.words:
-            named[_key(w.text)][s.id] = None                 # a set that keeps its order
+            named[_key(w.text)][s.id] = None  # a set that keeps its order
     below = {id: frozenset(k) for id, k in below.items()}
     return _Table(synsets, classes, below, {w: tuple(ids) for w, ids in named.items()})
 
@@ -202,26 +225,41 @@ def _nouns():
 # %% ../nbs/3_clustering/38_names.ipynb #8dc7d66d
 @lru_cache(4096)
 def _other_senses(key):
-    "What a word also means, but not in ImageNet: [(seen, place, id of the nearest meaning that is)]"
+    """What a word also means, but not in ImageNet: [(seen, place, id of the nearest meaning that
+    is)]
+    """
     text, found = _nouns(), []
     if not key or re.search(r"[|#:]", key):
         return found
     for m in re.finditer(rf"{re.escape(key)}(?:#\d+)?(?::\d+)?(?=[|\n])", text):
-        if text[m.start() - 1] in "|\t":                     # the whole word
+        if text[m.start() - 1] in "|\t":  # the whole word
             row = text.rindex("\n", 0, m.start()) + 1
             _, place, seen = _read_word(m[0])
-            found.append((seen, place, text[row:row + 9]))
+            found.append((seen, place, text[row : row + 9]))
     return found
 
 # %% ../nbs/3_clustering/38_names.ipynb #2b6c8ac7
-_ENDINGS = (("mice", "mouse"), ("geese", "goose"), ("oxen", "ox"), ("men", "man"), ("ves", "f"), ("ves", "fe"),
-            ("ies", "y"), ("s", ""), ("ches", "ch"), ("shes", "sh"), ("ses", "s"), ("xes", "x"), ("zes", "z"),
-            ("oes", "o"))
+_ENDINGS = (
+    ("mice", "mouse"),
+    ("geese", "goose"),
+    ("oxen", "ox"),
+    ("men", "man"),
+    ("ves", "f"),
+    ("ves", "fe"),
+    ("ies", "y"),
+    ("s", ""),
+    ("ches", "ch"),
+    ("shes", "sh"),
+    ("ses", "s"),
+    ("xes", "x"),
+    ("zes", "z"),
+    ("oes", "o"),
+)
 
 # %% ../nbs/3_clustering/38_names.ipynb #ec0aaadd
 def _spellings(key):
     "A key, and what it may be the plural of"
-    cut = [key[:-len(old)] + new for old, new in _ENDINGS if key.endswith(old)]
+    cut = [key[: -len(old)] + new for old, new in _ENDINGS if key.endswith(old)]
     return [key] if key.endswith("ss") else [key, *(c for c in cut if len(c) > 2)]
 
 # %% ../nbs/3_clustering/38_names.ipynb #9fe5b2f2
@@ -252,7 +290,7 @@ def _outweighs(a, b):
     only_a = a.first and not b.first
     if a.id in classes and b.id in classes:
         return only_a
-    return a.seen >= 2*b.seen if a.seen else only_a
+    return a.seen >= 2 * b.seen if a.seen else only_a
 
 # %% ../nbs/3_clustering/38_names.ipynb #a95aaa18
 def _choose(senses):
@@ -265,8 +303,8 @@ def _choose(senses):
 
 # %% ../nbs/3_clustering/38_names.ipynb #fe4244ab
 _VAGUE = 150  # a meaning with more classes than that tells little of what a thing is
-_OFTEN = 4    # fewer sightings than that say nothing
-_ALL = 900    # with more classes than that, it is a word for everything
+_OFTEN = 4  # fewer sightings than that say nothing
+_ALL = 900  # with more classes than that, it is a word for everything
 
 # %% ../nbs/3_clustering/38_names.ipynb #9977dc46
 def _related(a, b):
@@ -280,14 +318,19 @@ def _missing(key, sense):
     "(seen, id of the nearest) of another thing that a word means more often than `sense`; or ()"
     if sense.place == 1:
         return ()
-    more = [(seen, id) for seen, place, id in _other_senses(key)
-            if place < sense.place and seen >= max(_OFTEN, sense.seen + 1) and not _related(id, sense.id)]
+    more = [
+        (seen, id)
+        for seen, place, id in _other_senses(key)
+        if place < sense.place
+        and seen >= max(_OFTEN, sense.seen + 1)
+        and not _related(id, sense.id)
+    ]
     return max(more, default=())
 
 # %% ../nbs/3_clustering/38_names.ipynb #970f3557
 def _misleading(sense, missing):
     "Does the word mostly mean the other thing?"
-    if not missing or missing[0] < 2*sense.seen:
+    if not missing or missing[0] < 2 * sense.seen:
         return False
     of_class = sense.first and sense.id in _table().classes
     return not of_class or len(_table().below[missing[1]]) > _ALL
@@ -297,7 +340,11 @@ def _by_number(text):
     "The id that `#207` or `n02084071` stand for, or None"
     if re.fullmatch(r"#\s*[0-9]+", text):
         digits = text[1:].strip().lstrip("0") or "0"
-        need(len(digits) < 4, f"there is no class {_short(text)}: ImageNet's are #0 … #999", ParameterError)
+        need(
+            len(digits) < 4,
+            f"there is no class {_short(text)}: ImageNet's are #0 … #999",
+            ParameterError,
+        )
         return tuple(_table().classes)[int(digits)]
     return text.lower() if text.lower() in _table().synsets else None
 
@@ -330,11 +377,11 @@ def _qualified(text):
 # %% ../nbs/3_clustering/38_names.ipynb #41c8f1eb
 @dataclass(frozen=True)
 class _Found:
-    ids: tuple = ()       # of the meanings taken; none if the word is not understood
-    senses: tuple = ()    # all that were weighed
-    missing: tuple = ()   # (seen, id) of what the word means more often, if ImageNet lacks it
-    alias: bool = False   # taken from the list below
-    refusal: str = ""     # why the word is refused
+    ids: tuple = ()  # of the meanings taken; none if the word is not understood
+    senses: tuple = ()  # all that were weighed
+    missing: tuple = ()  # (seen, id) of what the word means more often, if ImageNet lacks it
+    alias: bool = False  # taken from the list below
+    refusal: str = ""  # why the word is refused
 
 # %% ../nbs/3_clustering/38_names.ipynb #38dcf4dc
 def _weigh(key, senses):
@@ -363,9 +410,11 @@ def _plain(text):
 _ALIASES = """
 airplane, aeroplane, plane = airplane + warplane
 motorbike, motorcycle      = moped + motor scooter
-train                      = bullet train + steam locomotive + electric locomotive + passenger car + freight car \
+train                      = bullet train + steam locomotive + electric locomotive + passenger car \
++ freight car \
                              + streetcar
-truck, lorry               = fire engine + garbage truck + moving van + pickup + police van + tow truck \
+truck, lorry               = fire engine + garbage truck + moving van + pickup + police van + tow \
+truck \
                              + trailer truck
 boat                       = boat + sailing vessel
 sailboat, sailing boat     = sailing vessel + yawl
@@ -389,7 +438,8 @@ lamp                       = lamp (source of illumination) + table lamp
 toilet                     = toilet seat
 sink                       = washbasin
 oven                       = stove + rotisserie
-ball, sports ball          = baseball + basketball + croquet ball + golf ball + ping-pong ball + rugby ball \
+ball, sports ball          = baseball + basketball + croquet ball + golf ball + ping-pong ball + \
+rugby ball \
                              + soccer ball + tennis ball + volleyball
 tennis racket, tennis racquet = racket
 handbag                    = purse
@@ -410,11 +460,17 @@ book                       = comic book + book jacket
 """
 
 # %% ../nbs/3_clustering/38_names.ipynb #9687fecf
-_NO_PEOPLE = ("ImageNet knows no people, only ballplayer, groom and scuba diver: to draw people, label pictures "
-              "of your own and run wsss-nb run clustering --data FOLDER")
-_REFUSED = {"person, people, human, human being, individual, someone, somebody, mortal, soul": _NO_PEOPLE,
-            "kite": "ImageNet knows the bird (write kite (bird)), but not the toy",
-            "jacket": "ImageNet knows that of a book (write book jacket), but none to wear; the nearest is coat"}
+_NO_PEOPLE = (
+    "ImageNet knows no people, only ballplayer, groom and scuba diver: to draw people, label"
+    " pictures of your own and run wsss-nb run clustering --data FOLDER"
+)
+_REFUSED = {
+    "person, people, human, human being, individual, someone, somebody, mortal, soul": _NO_PEOPLE,
+    "kite": "ImageNet knows the bird (write kite (bird)), but not the toy",
+    "jacket": (
+        "ImageNet knows that of a book (write book jacket), but none to wear; the nearest is coat"
+    ),
+}
 
 # %% ../nbs/3_clustering/38_names.ipynb #f190bf7b
 @lru_cache(1)
@@ -470,8 +526,8 @@ def _name(id):
 
 # %% ../nbs/3_clustering/38_names.ipynb #dc1520de
 def class_title(
-    k,     # class of ImageNet, 0…999
-)->str:    # a name that means this class and no other
+    k,  # class of ImageNet, 0…999
+) -> str:  # a name that means this class and no other
     "The name of a class: its first in WordNet, where that is clear. Raises `ParameterError`."
     ok = isinstance(k, (int, np.integer)) and 0 <= k < len(_table().classes)
     need(ok, f"there is no class {_short(k)} in ImageNet: they are 0 … 999", ParameterError)
@@ -481,10 +537,11 @@ def class_title(
 @dataclass(frozen=True)
 class Meaning:
     "What a name means in ImageNet."
-    word: str       # as it was written
+
+    word: str  # as it was written
     synsets: tuple  # ids of the meanings: several where a name stands for a union
     classes: tuple  # sorted, 0…999
-    title: str      # all words for it: dog, domestic dog, Canis familiaris
+    title: str  # all words for it: dog, domestic dog, Canis familiaris
     note: str = ""  # one sentence, where another thing might have been meant
 
 # %% ../nbs/3_clustering/38_names.ipynb #0069d13d
@@ -498,7 +555,11 @@ def _title(ids):
 def _list(classes, n=6):
     "The first classes by their names, and how many more there are"
     titles = [class_title(k) for k in classes]
-    return ", ".join(titles) if len(titles) <= n + 1 else f"{', '.join(titles[:n])} and {len(titles) - n} more"
+    return (
+        ", ".join(titles)
+        if len(titles) <= n + 1
+        else f"{', '.join(titles[:n])} and {len(titles) - n} more"
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #bd431f9b
 def _other_thing(id):
@@ -525,7 +586,11 @@ def _example(id, n=5):
 
 # %% ../nbs/3_clustering/38_names.ipynb #ebce47c8
 _PERSON = "n00007846"
-_TOLD = {_PERSON, "n00021265", "n07555863"}  # people and food lie close to entity, but tell what a thing is
+_TOLD = {
+    _PERSON,
+    "n00021265",
+    "n07555863",
+}  # people and food lie close to entity, but tell what a thing is
 
 # %% ../nbs/3_clustering/38_names.ipynb #0e56eb9f
 @lru_cache(None)
@@ -540,20 +605,27 @@ def _tells(id):
 
 # %% ../nbs/3_clustering/38_names.ipynb #148e2346
 def _by_use(key):
-    "[(seen, id)] of what a word means beside ImageNet, the likeliest first; people only if they are that"
+    """[(seen, id)] of what a word means beside ImageNet, the likeliest first; people only if they
+    are that
+    """
     below = _table().below
-    order = sorted((-seen, below[id] <= below[_PERSON], len(below[id]), id) for seen, _, id in _other_senses(key))
+    order = sorted(
+        (-seen, below[id] <= below[_PERSON], len(below[id]), id)
+        for seen, _, id in _other_senses(key)
+    )
     return [(-seen, id) for i, (seen, person, _, id) in enumerate(order) if i == 0 or not person]
 
 # %% ../nbs/3_clustering/38_names.ipynb #366dfea3
 def _nearest(word):
-    "The nearest meaning that ImageNet has of another noun of WordNet, if that tells anything; or None"
+    """The nearest meaning that ImageNet has of another noun of WordNet, if that tells anything; or
+    None
+    """
     for key in _spellings(_key(word)):
         for seen, id in _by_use(key):
             if _tells(id):
                 return id
             if seen >= _OFTEN:
-                break                                        # the word is used for what is like nothing here
+                break  # the word is used for what is like nothing here
     return None
 
 # %% ../nbs/3_clustering/38_names.ipynb #50d5a418
@@ -564,12 +636,16 @@ def _written(key):
 
 # %% ../nbs/3_clustering/38_names.ipynb #d4597ae6
 def _close(word, noun):
-    "Three names that hold the word or are spelled like it; a `noun` of WordNet is hardly misspelled"
+    """Three names that hold the word or are spelled like it; a `noun` of WordNet is hardly
+    misspelled
+    """
     key, named = _key(word), _table().named
     if not 3 < len(key) <= 60:
         return []
     longer = [] if noun else [name for name in named if name.startswith(key) or name.endswith(key)]
-    keys = dict.fromkeys([*longer, *difflib.get_close_matches(key, named, 3, .85 if noun else .7)])
+    keys = dict.fromkeys(
+        [*longer, *difflib.get_close_matches(key, named, 3, 0.85 if noun else 0.7)]
+    )
     return [_written(k) for k in list(keys)[:3]]
 
 # %% ../nbs/3_clustering/38_names.ipynb #7b8cb9b9
@@ -593,38 +669,51 @@ def _trouble(word, found):
     "What is wrong with a word that has meanings in ImageNet"
     if found.missing:
         return f"mostly {_other_thing(found.missing[1])}, which ImageNet lacks"
-    return "ImageNet has no such thing" if word.rstrip().endswith(")") else "a word of several meanings"
+    return (
+        "ImageNet has no such thing"
+        if word.rstrip().endswith(")")
+        else "a word of several meanings"
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #7d42a908
 def _why_not(word, found):
     "The sentence for a name that is not understood"
     if not word.strip():
-        return "a name is empty: write a word such as dog, or #207 for a class of ImageNet by its number"
+        return (
+            "a name is empty: write a word such as dog, or #207 for a class of ImageNet by its"
+            " number"
+        )
     if found.refusal:
         why = found.refusal
     elif found.senses:
-        why = f"{_trouble(word, found)}: write {' or '.join(_example(s.id, 3) for s in found.senses)}"
+        why = (
+            f"{_trouble(word, found)}: write {' or '.join(_example(s.id, 3) for s in found.senses)}"
+        )
     else:
         why = _unknown(word)
     return f"“{_short(word)}”: {why}"
 
 # %% ../nbs/3_clustering/38_names.ipynb #04e12f99
 def understand(
-    word,       # a word, its plural, `crane (bird)`, `#207` or `n02084071`
-)->Meaning:
+    word,  # a word, its plural, `crane (bird)`, `#207` or `n02084071`
+) -> Meaning:
     """The classes of ImageNet that a name means: a class, or all classes below a wider word.
 
-    Case, accents, spaces, hyphens and underscores do not matter. Raises `ParameterError` with one sentence that
-    says what to write instead: for a word of several meanings the ways to tell them apart, for an unknown one the
+    Case, accents, spaces, hyphens and underscores do not matter. Raises `ParameterError` with one
+    sentence that
+    says what to write instead: for a word of several meanings the ways to tell them apart, for an
+    unknown one the
     nearest spelling and the nearest meaning."""
     need(isinstance(word, str), f"a name is a word, not {type(word).__name__}", ParameterError)
     found = _find(word)
     if not found.ids:
         raise ParameterError(_why_not(word, found))
-    return Meaning(word, found.ids, _classes(found.ids), _title(found.ids), _note(_short(word), found))
+    return Meaning(
+        word, found.ids, _classes(found.ids), _title(found.ids), _note(_short(word), found)
+    )
 
 # %% ../nbs/3_clustering/38_names.ipynb #fbbd1940
-def known(word)->bool:
+def known(word) -> bool:
     "Is this a name that `understand` understands?"
     try:
         return bool(understand(word).classes)
@@ -646,9 +735,12 @@ def _clash(a, b):
 
 # %% ../nbs/3_clustering/38_names.ipynb #dfbc1ae3
 def understand_all(
-    words,      # list of names
-)->list:        # of `Meaning`
-    "Several names that share no class. Raises `ParameterError` as `understand` does, and for two that overlap."
+    words,  # list of names
+) -> list:  # of `Meaning`
+    """Several names that share no class.
+
+    Raises `ParameterError` as `understand` does, and for two that overlap.
+    """
     need(not isinstance(words, str), "give a list of names, not one string", ParameterError)
     meanings = [understand(w) for w in words]
     need(meanings, "no name was given: write for example dog, cat", ParameterError)
@@ -659,9 +751,12 @@ def understand_all(
 
 # %% ../nbs/3_clustering/38_names.ipynb #e43a5932
 def understood(
-    classes,    # names, as a dataset has them
-)->tuple:       # dict of name -> `Meaning`, dict of name -> why not
-    "Which classes of a dataset ImageNet knows. Names may overlap here: `understand_all` looks at that."
+    classes,  # names, as a dataset has them
+) -> tuple:  # dict of name -> `Meaning`, dict of name -> why not
+    """Which classes of a dataset ImageNet knows.
+
+    Names may overlap here: `understand_all` looks at that.
+    """
     meanings, reasons = {}, {}
     for name in classes:
         try:
@@ -672,12 +767,21 @@ def understood(
 
 # %% ../nbs/3_clustering/38_names.ipynb #0d064af0
 def likeliest(
-    probabilities,   # (1000,) of one picture
-    n=5,             # how many
-)->list:             # of (name, probability), the likeliest first
-    "The likeliest classes by names that `understand` takes back. Raises `ParameterError` for another shape."
-    p = np.asarray(check_array("the probabilities", probabilities, 1, error=ParameterError), dtype=float)
-    need(len(p) == len(_table().classes), f"there are {len(p)} probabilities, but 1000 classes", ParameterError)
+    probabilities,  # (1000,) of one picture
+    n=5,  # how many
+) -> list:  # of (name, probability), the likeliest first
+    """The likeliest classes by names that `understand` takes back.
+
+    Raises `ParameterError` for another shape.
+    """
+    p = np.asarray(
+        check_array("the probabilities", probabilities, 1, error=ParameterError), dtype=float
+    )
+    need(
+        len(p) == len(_table().classes),
+        f"there are {len(p)} probabilities, but 1000 classes",
+        ParameterError,
+    )
     return [(class_title(k), float(p[k])) for k in np.argsort(-p, kind="stable")[:n].tolist()]
 
 # %% ../nbs/3_clustering/38_names.ipynb #0d5a0d68
@@ -687,7 +791,7 @@ def _line(id, depth):
     also = f" ({', '.join(words)})" if words else ""
     k, n = _table().classes.get(id), len(_table().below[id])
     count = f"#{k}" if k is not None else f"{n} class{'es' if n > 1 else ''}"
-    return f"{'  '*depth}{_name(id)}{also}  {count}"
+    return f"{'  ' * depth}{_name(id)}{also}  {count}"
 
 # %% ../nbs/3_clustering/38_names.ipynb #5c1c13c4
 def _rank(id):
@@ -720,13 +824,15 @@ def _tree(id, shown, depth=0):
 
 # %% ../nbs/3_clustering/38_names.ipynb #2d3630c7
 def list_names(
-    word="",    # part of a name; empty: all names, from entity down
-)->list:        # of lines of text, indented
+    word="",  # part of a name; empty: all names, from entity down
+) -> list:  # of lines of text, indented
     """Names that hold a word, each with what lies below it: what the word means first.
 
     Raises `ParameterError` where there are none."""
     key, named = _key(word), _table().named
-    lines = [f"{name} = {_list(_classes(ids), 10)}" for k, (name, ids) in _aliases().items() if key in k]
+    lines = [
+        f"{name} = {_list(_classes(ids), 10)}" for k, (name, ids) in _aliases().items() if key in k
+    ]
     roots = [_ENTITY]
     if key:
         ids = {id for k, found in named.items() if key in k for id in found}

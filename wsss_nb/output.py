@@ -22,46 +22,59 @@ from .processes import undisturbed
 # %% ../nbs/4_workbench/46_output.ipynb #ce331b3f
 class Made(NamedTuple):
     "A mask, and what is to be said of it."
-    mask: np.ndarray        # (H,W) uint8: 0 background, 1…C
-    probability: dict       # class id -> the classifier's probability of it; {} where no names were given
-    note: str = ""          # a doubt
-    steps: object = None    # `segment.Steps`, where names were given, and
-    ids: tuple = ()         # the class ids of its names
+
+    mask: np.ndarray  # (H,W) uint8: 0 background, 1…C
+    probability: (
+        dict  # class id -> the classifier's probability of it; {} where no names were given
+    )
+    note: str = ""  # a doubt
+    steps: object = None  # `segment.Steps`, where names were given, and
+    ids: tuple = ()  # the class ids of its names
 
 # %% ../nbs/4_workbench/46_output.ipynb #67d7f908
 FIELDS = ("file", "class", "pixels", "share", "probability", "mask")
 
 # %% ../nbs/4_workbench/46_output.ipynb #a95605c0
 def area_rows(
-    file,      # the photograph's
-    made,      # `Made`
-    classes,   # names in the order of their ids
-    mask="",   # the mask's file
-)->list:       # of dicts of text, the background first
+    file,  # the photograph's
+    made,  # `Made`
+    classes,  # names in the order of their ids
+    mask="",  # the mask's file
+) -> list:  # of dicts of text, the background first
     "What `areas.csv` says of a picture."
-    count = np.bincount(check_array("mask", made.mask, 2, error=DataError).ravel(), minlength=len(classes) + 1)
+    count = np.bincount(
+        check_array("mask", made.mask, 2, error=DataError).ravel(), minlength=len(classes) + 1
+    )
     last = len(count) - 1
-    need(last == len(classes), f"the mask holds class {last}, but there are {len(classes)}", DataError)
+    need(
+        last == len(classes),
+        f"the mask holds class {last}, but there are {len(classes)}",
+        DataError,
+    )
     ids = sorted({0, *np.flatnonzero(count).tolist(), *made.probability})
     p = {i: f"{q:.4f}" for i, q in made.probability.items()}
-    names, share = ("background", *classes), count/count.sum()
-    return [dict(zip(FIELDS, (file, names[i], str(count[i]), f"{share[i]:.6f}", p.get(i, ""), mask))) for i in ids]
+    names, share = ("background", *classes), count / count.sum()
+    return [
+        dict(zip(FIELDS, (file, names[i], str(count[i]), f"{share[i]:.6f}", p.get(i, ""), mask)))
+        for i in ids
+    ]
 
 # %% ../nbs/4_workbench/46_output.ipynb #3822701e
 @dataclass(frozen=True)
 class Output:
     "A folder of masks."
-    folder: Path
-    overlays: bool = True   # also the mask on its photograph
-    steps: bool = False     # also the picture that tells how
 
-    def files(self, name)->dict:
+    folder: Path
+    overlays: bool = True  # also the mask on its photograph
+    steps: bool = False  # also the picture that tells how
+
+    def files(self, name) -> dict:
         "Where the results of a photograph go: mask, overlay, steps."
-        where = dict(mask=self.folder/f"{name}.png")
+        where = dict(mask=self.folder / f"{name}.png")
         if self.overlays:
-            where["overlay"] = self.folder/"overlays"/f"{name}.jpg"
+            where["overlay"] = self.folder / "overlays" / f"{name}.jpg"
         if self.steps:
-            where["steps"] = self.folder/"steps"/f"{name}.png"
+            where["steps"] = self.folder / "steps" / f"{name}.png"
         return where
 
 # %% ../nbs/4_workbench/46_output.ipynb #3672bafa
@@ -69,20 +82,26 @@ def _save_figure(path, figure):
     with atomic(path) as part:
         figure.savefig(part, dpi=130, format="png")
 
+
 def write_made(
-    out,       # `Output`
-    name,      # of the photograph
-    image,     # (H,W,3) uint8
-    made,      # `Made`
-    classes,   # names in the order of their ids
+    out,  # `Output`
+    name,  # of the photograph
+    image,  # (H,W,3) uint8
+    made,  # `Made`
+    classes,  # names in the order of their ids
 ):
-    "Write a photograph's mask and pictures, each atomically. The mask comes last: it says that all is there."
+    """Write a photograph's mask and pictures, each atomically.
+
+    The mask comes last: it says that all is there.
+    """
     files = out.files(name)
     with undisturbed():
         if "steps" in files:
             _save_figure(files["steps"], steps_picture(made.steps, made.ids))
         if "overlay" in files:
-            write_image(files["overlay"], mask_picture(image, made.mask, dict(enumerate(classes, 1))))
+            write_image(
+                files["overlay"], mask_picture(image, made.mask, dict(enumerate(classes, 1)))
+            )
         write_mask(files["mask"], made.mask)
 
 # %% ../nbs/4_workbench/46_output.ipynb #fd5d2270
@@ -93,29 +112,44 @@ def _read_areas(file):
             table = csv.DictReader(f, strict=True)
             rows, head = list(table), table.fieldnames or ()
     except (csv.Error, UnicodeDecodeError) as e:
-        raise ParameterError(f"{file} is no table of ours ({e}): delete it, and the masks are made again") from e
+        raise ParameterError(
+            f"{file} is no table of ours ({e}): delete it, and the masks are made again"
+        ) from e
     whole = "file" in head and all(None not in row and None not in row.values() for row in rows)
-    need(whole, f"{file} is cut off or no table of ours: delete it, and the masks are made again", ParameterError)
+    need(
+        whole,
+        f"{file} is cut off or no table of ours: delete it, and the masks are made again",
+        ParameterError,
+    )
     return rows
 
 # %% ../nbs/4_workbench/46_output.ipynb #cc6b4282
-_RECORD = {"decides": dict, "folders": [str], "classes": [str]}  # of segment.json, as far as it is read back
+_RECORD = {
+    "decides": dict,
+    "folders": [str],
+    "classes": [str],
+}  # of segment.json, as far as it is read back
 
+# %% ../nbs/4_workbench/46_output.ipynb #d0de089a
 class Ledger:
     "What a folder of masks holds: `.record` (segment.json) and `.rows` (areas.csv), by file."
-    def __init__(self, folder, every=20): # seconds between two looks at the disk
-        self.folder, self.every, self.written = Path(folder), every, time.monotonic()
-        note = self.folder/"segment.json"
-        self.record, self.rows = read_json(note, ParameterError, _RECORD) if note.exists() else {}, {}
-        if (self.folder/"areas.csv").exists():
-            for row in _read_areas(self.folder/"areas.csv"):
+
+    def __init__(self, folder, every=20):  # seconds between two looks at the disk
+        self.folder = Path(folder)
+        self.every = every
+        self.written = time.monotonic()
+        note = self.folder / "segment.json"
+        self.record = read_json(note, ParameterError, _RECORD) if note.exists() else {}
+        self.rows = {}
+        if (self.folder / "areas.csv").exists():
+            for row in _read_areas(self.folder / "areas.csv"):
                 self.rows.setdefault(row["file"], []).append(row)
 
     def begin(self, record, classes):
         "Write down, before the first mask, what they are."
         self.record = record
-        write_json(self.folder/"segment.json", record)
-        with atomic(self.folder/"classes.txt") as part:
+        write_json(self.folder / "segment.json", record)
+        with atomic(self.folder / "classes.txt") as part:
             part.write_text("".join(f"{c}\n" for c in classes), encoding="utf-8")
 
     def add(self, rows):
@@ -126,7 +160,10 @@ class Ledger:
 
     def write(self):
         "Write all areas, in the order of the files' names."
-        with atomic(self.folder/"areas.csv") as part, open(part, "w", newline="", encoding="utf-8") as f:
+        with (
+            atomic(self.folder / "areas.csv") as part,
+            open(part, "w", newline="", encoding="utf-8") as f,
+        ):
             table = csv.DictWriter(f, FIELDS, lineterminator="\n")
             table.writeheader()
             table.writerows(row for file in sorted(self.rows) for row in self.rows[file])
@@ -135,16 +172,16 @@ class Ledger:
     def remove(self):
         "Nothing was made: leave nothing behind."
         for name in ("segment.json", "classes.txt", "areas.csv"):
-            (self.folder/name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
 # %% ../nbs/4_workbench/46_output.ipynb #edeb3aa7
 def finished(
-    out,      # `Output`
-    ledger,   # its `Ledger`
-    photo,    # `photos.Photograph`
-)->bool:
+    out,  # `Output`
+    ledger,  # its `Ledger`
+    photo,  # `photos.Photograph`
+) -> bool:
     "Whether all of a photograph's files are there, newer than it is, and its areas known."
     try:
         oldest = min(p.stat().st_mtime for p in out.files(photo.name).values())
@@ -158,46 +195,73 @@ def _said(key, v):
     text = ", ".join(map(str, v)) if isinstance(v, list) else "none" if v is None else str(v)
     return text[:12] if key == "weights" else text
 
+
 def _differences(old, new):
     "“alpha 0.7 (asked for: 0.5)” for all that differs"
     keys = [k for k in (*new, *(k for k in old if k not in new)) if old.get(k) != new.get(k)]
-    keys = ["by"] if "by" in keys else keys              # a run has none of the settings of names
+    keys = ["by"] if "by" in keys else keys  # a run has none of the settings of names
     return [f"{k} {_said(k, old.get(k))} (asked for: {_said(k, new.get(k))})" for k in keys]
 
 # %% ../nbs/4_workbench/46_output.ipynb #968d2ad0
 def check_same(
-    ledger,   # `Ledger`
-    new,      # dict of all that decides a mask
+    ledger,  # `Ledger`
+    new,  # dict of all that decides a mask
 ):
     "Raise `ParameterError` where a folder holds masks that were made otherwise."
     other = _differences(ledger.record.get("decides", new), new)
-    need(not other, f"{ledger.folder} holds masks made with {'; '.join(other)}: choose another --out, or delete "
-         "that folder", ParameterError)
+    need(
+        not other,
+        f"{ledger.folder} holds masks made with {'; '.join(other)}: choose another --out, or delete"
+        " that folder",
+        ParameterError,
+    )
 
 # %% ../nbs/4_workbench/46_output.ipynb #c967c221
 def check_out(
-    out,      # `Output`
-    photos,   # list of `photos.Photograph`
+    out,  # `Output`
+    photos,  # list of `photos.Photograph`
 ):
-    "Raise `ParameterError` where writing would hit a file, the photographs themselves, or somebody else's files."
+    """Raise `ParameterError` where writing would hit a file, the photographs themselves, or
+    somebody else's files.
+    """
     folder = out.folder
-    need(not folder.exists() or folder.is_dir(), f"--out {folder} is a file: name a folder", ParameterError)
+    need(
+        not folder.exists() or folder.is_dir(),
+        f"--out {folder} is a file: name a folder",
+        ParameterError,
+    )
     sources = {p.path.resolve().parent for p in photos}
-    hit = next((f for f in (folder, folder/"overlays", folder/"steps") if f.resolve() in sources), None)
-    need(hit is None, f"--out {folder} would write among the photographs in {hit}: choose another", ParameterError)
-    if not (folder/"segment.json").exists():
+    hit = next(
+        (f for f in (folder, folder / "overlays", folder / "steps") if f.resolve() in sources), None
+    )
+    need(
+        hit is None,
+        f"--out {folder} would write among the photographs in {hit}: choose another",
+        ParameterError,
+    )
+    if not (folder / "segment.json").exists():
         strange = next((p for o in photos for p in out.files(o.name).values() if p.exists()), None)
-        need(strange is None, f"{strange} is there, and not of this command: choose another --out", ParameterError)
+        need(
+            strange is None,
+            f"{strange} is there, and not of this command: choose another --out",
+            ParameterError,
+        )
 
 # %% ../nbs/4_workbench/46_output.ipynb #95f9212b
 def check_folders(
-    ledger,   # `Ledger`, whose record names the `folders` of its photographs
-    photos,   # list of `photos.Photograph`
-)->list:      # the folders, with those of the new ones
+    ledger,  # `Ledger`, whose record names the `folders` of its photographs
+    photos,  # list of `photos.Photograph`
+) -> list:  # the folders, with those of the new ones
     "Raise `ParameterError` where there is the mask of another photograph of the same name."
     before = ledger.record.get("folders", [])
     folders = {p: str(p.path.resolve().parent) for p in photos}
-    other = next((p for p, f in folders.items() if p.path.name in ledger.rows and f not in before), None)
-    need(other is None, f"{ledger.folder} holds the mask of another {other and other.path.name}, from "
-         f"{', '.join(before)}: choose another --out", ParameterError)
+    other = next(
+        (p for p, f in folders.items() if p.path.name in ledger.rows and f not in before), None
+    )
+    need(
+        other is None,
+        f"{ledger.folder} holds the mask of another {other and other.path.name}, from "
+        f"{', '.join(before)}: choose another --out",
+        ParameterError,
+    )
     return sorted({*before, *folders.values()})

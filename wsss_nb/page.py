@@ -22,138 +22,233 @@ from traitlets.config import Config
 from voila.app import Voila
 
 # %% ../nbs/6_command/61_page.ipynb #6bc038e9
-STATIC = Path(__file__).parent/"static" if "__file__" in globals() else Path("../../wsss_nb/static")
+STATIC = (
+    Path(__file__).parent / "static" if "__file__" in globals() else Path("../../wsss_nb/static")
+)
+
 
 @lru_cache
 def _picture(file):
-    return "data:image/jpeg;base64," + base64.b64encode(file.read_bytes()).decode() if file.exists() else ""
+    return (
+        "data:image/jpeg;base64," + base64.b64encode(file.read_bytes()).decode()
+        if file.exists()
+        else ""
+    )
 
 # %% ../nbs/6_command/61_page.ipynb #dc8240c2
-def card(notebook:Path)->dict: # name, title, sentence, picture (data URI, or "" without one)
+def card(notebook: Path) -> dict:  # name, title, sentence, picture (data URI, or "" without one)
     "What the start page says about a notebook: the title and the `>` line of its first cell."
     notebook = Path(notebook)
-    lines = "".join(json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"]).splitlines()
-    first = lambda mark: next((o[len(mark):].strip() for o in lines if o.startswith(mark)), "")
-    return dict(name=notebook.stem, title=first("# ") or notebook.stem, sentence=first("> "), picture=_picture(STATIC/"cards"/f"{notebook.stem}.jpg"))
+    lines = "".join(
+        json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"]
+    ).splitlines()
+
+    def first(mark):
+        return next((o[len(mark) :].strip() for o in lines if o.startswith(mark)), "")
+
+    return dict(
+        name=notebook.stem,
+        title=first("# ") or notebook.stem,
+        sentence=first("> "),
+        picture=_picture(STATIC / "cards" / f"{notebook.stem}.jpg"),
+    )
 
 # %% ../nbs/6_command/61_page.ipynb #db79e8c6
-def start_html(folder:Path, link="{}.ipynb", theme=None)->str:
-    "The cards of the explorers in `folder` (`e1_…`, `e2_…`), linked by `link`: part of a page, or a whole one in `theme` (\"light\", \"dark\", or \"auto\", as the system has it)."
+def start_html(folder: Path, link="{}.ipynb", theme=None) -> str:
+    """The cards of the explorers in `folder` (`e1_…`, `e2_…`), linked by `link`: part of a page, or
+    a whole one in `theme` ("light", "dark", or "auto", as the system has it).
+    """
     env = Environment(loader=FileSystemLoader(STATIC), autoescape=True)
-    cards = [card(o) | dict(link=link.format(o.stem)) for o in sorted(Path(folder).glob("e[1-9]_*.ipynb"))]
+    cards = [
+        card(o) | dict(link=link.format(o.stem))
+        for o in sorted(Path(folder).glob("e[1-9]_*.ipynb"))
+    ]
     return env.get_template("start.html.j2").render(cards=cards, theme=theme)
 
 # %% ../nbs/6_command/61_page.ipynb #4d3e8519
 def start(folder="."):
     "The cards, as what a cell of a notebook in that folder shows."
     from IPython.display import HTML
+
     return HTML(start_html(folder))
 
 # %% ../nbs/6_command/61_page.ipynb #111d6155
-REFUSED = ("<!doctype html><meta charset=utf-8><title>refused</title><body style='font:16px sans-serif;max-width:32em;margin:20vh auto;padding:1em'><h1>Refused</h1>"
-           "<p>This page opens only to the address with the token that <code>wsss-nb explore --page</code> printed when it started.")
+REFUSED = (
+    "<!doctype html><meta charset=utf-8><title>refused</title><body style='font:16px"
+    " sans-serif;max-width:32em;margin:20vh auto;padding:1em'><h1>Refused</h1><p>This page opens"
+    " only to the address with the token that <code>wsss-nb explore --page</code> printed when it"
+    " started."
+)
+
 
 class _Refused(JupyterHandler):
     @allow_unauthenticated
     def get(self):
         self.set_status(403)
         self.finish(REFUSED)
+
     post = get
 
 # %% ../nbs/6_command/61_page.ipynb #7145a45d
 class _Start(JupyterHandler):
-    def initialize(self, folder, theme): self.folder, self.theme = folder, theme
+    def initialize(self, folder, theme):
+        self.folder, self.theme = folder, theme
 
     @web.authenticated
     def get(self):
         theme = self.get_query_argument("theme", self.theme)
-        if theme not in ("light", "dark", self.theme): raise web.HTTPError(400, "theme must be light or dark")
+        if theme not in ("light", "dark", self.theme):
+            raise web.HTTPError(400, "theme must be light or dark")
         query = f"?theme={theme}" if theme != self.theme else ""
-        if self.get_query_argument("token", None): return self.redirect(self.base_url + query)
+        if self.get_query_argument("token", None):
+            return self.redirect(self.base_url + query)
         self.set_header("Cache-Control", "no-store")
         self.finish(start_html(self.folder, "voila/render/{}.ipynb" + query, theme))
 
 # %% ../nbs/6_command/61_page.ipynb #f273ef8f
 class _Bye(JupyterHandler):
     "A tab says that it closes: its kernel ends."
-    def check_xsrf_cookie(self): pass  # the browser's last message carries no header; the cookie and the kernel's id are enough
+
+    def check_xsrf_cookie(self):
+        # the browser's last message carries no header; the cookie and the kernel's id are enough
+        pass
 
     @web.authenticated
     async def post(self, kernel):
-        if kernel in self.kernel_manager: await self.kernel_manager.shutdown_kernel(kernel)
+        if kernel in self.kernel_manager:
+            await self.kernel_manager.shutdown_kernel(kernel)
         self.finish()
+
 
 class _Nothing(JupyterHandler):
     "An empty answer, for what browsers and Voila ask unasked."
-    def check_xsrf_cookie(self): pass  # nothing is done
+
+    def check_xsrf_cookie(self):
+        pass  # nothing is done
 
     @allow_unauthenticated
-    def get(self, *_): self.set_status(204)
+    def get(self, *_):
+        self.set_status(204)
+
     post = get
 
 # %% ../nbs/6_command/61_page.ipynb #b498dd1d
 def _encryption():
-    "Let kernels that can encrypt what they say do so: they warn where they do not. Older ones know no such setting, and some systems have no library for it."
-    try: return Config(KernelManager=dict(transport_encryption=KernelManager(transport_encryption="auto").transport_encryption))
-    except (AttributeError, TraitError): return Config()
+    """Let kernels that can encrypt what they say do so: they warn where they do not.
+
+    Older ones know no such setting, and some systems have no library for it.
+    """
+    try:
+        return Config(
+            KernelManager=dict(
+                transport_encryption=KernelManager(transport_encryption="auto").transport_encryption
+            )
+        )
+    except (AttributeError, TraitError):
+        return Config()
+
 
 class _OwnKernels(KernelSpecManager):
     "No kernel but this Python's own, whatever is called `python3` elsewhere."
-    def _kernel_dirs_default(self): return []
+
+    def _kernel_dirs_default(self):
+        return []
+
 
 def _config(folder, port, theme, token, idle):
     return Config(
-        Voila=dict(root_dir=str(folder), ip="127.0.0.1", port=port, token=token, open_browser=False, log_level="WARN", config_file_paths=[]),
-        VoilaConfiguration=dict(kernel_spec_manager_class=_OwnKernels, theme=theme, file_allowlist=[], allow_template_override="NO", show_tracebacks=True),
-        MappingKernelManager=dict(cull_idle_timeout=idle, cull_interval=max(1, idle//10), cull_connected=False))
+        Voila=dict(
+            root_dir=str(folder),
+            ip="127.0.0.1",
+            port=port,
+            token=token,
+            open_browser=False,
+            log_level="WARN",
+            config_file_paths=[],
+        ),
+        VoilaConfiguration=dict(
+            kernel_spec_manager_class=_OwnKernels,
+            theme=theme,
+            file_allowlist=[],
+            allow_template_override="NO",
+            show_tracebacks=True,
+        ),
+        MappingKernelManager=dict(
+            cull_idle_timeout=idle, cull_interval=max(1, idle // 10), cull_connected=False
+        ),
+    )
 
 # %% ../nbs/6_command/61_page.ipynb #2b581243
 class _Page(Voila):
     "Voila with our start page, our template and one line about where it is."
-    first, browse, scheme = "", True, "auto"  # the address to open, below the root; whether to open it; theme of the start page
+
+    first, browse, scheme = (
+        "",
+        True,
+        "auto",
+    )  # the address to open, below the root; whether to open it; theme of the start page
 
     def setup_template_dirs(self):
         super().setup_template_dirs()
-        self.template_paths.insert(0, str(STATIC/"voila"))
+        self.template_paths.insert(0, str(STATIC / "voila"))
 
     def init_handlers(self):
-        at = lambda *parts: url_path_join(self.base_url, *parts)
-        ours = [(at("log(?:in|out)"), _Refused), (at(r"bye/([\w-]+)"), _Bye), (at(), _Start, dict(folder=self.root_dir, theme=self.scheme)),
-                (at("favicon.ico"), _Nothing), (at("voila/api/shutdown/(.*)"), _Nothing)]  # the latter comes before the browser knows that the tab closes; `_Bye` does
+        def at(*parts):
+            return url_path_join(self.base_url, *parts)
+
+        ours = [
+            (at("log(?:in|out)"), _Refused),
+            (at(r"bye/([\w-]+)"), _Bye),
+            (at(), _Start, dict(folder=self.root_dir, theme=self.scheme)),
+            (at("favicon.ico"), _Nothing),
+            (at("voila/api/shutdown/(.*)"), _Nothing),
+        ]  # the latter comes before the browser knows that the tab closes; `_Bye` does
         IOLoop.current().add_callback(self.announce, self.port)
         return ours + super().init_handlers()
 
     def announce(self, wanted):
-        if self.port != wanted: print(f"wsss-nb: port {wanted} is taken: using {self.port}", file=sys.stderr, flush=True)
+        if self.port != wanted:
+            print(
+                f"wsss-nb: port {wanted} is taken: using {self.port}", file=sys.stderr, flush=True
+            )
         address = f"{self.connection_url}{self.first}?token={self.token}"
         print(f"wsss-nb: the explorers are at {address} (Ctrl-C ends them)", flush=True)
-        if self.browse: threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        if self.browse:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 # %% ../nbs/6_command/61_page.ipynb #0499bc0b
 def _heard(record):
-    "Whether a line of the log is worth a reader's time: the one that is not compares Jupyter's milliseconds with tornado's seconds, and nobody can do anything about it."
+    """Whether a line of the log is worth a reader's time: the one that is not compares Jupyter's
+    milliseconds with tornado's seconds, and nobody can do anything about it.
+    """
     return not record.getMessage().startswith("The websocket_ping_timeout")
 
 # %% ../nbs/6_command/61_page.ipynb #dd193606
 def serve(
-    folder:Path, # of the notebooks
-    name:str=None, # the notebook to open; default: the start page
-    port=8866, # if it is taken, another one is
-    theme:str=None, # "light" or "dark"; default: the start page as the system has it, the explorers light
-    token:str=None, # default: a new one
-    browser=True, # open it
-    idle=600, # seconds until a kernel without a tab ends
+    folder: Path,  # of the notebooks
+    name: str = None,  # the notebook to open; default: the start page
+    port=8866,  # if it is taken, another one is
+    theme: str = None,  # "light" or "dark"; default: the start page as the system has it, the explorers light
+    token: str = None,  # default: a new one
+    browser=True,  # open it
+    idle=600,  # seconds until a kernel without a tab ends
 ):
     "Serve the notebooks of a folder by Voila, to this machine only, until Ctrl-C."
     logging.getLogger("tornado.general").addFilter(_heard)
-    config = _config(Path(folder).resolve(), port, theme or "light", token or secrets.token_urlsafe(24), idle)
+    config = _config(
+        Path(folder).resolve(), port, theme or "light", token or secrets.token_urlsafe(24), idle
+    )
     config.merge(_encryption())
     app = _Page(config=config)
-    app.first, app.browse, app.scheme = f"voila/render/{name}.ipynb" if name else "", browser, theme or "auto"
+    app.first = f"voila/render/{name}.ipynb" if name else ""
+    app.browse = browser
+    app.scheme = theme or "auto"
     app.initialize([])
     app.start()
 
 # %% ../nbs/6_command/61_page.ipynb #9dd23132
 def main():
-    "`serve` with what the variable `WSSS_NB_PAGE` holds (JSON): a token on a command line can be read by every user of the machine."
+    """`serve` with what the variable `WSSS_NB_PAGE` holds (JSON): a token on a command line can be
+    read by every user of the machine.
+    """
     serve(**json.loads(os.environ.pop("WSSS_NB_PAGE")))

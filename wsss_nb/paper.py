@@ -19,179 +19,384 @@ from .tables import TABLE_2_3, _packaged, mean_std, paper_table, pick
 @dataclass(frozen=True)
 class Setting:
     "What produces a row of one of the dissertation's tables."
-    table:str # such as "3.6"
-    row:str # as printed
-    dataset:str = "voc" # or "coco"
-    method:str = "clustering" # "masking"; "superpixels": they alone are measured
-    net:str = "resnet101" # the segmenter's backbone; "none" where there is no segmenter
-    cls_net:str = "resnet50"
-    saliency:str = "none" # "raw", "refined" (2.6) or "true"
-    low:str = "unlabeled" # what refinement makes of doubted foreground; "background" is row 2 of Table 2.5
-    classifier:str = "standard" # "dilation", or "none": the segmenter is not shown to one
-    paths:int = 0 # N, (2.11)
-    cam_scales:tuple = (1.,) # (2.4)
-    dilations:tuple = () # a rate for each of the D dilated blocks
-    superpixels:str = "ours" # "slic", "seeds", "lsc"; "none"
-    segments:int = 0 # region side in pixels (SLIC, LSC), number (SEEDS)
-    tau:float = .3
-    alpha:float = .5
-    beta_bg:float = .7
-    beta_fg:float = .7
-    crf:bool = True
-    nth:int = 0 # which of the rows printed with this name
+
+    table: str  # such as "3.6"
+    row: str  # as printed
+    dataset: str = "voc"  # or "coco"
+    method: str = "clustering"  # "masking"; "superpixels": they alone are measured
+    net: str = "resnet101"  # the segmenter's backbone; "none" where there is no segmenter
+    cls_net: str = "resnet50"
+    saliency: str = "none"  # "raw", "refined" (2.6) or "true"
+    low: str = (  # what refinement makes of doubted foreground; "background" is row 2 of Table 2.5
+        "unlabeled"
+    )
+    classifier: str = "standard"  # "dilation", or "none": the segmenter is not shown to one
+    paths: int = 0  # N, (2.11)
+    cam_scales: tuple = (1.0,)  # (2.4)
+    dilations: tuple = ()  # a rate for each of the D dilated blocks
+    superpixels: str = "ours"  # "slic", "seeds", "lsc"; "none"
+    segments: int = 0  # region side in pixels (SLIC, LSC), number (SEEDS)
+    tau: float = 0.3
+    alpha: float = 0.5
+    beta_bg: float = 0.7
+    beta_fg: float = 0.7
+    crf: bool = True
+    nth: int = 0  # which of the rows printed with this name
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #ef29aaeb
 _PRINTED = dict(VGG16="vgg16", ResNet38="resnet38", ResNet50="resnet50", ResNet101="resnet101")
-_MASKING = dict(method="masking", cls_net="vgg16", classifier="dilation", dilations=(3, 6, 9), cam_scales=(.5, .75, 1.), superpixels="none")
+_MASKING = dict(
+    method="masking",
+    cls_net="vgg16",
+    classifier="dilation",
+    dilations=(3, 6, 9),
+    cam_scales=(0.5, 0.75, 1.0),
+    superpixels="none",
+)
+
 
 def _masking(table, row, like, **changed):
     "A setting of chapter 2: row `like` of Table 2.3, and what is changed."
     t = TABLE_2_3[like]
-    own = dict(net=_PRINTED[t["net"]], saliency=t["saliency"], classifier=t["classifier"], paths=t["paths"])
-    if t["classifier"] == "standard": own |= dict(dilations=())
+    own = dict(
+        net=_PRINTED[t["net"]], saliency=t["saliency"], classifier=t["classifier"], paths=t["paths"]
+    )
+    if t["classifier"] == "standard":
+        own |= dict(dilations=())
     return Setting(table, row, **(_MASKING | own | changed))
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #867422f8
-_SCALES = dict(S1=(.5, .75, 1., 1.25, 1.5), S2=(.5, .75, 1., 1.25), S3=(.75, 1., 1.25, 1.5), S4=(.5, .75, 1.), S5=(.75, 1., 1.25), S6=(1., 1.25, 1.5), S7=(.5, 1., 1.5))
+_SCALES = dict(
+    S1=(0.5, 0.75, 1.0, 1.25, 1.5),
+    S2=(0.5, 0.75, 1.0, 1.25),
+    S3=(0.75, 1.0, 1.25, 1.5),
+    S4=(0.5, 0.75, 1.0),
+    S5=(0.75, 1.0, 1.25),
+    S6=(1.0, 1.25, 1.5),
+    S7=(0.5, 1.0, 1.5),
+)
 _RATES = dict(D1=(3, 6, 9, 12, 15, 18, 21, 24), D2=(6, 12, 18, 24), D3=(3, 6, 9), D4=(3, 6))
-_MAPS = {"original saliency map": dict(saliency="raw"), "refined saliency map without unlabeled pixels": dict(low="background"), "refined saliency map with unlabeled pixels": {}}
-_CHAPTER_2 = [_masking("2.1", "Ours", "A6"), _masking("2.2", "Ours", "B5"), *(_masking("2.3", r, r) for r in TABLE_2_3),
-    *(_masking("2.4", r, "A6" if r == "A5" else r) for r in ("A1", "A2", "A3", "A4", "A5")), *(_masking("2.5", r, "A6", **m) for r, m in _MAPS.items()),
-    *(_masking("2.6", r, "A6", cam_scales=s) for r, s in _SCALES.items()), *(_masking("2.7", r, "A6", dilations=d) for r, d in _RATES.items()),
-    _masking("2.8", "Ours", "A6", dataset="coco")]
+_MAPS = {
+    "original saliency map": dict(saliency="raw"),
+    "refined saliency map without unlabeled pixels": dict(low="background"),
+    "refined saliency map with unlabeled pixels": {},
+}
+_CHAPTER_2 = [
+    _masking("2.1", "Ours", "A6"),
+    _masking("2.2", "Ours", "B5"),
+    *(_masking("2.3", r, r) for r in TABLE_2_3),
+    *(_masking("2.4", r, "A6" if r == "A5" else r) for r in ("A1", "A2", "A3", "A4", "A5")),
+    *(_masking("2.5", r, "A6", **m) for r, m in _MAPS.items()),
+    *(_masking("2.6", r, "A6", cam_scales=s) for r, s in _SCALES.items()),
+    *(_masking("2.7", r, "A6", dilations=d) for r, d in _RATES.items()),
+    _masking("2.8", "Ours", "A6", dataset="coco"),
+]
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #d9bfadb2
 _ALONE = dict(method="superpixels", net="none", cls_net="none", classifier="none")
-_OTHERS = {"SLIC [64]": ("slic", (130, 100, 80, 50)), "SEEDS [81]": ("seeds", (30, 50, 80, 100)), "LSC [67]": ("lsc", (130, 100, 80, 50))}
-_steps = lambda a, b: [round(a + .1*i, 1) for i in range(round((b-a)*10) + 1)]
-_CHAPTER_3 = [*(Setting("3.2", "Ours", net=n, nth=i) for i, n in enumerate(("resnet50", "resnet38", "resnet101"))), Setting("3.3", "Ours", dataset="coco"), Setting("3.4", "mIOU"),
-    *(Setting("3.5", r, superpixels=m, segments=k, nth=i, **_ALONE) for r, (m, sizes) in _OTHERS.items() for i, k in enumerate(sizes)),
-    *(Setting("3.5", f"Ours, τ = {t:g}", tau=t, **_ALONE) for t in _steps(0, .5)), *(Setting("3.6", f"{t:g}", tau=t) for t in _steps(0, .5)),
-    *(Setting("3.7", f"{a:g}", alpha=a) for a in _steps(.3, .8)), *(Setting("3.8", f"{f:g}", beta_bg=b, beta_fg=f) for f in _steps(.5, .8) for b in _steps(.5, .8))]
+_OTHERS = {
+    "SLIC [64]": ("slic", (130, 100, 80, 50)),
+    "SEEDS [81]": ("seeds", (30, 50, 80, 100)),
+    "LSC [67]": ("lsc", (130, 100, 80, 50)),
+}
+
+
+def _steps(a, b):
+    return [round(a + 0.1 * i, 1) for i in range(round((b - a) * 10) + 1)]
+
+
+_CHAPTER_3 = [
+    *(
+        Setting("3.2", "Ours", net=n, nth=i)
+        for i, n in enumerate(("resnet50", "resnet38", "resnet101"))
+    ),
+    Setting("3.3", "Ours", dataset="coco"),
+    Setting("3.4", "mIOU"),
+    *(
+        Setting("3.5", r, superpixels=m, segments=k, nth=i, **_ALONE)
+        for r, (m, sizes) in _OTHERS.items()
+        for i, k in enumerate(sizes)
+    ),
+    *(Setting("3.5", f"Ours, τ = {t:g}", tau=t, **_ALONE) for t in _steps(0, 0.5)),
+    *(Setting("3.6", f"{t:g}", tau=t) for t in _steps(0, 0.5)),
+    *(Setting("3.7", f"{a:g}", alpha=a) for a in _steps(0.3, 0.8)),
+    *(
+        Setting("3.8", f"{f:g}", beta_bg=b, beta_fg=f)
+        for f in _steps(0.5, 0.8)
+        for b in _steps(0.5, 0.8)
+    ),
+]
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #7ce69d15
 SETTINGS = _CHAPTER_2 + _CHAPTER_3
 
-def settings(table:str)->list: # of `Setting`, in the order of the table
+
+def settings(table: str) -> list:  # of `Setting`, in the order of the table
     "The settings behind a table's own rows. Raises `ParameterError` for a table that has none."
     known = list(dict.fromkeys(s.table for s in SETTINGS))
-    need(table in known, f"no row of table {table!r} is made by a run: choose from {', '.join(known)}", ParameterError)
+    need(
+        table in known,
+        f"no row of table {table!r} is made by a run: choose from {', '.join(known)}",
+        ParameterError,
+    )
     return [s for s in SETTINGS if s.table == table]
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #aa0260f5
 _NAMES = {"3.2": "Ours, {net}", "3.8": "β_fg = {beta_fg:g}, β_bg = {beta_bg:g}"}
 
+
 @patch(as_prop=True)
-def name(self:Setting)->str:
+def name(self: Setting) -> str:
     "The row's name, unique in its table."
     text = "{row}, {segments}" if self.segments else _NAMES.get(self.table, "{row}")
-    return text.format(row=self.row, segments=self.segments, net=self.net.replace("resnet", "ResNet"), beta_fg=self.beta_fg, beta_bg=self.beta_bg)
+    return text.format(
+        row=self.row,
+        segments=self.segments,
+        net=self.net.replace("resnet", "ResNet"),
+        beta_fg=self.beta_fg,
+        beta_bg=self.beta_bg,
+    )
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #093ab2bb
-_COLUMNS = {"2.1": dict(val_crf="Val", test="Test"), "2.3": dict(val="val w/o crf", val_crf="val w/ crf"), "2.4": dict(val_crf="mIOU"), "2.5": dict(val_crf="mIOU on val"), "3.3": dict(val_crf="Val"),
-            "3.5": dict(count="# of superpixels", ue="UE↓", bp="BP↑", br="BR↑", asa="ASA↑"), "3.6": dict(val="Val w/o crf", val_crf="Val with crf", test="Test"), "3.7": dict(val="Val", val_crf="Val + crf"),
-            "3.8": dict(val="β_bg={beta_bg:g}, first", val_crf="β_bg={beta_bg:g}, second")}
-_COLUMNS |= {t: _COLUMNS["2.1"] for t in ("2.2", "3.2", "3.4")} | {t: _COLUMNS["2.5"] for t in ("2.6", "2.7", "2.8")}
+_COLUMNS = {
+    "2.1": dict(val_crf="Val", test="Test"),
+    "2.3": dict(val="val w/o crf", val_crf="val w/ crf"),
+    "2.4": dict(val_crf="mIOU"),
+    "2.5": dict(val_crf="mIOU on val"),
+    "3.3": dict(val_crf="Val"),
+    "3.5": dict(count="# of superpixels", ue="UE↓", bp="BP↑", br="BR↑", asa="ASA↑"),
+    "3.6": dict(val="Val w/o crf", val_crf="Val with crf", test="Test"),
+    "3.7": dict(val="Val", val_crf="Val + crf"),
+    "3.8": dict(val="β_bg={beta_bg:g}, first", val_crf="β_bg={beta_bg:g}, second"),
+}
+_COLUMNS |= {t: _COLUMNS["2.1"] for t in ("2.2", "3.2", "3.4")} | {
+    t: _COLUMNS["2.5"] for t in ("2.6", "2.7", "2.8")
+}
 
-def _table(number): return read_json(_packaged("paper.json"))[number]
+
+def _table(number):
+    return read_json(_packaged("paper.json"))[number]
+
 
 def _numbers(table, row, setting=None):
     "{metric: number} of a row (as in the file); a cell that is empty is left out."
-    at = {k: row["cells"][table["columns"].index(c.format(beta_bg=setting.beta_bg if setting else 0))] for k, c in _COLUMNS[table["number"]].items()}
+    at = {
+        k: row["cells"][table["columns"].index(c.format(beta_bg=setting.beta_bg if setting else 0))]
+        for k, c in _COLUMNS[table["number"]].items()
+    }
     return {k: v for k, v in at.items() if v is not None}
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #18bbb15a
 @patch(as_prop=True)
-def paper(self:Setting)->dict: # metric -> the dissertation's number: percent; superpixels as printed
+def paper(
+    self: Setting,
+) -> dict:  # metric -> the dissertation's number: percent; superpixels as printed
     "What the dissertation prints for this row."
     t = _table(self.table) | dict(number=self.table)
     return _numbers(t, [r for r in t["rows"] if r["name"] == self.row][self.nth], self)
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #8d258d9b
-_VARIES = {"2.6": ("cam_scales",), "2.7": ("dilations",), "3.5": ("tau",), "3.6": ("tau",), "3.7": ("alpha",), "3.8": ("beta_bg", "beta_fg")}
-_SIDE = dict(scenes=160/(500*375)**.5)
+_VARIES = {
+    "2.6": ("cam_scales",),
+    "2.7": ("dilations",),
+    "3.5": ("tau",),
+    "3.6": ("tau",),
+    "3.7": ("alpha",),
+    "3.8": ("beta_bg", "beta_fg"),
+}
+_SIDE = dict(scenes=160 / (500 * 375) ** 0.5)
+
 
 def _wanted(s, dataset):
     "Everything of a setting in the words of a run."
-    if s.method == "superpixels": return dict(sp_method=s.superpixels, tau=s.tau, segments=round(s.segments*(_SIDE.get(dataset, 1) if s.superpixels != "seeds" else 1)))
+    if s.method == "superpixels":
+        return dict(
+            sp_method=s.superpixels,
+            tau=s.tau,
+            segments=round(s.segments * (_SIDE.get(dataset, 1) if s.superpixels != "seeds" else 1)),
+        )
     nets = {} if dataset == "scenes" else dict(seg_net=s.net, cls_net=s.cls_net)
-    if s.method == "clustering": return nets | dict(tau=s.tau, alpha=s.alpha, beta_bg=s.beta_bg, beta_fg=s.beta_fg, crf=s.crf)
-    own = dict(maps="saliency/refined" if s.saliency == "refined" else "saliency/original", paths=s.paths, low=s.low, cam_scales=list(s.cam_scales), crf=s.crf)
-    if s.classifier != "none": own |= dict(dilations=list(s.dilations))
+    if s.method == "clustering":
+        return nets | dict(
+            tau=s.tau, alpha=s.alpha, beta_bg=s.beta_bg, beta_fg=s.beta_fg, crf=s.crf
+        )
+    own = dict(
+        maps="saliency/refined" if s.saliency == "refined" else "saliency/original",
+        paths=s.paths,
+        low=s.low,
+        cam_scales=list(s.cam_scales),
+        crf=s.crf,
+    )
+    if s.classifier != "none":
+        own |= dict(dilations=list(s.dilations))
     return nets | own | (dict(saliency="truth", low="none") if s.saliency == "true" else {})
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #c8a28d66
 @patch
-def parameters(self:Setting,
-               dataset="voc", # what the run learns from; "scenes" keeps its small nets
-               keep_nets=True # False: name no net, where their weights are not at hand
-              )->dict: # name -> value, for `wsss-nb run`
+def parameters(
+    self: Setting,
+    dataset="voc",  # what the run learns from; "scenes" keeps its small nets
+    keep_nets=True,  # False: name no net, where their weights are not at hand
+) -> dict:  # name -> value, for `wsss-nb run`
     "The parameters with which a run's own segmenter (or its superpixels) is this row."
-    p, default = _wanted(self, dataset), {} if self.method == "superpixels" else check_parameters(self.method, {})
-    if not keep_nets: p = {k: v for k, v in p.items() if not k.endswith("_net")}
-    if self.superpixels not in ("ours", "none"): return {k: v for k, v in p.items() if k != "tau"}
-    usual = dict(sp_method="ours", segments=0) | {k: v for k, v in default.items() if k not in _VARIES.get(self.table, ())}
+    p = _wanted(self, dataset)
+    default = {} if self.method == "superpixels" else check_parameters(self.method, {})
+    if not keep_nets:
+        p = {k: v for k, v in p.items() if not k.endswith("_net")}
+    if self.superpixels not in ("ours", "none"):
+        return {k: v for k, v in p.items() if k != "tau"}
+    usual = dict(sp_method="ours", segments=0) | {
+        k: v for k, v in default.items() if k not in _VARIES.get(self.table, ())
+    }
     return {k: v for k, v in p.items() if k not in usual or usual[k] != v}
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #0e6a5ce8
-_STEPS = (("f_p ← f_p / ‖f_p‖", "normalise features", "f / norm[:, None]"), ("A_pq ← f_pᵀ f_q", "similarity matrix", "f @ f.T"), ("B_pq ← 1 if A_pq > 0 else 0", "adjacency matrix", "B = (A > 0).view(np.uint8)"),
-          ("P ← {1, …, N}; i ← 0", "set of all positions", "N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)"), ("while P ≠ ∅", "", "while left:"),
-          ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree, kept up to date", "d -= _removed(B, S)"), ("p* ← argmin_p d_p", "seed pixel", "p = pick()"),
-          ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = (A[p] > tau) & free"), ("P ← P \\ S_i", "what is found leaves", "d[S], free[S] = never, False"), ("n ← i; output S_1 … S_n", "superpixels", "return L"))
+_STEPS = (
+    ("f_p ← f_p / ‖f_p‖", "normalise features", "f / norm[:, None]"),
+    ("A_pq ← f_pᵀ f_q", "similarity matrix", "f @ f.T"),
+    ("B_pq ← 1 if A_pq > 0 else 0", "adjacency matrix", "B = (A > 0).view(np.uint8)"),
+    (
+        "P ← {1, …, N}; i ← 0",
+        "set of all positions",
+        "N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)",
+    ),
+    ("while P ≠ ∅", "", "while left:"),
+    ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree, kept up to date", "d -= _removed(B, S)"),
+    ("p* ← argmin_p d_p", "seed pixel", "p = pick()"),
+    ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = (A[p] > tau) & free"),
+    ("P ← P \\ S_i", "what is found leaves", "d[S], free[S] = never, False"),
+    ("n ← i; output S_1 … S_n", "superpixels", "return L"),
+)
 
-def algorithm_table()->dict:
+
+def algorithm_table() -> dict:
     "Table 3.1, the superpixel discovery, beside the library's own lines."
-    return dict(title="Table 3.1 of the paper: superpixel discovery, and where the library does it", head=["step", "what", "superpixels.py"], rows=[dict(cells=list(s), kind="") for s in _STEPS],
-                text="The seed always belongs to its superpixel (its similarity to itself is 1 only up to rounding); of equal degrees the first position is taken.")
+    return dict(
+        title="Table 3.1 of the paper: superpixel discovery, and where the library does it",
+        head=["step", "what", "superpixels.py"],
+        rows=[dict(cells=list(s), kind="") for s in _STEPS],
+        text=(
+            "The seed always belongs to its superpixel (its similarity to itself is 1 only up to"
+            " rounding); of equal degrees the first position is taken."
+        ),
+    )
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #4fafd0ca
-OURS = dict(val="segmenter.plain.miou", val_crf="segmenter.crf.miou", **{k: f"superpixels.{k}" for k in ("count", "ue", "bp", "br", "asa")})
-_UNSAID = ("2.5", "2.6", "2.7", "2.8") # tables that do not say whether there was a CRF
-_WORDS = dict(val="mIoU %", val_crf="with CRF", test="test", count="count", ue="UE ↓", bp="BP ↑", br="BR ↑", asa="ASA ↑")
+OURS = dict(
+    val="segmenter.plain.miou",
+    val_crf="segmenter.crf.miou",
+    **{k: f"superpixels.{k}" for k in ("count", "ue", "bp", "br", "asa")},
+)
+_UNSAID = ("2.5", "2.6", "2.7", "2.8")  # tables that do not say whether there was a CRF
+_WORDS = dict(
+    val="mIoU %",
+    val_crf="with CRF",
+    test="test",
+    count="count",
+    ue="UE ↓",
+    bp="BP ↑",
+    br="BR ↑",
+    asa="ASA ↑",
+)
 _LONG = _WORDS | dict(val="mIoU", val_crf="mIoU with CRF")
-_DIGITS = dict(count=(1, 2), **{k: (1, 3) for k in ("ue", "bp", "br", "asa")}) # (scale, digits); the rest are percent
+_DIGITS = dict(
+    count=(1, 2), **{k: (1, 3) for k in ("ue", "bp", "br", "asa")}
+)  # (scale, digits); the rest are percent
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #8b962780
 def _line(number, name, setting, table, row, paths=OURS):
-    words = [c for c in table["columns"] if not any(c.split("=")[0] == v.split("=")[0] for v in _COLUMNS[number].values())]
-    cells = ["" if (v := row["cells"][table["columns"].index(c)]) is None else str(v) for c in words]
-    return dict(name=name, setting=setting, words=words, cells=cells, paper=_numbers(table, row, setting), paths=paths)
+    words = [
+        c
+        for c in table["columns"]
+        if not any(c.split("=")[0] == v.split("=")[0] for v in _COLUMNS[number].values())
+    ]
+    cells = [
+        "" if (v := row["cells"][table["columns"].index(c)]) is None else str(v) for c in words
+    ]
+    return dict(
+        name=name,
+        setting=setting,
+        words=words,
+        cells=cells,
+        paper=_numbers(table, row, setting),
+        paths=paths,
+    )
 
+# %% ../nbs/5_reproduce/53_paper.ipynb #40e86ebb
 def _lines(number):
     "The lines of a table, in its order."
-    t, mine, seen, lines = _table(number) | dict(number=number), settings(number), {}, []
+    t = _table(number) | dict(number=number)
+    mine = settings(number)
+    seen = {}
+    lines = []
     for i, r in enumerate(t["rows"]):
         k = seen[r["name"]] = seen.get(r["name"], -1) + 1
-        if number == "3.4": lines.append(_line(number, r["name"], mine[0], t, r, dict(val_crf="segmenter.crf.miou" if r["name"] == "mIOU" else f"segmenter.crf.iou.{i}")))
+        if number == "3.4":
+            lines.append(
+                _line(
+                    number,
+                    r["name"],
+                    mine[0],
+                    t,
+                    r,
+                    dict(
+                        val_crf=(
+                            "segmenter.crf.miou"
+                            if r["name"] == "mIOU"
+                            else f"segmenter.crf.iou.{i}"
+                        )
+                    ),
+                )
+            )
         else:
             own = [s for s in mine if s.row == r["name"] and (s.nth == k or number == "3.8")]
             lines += [_line(number, s.name if s else r["name"], s, t, r) for s in own or [None]]
     return lines
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #6ae9fdde
-_PICTURES = dict(voc=dict(val=(1449, 1449), train=(1464, 1464)), coco=dict(val=(40000, 40504), train=(80000, 82783)))
+_PICTURES = dict(
+    voc=dict(val=(1449, 1449), train=(1464, 1464)),
+    coco=dict(val=(40000, 40504), train=(80000, 82783)),
+)
+
 
 def _is_papers(setting, dataset, ms):
     "Whether these metrics are of the pictures that the paper's row is of."
-    which, path = ("train", "superpixels.images") if setting.method == "superpixels" else ("val", "segmenter.plain.images")
+    which, path = (
+        ("train", "superpixels.images")
+        if setting.method == "superpixels"
+        else ("val", "segmenter.plain.images")
+    )
     lo, hi = _PICTURES[setting.dataset][which]
-    return str(dataset).startswith(setting.dataset) and bool(ms) and all(lo <= (pick(m, path) or 0) <= hi for m in ms)
+    return (
+        str(dataset).startswith(setting.dataset)
+        and bool(ms)
+        and all(lo <= (pick(m, path) or 0) <= hi for m in ms)
+    )
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #18d37544
-def _value(k, line, ms): # ours, as text
+def _value(k, line, ms):  # ours, as text
     scale, digits = _DIGITS.get(k, (100, 1))
     values = [v for m in ms if k in line["paths"] and (v := pick(m, line["paths"][k])) is not None]
-    return mean_std(values, scale, digits) + " (one run)"*(len(values) == 1)
+    return mean_std(values, scale, digits) + " (one run)" * (len(values) == 1)
 
-def _number(k, line, ms): # ours, in the table's unit, or None
+
+def _number(k, line, ms):  # ours, in the table's unit, or None
     values = [v for m in ms if k in line["paths"] and (v := pick(m, line["paths"][k])) is not None]
-    return float(np.mean(values))*_DIGITS.get(k, (100, 1))[0] if values else None
+    return float(np.mean(values)) * _DIGITS.get(k, (100, 1))[0] if values else None
+
 
 def _difference(k, line, ms):
     ours, theirs = _number(k, line, ms), line["paper"].get(k)
-    return "–" if ours is None or theirs is None else f"{ours-theirs:+.{_DIGITS.get(k, (100, 1))[1]}f}"
+    return (
+        "–"
+        if ours is None or theirs is None
+        else f"{ours - theirs:+.{_DIGITS.get(k, (100, 1))[1]}f}"
+    )
 
-def _papers(k, line): return "–" if k not in line["paper"] else f"{line['paper'][k]:.{_DIGITS.get(k, (100, 1))[1]}f}"
+
+def _papers(k, line):
+    return "–" if k not in line["paper"] else f"{line['paper'][k]:.{_DIGITS.get(k, (100, 1))[1]}f}"
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #ac981b02
 def _twins(number, dataset):
@@ -199,58 +404,132 @@ def _twins(number, dataset):
     first, twins = {}, {}
     for s in settings(number):
         one = first.setdefault(repr(s.parameters("scenes")), s.name)
-        if str(dataset).startswith("scenes") and one != s.name: twins[s.name] = one
+        if str(dataset).startswith("scenes") and one != s.name:
+            twins[s.name] = one
     return twins
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #9d5a6b38
-def _scores(k, line, metrics): # ours, in the table's unit, one a seed
-    return [v*_DIGITS.get(k, (100, 1))[0] for m in metrics.get(line["setting"].name, []) if (v := pick(m, line["paths"][k])) is not None]
+def _scores(k, line, metrics):  # ours, in the table's unit, one a seed
+    return [
+        v * _DIGITS.get(k, (100, 1))[0]
+        for m in metrics.get(line["setting"].name, [])
+        if (v := pick(m, line["paths"][k])) is not None
+    ]
 
+# %% ../nbs/5_reproduce/53_paper.ipynb #fdf280cd
 def _too_close(k, ours):
     "That the rows say no order, or nothing; `ours` holds a list for each."
     means, stds = [np.mean(v) for v in ours], [np.std(v, ddof=1) for v in ours if len(v) > 1]
-    wide, noise = max(means) - min(means), float(np.mean(stds)) if stds else 0.
-    if k in _DIGITS or wide >= max(1, noise): return ""
-    return f"the rows lie within {np.ceil(round(10*wide, 6))/10:.1f} points{f', the seeds of a row have a standard deviation of {noise:.1f}' if wide >= 1 else ''}: no order to speak of"
+    wide, noise = max(means) - min(means), float(np.mean(stds)) if stds else 0.0
+    if k in _DIGITS or wide >= max(1, noise):
+        return ""
+    return (
+        f"the rows lie within {np.ceil(round(10 * wide, 6)) / 10:.1f}"
+        f" points{f', the seeds of a row have a standard deviation of {noise:.1f}' if wide >= 1 else ''}:"
+        " no order to speak of"
+    )
 
+# %% ../nbs/5_reproduce/53_paper.ipynb #ade796bc
 def _order(k, lines, metrics):
     "A sentence on the order of the rows by one metric, or nothing where fewer than two were run."
-    both = [(l["name"], l["paper"][k], o) for l in lines if l["setting"] and k in l["paper"] and (o := _scores(k, l, metrics))]
-    if len(both) < 2: return ""
+    both = [
+        (l["name"], l["paper"][k], o)
+        for l in lines
+        if l["setting"] and k in l["paper"] and (o := _scores(k, l, metrics))
+    ]
+    if len(both) < 2:
+        return ""
     names, theirs, ours = zip(*both)
-    if close := _too_close(k, ours): return f"Order of {len(both)} rows by {_LONG[k]}: {close}."
+    if close := _too_close(k, ours):
+        return f"Order of {len(both)} rows by {_LONG[k]}: {close}."
     one = [len(v) == 1 for v in ours] if k not in _DIGITS else []
-    rests = "; the order rests on one run a row" if one and all(one) else "; some rows rest on one run" if any(one) else ""
+    rests = (
+        "; the order rests on one run a row"
+        if one and all(one)
+        else "; some rows rest on one run"
+        if any(one)
+        else ""
+    )
     ours = [float(np.mean(v)) for v in ours]
-    from scipy.stats import spearmanr # slow to import, and needed here only
+    from scipy.stats import spearmanr  # slow to import, and needed here only
+
     best = min if k == "ue" else max
-    there, here = (" and ".join(n for n, x in zip(names, v) if x == best(v)) for v in (theirs, ours))
+    there, here = (
+        " and ".join(n for n, x in zip(names, v) if x == best(v)) for v in (theirs, ours)
+    )
     tied = len(set(theirs)) == 1 or len(set(ours)) == 1
-    rho = "all equal" if tied else f"Spearman rank correlation {spearmanr(theirs, ours).statistic:+.2f}".replace("-", "−")
+    rho = (
+        "all equal"
+        if tied
+        else f"Spearman rank correlation {spearmanr(theirs, ours).statistic:+.2f}".replace("-", "−")
+    )
     ends = "" if k == "count" else f"; best in the paper: {there}, here: {here}"
     return f"Order of {len(both)} rows by {_LONG[k]}: {rho}{ends}{rests}."
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #997220d4
 def _cells(line, metrics, shown, same):
     ms = metrics.get(line["setting"].name, []) if line["setting"] else []
-    numbers = [[_papers(k, line)] + ([_value(k, line, ms)] if k in OURS else []) + ([_difference(k, line, ms)] if k in OURS and same else []) for k in shown]
+    numbers = [
+        [_papers(k, line)]
+        + ([_value(k, line, ms)] if k in OURS else [])
+        + ([_difference(k, line, ms)] if k in OURS and same else [])
+        for k in shown
+    ]
     return [line["name"], *line["cells"], *(c for n in numbers for c in n)]
 
+# %% ../nbs/5_reproduce/53_paper.ipynb #e3fdb781
 def _head(table, line, shown, same, dataset):
-    there = "paper" if same else f"paper: {dict(voc='VOC', coco='COCO')[next(iter(settings(table))).dataset]}"
+    there = (
+        "paper"
+        if same
+        else f"paper: {dict(voc='VOC', coco='COCO')[next(iter(settings(table))).dataset]}"
+    )
     here = "ours" if same else f"ours: {dataset}"
-    word = lambda k: _WORDS[k] if k != "val_crf" or "val" in shown else "mIoU %" if table in _UNSAID else "mIoU % with CRF"
-    return [_table(table)["row_header"], *line["words"], *(h for k in shown for h in ([f"{word(k)}, {there}"] + ([here] if k in OURS else []) + (["difference"] if k in OURS and same else [])))]
 
-def _kind(line): return "" if line["setting"] is None or line["setting"].superpixels not in ("ours", "none") else "bound" if line["setting"].saliency == "true" else "ours"
+    def word(k):
+        return (
+            _WORDS[k]
+            if k != "val_crf" or "val" in shown
+            else "mIoU %"
+            if table in _UNSAID
+            else "mIoU % with CRF"
+        )
+
+    return [
+        _table(table)["row_header"],
+        *line["words"],
+        *(
+            h
+            for k in shown
+            for h in (
+                [f"{word(k)}, {there}"]
+                + ([here] if k in OURS else [])
+                + (["difference"] if k in OURS and same else [])
+            )
+        ),
+    ]
+
+# %% ../nbs/5_reproduce/53_paper.ipynb #d068afd4
+def _kind(line):
+    return (
+        ""
+        if line["setting"] is None or line["setting"].superpixels not in ("ours", "none")
+        else "bound"
+        if line["setting"].saliency == "true"
+        else "ours"
+    )
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #08475aa9
 def _said(notes):
     "One line for each sentence, with the rows it is about."
     about = {}
     for row, sentences in (notes or {}).items():
-        for s in sentences: about.setdefault(s, []).append(row)
-    return [f"{'' if len(rows) == len(notes) else ', '.join(rows) + ': '}{s}" for s, rows in about.items()]
+        for s in sentences:
+            about.setdefault(s, []).append(row)
+    return [
+        f"{'' if len(rows) == len(notes) else ', '.join(rows) + ': '}{s}"
+        for s, rows in about.items()
+    ]
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #d51d18cd
 _TEST = "Test: the server's; ours is not sent there."
@@ -258,91 +537,281 @@ _CRF = "The paper does not say whether there was a CRF; ours are with it."
 _ONE = "Of one run no spread is known: rows that lie close may stand in another order by chance."
 _SERVER = ("2.1", "2.2", "3.2", "3.4", "3.6")
 
+
 def _elsewhere(number, lines, metrics, dataset, shown):
     "What to say where the pictures are not the paper's."
     twins = _twins(number, dataset)
-    alike = [f"One run here, since the nets are the preset's: {', '.join(f'{b} and {a}' for a, b in twins.items())}."]*bool(twins)
+    alike = [
+        "One run here, since the nets are the preset's:"
+        f" {', '.join(f'{b} and {a}' for a, b in twins.items())}."
+    ] * bool(twins)
     alone = [l for l in lines if l["setting"] and l["setting"].name not in twins]
-    order = [o for k in shown if k in OURS and (o := _order(k, alone, metrics))] if number != "3.4" else []
-    return [f"Other pictures than the paper's ({dataset}): no number here is comparable with the paper's, only the order of the rows.", *alike, *order]
+    order = (
+        [o for k in shown if k in OURS and (o := _order(k, alone, metrics))]
+        if number != "3.4"
+        else []
+    )
+    return [
+        (
+            f"Other pictures than the paper's ({dataset}): no number here is comparable with the"
+            " paper's, only the order of the rows."
+        ),
+        *alike,
+        *order,
+    ]
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #d8cd62c3
-def reproduced_table(number:str, # such as "3.6"
-                     metrics:dict, # row's name -> list of metrics, one a seed
-                     dataset:str, # what they are of: voc2012, coco2014, scenes …
-                     notes=None)->dict: # row's name -> sentences: what differs from the dissertation's setting
-    "A table of the dissertation with ours beside the paper's numbers; title, head, rows, text. Raises `ParameterError` for an unknown table or row."
-    if number == "3.1": return algorithm_table()
-    paper_table(number) # says which tables there are
+def reproduced_table(
+    number: str,  # such as "3.6"
+    metrics: dict,  # row's name -> list of metrics, one a seed
+    dataset: str,  # what they are of: voc2012, coco2014, scenes …
+    notes=None,
+) -> dict:  # row's name -> sentences: what differs from the dissertation's setting
+    """A table of the dissertation with ours beside the paper's numbers; title, head, rows, text.
+
+    Raises `ParameterError` for an unknown table or row.
+    """
+    if number == "3.1":
+        return algorithm_table()
+    paper_table(number)  # says which tables there are
     lines, names = _lines(number), [s.name for s in settings(number)]
     strange = [r for r in (*metrics, *(notes or {})) if r not in names]
-    need(not strange, f"table {number} has no row of ours {strange[0] if strange else ''!r}: its rows are {'; '.join(names)}", ParameterError)
+    need(
+        not strange,
+        f"table {number} has no row of ours {strange[0] if strange else ''!r}: its rows are"
+        f" {'; '.join(names)}",
+        ParameterError,
+    )
     shown = [k for k in _WORDS if any(k in l["paper"] for l in lines)]
     known = [s for s in settings(number) if metrics.get(s.name)]
     same = bool(known) and all(_is_papers(s, dataset, metrics[s.name]) for s in known)
-    if number == "3.4" and not same: lines = [l for l in lines if l["name"] in ("background", "mIOU")] # classes elsewhere are others
-    text = [_table(number)["notes"], *[_CRF]*(number in _UNSAID), *([] if same else _elsewhere(number, lines, metrics, dataset, shown)), *[_TEST]*(number in _SERVER), *_said(notes)]
-    if any(len(metrics[s.name]) == 1 and s.method != "superpixels" for s in known): text.insert(-len(_said(notes)) or len(text), _ONE)
-    return dict(title=f"Table {number}: {_table(number)['caption']}", head=_head(number, lines[0], shown, same, dataset), rows=[dict(cells=_cells(l, metrics, shown, same), kind=_kind(l)) for l in lines], text="\n".join(text))
+    if number == "3.4" and not same:
+        lines = [
+            l for l in lines if l["name"] in ("background", "mIOU")
+        ]  # classes elsewhere are others
+    text = [
+        _table(number)["notes"],
+        *[_CRF] * (number in _UNSAID),
+        *([] if same else _elsewhere(number, lines, metrics, dataset, shown)),
+        *[_TEST] * (number in _SERVER),
+        *_said(notes),
+    ]
+    if any(len(metrics[s.name]) == 1 and s.method != "superpixels" for s in known):
+        text.insert(-len(_said(notes)) or len(text), _ONE)
+    return dict(
+        title=f"Table {number}: {_table(number)['caption']}",
+        head=_head(number, lines[0], shown, same, dataset),
+        rows=[dict(cells=_cells(l, metrics, shown, same), kind=_kind(l)) for l in lines],
+        text="\n".join(text),
+    )
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #400c14fa
-_SETS = dict(voc=dict(name="VOC 2012", train=10582, val=1449, sp=1464), coco=dict(name="COCO 2014", train=82783, val=40504, sp=82783))
+_SETS = dict(
+    voc=dict(name="VOC 2012", train=10582, val=1449, sp=1464),
+    coco=dict(name="COCO 2014", train=82783, val=40504, sp=82783),
+)
+
 
 def _of_data(d, s):
     data, theirs = d.get("data", {}), _SETS[s.dataset]
     train = theirs["sp"] if s.method == "superpixels" else theirs["train"]
-    if not str(data.get("name")).startswith(s.dataset): yield f"dataset {data.get('name')} ({data.get('train')} pictures to learn from, {data.get('val')} held out); the paper: {theirs['name']}"
-    elif data.get("train") != train: yield f"a list of {data.get('train')} pictures to learn from; the paper: {train:,}" + " (train_aug)"*(train == 10582)
-    if str(data.get("name")).startswith(s.dataset) and s.method != "superpixels" and data.get("val") != theirs["val"]: yield f"{data.get('val')} pictures held out; the paper: {theirs['val']:,}"
-    if d.get("label_source") == "masks": yield "image-level labels were read off the masks, for want of annotations"
+    if not str(data.get("name")).startswith(s.dataset):
+        yield (
+            f"dataset {data.get('name')} ({data.get('train')} pictures to learn from,"
+            f" {data.get('val')} held out); the paper: {theirs['name']}"
+        )
+    elif data.get("train") != train:
+        yield (
+            f"a list of {data.get('train')} pictures to learn from; the paper: {train:,}"
+            + " (train_aug)" * (train == 10582)
+        )
+    if (
+        str(data.get("name")).startswith(s.dataset)
+        and s.method != "superpixels"
+        and data.get("val") != theirs["val"]
+    ):
+        yield f"{data.get('val')} pictures held out; the paper: {theirs['val']:,}"
+    if d.get("label_source") == "masks":
+        yield "image-level labels were read off the masks, for want of annotations"
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #80ff5bf6
-def _last(text, sep="/"): return str(text).replace("\\", "/").split(sep)[-1]
+def _last(text, sep="/"):
+    return str(text).replace("\\", "/").split(sep)[-1]
 
-def _from(init): # what a net started from, in a few words
+
+def _from(init):  # what a net started from, in a few words
     source = str((init or {}).get("source", "not recorded"))
-    known = (("random", "random numbers"), ("scenes", "image-level labels of other scenes"), ("classifier", "the classifier's backbone"), ("not recorded", "weights that the record does not name"))
-    return "ImageNet" if "in1k" in source else next((w for k, w in known if source.startswith(k)), f"the file {_last(source)}")
+    known = (
+        ("random", "random numbers"),
+        ("scenes", "image-level labels of other scenes"),
+        ("classifier", "the classifier's backbone"),
+        ("not recorded", "weights that the record does not name"),
+    )
+    return (
+        "ImageNet"
+        if "in1k" in source
+        else next((w for k, w in known if source.startswith(k)), f"the file {_last(source)}")
+    )
+
 
 def _of_nets(d, s):
     p, init = d.get("parameters", {}), d.get("init") or {}
-    if s.method != "masking" and s.superpixels == "ours" and p.get("features") != "dino_vitb8": yield f"superpixels from the features {p.get('features')}; the paper: DINO ViT-B/8"
+    if s.method != "masking" and s.superpixels == "ours" and p.get("features") != "dino_vitb8":
+        yield f"superpixels from the features {p.get('features')}; the paper: DINO ViT-B/8"
     for part, word, theirs in (("cls", "classifier", s.cls_net), ("seg", "segmenter", s.net)):
-        if s.method == "superpixels": continue
+        if s.method == "superpixels":
+            continue
         start = "MS-COCO" if (part, s.method) == ("seg", "masking") else "ImageNet"
-        if (net := p.get(f"{part}_net")) != theirs: yield f"{word}: the net {net}; the paper: {theirs}"
-        if (ours := _from(init.get(word))) != start and not (part == "seg" and ours.startswith("the classifier") and "ImageNet" == _from(init.get("classifier")) == start): yield f"{word} started from {ours}; the paper: {start}"
+        if (net := p.get(f"{part}_net")) != theirs:
+            yield f"{word}: the net {net}; the paper: {theirs}"
+        if (ours := _from(init.get(word))) != start and not (
+            part == "seg"
+            and ours.startswith("the classifier")
+            and "ImageNet" == _from(init.get("classifier")) == start
+        ):
+            yield f"{word} started from {ours}; the paper: {start}"
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #b0f8859c
-_SILENT = dict(clustering=("cls_epochs", "cls_crop", "cls_aug_scales", "cam_scales", "color", "amp", "loss_stride", "flip"), masking=("color", "amp", "loss_stride", "flip", "warmup_epochs"))
-_KNOBS = dict(tau="τ", alpha="α", beta_bg="β_bg", beta_fg="β_fg", paths="paths N", low="doubted foreground becomes", maps="maps", dilations="dilation rates", cam_scales="scales of the CAM", tau1="τ₁", tau2="τ₂", lambda_seg="λ_seg",
-              lambda_cls="λ_cls", crf="CRF", sp_crf="CRF on superpixels", order="order of discovery", sp_method="superpixels by", segments="segments", train_scales="training scales", test_scales="test scales")
-_TRAINING = dict(width="width of fc6 and fc7", freeze_bn="batch normalisation frozen", warmup_epochs="warm-up epochs", weight_decay="weight decay", loss_stride="pixels of the loss: every n-th, n =", color="colour augmentation",
-    amp="mixed precision", flip="mirrored pictures at test time", **{f"{a}_{k}": f"{w} of the {n}" for a, n in (("cls", "classifier"), ("seg", "segmenter")) for k, w in dict(epochs="epochs", batch="batch", lr="learning rate", crop="crop", aug_scales="scales drawn").items()})
+_SILENT = dict(
+    clustering=(
+        "cls_epochs",
+        "cls_crop",
+        "cls_aug_scales",
+        "cam_scales",
+        "color",
+        "amp",
+        "loss_stride",
+        "flip",
+    ),
+    masking=("color", "amp", "loss_stride", "flip", "warmup_epochs"),
+)
+
+# %% ../nbs/5_reproduce/53_paper.ipynb #f0cd7a02
+_KNOBS = dict(
+    tau="τ",
+    alpha="α",
+    beta_bg="β_bg",
+    beta_fg="β_fg",
+    paths="paths N",
+    low="doubted foreground becomes",
+    maps="maps",
+    dilations="dilation rates",
+    cam_scales="scales of the CAM",
+    tau1="τ₁",
+    tau2="τ₂",
+    lambda_seg="λ_seg",
+    lambda_cls="λ_cls",
+    crf="CRF",
+    sp_crf="CRF on superpixels",
+    order="order of discovery",
+    sp_method="superpixels by",
+    segments="segments",
+    train_scales="training scales",
+    test_scales="test scales",
+)
+
+# %% ../nbs/5_reproduce/53_paper.ipynb #f803e2eb
+_TRAINING = dict(
+    width="width of fc6 and fc7",
+    freeze_bn="batch normalisation frozen",
+    warmup_epochs="warm-up epochs",
+    weight_decay="weight decay",
+    loss_stride="pixels of the loss: every n-th, n =",
+    color="colour augmentation",
+    amp="mixed precision",
+    flip="mirrored pictures at test time",
+    **{
+        f"{a}_{k}": f"{w} of the {n}"
+        for a, n in (("cls", "classifier"), ("seg", "segmenter"))
+        for k, w in dict(
+            epochs="epochs",
+            batch="batch",
+            lr="learning rate",
+            crop="crop",
+            aug_scales="scales drawn",
+        ).items()
+    },
+)
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #1fbdaa5c
-def _plain(v): return "{" + ", ".join(f"{x:g}" for x in v) + "}" if isinstance(v, (list, tuple)) else ("no", "yes")[v] if isinstance(v, bool) else f"{v:g}" if isinstance(v, float) else str(v)
+def _plain(v):
+    return (
+        "{" + ", ".join(f"{x:g}" for x in v) + "}"
+        if isinstance(v, (list, tuple))
+        else (
+            ("no", "yes")[v]
+            if isinstance(v, bool)
+            else f"{v:g}"
+            if isinstance(v, float)
+            else str(v)
+        )
+    )
 
+# %% ../nbs/5_reproduce/53_paper.ipynb #385572db
 def _of_settings(d, s):
     p, silent = d.get("parameters", {}), _SILENT.get(s.method, ())
-    want = ({} if s.method == "superpixels" else check_parameters(s.method, {})) | _wanted(s, s.dataset)
-    unused = ("tau", "order", "sp_crf", "sp_method", "segments") + ("dilations",)*(s.table != "2.7") if s.method == "masking" else ()
-    words = {k: w for k, w in (_KNOBS | _TRAINING).items() if k in want and k in p and p[k] != want[k] and k not in unused}
-    yield from (f"{w} {_plain(p[k])}; the paper: {_plain(want[k])}" for k, w in words.items() if k in _KNOBS and k not in silent)
-    said = [f"{w} {_plain(p[k])} ({_plain(want[k])})" for k, w in words.items() if k in _TRAINING and k not in silent]
+    want = ({} if s.method == "superpixels" else check_parameters(s.method, {})) | _wanted(
+        s, s.dataset
+    )
+    unused = (
+        ("tau", "order", "sp_crf", "sp_method", "segments") + ("dilations",) * (s.table != "2.7")
+        if s.method == "masking"
+        else ()
+    )
+    words = {
+        k: w
+        for k, w in (_KNOBS | _TRAINING).items()
+        if k in want and k in p and p[k] != want[k] and k not in unused
+    }
+    yield from (
+        f"{w} {_plain(p[k])}; the paper: {_plain(want[k])}"
+        for k, w in words.items()
+        if k in _KNOBS and k not in silent
+    )
+    said = [
+        f"{w} {_plain(p[k])} ({_plain(want[k])})"
+        for k, w in words.items()
+        if k in _TRAINING and k not in silent
+    ]
     open_ = [f"{w} {_plain(p[k])} ({_plain(want[k])})" for k, w in words.items() if k in silent]
-    if said: yield f"training, in brackets the paper: {', '.join(said)}"
-    if open_: yield f"where the paper does not say, in brackets the default here: {', '.join(open_)}"
+    if said:
+        yield f"training, in brackets the paper: {', '.join(said)}"
+    if open_:
+        yield f"where the paper does not say, in brackets the default here: {', '.join(open_)}"
 
 # %% ../nbs/5_reproduce/53_paper.ipynb #b4cfa8f2
 def _of_surroundings(d, s):
     p = d.get("parameters", {})
-    if s.method == "masking" and s.saliency != "true": yield f"saliency maps: {_last(p.get('saliency'))} ({_last(d.get('supervision') or 'supervision not recorded', '(').split(')')[0]}); the paper: the detector of its reference [47]"
-    if s.method == "masking" and s.classifier == "dilation" and s.table != "2.7": yield f"dilation rates {_plain(p.get('dilations', []))}; the paper's are not clear: it speaks of three blocks and lists eight rates (§2.4.1)"
-    if s.method == "superpixels": yield "boundaries are pixels with a 4-neighbour of another label, the truth's void rim filled; the paper: contours found by OpenCV"
+    if s.method == "masking" and s.saliency != "true":
+        yield (
+            f"saliency maps: {_last(p.get('saliency'))}"
+            f" ({_last(d.get('supervision') or 'supervision not recorded', '(').split(')')[0]});"
+            " the paper: the detector of its reference [47]"
+        )
+    if s.method == "masking" and s.classifier == "dilation" and s.table != "2.7":
+        yield (
+            f"dilation rates {_plain(p.get('dilations', []))}; the paper's are not clear: it speaks"
+            " of three blocks and lists eight rates (§2.4.1)"
+        )
+    if s.method == "superpixels":
+        yield (
+            "boundaries are pixels with a 4-neighbour of another label, the truth's void rim"
+            " filled; the paper: contours found by OpenCV"
+        )
     v = d.get("versions", {})
-    yield f"PyTorch {v.get('torch', 'of unknown version')}, wsss_nb {v.get('wsss_nb', 'of unknown version')}; the paper: TensorFlow"
+    yield (
+        f"PyTorch {v.get('torch', 'of unknown version')}, wsss_nb"
+        f" {v.get('wsss_nb', 'of unknown version')}; the paper: TensorFlow"
+    )
 
-def departures(record:dict, setting:Setting)->list: # of sentences
-    "What a run's record says differs from the dissertation's setting: data, labels, nets and their start, settings, saliency, software."
-    return [w for part in (_of_data, _of_nets, _of_settings, _of_surroundings) for w in part(record, setting) if w]
+
+def departures(record: dict, setting: Setting) -> list:  # of sentences
+    """What a run's record says differs from the dissertation's setting: data, labels, nets and
+    their start, settings, saliency, software.
+    """
+    return [
+        w
+        for part in (_of_data, _of_nets, _of_settings, _of_surroundings)
+        for w in part(record, setting)
+        if w
+    ]

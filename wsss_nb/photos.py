@@ -21,28 +21,40 @@ from .names import understand_all, understood
 @dataclass(frozen=True)
 class Photograph:
     "A picture on its way to a mask."
-    name: str           # what its results will be called
+
+    name: str  # what its results will be called
     path: Path
-    words: tuple = ()   # names of what is in it, where that is known
+    words: tuple = ()  # names of what is in it, where that is known
 
 # %% ../nbs/4_workbench/45_photos.ipynb #09f42b1d
-_SAMPLES = (("cat", "skimage/chelsea.png", "cat"), ("coffee", "skimage/coffee.png", "cup"),
-            ("motorcycle", "skimage/motorcycle_left.png", "motorbike"), ("camera", "skimage/camera.png", "tripod"),
-            ("astronaut", "skimage/astronaut.png", "helmet"), ("admiral", "matplotlib/grace_hopper.jpg", "suit"))
+_SAMPLES = (
+    ("cat", "skimage/chelsea.png", "cat"),
+    ("coffee", "skimage/coffee.png", "cup"),
+    ("motorcycle", "skimage/motorcycle_left.png", "motorbike"),
+    ("camera", "skimage/camera.png", "tripod"),
+    ("astronaut", "skimage/astronaut.png", "helmet"),
+    ("admiral", "matplotlib/grace_hopper.jpg", "suit"),
+)
 
 # %% ../nbs/4_workbench/45_photos.ipynb #9dce3222
-def sample_photographs()->list:
+def sample_photographs() -> list:
     "Six `Photograph`s that come with scikit-image and matplotlib, with names of what they show."
-    places = dict(skimage=Path(skimage.__file__).parent/"data", matplotlib=Path(mpl.get_data_path())/"sample_data")
+    places = dict(
+        skimage=Path(skimage.__file__).parent / "data",
+        matplotlib=Path(mpl.get_data_path()) / "sample_data",
+    )
     found = [(name, *file.split("/"), word) for name, file, word in _SAMPLES]
-    return [Photograph(name, places[package]/file, (word,)) for name, package, file, word in found]
+    return [
+        Photograph(name, places[package] / file, (word,)) for name, package, file, word in found
+    ]
 
 # %% ../nbs/4_workbench/45_photos.ipynb #f12ca129
 class Found(NamedTuple):
     "Photographs, and what is known of them."
-    photos: list        # of `Photograph`
-    source: str = ""    # of their words: samples, labels, or nobody
-    classes: tuple = () # of the dataset, in the order of their ids; else those words
+
+    photos: list  # of `Photograph`
+    source: str = ""  # of their words: samples, labels, or nobody
+    classes: tuple = ()  # of the dataset, in the order of their ids; else those words
 
 # %% ../nbs/4_workbench/45_photos.ipynb #804b9504
 def _words_of(ds, id):
@@ -54,9 +66,9 @@ def _words_of(ds, id):
 
 # %% ../nbs/4_workbench/45_photos.ipynb #cfed94c7
 def photographs(
-    spec,          # a picture, a folder of pictures, a dataset, or `samples`
-    labels=True,   # also read a dataset's labels
-)->Found:
+    spec,  # a picture, a folder of pictures, a dataset, or `samples`
+    labels=True,  # also read a dataset's labels
+) -> Found:
     "What a path means. Raises `DataError` where there are no pictures."
     if str(spec) == "samples" and not Path(spec).exists():
         found = sample_photographs()
@@ -70,16 +82,17 @@ def photographs(
 # %% ../nbs/4_workbench/45_photos.ipynb #a898af3b
 class Named(NamedTuple):
     "Photographs whose words are understood."
-    photos: list        # of `Photograph`: each has at least one word, or none has any
-    meanings: dict      # word -> `names.Meaning`
-    classes: tuple      # in the order of their ids, 1…C
-    notes: tuple = ()   # sentences for the user
-    skipped: int = 0    # pictures none of whose words ImageNet knows
+
+    photos: list  # of `Photograph`: each has at least one word, or none has any
+    meanings: dict  # word -> `names.Meaning`
+    classes: tuple  # in the order of their ids, 1…C
+    notes: tuple = ()  # sentences for the user
+    skipped: int = 0  # pictures none of whose words ImageNet knows
 
 # %% ../nbs/4_workbench/45_photos.ipynb #21b9e0ce
 def split_words(
-    texts,     # such as ["cat, dog", "bird"]
-)->tuple:      # of words: commas part them as well as repetition
+    texts,  # such as ["cat, dog", "bird"]
+) -> tuple:  # of words: commas part them as well as repetition
     "Single names of what was typed."
     return tuple(w.strip() for text in texts for w in str(text).split(","))
 
@@ -93,8 +106,13 @@ def _by_given(found, words):
 # %% ../nbs/4_workbench/45_photos.ipynb #65e65286
 def _without(photo):
     "The sentence about a picture none of whose words is understood"
-    said = f"ImageNet knows none of its names ({', '.join(photo.words)})" if photo.words else "it has no label"
+    said = (
+        f"ImageNet knows none of its names ({', '.join(photo.words)})"
+        if photo.words
+        else "it has no label"
+    )
     return f"{photo.path.name}: {said}: no mask"
+
 
 def _by_labels(found):
     "Each picture's own words"
@@ -102,7 +120,7 @@ def _by_labels(found):
     meanings, reasons = understood([c for c in found.classes if c in used])
     why = "; ".join(reasons.values()) or "there are none"
     need(meanings, f"ImageNet knows none of the names: {why}", ParameterError)
-    understand_all(list(meanings))                       # two classes of one dataset may overlap
+    understand_all(list(meanings))  # two classes of one dataset may overlap
     photos = [replace(p, words=tuple(w for w in p.words if w in meanings)) for p in found.photos]
     lost = [_without(was) for p, was in zip(photos, found.photos) if not p.words]
     kept = [p for p in photos if p.words]
@@ -110,10 +128,13 @@ def _by_labels(found):
 
 # %% ../nbs/4_workbench/45_photos.ipynb #25a1b262
 def name_photographs(
-    found,      # from `photographs`
-    words=(),   # that hold for every picture
-)->Named:
-    "Which things are to be found in which picture. Raises `ParameterError` for names that are not understood."
+    found,  # from `photographs`
+    words=(),  # that hold for every picture
+) -> Named:
+    """Which things are to be found in which picture.
+
+    Raises `ParameterError` for names that are not understood.
+    """
     if words:
         return _by_given(found, tuple(words))
     return _by_labels(found) if found.source else Named(found.photos, {}, ())

@@ -19,39 +19,87 @@ from .metrics import ConfusionMatrix
 
 # %% ../nbs/1_nets/15_predict.ipynb #2e4fa551
 @lru_cache(maxsize=1)
-def _segmenter(path, device): return load_deeplab(path).to(pick_device(device)).eval()
+def _segmenter(path, device):
+    return load_deeplab(path).to(pick_device(device)).eval()
 
 # %% ../nbs/1_nets/15_predict.ipynb #0778cfc7
 def _predict_one(job, weights, folder, scales, flip, crf, device):
-    "Predict one picture (id, path); pictures that are done already are left alone. A worker process loads the net once."
+    """Predict one picture (id, path); pictures that are done already are left alone.
+
+    A worker process loads the net once.
+    """
     id, path = job
-    plain, clean = Path(folder)/f"{id}.png", Path(f"{folder}-crf")/f"{id}.png"
-    if plain.exists() and (clean.exists() or not crf): return
+    plain, clean = Path(folder) / f"{id}.png", Path(f"{folder}-crf") / f"{id}.png"
+    if plain.exists() and (clean.exists() or not crf):
+        return
     image = read_image(path)
     H = predict(_segmenter(str(weights), device), image, scales, flip)  # (C+1,H,W)
-    if crf: write_mask(clean, dense_crf(image, H, backend="pydensecrf").argmax(0).astype(np.uint8))
+    if crf:
+        write_mask(clean, dense_crf(image, H, backend="pydensecrf").argmax(0).astype(np.uint8))
     write_mask(plain, H.argmax(0).astype(np.uint8))
 
 # %% ../nbs/1_nets/15_predict.ipynb #b9366818
-def predict_folder(ds, ids, # the dataset and which of its pictures
-                   weights, # the segmenter's .safetensors
-                   folder, # where `<id>.png` goes; the CRF's go to `<folder>-crf`
-                   scales=(1, 0.75, 0.5), flip=False, # at test time (§3.4.1)
-                   crf=True, workers=2, device="auto"):
-    "Write (H,W) palette PNG predictions for `ids`; goes on where it was stopped. Worker processes share the pictures."
-    fn = partial(_predict_one, weights=str(weights), folder=str(folder), scales=tuple(scales), flip=flip, crf=crf, device=device)
-    map_images(fn, [(id, str(ds.image_path(id))) for id in ids], workers, f"predict {Path(folder).name}")
+def predict_folder(
+    ds,
+    ids,  # the dataset and which of its pictures
+    weights,  # the segmenter's .safetensors
+    folder,  # where `<id>.png` goes; the CRF's go to `<folder>-crf`
+    scales=(1, 0.75, 0.5),
+    flip=False,  # at test time (§3.4.1)
+    crf=True,
+    workers=2,
+    device="auto",
+):
+    """Write (H,W) palette PNG predictions for `ids`; goes on where it was stopped.
+
+    Worker processes share the pictures.
+    """
+    fn = partial(
+        _predict_one,
+        weights=str(weights),
+        folder=str(folder),
+        scales=tuple(scales),
+        flip=flip,
+        crf=crf,
+        device=device,
+    )
+    map_images(
+        fn, [(id, str(ds.image_path(id))) for id in ids], workers, f"predict {Path(folder).name}"
+    )
 
 # %% ../nbs/1_nets/15_predict.ipynb #51526fc3
-def score_folder(ds, ids, # the dataset and which of its pictures; their masks are opened
-                 folder)->dict: # coverage, precision, miou, iou (list by class, background first), images
-    "Label maps `<folder>/<id>.png` against the masks: mIoU (1.8), and how much is labelled (255 is not) and how much of that is right."
-    K, m, labelled, seen = ds.n_classes+1, ConfusionMatrix(ds.n_classes+1), 0, 0
+def score_folder(
+    ds,
+    ids,  # the dataset and which of its pictures; their masks are opened
+    folder,
+) -> dict:  # coverage, precision, miou, iou (list by class, background first), images
+    """Label maps `<folder>/<id>.png` against the masks: mIoU (1.8), and how much is labelled (255
+    is not) and how much of that is right.
+    """
+    K = ds.n_classes + 1
+    m = ConfusionMatrix(K)
+    labelled = 0
+    seen = 0
     for id in progress(ids, f"score {Path(folder).name}"):
-        gt, file = ds.mask(id), Path(folder)/f"{id}.png"
-        need(file.exists(), f"{file} is missing: every one of the {len(ids)} pictures needs a label map", DataError)
+        gt, file = ds.mask(id), Path(folder) / f"{id}.png"
+        need(
+            file.exists(),
+            f"{file} is missing: every one of the {len(ids)} pictures needs a label map",
+            DataError,
+        )
         P = read_mask(file, ds.n_classes)
-        need(P.shape == gt.shape, f"{file} is {P.shape}, but its ground truth is {gt.shape}", DataError)
+        need(
+            P.shape == gt.shape,
+            f"{file} is {P.shape}, but its ground truth is {gt.shape}",
+            DataError,
+        )
         m.update(P, gt)
-        labelled += int(((P != 255) & (gt != 255)).sum()); seen += int((gt != 255).sum())
-    return dict(coverage=labelled/max(seen, 1), precision=float(np.trace(m.matrix)/max(labelled, 1)), miou=m.miou(), iou=m.iou().tolist(), images=len(ids))
+        labelled += int(((P != 255) & (gt != 255)).sum())
+        seen += int((gt != 255).sum())
+    return dict(
+        coverage=labelled / max(seen, 1),
+        precision=float(np.trace(m.matrix) / max(labelled, 1)),
+        miou=m.miou(),
+        iou=m.iou().tolist(),
+        images=len(ids),
+    )

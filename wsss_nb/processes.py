@@ -16,52 +16,79 @@ from pathlib import Path
 import psutil
 
 # %% ../nbs/0_base/08_processes.ipynb #781c0932
-def start_python(code:str, # what it runs
-                 log, # receives all it prints
-                 env=None, # variables, over those of this process
-                 threads=0)->subprocess.Popen: # of the mathematics; 0 leaves it to the libraries
+def start_python(
+    code: str,  # what it runs
+    log,  # receives all it prints
+    env=None,  # variables, over those of this process
+    threads=0,
+) -> subprocess.Popen:  # of the mathematics; 0 leaves it to the libraries
     "A Python process of its own session, in this environment."
     n = dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)) if threads else {}
     with open(log, "w") as f:
-        return subprocess.Popen([sys.executable, "-P", "-c", code], env={**os.environ, **(env or {}), **n}, stdout=f, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            env={**os.environ, **(env or {}), **n},
+            stdout=f,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 # %% ../nbs/0_base/08_processes.ipynb #ece290ee
-def kill_family(process:subprocess.Popen):
+def kill_family(process: subprocess.Popen):
     "Kill a process with all its children, and wait for it."
-    try: family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    except psutil.NoSuchProcess: return
+    try:
+        family = [
+            *psutil.Process(process.pid).children(recursive=True),
+            psutil.Process(process.pid),
+        ]
+    except psutil.NoSuchProcess:
+        return
     for p in family:
-        try: p.kill()
-        except psutil.NoSuchProcess: pass
+        try:
+            p.kill()
+        except psutil.NoSuchProcess:
+            pass
     process.wait()
 
 # %% ../nbs/0_base/08_processes.ipynb #2153de98
-def die_with_parent(every=.5): # seconds between two looks
+def die_with_parent(every=0.5):  # seconds between two looks
     "From now on, end this process and its children once its parent is gone."
     parent = os.getppid()
+
     def watch():
-        while os.getppid() == parent: time.sleep(every)
-        for p in psutil.Process().children(recursive=True): p.kill()
+        while os.getppid() == parent:
+            time.sleep(every)
+        for p in psutil.Process().children(recursive=True):
+            p.kill()
         os.kill(os.getpid(), signal.SIGKILL)
+
     threading.Thread(target=watch, daemon=True).start()
 
 # %% ../nbs/0_base/08_processes.ipynb #a57b4562
-def own_kernel(): # a class, as papermill and nbclient take it by `kernel_manager_class=`
+def own_kernel():  # a class, as papermill and nbclient take it by `kernel_manager_class=`
     "A manager of kernels that starts this very Python, whatever is called `python3` elsewhere."
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
+
     class Own(AsyncKernelManager):
         @property
-        def kernel_spec(self): return KernelSpec(**get_kernel_dict())
+        def kernel_spec(self):
+            return KernelSpec(**get_kernel_dict())
+
     return Own
 
 # %% ../nbs/0_base/08_processes.ipynb #7a3e297d
 @contextmanager
 def undisturbed():
-    "Put off the end of a pool's process until what this block writes is whole; elsewhere it does nothing."
+    """Put off the end of a pool's process until what this block writes is whole; elsewhere it does
+    nothing.
+    """
     worker = parent_process() is not None and not current_process().daemon
-    main = threading.current_thread() is threading.main_thread()  # no other may say what a signal does
+    main = (
+        threading.current_thread() is threading.main_thread()
+    )  # no other may say what a signal does
     late, ends = [], (signal.SIGINT, signal.SIGTERM) if worker and main else ()
     old = {s: signal.signal(s, lambda n, _: late.append(n)) for s in ends}
     try:
@@ -74,11 +101,11 @@ def undisturbed():
 
 # %% ../nbs/0_base/08_processes.ipynb #50244764
 def ahead(
-    pool,   # an executor
-    fn,     # of one job
-    jobs,   # an iterable, taken as it is needed
-    n,      # how many are begun before they are asked for
-):          # yields the results, in the order of the jobs
+    pool,  # an executor
+    fn,  # of one job
+    jobs,  # an iterable, taken as it is needed
+    n,  # how many are begun before they are asked for
+):  # yields the results, in the order of the jobs
     "Results of jobs that others work on, a few of them ahead of the reader."
     jobs = iter(jobs)
     due = deque(pool.submit(fn, job) for job in islice(jobs, n))
@@ -87,9 +114,12 @@ def ahead(
         due.extend(pool.submit(fn, job) for job in islice(jobs, 1))
 
 # %% ../nbs/0_base/08_processes.ipynb #54b34ba7
-def bar_of(file): # -> fraction, words
-    "What a process's innermost bar says; (0, \"\") before it has said anything."
+def bar_of(file):  # -> fraction, words
+    'What a process\'s innermost bar says; (0, "") before it has said anything.'
     try:
         p = json.loads(Path(file).read_bytes())
-        return (p["n"]/p["total"] if p.get("total") else 0.), f"{p['desc']} {p['n']}/{p['total'] or '?'} {p.get('note', '')}".strip()
-    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError): return 0., ""  # a bar must not end a run
+        return (
+            p["n"] / p["total"] if p.get("total") else 0.0
+        ), f"{p['desc']} {p['n']}/{p['total'] or '?'} {p.get('note', '')}".strip()
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return 0.0, ""  # a bar must not end a run

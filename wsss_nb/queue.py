@@ -20,47 +20,88 @@ from .store import duration
 # %% ../nbs/5_reproduce/51_queue.ipynb #cd461743
 def _record(d):
     "What the record of a stage's folder says of it, without importing torch."
-    try: return json.loads((Path(d["folder"])/"run.json").read_bytes()).get("stages", {}).get(d["name"], {})
-    except (FileNotFoundError, ValueError): return {}
+    try:
+        return (
+            json.loads((Path(d["folder"]) / "run.json").read_bytes())
+            .get("stages", {})
+            .get(d["name"], {})
+        )
+    except (FileNotFoundError, ValueError):
+        return {}
 
-def _done(d): return (s := _record(d)).get("status") == "done" and s.get("key") == d["key"] and (Path(d["folder"])/d["makes"]).exists()
+
+def _done(d):
+    return (
+        (s := _record(d)).get("status") == "done"
+        and s.get("key") == d["key"]
+        and (Path(d["folder"]) / d["makes"]).exists()
+    )
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #7482de54
 def _note(d, **fields):
-    "Put down what the stage's own process could not say any more. A full disk must not hide the reason: it is returned either way."
+    """Put down what the stage's own process could not say any more.
+
+    A full disk must not hide the reason: it is returned either way.
+    """
     from wsss_nb.record import RunRecord
-    try: RunRecord(d["folder"]).update(status=fields["status"], stages={d["name"]: fields})
-    except OSError: pass
+
+    try:
+        RunRecord(d["folder"]).update(status=fields["status"], stages={d["name"]: fields})
+    except OSError:
+        pass
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #3dcf27c3
-def _base(d): return Path(d["folder"])/"notebooks"/d["name"].replace(":", "-")
+def _base(d):
+    return Path(d["folder"]) / "notebooks" / d["name"].replace(":", "-")
+
 
 def _start(file, d, device):
     "The stage's process."
     base = _base(d)
-    env = dict(WSSS_NB_PROGRESS=str(base.with_suffix(".progress"))) | (dict(CUDA_VISIBLE_DEVICES=device) if device else {})
-    return start_python(f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})", base.with_suffix(".log"), env, d.get("threads"))
+    env = dict(WSSS_NB_PROGRESS=str(base.with_suffix(".progress"))) | (
+        dict(CUDA_VISIBLE_DEVICES=device) if device else {}
+    )
+    return start_python(
+        f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})",
+        base.with_suffix(".log"),
+        env,
+        d.get("threads"),
+    )
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #f43fb83b
 def _watch(process, d, timeout, stop):
-    "Until the process ends, with a heartbeat for other machines. Why it was ended from here, or nothing."
-    t0, beat = time.monotonic(), Path(d["folder"])/".beat"
+    """Until the process ends, with a heartbeat for other machines.
+
+    Why it was ended from here, or nothing.
+    """
+    t0, beat = time.monotonic(), Path(d["folder"]) / ".beat"
     while process.poll() is None:
-        if stop and os.path.exists(stop): kill_family(process); return "stopped"
-        if timeout and time.monotonic() - t0 > timeout: kill_family(process); return f"no end after {duration(timeout)}: the time-out of a stage (--timeout)"
-        try: beat.touch()
-        except OSError: pass  # a full disk: the record says it better
-        time.sleep(.2)
+        if stop and os.path.exists(stop):
+            kill_family(process)
+            return "stopped"
+        if timeout and time.monotonic() - t0 > timeout:
+            kill_family(process)
+            return f"no end after {duration(timeout)}: the time-out of a stage (--timeout)"
+        try:
+            beat.touch()
+        except OSError:
+            pass  # a full disk: the record says it better
+        time.sleep(0.2)
     return ""
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #79f8973b
 def _ending(d, code, why):
     "(status, sentence) of a stage whose process has ended."
-    if _done(d) and not why: return "done", ""
+    if _done(d) and not why:
+        return "done", ""
     s = _record(d)
-    if not why and s.get("status") in ("failed", "killed") and s.get("key") == d["key"]: return s["status"], " ".join((s.get("error") or "unknown").split()).removeprefix("RunError: ")
+    if not why and s.get("status") in ("failed", "killed") and s.get("key") == d["key"]:
+        return s["status"], " ".join((s.get("error") or "unknown").split()).removeprefix(
+            "RunError: "
+        )
     log = _base(d).with_suffix(".log").read_text(errors="replace").strip().splitlines()
-    error = why or f"its process ended {f'by {signal.Signals(-code).name}' if code < 0 else f'with code {code}'}; {log[-1] if log else 'no output'}"
+    how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+    error = why or f"its process ended {how}; {log[-1] if log else 'no output'}"
     status = "failed" if not why and code > 0 else "killed"
     _note(d, status=status, key=d["key"], error=error)
     return status, error
@@ -68,140 +109,279 @@ def _ending(d, code, why):
 # %% ../nbs/5_reproduce/51_queue.ipynb #906033d1
 @contextmanager
 def _mine(d, stop):
-    "The lock of a stage's folder; waits while another worker has it. Yields False where it was told to stop meanwhile."
-    lock, free = FileLock(Path(d["folder"])/".stage.lock", timeout=0), False
+    """The lock of a stage's folder; waits while another worker has it.
+
+    Yields False where it was told to stop meanwhile.
+    """
+    lock, free = FileLock(Path(d["folder"]) / ".stage.lock", timeout=0), False
     while not free and not (stop and os.path.exists(stop)):
-        try: lock.acquire(); free = True
-        except Timeout: time.sleep(.2)
-    try: yield free
-    finally: lock.release() if free else None
+        try:
+            lock.acquire()
+            free = True
+        except Timeout:
+            time.sleep(0.2)
+    try:
+        yield free
+    finally:
+        if free:
+            lock.release()
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #50824103
-def run_stage(file, # describes the stage (JSON)
-              timeout=0., # seconds; 0: none
-              stop="", # a file: once it is there, the stage is killed
-              device="")->dict: # which GPU it may see -> status, error, seconds
-    "Run a stage, unless it is done, wherever this is called: in a Dask worker, a Slurm job or here. Returns how it ended; raises nothing."
+def run_stage(
+    file,  # describes the stage (JSON)
+    timeout=0.0,  # seconds; 0: none
+    stop="",  # a file: once it is there, the stage is killed
+    device="",
+) -> dict:  # which GPU it may see -> status, error, seconds
+    """Run a stage, unless it is done, wherever this is called: in a Dask worker, a Slurm job or
+    here. Returns how it ended; raises nothing.
+    """
     d, t0 = json.loads(Path(file).read_bytes()), time.monotonic()
     with _mine(d, stop) as free:
-        if not free: return dict(status="killed", error="stopped", seconds=0.)
-        if _done(d): return dict(status="done", error="", seconds=0.)
+        if not free:
+            return dict(status="killed", error="stopped", seconds=0.0)
+        if _done(d):
+            return dict(status="done", error="", seconds=0.0)
         process = _start(file, d, device)
         why = _watch(process, d, timeout, stop)
         status, error = _ending(d, process.returncode, why)
-    return dict(status=status, error=error, seconds=time.monotonic()-t0)
+    return dict(status=status, error=error, seconds=time.monotonic() - t0)
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #b64974c9
 def _gpus():
     "What CUDA_VISIBLE_DEVICES may name, one string a GPU."
     import torch
+
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     return given.split(",") if given else [str(i) for i in range(torch.cuda.device_count())]
+
 
 def _on_worker(devices, *args):
     "`run_stage` in a Dask worker; a local one takes the GPU of its number."
     from distributed import get_worker
+
     name = get_worker().name
-    return run_stage(*args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else "")
+    return run_stage(
+        *args, devices[int(name) % len(devices)] if devices and str(name).isdecimal() else ""
+    )
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #80de419f
 class DaskWorkers:
-    "Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at `address`. Raises `RunError` where it does not answer."
+    """Dask: `workers` processes here (0: one a GPU, else one), or those of the scheduler at
+    `address`. Raises `RunError` where it does not answer.
+    """
+
     def __init__(self, workers=0, address=""):
         import dask
         from distributed import Client, LocalCluster
-        if address and not re.fullmatch(r"\w+://\S+:\d+", address): self._refuse(f"--scheduler {address} is no address: it looks like tcp://host:8786")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its words about a worker that died; ours are in the record
+
+        if address and not re.fullmatch(r"\w+://\S+:\d+", address):
+            self._refuse(f"--scheduler {address} is no address: it looks like tcp://host:8786")
+        logging.getLogger("distributed").setLevel(
+            logging.CRITICAL
+        )  # its words about a worker that died; ours are in the record
         self.devices, self.cluster = [] if address else _gpus(), None
-        with dask.config.set({"distributed.scheduler.allowed-failures": 20, "distributed.admin.tick.limit": "1h"}):
-            if not address: self.cluster = LocalCluster(n_workers=workers or len(self.devices) or 1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL)
-        try: self.client = Client(address or self.cluster, timeout="10s", set_as_default=False)
-        except (OSError, TypeError, ValueError) as e: self._refuse(f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start one (`dask scheduler`), or leave --scheduler out to work on this machine")
+        with dask.config.set(
+            {"distributed.scheduler.allowed-failures": 20, "distributed.admin.tick.limit": "1h"}
+        ):
+            if not address:
+                self.cluster = LocalCluster(
+                    n_workers=workers or len(self.devices) or 1,
+                    threads_per_worker=1,
+                    processes=False,
+                    memory_limit=0,
+                    dashboard_address="127.0.0.1:0",
+                    silence_logs=logging.CRITICAL,
+                )
+        try:
+            self.client = Client(address or self.cluster, timeout="10s", set_as_default=False)
+        except (OSError, TypeError, ValueError) as e:
+            self._refuse(
+                f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start"
+                " one (`dask scheduler`), or leave --scheduler out to work on this machine"
+            )
+
     def _refuse(self, message):
         from wsss_nb.core import RunError
+
         raise RunError(message)
+
     def _workers(self):
         found = self.client.scheduler_info(n_workers=-1).get("workers")
-        if found is None or self.client.status != "running": self._refuse("the Dask scheduler is gone: start it again, then `wsss-nb resume`; what was done is kept")
+        if found is None or self.client.status != "running":
+            self._refuse(
+                "the Dask scheduler is gone: start it again, then `wsss-nb resume`; what was done"
+                " is kept"
+            )
         return found.values()
-    def slots(self): return max(1, sum(not self._gpu or "GPU" in w["resources"] for w in self._workers()))
+
+    def slots(self):
+        return max(1, sum(not self._gpu or "GPU" in w["resources"] for w in self._workers()))
+
     @property
-    def _gpu(self): return any("GPU" in w.get("resources", {}) for w in self._workers())
+    def _gpu(self):
+        return any("GPU" in w.get("resources", {}) for w in self._workers())
+
     def submit(self, file, timeout, stop):
-        return self.client.submit(_on_worker, self.devices, str(file), timeout, stop, pure=False, resources=dict(GPU=1) if self._gpu else None)
+        return self.client.submit(
+            _on_worker,
+            self.devices,
+            str(file),
+            timeout,
+            stop,
+            pure=False,
+            resources=dict(GPU=1) if self._gpu else None,
+        )
+
     def close(self):
         logging.disable(logging.CRITICAL)
-        try: self.client.close(); self.cluster and self.cluster.close()
-        finally: logging.disable(logging.NOTSET)
+        try:
+            self.client.close()
+            if self.cluster:
+                self.cluster.close()
+        finally:
+            logging.disable(logging.NOTSET)
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #dcc42d28
 class _SlurmJob:
     "A submitit job with the futures' two methods."
-    def __init__(self, job): self.job = job
-    def done(self): return self.job.done()
+
+    def __init__(self, job):
+        self.job = job
+
+    def done(self):
+        return self.job.done()
+
     def result(self):
-        if (e := self.job.exception()) is not None: return dict(status="killed", error=f"the Slurm job {self.job.job_id} ended without an answer: {' '.join(str(e).split())[:300]}", seconds=0.)
+        if (e := self.job.exception()) is not None:
+            return dict(
+                status="killed",
+                error=(
+                    f"the Slurm job {self.job.job_id} ended without an answer:"
+                    f" {' '.join(str(e).split())[:300]}"
+                ),
+                seconds=0.0,
+            )
         return self.job.result()
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #c356497b
 class SlurmWorkers:
-    "Slurm through submitit (`pip install 'wsss_nb[slurm]'`): a job for each stage, `workers` of them in the queue at a time; `options` are submitit's (slurm_partition, timeout_min, gpus_per_node, …)."
+    """Slurm through submitit (`pip install 'wsss_nb[slurm]'`): a job for each stage, `workers` of
+    them in the queue at a time; `options` are submitit's (slurm_partition, timeout_min,
+    gpus_per_node, …).
+    """
+
     def __init__(self, folder, workers=0, cluster="slurm", **options):
-        try: import submitit
+        try:
+            import submitit
         except ImportError as e:
             from wsss_nb.core import RunError
+
             raise RunError("Slurm needs submitit: pip install 'wsss_nb[slurm]'") from e
         from wsss_nb.core import RunError
-        try: self.executor, self.workers = submitit.AutoExecutor(folder=Path(folder)/"slurm", cluster=cluster), workers or 32
-        except RuntimeError as e: raise RunError(f"Slurm is not to be found on this machine ({e}): run this where `srun` is, or leave --slurm out") from e
-        try: self.executor.update_parameters(**{"name": "wsss-nb", "timeout_min": 24*60} | options)
-        except (NameError, TypeError, ValueError) as e: raise RunError(f"--slurm: {' '.join(str(e).split())[:300]}") from e
-    def slots(self): return self.workers
-    def submit(self, file, timeout, stop): return _SlurmJob(self.executor.submit(run_stage, str(file), timeout, stop))
-    def close(self): pass
+
+        try:
+            self.executor = submitit.AutoExecutor(folder=Path(folder) / "slurm", cluster=cluster)
+            self.workers = workers or 32
+        except RuntimeError as e:
+            raise RunError(
+                f"Slurm is not to be found on this machine ({e}): run this where `srun` is, or"
+                " leave --slurm out"
+            ) from e
+        try:
+            self.executor.update_parameters(**{"name": "wsss-nb", "timeout_min": 24 * 60} | options)
+        except (NameError, TypeError, ValueError) as e:
+            raise RunError(f"--slurm: {' '.join(str(e).split())[:300]}") from e
+
+    def slots(self):
+        return self.workers
+
+    def submit(self, file, timeout, stop):
+        return _SlurmJob(self.executor.submit(run_stage, str(file), timeout, stop))
+
+    def close(self):
+        pass
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #b1a34ff5
 @dataclass
 class Job:
     "A stage in the queue: the file that describes it, the ids it waits for, and how it ended."
-    id: str; file: Path; needs: list = field(default_factory=list); label: str = ""; result: dict|None = None
+
+    id: str
+    file: Path
+    needs: list = field(default_factory=list)
+    label: str = ""
+    result: dict | None = None
+
     @property
-    def status(self): return (self.result or {}).get("status")
+    def status(self):
+        return (self.result or {}).get("status")
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #2249c995
 FULL = re.compile(r"No space left on device|Disk quota exceeded|\[Errno (28|122)\]")
 
+
 def _answer(future):
     "How a stage ended; a future that holds none says why not."
-    try: return future.result()
-    except CancelledError: return dict(status="killed", error="the scheduler has dropped it", seconds=0.)
-    except Exception as e: return dict(status="killed", error=f"{type(e).__name__}: {e}", seconds=0.)
+    try:
+        return future.result()
+    except CancelledError:
+        return dict(status="killed", error="the scheduler has dropped it", seconds=0.0)
+    except Exception as e:
+        return dict(status="killed", error=f"{type(e).__name__}: {e}", seconds=0.0)
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #4ab50515
 class _Queue:
     "Jobs that wait, run and have ended"
+
     def __init__(self, jobs, workers, timeout, stop, starts):
-        self.jobs, self.workers, self.timeout, self.stop, self.starts = {j.id: j for j in jobs}, workers, timeout, stop, starts
+        self.jobs = {j.id: j for j in jobs}
+        self.workers = workers
+        self.timeout = timeout
+        self.stop = stop
+        self.starts = starts
         self.waiting, self.running = list(jobs), {}
+
     def _drop_blocked(self):
-        for j in [j for j in self.waiting if any(self.jobs[n].status not in (None, "done") for n in j.needs if n in self.jobs)]:
-            self.waiting.remove(j); j.result = dict(status="blocked", error="waits for a stage that did not end well", seconds=0.)
+        for j in [
+            j
+            for j in self.waiting
+            if any(self.jobs[n].status not in (None, "done") for n in j.needs if n in self.jobs)
+        ]:
+            self.waiting.remove(j)
+            j.result = dict(
+                status="blocked", error="waits for a stage that did not end well", seconds=0.0
+            )
+
     def start(self):
         self._drop_blocked()
-        ready = [j for j in self.waiting if all(self.jobs[n].status == "done" for n in j.needs if n in self.jobs)]
-        for j in ready[:max(0, self.workers.slots()-len(self.running))]:
-            self.starts(j); self.waiting.remove(j); self.running[self.workers.submit(j.file, self.timeout, self.stop)] = j
+        ready = [
+            j
+            for j in self.waiting
+            if all(self.jobs[n].status == "done" for n in j.needs if n in self.jobs)
+        ]
+        for j in ready[: max(0, self.workers.slots() - len(self.running))]:
+            self.starts(j)
+            self.waiting.remove(j)
+            self.running[self.workers.submit(j.file, self.timeout, self.stop)] = j
             yield j
+
     def ended(self):
         for f in [f for f in self.running if f.done()]:
-            j = self.running.pop(f); j.result = _answer(f)
+            j = self.running.pop(f)
+            j.result = _answer(f)
             yield j
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #5ebb1be4
 def _show(bar, queue, total):
     at = [(j.label, *bar_of(Path(j.file).with_suffix(".progress"))) for j in queue.running.values()]
-    bar.n = min(total, sum(j.result is not None for j in queue.jobs.values()) + sum(f for _, f, _ in at))
-    bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at[:3]) + (f" · and {len(at)-3} more" if len(at) > 3 else ""))
+    bar.n = min(
+        total, sum(j.result is not None for j in queue.jobs.values()) + sum(f for _, f, _ in at)
+    )
+    bar.set_postfix_str(
+        " · ".join(f"{l}: {w}" for l, _, w in at[:3])
+        + (f" · and {len(at) - 3} more" if len(at) > 3 else "")
+    )
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #206dc7e4
 def _wait_stopped(queue, seconds=20):
@@ -209,26 +389,53 @@ def _wait_stopped(queue, seconds=20):
     Path(queue.stop).touch()
     end = time.monotonic() + seconds
     while queue.running and time.monotonic() < end:
-        list(queue.ended()); time.sleep(.1)
+        list(queue.ended())
+        time.sleep(0.1)
 
 # %% ../nbs/5_reproduce/51_queue.ipynb #6af16285
-def run_queue(jobs, # of `Job`; needs that are not among them are done
-              workers, # `DaskWorkers`, `SlurmWorkers`, or what has their `slots` and `submit`
-              timeout=0., # seconds a stage may take; 0: none
-              stop="", # a file that tells running stages to stop
-              starts=lambda job: None, ended=lambda job: None)->list: # called with each job before it is given out, and when it has ended -> the jobs
-    "Run all jobs, each after what it needs, with one bar; failures hold up only what needs them. Ctrl-C and a full disk (`RunError`) stop what runs."
+def run_queue(
+    jobs,  # of `Job`; needs that are not among them are done
+    workers,  # `DaskWorkers`, `SlurmWorkers`, or what has their `slots` and `submit`
+    timeout=0.0,  # seconds a stage may take; 0: none
+    stop="",  # a file that tells running stages to stop
+    starts=lambda job: None,
+    ended=lambda job: None,
+) -> list:  # called with each job before it is given out, and when it has ended -> the jobs
+    """Run all jobs, each after what it needs, with one bar; failures hold up only what needs them.
+
+    Ctrl-C and a full disk (`RunError`) stop what runs.
+    """
     from wsss_nb.core import RunError, need, progress
+
     queue, total = _Queue(jobs, workers, timeout, stop, starts), len(jobs)
-    bar = progress(total=total, desc="stages", leave=True, disable=None, bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}")
+    bar = progress(
+        total=total,
+        desc="stages",
+        leave=True,
+        disable=None,
+        bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}",
+    )
     try:
         while queue.waiting or queue.running:
-            for j in queue.start(): bar.write(f"  start   {j.label}")
+            for j in queue.start():
+                bar.write(f"  start   {j.label}")
             for j in queue.ended():
-                bar.write(f"  {j.status:<7} {j.label}  {duration(j.result['seconds'])}" + (f": {j.result['error'][:300]}" if j.result["error"] else ""))
-                need(not FULL.search(j.result["error"]), f"the disk is full: {j.label} could not write. Free some, then resume; what was done is kept", RunError)
+                bar.write(
+                    f"  {j.status:<7} {j.label}  {duration(j.result['seconds'])}"
+                    + (f": {j.result['error'][:300]}" if j.result["error"] else "")
+                )
+                need(
+                    not FULL.search(j.result["error"]),
+                    f"the disk is full: {j.label} could not write. Free some, then resume; what was"
+                    " done is kept",
+                    RunError,
+                )
                 ended(j)
-            _show(bar, queue, total); time.sleep(.1)
-    except BaseException: _wait_stopped(queue); raise
-    finally: bar.close()
+            _show(bar, queue, total)
+            time.sleep(0.1)
+    except BaseException:
+        _wait_stopped(queue)
+        raise
+    finally:
+        bar.close()
     return jobs

@@ -18,76 +18,181 @@ import psutil
 from fastcore.basics import patch
 from filelock import FileLock
 
-from .core import ParameterError, RunError, WsssError, _half_written, fingerprint, need, read_json, write_json
+from wsss_nb.core import (
+    ParameterError,
+    RunError,
+    WsssError,
+    _half_written,
+    fingerprint,
+    need,
+    read_json,
+    write_json,
+)
 
 # %% ../nbs/0_base/07_record.ipynb #b06b9130
-PACKAGES = ("wsss_nb", "torch", "torchvision", "timm", "numpy", "opencv-contrib-python-headless", "scikit-image", "pydensecrf2", "papermill", "nbdev")
+PACKAGES = (
+    "wsss_nb",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "opencv-contrib-python-headless",
+    "scikit-image",
+    "pydensecrf2",
+    "papermill",
+    "nbdev",
+)
 
 # %% ../nbs/0_base/07_record.ipynb #5447409f
 def _version(package):
-    try: return version(package)
-    except PackageNotFoundError: return None
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 # %% ../nbs/0_base/07_record.ipynb #89b6077e
-def versions()->dict: # package -> version, or None where it is not installed
+def versions() -> dict:  # package -> version, or None where it is not installed
     "Versions of Python, of the packages that can change a number, and of CUDA."
     import torch
-    return dict(python=platform.python_version(), platform=platform.platform(), cuda=torch.version.cuda, **{p: _version(p) for p in PACKAGES})
+
+    return dict(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cuda=torch.version.cuda,
+        **{p: _version(p) for p in PACKAGES},
+    )
 
 # %% ../nbs/0_base/07_record.ipynb #f1032c93
-def git_commit(folder=None)->str|None:
-    "The commit of the checkout that holds this library, with `+changes` where files differ from it (pictures in `figures/` decide nothing); None outside a checkout."
+def git_commit(folder=None) -> str | None:
+    """The commit of the checkout that holds this library, with `+changes` where files differ from
+    it (pictures in `figures/` decide nothing); None outside a checkout.
+    """
     folder = Path(folder or Path(globals().get("__file__", "here")).resolve().parent)
-    git = lambda *a: subprocess.run(["git", *a], cwd=folder, capture_output=True, text=True, timeout=10)
-    try: head, status = git("rev-parse", "--short=12", "HEAD"), git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)figures")
-    except (OSError, subprocess.TimeoutExpired): return None
-    return None if head.returncode else head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+
+    def git(*a):
+        return subprocess.run(["git", *a], cwd=folder, capture_output=True, text=True, timeout=10)
+
+    try:
+        head = git("rev-parse", "--short=12", "HEAD")
+        status = git(
+            "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)figures"
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (
+        None
+        if head.returncode
+        else head.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    )
 
 # %% ../nbs/0_base/07_record.ipynb #0c46acbe
 STATUSES = ("queued", "running", "done", "failed", "killed")
-def _now(): return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _now():
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
 def _merge(old, new):
     "`new` laid over `old`; dicts are merged, all else replaced."
-    return {**old, **{k: _merge(old.get(k) or {}, v) if isinstance(v, dict) and isinstance(old.get(k), dict) else v for k, v in new.items()}}
+    return {
+        **old,
+        **{
+            k: (
+                _merge(old.get(k) or {}, v)
+                if isinstance(v, dict) and isinstance(old.get(k), dict)
+                else v
+            )
+            for k, v in new.items()
+        },
+    }
 
 # %% ../nbs/0_base/07_record.ipynb #411d713f
-_STAGE = dict(status=str, key=str, error=str, seconds=float, peak_memory_mb=float, bytes=float, pid=int, born=float, host=str, params=dict)
-_DATA = dict(spec=str, name=str, root=str, classes=[str], train=int, val=int, fingerprint=str)
-RECORD = dict(created=str, status=str, method=str, data=_DATA, parameters=dict, overrides=dict, versions=dict, commit=str, seed=int,
-              label_source=str, supervision=str, init=(dict, type(None)), stages={"*": _STAGE}, tags=[str])
+_STAGE = dict(
+    status=str,
+    key=str,
+    error=str,
+    seconds=float,
+    peak_memory_mb=float,
+    bytes=float,
+    pid=int,
+    born=float,
+    host=str,
+    params=dict,
+)
 
+# %% ../nbs/0_base/07_record.ipynb #fdc6c23d
+_DATA = dict(spec=str, name=str, root=str, classes=[str], train=int, val=int, fingerprint=str)
+RECORD = dict(
+    created=str,
+    status=str,
+    method=str,
+    data=_DATA,
+    parameters=dict,
+    overrides=dict,
+    versions=dict,
+    commit=str,
+    seed=int,
+    label_source=str,
+    supervision=str,
+    init=(dict, type(None)),
+    stages={"*": _STAGE},
+    tags=[str],
+)
+
+# %% ../nbs/0_base/07_record.ipynb #85d36493
 _SCORES = dict(miou=float, coverage=float, precision=float, iou=[(float, type(None))], images=int)
 _NUMBERS = {"*": (float, type(None))}
-METRICS = {"segmenter*": {"*": _SCORES}, "pseudo": _SCORES, "seed": _SCORES, "grown": [_SCORES],
-           "superpixels": _NUMBERS, "classifier": _NUMBERS, "cam": _NUMBERS, "saliency": {"*": _NUMBERS}}
+METRICS = {
+    "segmenter*": {"*": _SCORES},
+    "pseudo": _SCORES,
+    "seed": _SCORES,
+    "grown": [_SCORES],
+    "superpixels": _NUMBERS,
+    "classifier": _NUMBERS,
+    "cam": _NUMBERS,
+    "saliency": {"*": _NUMBERS},
+}
 
 # %% ../nbs/0_base/07_record.ipynb #adedf681
 class RunRecord:
     "The `run.json` of a run folder: created first, updated atomically, readable at any time."
-    def __init__(self, folder): # the run's folder; made at the first write
-        self.folder = Path(folder); self.path = self.folder/"run.json"
+
+    def __init__(self, folder):  # the run's folder; made at the first write
+        self.folder = Path(folder)
+        self.path = self.folder / "run.json"
+
     @property
-    def data(self)->dict:
+    def data(self) -> dict:
         "What the record says now; empty before `create`."
         return read_json(self.path, RunError, RECORD) if os.path.lexists(self.path) else {}
+
     def update(self, **fields):
         "Lay `fields` over the record; nested dicts are merged. Returns the new record."
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder/".run.lock"):
-            new = _merge(self.data, fields); write_json(self.path, new)
+        with FileLock(self.folder / ".run.lock"):
+            new = _merge(self.data, fields)
+            write_json(self.path, new)
         return new
 
 # %% ../nbs/0_base/07_record.ipynb #c51ddc12
 @patch
-def create(self:RunRecord, **fields):
-    "Start (or take up again) a record: surroundings, commit and `fields`, status `queued`. Who makes many gives `versions` and `commit` along."
+def create(self: RunRecord, **fields):
+    """Start (or take up again) a record: surroundings, commit and `fields`, status `queued`.
+
+    Who makes many gives `versions` and `commit` along.
+    """
     started = self.data.get("created") or _now()
-    around = {} if {"versions", "commit"} <= fields.keys() else dict(versions=versions(), commit=git_commit())
+    around = (
+        {}
+        if {"versions", "commit"} <= fields.keys()
+        else dict(versions=versions(), commit=git_commit())
+    )
     return self.update(created=started, status="queued", argv=sys.argv, **around, **fields)
 
 # %% ../nbs/0_base/07_record.ipynb #a4b95e55
 @patch
-def stage_done(self:RunRecord, name:str, key:str)->bool:
+def stage_done(self: RunRecord, name: str, key: str) -> bool:
     "Whether stage `name` is done with exactly the inputs that `key` stands for."
     s = self.data.get("stages", {}).get(name, {})
     return s.get("status") == "done" and s.get("key") == key
@@ -95,102 +200,252 @@ def stage_done(self:RunRecord, name:str, key:str)->bool:
 # %% ../nbs/0_base/07_record.ipynb #1b589f0e
 @patch
 @contextmanager
-def stage(self:RunRecord,
-          name:str, # the stage
-          key:str, # fingerprint of everything it depends on
-          **fields): # more to write down with it
-    "Record a stage: `running` (by which process, where), then `done` with seconds, or `failed`/`killed` with the reason. Yields a dict to add fields to."
+def stage(
+    self: RunRecord,
+    name: str,  # the stage
+    key: str,  # fingerprint of everything it depends on
+    **fields,
+):  # more to write down with it
+    """Record a stage: `running` (by which process, where), then `done` with seconds, or
+    `failed`/`killed` with the reason. Yields a dict to add fields to.
+    """
     notes, t0 = {}, time.monotonic()
-    put = lambda **kw: self.update(status=kw["status"] if kw["status"] != "done" else "running", stages={name: kw})
-    put(status="running", key=key, started=_now(), pid=os.getpid(), born=psutil.Process().create_time(), host=platform.node(), error=None, **fields)
-    try: yield notes
+
+    def put(**kw):
+        return self.update(
+            status=kw["status"] if kw["status"] != "done" else "running", stages={name: kw}
+        )
+
+    put(
+        status="running",
+        key=key,
+        started=_now(),
+        pid=os.getpid(),
+        born=psutil.Process().create_time(),
+        host=platform.node(),
+        error=None,
+        **fields,
+    )
+    try:
+        yield notes
     except BaseException as e:
         ended = "killed" if isinstance(e, KeyboardInterrupt) else getattr(e, "status", "failed")
-        said = str(e) if isinstance(e, WsssError) else f"{type(e).__name__}: {e}"  # ours are sentences
-        put(status=ended, error=said[-2000:], seconds=round(time.monotonic()-t0, 2), **notes)
+        said = (
+            str(e) if isinstance(e, WsssError) else f"{type(e).__name__}: {e}"
+        )  # ours are sentences
+        put(status=ended, error=said[-2000:], seconds=round(time.monotonic() - t0, 2), **notes)
         raise
-    put(status="done", finished=_now(), seconds=round(time.monotonic()-t0, 2), **notes)
+    put(status="done", finished=_now(), seconds=round(time.monotonic() - t0, 2), **notes)
 
 # %% ../nbs/0_base/07_record.ipynb #4a76a4aa
-_share, _count, _rate = (0, 1), (1, 10**6), (1e-12, 100)
-_LIMITS = dict(tau=(-1, 1), alpha=_share, tau_fg=_share, tau_bg=_share, beta_bg=_share, beta_fg=_share, cls_epochs=_count, seg_epochs=_count, cls_batch=_count, seg_batch=_count,
-              cls_lr=_rate, seg_lr=_rate, cls_crop=(8, 10**4), seg_crop=(8, 10**4), jobs=(1, 256), threads=(0, 1024), workers=(0, 256), weight_decay=(0, 1), warmup_epochs=(0, 10**6))
-_LIMITS |= dict(cls_frozen=(0, 7), seg_frozen=(0, 7), cls_stride=(8, 32), seg_stride=(8, 32), paths=(0, 64), lambda_seg=(0, 10**3), lambda_cls=(0, 10**3), width=_count, segments=(0, 10**6), dilations=(1, 10**3), tau1=_share, tau2=_share, threshold=_share, loss_stride=(1, 64), seed_walk=(0, 100), seed_sure=_share, cam_scales=(.05, 2048), **{f"{k}_scales": (.05, 8) for k in ("train", "test", "cls_aug", "seg_aug")})
-_CHOICES = dict(order=("low", "high"), amp=("off", "auto"), low=("unlabeled", "background", "none"), sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"), split=("train", "val"), preset=("", "light"))
+_share = (0, 1)
+_count = (1, 10**6)
+_rate = (1e-12, 100)
+_LIMITS = dict(
+    tau=(-1, 1),
+    alpha=_share,
+    tau_fg=_share,
+    tau_bg=_share,
+    beta_bg=_share,
+    beta_fg=_share,
+    cls_epochs=_count,
+    seg_epochs=_count,
+    cls_batch=_count,
+    seg_batch=_count,
+    cls_lr=_rate,
+    seg_lr=_rate,
+    cls_crop=(8, 10**4),
+    seg_crop=(8, 10**4),
+    jobs=(1, 256),
+    threads=(0, 1024),
+    workers=(0, 256),
+    weight_decay=(0, 1),
+    warmup_epochs=(0, 10**6),
+)
+
+# %% ../nbs/0_base/07_record.ipynb #791bc89e
+_LIMITS |= dict(
+    cls_frozen=(0, 7),
+    seg_frozen=(0, 7),
+    cls_stride=(8, 32),
+    seg_stride=(8, 32),
+    paths=(0, 64),
+    lambda_seg=(0, 10**3),
+    lambda_cls=(0, 10**3),
+    width=_count,
+    segments=(0, 10**6),
+    dilations=(1, 10**3),
+    tau1=_share,
+    tau2=_share,
+    threshold=_share,
+    loss_stride=(1, 64),
+    seed_walk=(0, 100),
+    seed_sure=_share,
+    cam_scales=(0.05, 2048),
+    **{f"{k}_scales": (0.05, 8) for k in ("train", "test", "cls_aug", "seg_aug")},
+)
+
+# %% ../nbs/0_base/07_record.ipynb #1ce051bb
+_CHOICES = dict(
+    order=("low", "high"),
+    amp=("off", "auto"),
+    low=("unlabeled", "background", "none"),
+    sp_method=("ours", "slic", "seeds", "lsc", "felzenszwalb"),
+    split=("train", "val"),
+    preset=("", "light"),
+)
 
 # %% ../nbs/0_base/07_record.ipynb #56fdd7ef
-def check_value(name:str, value, # of a parameter
-                default): # its default, for the type
-    "The value in the type of the default (a whole number serves as any number), within its bounds. Raises `ParameterError`."
-    if isinstance(default, float) and type(value) is int: value = float(value)
-    if isinstance(default, list) and default and isinstance(value, list): value = [check_value(name, v, default[0]) for v in value]
-    need(type(value) is type(default), f"parameter {name}={value!r} should be {type(default).__name__}, like its default {default!r}", ParameterError)
+def check_value(
+    name: str,
+    value,  # of a parameter
+    default,
+):  # its default, for the type
+    """The value in the type of the default (a whole number serves as any number), within its
+    bounds. Raises `ParameterError`.
+    """
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if isinstance(default, list) and default and isinstance(value, list):
+        value = [check_value(name, v, default[0]) for v in value]
+    need(
+        type(value) is type(default),
+        f"parameter {name}={value!r} should be {type(default).__name__}, like its default"
+        f" {default!r}",
+        ParameterError,
+    )
     lo, hi = _LIMITS.get(name, (None, None))
-    need(lo is None or isinstance(value, list) or lo <= value <= hi, f"parameter {name}={value!r} must lie between {lo} and {hi}", ParameterError)
+    need(
+        lo is None or isinstance(value, list) or lo <= value <= hi,
+        f"parameter {name}={value!r} must lie between {lo} and {hi}",
+        ParameterError,
+    )
     words = _CHOICES.get(name)
-    need(not words or set(value if isinstance(value, list) else [value]) <= set(words), f"parameter {name}={value!r} must be among {', '.join(words or ())}", ParameterError)
+    need(
+        not words or set(value if isinstance(value, list) else [value]) <= set(words),
+        f"parameter {name}={value!r} must be among {', '.join(words or ())}",
+        ParameterError,
+    )
     return value
 
-def check_names(given, known, what): # names; who takes them
-    "Raise `ParameterError` for a name that is unknown, with the one that was meant; capitals count."
+# %% ../nbs/0_base/07_record.ipynb #1a9e45b2
+def check_names(given, known, what):  # names; who takes them
+    """Raise `ParameterError` for a name that is unknown, with the one that was meant; capitals
+    count.
+    """
     for k in given:
         near = get_close_matches(k, known, 1) or get_close_matches(k.lower(), known, 1)
-        need(k in known, f"parameter {k!r} is unknown to {what}" + (f" (did you mean {near[0]}?)" if near else "") + f": it takes {', '.join(sorted(known))}", ParameterError)
+        need(
+            k in known,
+            f"parameter {k!r} is unknown to {what}"
+            + (f" (did you mean {near[0]}?)" if near else "")
+            + f": it takes {', '.join(sorted(known))}",
+            ParameterError,
+        )
 
 # %% ../nbs/0_base/07_record.ipynb #da1ffc8f
-def check_together(full): # name -> value, of all parameters
+def check_together(full):  # name -> value, of all parameters
     "Raise `ParameterError` for values that do not go together."
     empty = [k for k in full if k.endswith("_scales") and not full[k]]
-    need(not empty, f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale", ParameterError)
-    need(len(full.get("color", "four")) == 4, f"parameter color={full.get('color')} must be four numbers: brightness, contrast, saturation, hue", ParameterError)
-    need(full.get("tau2", 0) <= full.get("tau1", 1), f"tau2={full.get('tau2')} must not exceed tau1={full.get('tau1')}: below tau2 saliency is doubted, above tau1 an object is certain (2.6)", ParameterError)
+    need(
+        not empty,
+        f"parameter {empty[0] if empty else ''} is an empty list: give at least one scale",
+        ParameterError,
+    )
+    need(
+        len(full.get("color", "four")) == 4,
+        f"parameter color={full.get('color')} must be four numbers: brightness, contrast,"
+        " saturation, hue",
+        ParameterError,
+    )
+    need(
+        full.get("tau2", 0) <= full.get("tau1", 1),
+        f"tau2={full.get('tau2')} must not exceed tau1={full.get('tau1')}: below tau2 saliency is"
+        " doubted, above tau1 an object is certain (2.6)",
+        ParameterError,
+    )
 
 # %% ../nbs/0_base/07_record.ipynb #8d728c2c
 def _assigned(source):
     "The plain values that a cell gives to names."
     found = {}
     for n in ast.parse(source).body:
-        with suppress(ValueError, AttributeError):  # `float('nan')` is how papermill writes what is no number
+        with suppress(
+            ValueError, AttributeError
+        ):  # `float('nan')` is how papermill writes what is no number
             text = ast.unparse(n.value)
-            found[n.targets[0].id] = float(text[7:-2]) if text.startswith("float('") else ast.literal_eval(n.value)
+            found[n.targets[0].id] = (
+                float(text[7:-2]) if text.startswith("float('") else ast.literal_eval(n.value)
+            )
     return found
 
-def check_given(cells=None): # sources of the cells that were run so far; None: those of the notebook that calls
-    "Check what papermill has set in a training notebook, as the command does. Raises `ParameterError`."
-    shell = sys.modules["IPython"].get_ipython() if cells is None and "IPython" in sys.modules else None
+
+def check_given(
+    cells=None,
+):  # sources of the cells that were run so far; None: those of the notebook that calls
+    """Check what papermill has set in a training notebook, as the command does.
+
+    Raises `ParameterError`.
+    """
+    shell = (
+        sys.modules["IPython"].get_ipython() if cells is None and "IPython" in sys.modules else None
+    )
     cells = cells or (shell and shell.user_ns.get("In")) or []
     for before, cell in zip(cells, cells[1:]):
-        if not cell.startswith("# Parameters\n"): continue
+        if not cell.startswith("# Parameters\n"):
+            continue
         known, given = _assigned(before), _assigned(cell)
-        if not {"data", "out"} <= known.keys(): continue  # not of ours
+        if not {"data", "out"} <= known.keys():
+            continue  # not of ours
         check_names(given, known, "this notebook")
         check_together(known | {k: check_value(k, v, known[k]) for k, v in given.items()})
 
 # %% ../nbs/0_base/07_record.ipynb #d2b16eea
 _INPUTS = {"key!": str, "inputs": dict}  # of inputs.json
 
-def stage_folder(folder, # where the stage writes
-                 **inputs)->Path: # everything that decides what it writes
-    "The folder, kept if it was made from the same `inputs`, less what a killed writer left half-written; else emptied. A folder that is not a stage's is left alone: `RunError`."
+
+def stage_folder(
+    folder,  # where the stage writes
+    **inputs,
+) -> Path:  # everything that decides what it writes
+    """The folder, kept if it was made from the same `inputs`, less what a killed writer left
+    half-written; else emptied. A folder that is not a stage's is left alone: `RunError`.
+    """
     check_given()
-    folder = Path(folder); note = folder/"inputs.json"
+    folder = Path(folder)
+    note = folder / "inputs.json"
     same = note.exists() and read_json(note, RunError, _INPUTS)["key"] == fingerprint(inputs)
     if folder.exists() and not same:
-        need(note.exists() or not any(folder.iterdir()), f"{folder} holds files that no stage wrote: choose another output folder", RunError)
+        need(
+            note.exists() or not any(folder.iterdir()),
+            f"{folder} holds files that no stage wrote: choose another output folder",
+            RunError,
+        )
         shutil.rmtree(folder)
-    if not same: write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
-    for half in _half_written(folder): half.unlink(missing_ok=True)
+    if not same:
+        write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
+    for half in _half_written(folder):
+        half.unlink(missing_ok=True)
     return folder
 
 # %% ../nbs/0_base/07_record.ipynb #ba9687bc
-def content_key(path)->str:
-    "A fingerprint of a file, or of the names and contents of a folder's files. Raises `RunError` where there is nothing."
-    files = [Path(path)] if Path(path).is_file() else sorted(f for f in Path(path).glob("*") if f.is_file())
+def content_key(path) -> str:
+    """A fingerprint of a file, or of the names and contents of a folder's files.
+
+    Raises `RunError` where there is nothing.
+    """
+    files = (
+        [Path(path)]
+        if Path(path).is_file()
+        else sorted(f for f in Path(path).glob("*") if f.is_file())
+    )
     need(files, f"{path} is not there: run the stage that makes it first", RunError)
     return fingerprint(*[f.name for f in files], *files)
 
 # %% ../nbs/0_base/07_record.ipynb #414202f2
-def stage_key(folder)->str:
-    "The fingerprint of the inputs a stage's folder was made from; of files that no stage made, of their content. Raises `RunError` where there is nothing."
-    note = Path(folder)/"inputs.json"
+def stage_key(folder) -> str:
+    """The fingerprint of the inputs a stage's folder was made from; of files that no stage made, of
+    their content. Raises `RunError` where there is nothing.
+    """
+    note = Path(folder) / "inputs.json"
     return read_json(note, RunError, _INPUTS)["key"] if note.exists() else content_key(folder)

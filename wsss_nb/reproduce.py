@@ -18,14 +18,21 @@ from .sweeps import SEEDS, open_sweep, run_metrics
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #5430479a
 TABLES = [*dict.fromkeys(s.table for s in SETTINGS)]
 
-def table_number(word:str)->str: # "table-3.6", "3.6"
+
+def table_number(word: str) -> str:  # "table-3.6", "3.6"
     "The number of a table of the dissertation. Raises `ParameterError` for one that no run makes."
     n = str(word).lower().removeprefix("table").strip("-_ ")
-    need(n in TABLES or n == "3.1", f"{word!r} is no table of the dissertation: choose from {', '.join(['3.1', *TABLES])}", ParameterError)
+    need(
+        n in TABLES or n == "3.1",
+        f"{word!r} is no table of the dissertation: choose from {', '.join(['3.1', *TABLES])}",
+        ParameterError,
+    )
     return n
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #84fcefc4
-def _tag(setting): return f"table {setting.table}: {setting.name}"
+def _tag(setting):
+    return f"table {setting.table}: {setting.name}"
+
 
 def _varied(params):
     "Names of the parameters in which a table's rows differ."
@@ -33,42 +40,81 @@ def _varied(params):
     return [k for k in names if len({repr(p.get(k)) for p in params}) > 1]
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #fe67ef92
-def plan_table(number:str, # such as "3.6"
-               data:str, folder, # the dataset; where the runs go, those that are there stay
-               seeds=SEEDS, # several, so that a spread is known
-               extra=None, # name -> value, laid over every row's parameters
-               sweep=None): # goes on with this plan -> `Sweep`, {row: names of its runs}
+def plan_table(
+    number: str,  # such as "3.6"
+    data: str,
+    folder,  # the dataset; where the runs go, those that are there stay
+    seeds=SEEDS,  # several, so that a spread is known
+    extra=None,  # name -> value, laid over every row's parameters
+    sweep=None,
+):  # goes on with this plan -> `Sweep`, {row: names of its runs}
     "The runs of a table, planned; nothing is written."
     sweep = sweep or open_sweep(folder, data)
     where, extra = "scenes" if sweep.ds.name.startswith("scenes") else "voc", extra or {}
-    fixed = lambda p: {k: v for k, v in p.items() if k == "saliency"}  # rows C see the truth, whatever the others see
+    fixed = lambda p: {
+        k: v for k, v in p.items() if k == "saliency"
+    }  # rows C see the truth, whatever the others see
     rows = [(s, (p := s.parameters(where)) | extra | fixed(p)) for s in settings(number)]
     varied = _varied([s.parameters(where) for s, _ in rows])
     clash = [k for k in extra if k in varied and k != "saliency"]
-    need(not clash, f"{', '.join(clash)} is what Table {number} varies: leave it out, or sweep over it with `wsss-nb sweep`", ParameterError)
-    add = lambda s, p, seed: sweep.add(s.method, p, int(seed), [k for k in p if k in varied or k in extra], [_tag(s)])
-    return sweep, {s.name: [add(s, p, seed) for seed in (seeds if s.method != "superpixels" else [0])] for s, p in rows}  # superpixels draw no lots
+    need(
+        not clash,
+        f"{', '.join(clash)} is what Table {number} varies: leave it out, or sweep over it with"
+        " `wsss-nb sweep`",
+        ParameterError,
+    )
+
+    def add(s, p, seed):
+        return sweep.add(
+            s.method, p, int(seed), [k for k in p if k in varied or k in extra], [_tag(s)]
+        )
+
+    return sweep, {
+        s.name: [add(s, p, seed) for seed in (seeds if s.method != "superpixels" else [0])]
+        for s, p in rows
+    }  # superpixels draw no lots
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #42169caf
-def collect(folder, number:str): # -> {row: metrics, one a seed}, {row: sentences}, the dataset's name
-    "What a folder's runs say of a table's rows: scores, and the record's departures from the paper's setting."
-    plan, metrics, notes, dataset = read_store(folder), {}, {}, ""
+def collect(
+    folder, number: str
+):  # -> {row: metrics, one a seed}, {row: sentences}, the dataset's name
+    """What a folder's runs say of a table's rows: scores, and the record's departures from the
+    paper's setting.
+    """
+    plan = read_store(folder)
+    metrics = {}
+    notes = {}
+    dataset = ""
     for s in settings(number):
         names = [n for n, r in plan["runs"].items() if _tag(s) in r.get("tags", ())]
-        records = [RunRecord(Path(folder)/n).data for n in names]
-        if found := [m for m in (run_metrics(folder, n) for n in names) if m]: metrics[s.name] = found
-        if records: notes[s.name], dataset = departures(records[0], s), records[0].get("data", {}).get("name", "")
-    need(notes, f"{folder} holds no run of Table {number}: `wsss-nb reproduce table-{number}` makes them", RunError)
+        records = [RunRecord(Path(folder) / n).data for n in names]
+        if found := [m for m in (run_metrics(folder, n) for n in names) if m]:
+            metrics[s.name] = found
+        if records:
+            notes[s.name], dataset = (
+                departures(records[0], s),
+                records[0].get("data", {}).get("name", ""),
+            )
+    need(
+        notes,
+        f"{folder} holds no run of Table {number}: `wsss-nb reproduce table-{number}` makes them",
+        RunError,
+    )
     return metrics, notes, dataset
 
-def table_of(folder, number:str)->dict: # title, head, rows, text
-    "A table of the dissertation with the paper's numbers beside those of a folder's runs. Raises `RunError` where it holds none of them."
-    if number == "3.1": return reproduced_table(number, {}, "")
+
+def table_of(folder, number: str) -> dict:  # title, head, rows, text
+    """A table of the dissertation with the paper's numbers beside those of a folder's runs.
+
+    Raises `RunError` where it holds none of them.
+    """
+    if number == "3.1":
+        return reproduced_table(number, {}, "")
     metrics, notes, dataset = collect(folder, number)
     return reproduced_table(number, metrics, dataset, notes)
 
 # %% ../nbs/5_reproduce/55_reproduce.ipynb #7763149d
-def write_table(table:dict, to)->Path: # ends in .md or .csv
+def write_table(table: dict, to) -> Path:  # ends in .md or .csv
     "A table as Markdown (with its text) or as CSV."
     rows, to = [table["head"], *(r["cells"] for r in table["rows"])], Path(to)
     need(to.suffix in (".md", ".csv"), f"{to} must end in .md or .csv", ParameterError)
@@ -76,7 +122,22 @@ def write_table(table:dict, to)->Path: # ends in .md or .csv
         csv.writer(buffer := io.StringIO(), lineterminator="\n").writerows(rows)
         text = buffer.getvalue()
     else:
-        line = lambda r: "| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
-        text = "\n".join([f"**{table['title']}**", "", line(rows[0]), "|" + "---|"*len(rows[0]), *map(line, rows[1:]), "", table["text"].replace("\n", "  \n"), ""])
-    with atomic(to) as part: part.write_text(text, encoding="utf-8")
+
+        def line(r):
+            return "| " + " | ".join(str(c).replace("|", "\\|") for c in r) + " |"
+
+        text = "\n".join(
+            [
+                f"**{table['title']}**",
+                "",
+                line(rows[0]),
+                "|" + "---|" * len(rows[0]),
+                *map(line, rows[1:]),
+                "",
+                table["text"].replace("\n", "  \n"),
+                "",
+            ]
+        )
+    with atomic(to) as part:
+        part.write_text(text, encoding="utf-8")
     return to

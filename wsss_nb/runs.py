@@ -17,7 +17,16 @@ from fastcore.basics import merge
 from filelock import FileLock, Timeout
 
 from . import __version__
-from .core import DataError, ParameterError, RunError, fingerprint, need, progress, read_json, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    fingerprint,
+    need,
+    progress,
+    read_json,
+    write_json,
+)
 from .datasets import full_spec, open_dataset
 from .processes import bar_of, die_with_parent, kill_family, own_kernel, start_python
 from .record import RunRecord, check_names, check_together, check_value
@@ -25,352 +34,838 @@ from .record import RunRecord, check_names, check_together, check_value
 # %% ../nbs/4_workbench/42_runs.ipynb #4f9b4f41
 _NAMED = ("imagenet", "mixed")  # classifiers that ask EfficientNet-Lite0 for names
 
-METHODS = dict(clustering={
-    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]),
-    "t21_classifier":  dict(makes="classifier"),
-    "t22_seeds":       dict(makes="seeds", needs=("t20_superpixels", "t21_classifier")),
-    "t23_growing":     dict(makes="segmenter", needs=("t20_superpixels", "t21_classifier", "t22_seeds")),
-    "t30_evaluate":    dict(makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing:*"))},
-  masking={
-    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: p["saliency"] == "superpixels" and not p["superpixels"]),
-    "t10_classifier":  dict(makes="classifier", when=lambda p: p["classifier"] in ("classifier", *_NAMED)),
-    "t11_saliency":    dict(makes="saliency", needs=("t20_superpixels", "t10_classifier")),
-    "t12_masking":     dict(makes="segmenter", needs=("t10_classifier", "t11_saliency")),
-    "t30_evaluate":    dict(makes="predictions", needs=("t11_saliency", "t12_masking:*"))},
-  superpixels={
-    "t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]),
-    "t31_quality":     dict(makes="metrics.json", needs=("t20_superpixels",))})
+METHODS = dict(
+    clustering={
+        "t20_superpixels": dict(
+            makes="superpixels", shared=True, when=lambda p: not p["superpixels"]
+        ),
+        "t21_classifier": dict(makes="classifier"),
+        "t22_seeds": dict(makes="seeds", needs=("t20_superpixels", "t21_classifier")),
+        "t23_growing": dict(
+            makes="segmenter", needs=("t20_superpixels", "t21_classifier", "t22_seeds")
+        ),
+        "t30_evaluate": dict(
+            makes="predictions", needs=("t20_superpixels", "t22_seeds", "t23_growing:*")
+        ),
+    },
+    masking={
+        "t20_superpixels": dict(
+            makes="superpixels",
+            shared=True,
+            when=lambda p: p["saliency"] == "superpixels" and not p["superpixels"],
+        ),
+        "t10_classifier": dict(
+            makes="classifier", when=lambda p: p["classifier"] in ("classifier", *_NAMED)
+        ),
+        "t11_saliency": dict(makes="saliency", needs=("t20_superpixels", "t10_classifier")),
+        "t12_masking": dict(makes="segmenter", needs=("t10_classifier", "t11_saliency")),
+        "t30_evaluate": dict(makes="predictions", needs=("t11_saliency", "t12_masking:*")),
+    },
+    superpixels={
+        "t20_superpixels": dict(
+            makes="superpixels", shared=True, when=lambda p: not p["superpixels"]
+        ),
+        "t31_quality": dict(makes="metrics.json", needs=("t20_superpixels",)),
+    },
+)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #dab5e00f
-def _row(maps, paths, **more): return dict(maps=maps, paths=paths) | more
+def _row(maps, paths, **more):
+    return dict(maps=maps, paths=paths) | more
+
 
 _STANDARD = {"t10_classifier:standard": dict(dilations=[])}
 _TRUTH = {"t11_saliency:truth": dict(saliency="truth", low="none")}
-COMPARE = dict(clustering=dict(plain={"t23_growing:plain": dict(target="plain")}, masks={"t23_growing:masks": dict(target="masks")}), masking={
-    "A1": {"t12_masking:A1": _row("saliency/original", 0)}, "A2": {"t12_masking:A2": _row("saliency/refined", 0)},
-    "A3": _STANDARD | {"t12_masking:A3": _row("saliency/original", 1, classifier="classifier-standard", needs=tuple(_STANDARD))},
-    "A4": {"t12_masking:A4": _row("saliency/original", 1)}, "A5": {"t12_masking:A5": _row("saliency/refined", 1)},
-    "A6": {"t12_masking:A6": _row("saliency/refined", 2)}, "A7": {"t12_masking:A7": _row("saliency/refined", 3)},
-    "C1": _TRUTH | {"t12_masking:C1": _row("saliency-truth/original", 0, needs=tuple(_TRUTH))},
-    "C2": _TRUTH | {"t12_masking:C2": _row("saliency-truth/original", 2, needs=tuple(_TRUTH))}})
+COMPARE = dict(
+    clustering=dict(
+        plain={"t23_growing:plain": dict(target="plain")},
+        masks={"t23_growing:masks": dict(target="masks")},
+    ),
+    masking={
+        "A1": {"t12_masking:A1": _row("saliency/original", 0)},
+        "A2": {"t12_masking:A2": _row("saliency/refined", 0)},
+        "A3": (
+            _STANDARD
+            | {
+                "t12_masking:A3": _row(
+                    "saliency/original", 1, classifier="classifier-standard", needs=tuple(_STANDARD)
+                )
+            }
+        ),
+        "A4": {"t12_masking:A4": _row("saliency/original", 1)},
+        "A5": {"t12_masking:A5": _row("saliency/refined", 1)},
+        "A6": {"t12_masking:A6": _row("saliency/refined", 2)},
+        "A7": {"t12_masking:A7": _row("saliency/refined", 3)},
+        "C1": _TRUTH | {"t12_masking:C1": _row("saliency-truth/original", 0, needs=tuple(_TRUTH))},
+        "C2": _TRUTH | {"t12_masking:C2": _row("saliency-truth/original", 2, needs=tuple(_TRUTH))},
+    },
+)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #5b25ef8b
 _RUN_DEFAULTS = dict(seeds=[0], compare=[], jobs=1, threads=0, preset="")
+
+# %% ../nbs/4_workbench/42_runs.ipynb #bd0313de
 _SCENES = dict(
-    jobs=2, threads=1, workers=1, amp="auto", color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, freeze_bn=False, cls_net="small", cls_init="scenes", cls_epochs=12, cls_batch=8,
-    cls_crop=160, cls_aug_scales=[1.0], seg_net="small", seg_batch=8, seg_crop=160, seg_aug_scales=[1.0], train_scales=[1.0], test_scales=[1.0], loss_stride=4)
-# for photographs on two cores: lite0 in all three places, as it came; superpixels stay blocks of 8 pixels, since their CRF would take longer than all else
+    jobs=2,
+    threads=1,
+    workers=1,
+    amp="auto",
+    color=[0.2, 0.2, 0.2, 0.02],
+    warmup_epochs=1,
+    freeze_bn=False,
+    cls_net="small",
+    cls_init="scenes",
+    cls_epochs=12,
+    cls_batch=8,
+    cls_crop=160,
+    cls_aug_scales=[1.0],
+    seg_net="small",
+    seg_batch=8,
+    seg_crop=160,
+    seg_aug_scales=[1.0],
+    train_scales=[1.0],
+    test_scales=[1.0],
+    loss_stride=4,
+)
+
+# %% ../nbs/4_workbench/42_runs.ipynb #e7a20c43
+# for photographs on two cores: lite0 in all three places, as it came; superpixels stay blocks of 8
+# pixels, since their CRF would take longer than all else
 _LIGHT = dict(
-    features="lite0", tau=0.65, sp_crf=False, color=[0.2, 0.2, 0.2, 0.02], warmup_epochs=1, amp="auto", train_scales=[1.0], test_scales=[0.8, 1.0, 1.25], flip=True, loss_stride=4,
-    classifier="mixed", cls_net="lite0", cls_stride=16, cls_frozen=5, cls_freeze_bn=True, cls_epochs=6, cls_batch=16, cls_lr=0.01, cls_crop=320, cls_aug_scales=[0.75, 1.0, 1.25],
-    cam_scales=[300.0, 500.0, 675.0], seg_net="lite0_blocks", seg_stride=16, seg_epochs=8, seg_batch=16, seg_lr=0.003, seg_crop=384, seg_aug_scales=[0.75, 1.0, 1.25])
-PRESETS = dict(scenes=dict(
-    superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
-    clustering=_SCENES | dict(seeds=[0, 1, 2], compare=["plain", "masks"], features="mini", tau=0.4, cls_lr=0.04, seg_init="classifier", seg_epochs=6, seg_lr=0.004, watch=60),
-    masking=_SCENES | dict(compare=["A1", "A2", "A3", "A4", "A5", "A7"], saliency="builtin", width=32, dilations=[3, 6], cls_lr=0.02, seg_init="scenes", seg_epochs=12, seg_lr=0.004, lambda_seg=0.2, cam_scales=[1.0], features="mini", tau=0.4)),
-  light=dict(
-    superpixels=dict(features="lite0", tau=0.65),
-    clustering=_LIGHT | dict(compare=["plain"], alpha=0.6, seed_walk=3),
-    masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], lambda_seg=0.2)))
+    features="lite0",
+    tau=0.65,
+    sp_crf=False,
+    color=[0.2, 0.2, 0.2, 0.02],
+    warmup_epochs=1,
+    amp="auto",
+    train_scales=[1.0],
+    test_scales=[0.8, 1.0, 1.25],
+    flip=True,
+    loss_stride=4,
+    classifier="mixed",
+    cls_net="lite0",
+    cls_stride=16,
+    cls_frozen=5,
+    cls_freeze_bn=True,
+    cls_epochs=6,
+    cls_batch=16,
+    cls_lr=0.01,
+    cls_crop=320,
+    cls_aug_scales=[0.75, 1.0, 1.25],
+    cam_scales=[300.0, 500.0, 675.0],
+    seg_net="lite0_blocks",
+    seg_stride=16,
+    seg_epochs=8,
+    seg_batch=16,
+    seg_lr=0.003,
+    seg_crop=384,
+    seg_aug_scales=[0.75, 1.0, 1.25],
+)
+
+# %% ../nbs/4_workbench/42_runs.ipynb #97c1d6f6
+PRESETS = dict(
+    scenes=dict(
+        superpixels=dict(jobs=2, threads=1, workers=1, features="mini", tau=0.4),
+        clustering=_SCENES
+        | dict(
+            seeds=[0, 1, 2],
+            compare=["plain", "masks"],
+            features="mini",
+            tau=0.4,
+            cls_lr=0.04,
+            seg_init="classifier",
+            seg_epochs=6,
+            seg_lr=0.004,
+            watch=60,
+        ),
+        masking=_SCENES
+        | dict(
+            compare=["A1", "A2", "A3", "A4", "A5", "A7"],
+            saliency="builtin",
+            width=32,
+            dilations=[3, 6],
+            cls_lr=0.02,
+            seg_init="scenes",
+            seg_epochs=12,
+            seg_lr=0.004,
+            lambda_seg=0.2,
+            cam_scales=[1.0],
+            features="mini",
+            tau=0.4,
+        ),
+    ),
+    light=dict(
+        superpixels=dict(features="lite0", tau=0.65),
+        clustering=_LIGHT | dict(compare=["plain"], alpha=0.6, seed_walk=3),
+        masking=_LIGHT | dict(saliency="superpixels", width=64, dilations=[3, 6], lambda_seg=0.2),
+    ),
+)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #3920b2e8
-def training_folder()->Path:
+def training_folder() -> Path:
     "Where the training notebooks are: inside the installed package, or in the checkout."
     import wsss_nb
+
     here = Path(wsss_nb.__file__).parent
-    return here/"training" if (here/"training").is_dir() else here.parent/"nbs"/"training"
+    return here / "training" if (here / "training").is_dir() else here.parent / "nbs" / "training"
 
 # %% ../nbs/4_workbench/42_runs.ipynb #520be89b
 @lru_cache
-def notebook_parameters(path)->dict: # name -> default
+def notebook_parameters(path) -> dict:  # name -> default
     "The parameters a notebook takes, read from its tagged cell."
     from papermill import inspect_notebook
+
     return {k: ast.literal_eval(v["default"]) for k, v in inspect_notebook(str(path)).items()}
 
 # %% ../nbs/4_workbench/42_runs.ipynb #fe2e2a4f
 @lru_cache
-def _notebook_code(path)->list: # sources of the code cells
+def _notebook_code(path) -> list:  # sources of the code cells
     "What a notebook does, without its prose and pictures."
     return [c["source"] for c in read_json(path, RunError)["cells"] if c["cell_type"] == "code"]
 
 # %% ../nbs/4_workbench/42_runs.ipynb #40a1157c
 def _parse(text):
     "A Python literal where `text` is one, else the text itself; `1,2` is a list."
-    if not isinstance(text, str): return text
-    try: v = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
-    except (ValueError, SyntaxError): v = text.split(",") if "," in text else text
+    if not isinstance(text, str):
+        return text
+    try:
+        v = ast.literal_eval({"true": "True", "false": "False"}.get(text, text))
+    except (ValueError, SyntaxError):
+        v = text.split(",") if "," in text else text
     return list(v) if isinstance(v, tuple) else v
 
 # %% ../nbs/4_workbench/42_runs.ipynb #ae53e29b
 def _typed(name, value, default):
-    "`value` in the type of `default`; an int serves as a float, one value as a list of one, nothing as an empty list."
+    """`value` in the type of `default`; an int serves as a float, one value as a list of one,
+    nothing as an empty list.
+    """
     value = _parse(value)
-    if isinstance(default, list): value = [_parse(v) for v in value] if isinstance(value, list) else [value]*(value != "")
-    if isinstance(default, str) and not isinstance(value, (list, dict)): value = str(value)
+    if isinstance(default, list):
+        value = [_parse(v) for v in value] if isinstance(value, list) else [value] * (value != "")
+    if isinstance(default, str) and not isinstance(value, (list, dict)):
+        value = str(value)
     return check_value(name, value, default)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #46cae725
-def check_parameters(method:str, params:dict)->dict:
-    "All parameters of a method's notebooks and of the run, `params` laid over the defaults. Raises `ParameterError` for a name or type that is wrong."
-    need(method in METHODS, f"method {method!r} is unknown: choose from {', '.join(METHODS)}", ParameterError)
-    known = merge(_RUN_DEFAULTS, *(notebook_parameters(training_folder()/f"{n}.ipynb") for n in METHODS[method]))
-    for reserved in ("data", "out", "seed", "target", "segmenters", "makes"): known.pop(reserved, None)
+def check_parameters(method: str, params: dict) -> dict:
+    """All parameters of a method's notebooks and of the run, `params` laid over the defaults.
+
+    Raises `ParameterError` for a name or type that is wrong.
+    """
+    need(
+        method in METHODS,
+        f"method {method!r} is unknown: choose from {', '.join(METHODS)}",
+        ParameterError,
+    )
+    known = merge(
+        _RUN_DEFAULTS,
+        *(notebook_parameters(training_folder() / f"{n}.ipynb") for n in METHODS[method]),
+    )
+    for reserved in ("data", "out", "seed", "target", "segmenters", "makes"):
+        known.pop(reserved, None)
     check_names(params, known, method)
     full = merge(known, {k: _typed(k, v, known[k]) for k, v in params.items()})
     check_together(full)
     wrong = [c for c in full["compare"] if c not in COMPARE.get(method, {})]
-    need(not wrong, f"parameter compare={wrong[0] if wrong else ''!r} must be among {', '.join(COMPARE.get(method, {})) or 'none: this method has nothing to compare'}", ParameterError)
-    need(full["seeds"], "parameter seeds is an empty list: give at least one, such as seeds=0", ParameterError)
+    need(
+        not wrong,
+        f"parameter compare={wrong[0] if wrong else ''!r} must be among"
+        f" {', '.join(COMPARE.get(method, {})) or 'none: this method has nothing to compare'}",
+        ParameterError,
+    )
+    need(
+        full["seeds"],
+        "parameter seeds is an empty list: give at least one, such as seeds=0",
+        ParameterError,
+    )
     return full
 
 # %% ../nbs/4_workbench/42_runs.ipynb #44d22c60
-def explain_parameters(method:str)->list: # of (name, default, what it means, notebook)
+def explain_parameters(method: str) -> list:  # of (name, default, what it means, notebook)
     "Every parameter of a method, with its default and the comment beside it."
     from papermill import inspect_notebook
-    rows = [(k, v["default"], v["help"], n) for n in METHODS[method] for k, v in inspect_notebook(str(training_folder()/f"{n}.ipynb")).items() if k in check_parameters(method, {})]
-    run = dict(seeds="one run for each", compare=f"also: {', '.join(COMPARE.get(method, {})) or 'none'}" + " (rows of Table 2.3; the run itself is A6)"*(method == "masking"), jobs="stages side by side", threads="of each stage; 0: all", preset="light: lite0 in all three places, sizes and rates for photographs on two cores")
-    return [(k, repr(v), run[k], "run") for k, v in _RUN_DEFAULTS.items()] + list({r[0]: r for r in rows}.values())
+
+    rows = [
+        (k, v["default"], v["help"], n)
+        for n in METHODS[method]
+        for k, v in inspect_notebook(str(training_folder() / f"{n}.ipynb")).items()
+        if k in check_parameters(method, {})
+    ]
+    run = dict(
+        seeds="one run for each",
+        compare=f"also: {', '.join(COMPARE.get(method, {})) or 'none'}"
+        + " (rows of Table 2.3; the run itself is A6)" * (method == "masking"),
+        jobs="stages side by side",
+        threads="of each stage; 0: all",
+        preset="light: lite0 in all three places, sizes and rates for photographs on two cores",
+    )
+    return [(k, repr(v), run[k], "run") for k, v in _RUN_DEFAULTS.items()] + list(
+        {r[0]: r for r in rows}.values()
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #71f12248
 @dataclass
 class Step:
     "One notebook, its parameters, the replica's folder it works in, and the steps it waits for."
-    name:str; notebook:Path; folder:Path; params:dict; makes:str; needs:list = field(default_factory=list); key:str = ""; seed:int|None = None  # None: for every seed
+
+    name: str
+    notebook: Path
+    folder: Path
+    params: dict
+    makes: str
+    needs: list = field(default_factory=list)
+    key: str = ""
+    seed: int | None = None  # None: for every seed
+
     @property
-    def label(self): return self.name if self.seed is None else f"{self.name} seed {self.seed}"
+    def label(self):
+        return self.name if self.seed is None else f"{self.name} seed {self.seed}"
+
     @property
-    def record(self): return RunRecord(self.folder)
+    def record(self):
+        return RunRecord(self.folder)
+
     @property
-    def done(self): return self.record.stage_done(self.name, self.key) and (self.folder/self.makes).exists()
+    def done(self):
+        return self.record.stage_done(self.name, self.key) and (self.folder / self.makes).exists()
 
 # %% ../nbs/4_workbench/42_runs.ipynb #9547dd91
-_PATHS = ("features_weights", "cls_init", "seg_init", "classifier")  # a file here is meant from where the user stands
+_PATHS = (
+    "features_weights",
+    "cls_init",
+    "seg_init",
+    "classifier",
+)  # a file here is meant from where the user stands
 _FOLDERS = ("saliency", "classifier", "superpixels", "maps")  # and so is a folder
-_DESCRIBES_ONLY = ("out", "device", "workers", "superpixels")  # parameters that do not change what a step computes
+_DESCRIBES_ONLY = (
+    "out",
+    "device",
+    "workers",
+    "superpixels",
+)  # parameters that do not change what a step computes
+
+
 def _step(name, spec, folder, params, given, needs, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
-    notebook = training_folder()/f"{name.split(':')[0]}.ipynb"
+    notebook = training_folder() / f"{name.split(':')[0]}.ipynb"
     mine = {k: v for k, v in merge(params, given).items() if k in notebook_parameters(notebook)}
-    if mine.get("classifier") in _NAMED and spec["makes"] != "classifier": mine["classifier"] = "classifier"  # where that stage puts it
+    if mine.get("classifier") in _NAMED and spec["makes"] != "classifier":
+        mine["classifier"] = "classifier"  # where that stage puts it
     decides = {k: v for k, v in mine.items() if k not in _DESCRIBES_ONLY}
-    key = fingerprint(__version__, _notebook_code(notebook), decides, data_key, [n.key for n in needs], params["threads"])
-    return Step(name, notebook, folder, mine, given.get("makes", spec["makes"]), needs, key, None if spec.get("shared") else given["seed"])
+    key = fingerprint(
+        __version__,
+        _notebook_code(notebook),
+        decides,
+        data_key,
+        [n.key for n in needs],
+        params["threads"],
+    )
+    return Step(
+        name,
+        notebook,
+        folder,
+        mine,
+        given.get("makes", spec["makes"]),
+        needs,
+        key,
+        None if spec.get("shared") else given["seed"],
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #94c7de4a
 def _given_files(ds, params):
     "Name, size and time of every file that a parameter points to; nothing for names of sources."
-    folders = [ds.root/"saliency"] if params.get("saliency") == "dataset" else []
-    folders += [Path(params[k]) for k in ("saliency", "superpixels", "classifier", "maps") if Path(params.get(k, "")).is_absolute()]  # `_from_here` made them so
-    files = [f for d in folders for f in ([d] if d.is_file() else sorted(d.glob("*.png")) or sorted(d.glob("model.safetensors")))]
+    folders = [ds.root / "saliency"] if params.get("saliency") == "dataset" else []
+    folders += [
+        Path(params[k])
+        for k in ("saliency", "superpixels", "classifier", "maps")
+        if Path(params.get(k, "")).is_absolute()
+    ]  # `_from_here` made them so
+    files = [
+        f
+        for d in folders
+        for f in (
+            [d] if d.is_file() else sorted(d.glob("*.png")) or sorted(d.glob("model.safetensors"))
+        )
+    ]
     return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
 # %% ../nbs/4_workbench/42_runs.ipynb #2a1e5dc2
 def _variants(method, params):
     "For each notebook: {step's name: what is given to it}"
     extra = {n: g for c in params["compare"] for n, g in COMPARE[method][c].items()}
-    names = lambda n: {n: {}} if METHODS[method][n].get("when", lambda p: True)(params) else {}
-    return {n: names(n) | {k: dict(makes=f"{spec['makes']}-{k.split(':')[1]}") | g for k, g in extra.items() if k.split(":")[0] == n} for n, spec in METHODS[method].items()}
+
+    def names(n):
+        return {n: {}} if METHODS[method][n].get("when", lambda p: True)(params) else {}
+
+    return {
+        n: (
+            names(n)
+            | {
+                k: dict(makes=f"{spec['makes']}-{k.split(':')[1]}") | g
+                for k, g in extra.items()
+                if k.split(":")[0] == n
+            }
+        )
+        for n, spec in METHODS[method].items()
+    }
 
 # %% ../nbs/4_workbench/42_runs.ipynb #0cbd55f5
-def _needed(steps, wanted): # names, `notebook:*` among them
+def _needed(steps, wanted):  # names, `notebook:*` among them
     return [s for k, s in steps.items() if k in wanted or f"{k.split(':')[0]}:*" in wanted]
 
 # %% ../nbs/4_workbench/42_runs.ipynb #c1de0328
 def _replica(method, out, params, seed, first, data, data_key, shared):
     "The steps of one seed; `shared` holds (and receives) those that serve every seed."
-    folder = Path(out) if first else Path(out)/"replicas"/f"seed{seed}"
-    steps, given = {}, dict(data=str(data), out=str(folder), seed=seed, superpixels=params["superpixels"] or str(Path(out)/"superpixels"))
+    folder = Path(out) if first else Path(out) / "replicas" / f"seed{seed}"
+    steps = {}
+    given = dict(
+        data=str(data),
+        out=str(folder),
+        seed=seed,
+        superpixels=params["superpixels"] or str(Path(out) / "superpixels"),
+    )
     for notebook, variants in _variants(method, params).items():
         spec = METHODS[method][notebook]
         for name, extra in variants.items():
-            given["segmenters"] = [s.makes for s in steps.values() if s.makes.startswith("segmenter")]
+            given["segmenters"] = [
+                s.makes for s in steps.values() if s.makes.startswith("segmenter")
+            ]
             needs = _needed(steps, (*spec.get("needs", ()), *extra.get("needs", ())))
-            steps[name] = shared[name] if name in shared else _step(name, spec, folder, params, merge(given, dict(makes=spec["makes"]), extra), needs, data_key)
-            if spec.get("shared"): shared[name] = steps[name]
+            steps[name] = (
+                shared[name]
+                if name in shared
+                else _step(
+                    name,
+                    spec,
+                    folder,
+                    params,
+                    merge(given, dict(makes=spec["makes"]), extra),
+                    needs,
+                    data_key,
+                )
+            )
+            if spec.get("shared"):
+                shared[name] = steps[name]
     return list(steps.values())
 
 # %% ../nbs/4_workbench/42_runs.ipynb #57683448
-def plan(method:str, # a key of `METHODS`
-         data:str, # what `open_dataset` takes
-         out, # the run's folder
-         params:dict, # all of them, as `resolve` gives them
-         ds=None)->list: # the dataset, where it is open already -> `Step`s, in order
+def plan(
+    method: str,  # a key of `METHODS`
+    data: str,  # what `open_dataset` takes
+    out,  # the run's folder
+    params: dict,  # all of them, as `resolve` gives them
+    ds=None,
+) -> list:  # the dataset, where it is open already -> `Step`s, in order
     "Every step of a run; nothing is written."
-    ds, shared, steps = ds or open_dataset(data), {}, []
+    ds = ds or open_dataset(data)
+    shared = {}
+    steps = []
     data_key = [ds.fingerprint("train"), *ds.ids("val"), *_given_files(ds, params)]
     for i, seed in enumerate(params["seeds"]):
         for s in _replica(method, out, params, seed, i == 0, data, data_key, shared):
-            if s not in steps: steps.append(s)
+            if s not in steps:
+                steps.append(s)
     return steps
 
 # %% ../nbs/4_workbench/42_runs.ipynb #99977ca1
 def preflight(params, data):
-    "Before anything starts: build each net of the run once and let it go, and look for what is given from outside; raises `WeightsError`, `ParameterError` or `DataError`."
+    """Before anything starts: build each net of the run once and let it go, and look for what is
+    given from outside; raises `WeightsError`, `ParameterError` or `DataError`.
+    """
     from wsss_nb.backbones import create
     from wsss_nb.features import load
     from wsss_nb.train import map_files
     from wsss_nb.trunk import check_frozen
-    if params.get("saliency", "superpixels") == "superpixels" and not params["superpixels"] and params.get("sp_method", "ours") == "ours": load(params["features"], weights=params["features_weights"] or None)
-    if "cls_net" not in params: return  # superpixels alone
+
+    if (
+        params.get("saliency", "superpixels") == "superpixels"
+        and not params["superpixels"]
+        and params.get("sp_method", "ours") == "ours"
+    ):
+        load(params["features"], weights=params["features_weights"] or None)
+    if "cls_net" not in params:
+        return  # superpixels alone
     check_frozen(params["seg_net"], params["seg_init"], params["train_scales"])
     ds, named = open_dataset(data), params["classifier"] in _NAMED
     both = sorted(set(ds.ids("train")) & set(ds.splits.get("val", ())))
-    need(not both, f"{data}: {len(both)} pictures are learned from and judged, such as {both[:1]}: a score of them says nothing; learn from a list without them", DataError)
+    need(
+        not both,
+        f"{data}: {len(both)} pictures are learned from and judged, such as {both[:1]}: a score of"
+        " them says nothing; learn from a list without them",
+        DataError,
+    )
     kinds = ("train", *_NAMED)
-    need("saliency" in params or params["classifier"] in kinds, f"classifier={params['classifier']} must be one of {', '.join(kinds)}", ParameterError)
-    if named: _preflight_names(params, ds)
-    else: create(params["cls_net"], params["cls_init"], params["cls_stride"])
-    if params["seg_init"] != "classifier": create(params["seg_net"], params["seg_init"], params["seg_stride"])
-    elif params["classifier"] in ("train", "classifier"): need(params["seg_net"] == params["cls_net"], f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but seg_net={params['seg_net']}", ParameterError)
-    if params["superpixels"]: map_files(ds, ds.ids("train"), superpixels=params["superpixels"])
-    if "saliency" in params: _preflight_masking(params, ds)
+    need(
+        "saliency" in params or params["classifier"] in kinds,
+        f"classifier={params['classifier']} must be one of {', '.join(kinds)}",
+        ParameterError,
+    )
+    if named:
+        _preflight_names(params, ds)
+    else:
+        create(params["cls_net"], params["cls_init"], params["cls_stride"])
+    if params["seg_init"] != "classifier":
+        create(params["seg_net"], params["seg_init"], params["seg_stride"])
+    elif params["classifier"] in ("train", "classifier"):
+        need(
+            params["seg_net"] == params["cls_net"],
+            f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but"
+            f" seg_net={params['seg_net']}",
+            ParameterError,
+        )
+    if params["superpixels"]:
+        map_files(ds, ds.ids("train"), superpixels=params["superpixels"])
+    if "saliency" in params:
+        _preflight_masking(params, ds)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #1a1bd355
 def _preflight_names(params, ds):
     from wsss_nb.backbones import lite0_file
     from wsss_nb.names import understood
+
     taken, (known, lost) = params["classifier"], understood(ds.classes)
-    need(known, f"classifier={taken}: ImageNet knows none of the classes {', '.join(ds.classes)}: take classifier={'train' if 'paths' not in params else 'classifier'}, which learns all from your labels", ParameterError)
-    need(not lost or taken == "mixed", f"classifier=imagenet: {next(iter(lost.values()), '')}" + f" (and {len(lost) - 1} more of the {ds.n_classes} classes)"*(len(lost) > 1)
-         + "; classifier=mixed learns these from your labels", ParameterError)
-    need(params["seg_init"] != "classifier" or params["seg_net"] == "lite0", f"seg_init=classifier with classifier={taken} needs seg_net=lite0, but seg_net={params['seg_net']}", ParameterError)
+    need(
+        known,
+        f"classifier={taken}: ImageNet knows none of the classes {', '.join(ds.classes)}: take"
+        f" classifier={'train' if 'paths' not in params else 'classifier'}, which learns all from"
+        " your labels",
+        ParameterError,
+    )
+    need(
+        not lost or taken == "mixed",
+        f"classifier=imagenet: {next(iter(lost.values()), '')}"
+        + f" (and {len(lost) - 1} more of the {ds.n_classes} classes)" * (len(lost) > 1)
+        + "; classifier=mixed learns these from your labels",
+        ParameterError,
+    )
+    need(
+        params["seg_init"] != "classifier" or params["seg_net"] == "lite0",
+        f"seg_init=classifier with classifier={taken} needs seg_net=lite0, but"
+        f" seg_net={params['seg_net']}",
+        ParameterError,
+    )
     lite0_file()
 
+# %% ../nbs/4_workbench/42_runs.ipynb #d4134ed2
 def _preflight_masking(params, ds):
     from wsss_nb.masking import load_judge
     from wsss_nb.train import map_files
     from wsss_nb.saliency import open_source
-    rows = [r for r in params["compare"] if any(g.get("maps") == "saliency/refined" for g in COMPARE["masking"][r].values())] + ["the run's own segmenter"]*(params["maps"] == "saliency/refined")
-    need(params["low"] != "none" or not rows, f"low=none makes no refined maps, but {', '.join(rows)} would learn from them: add maps=saliency/original, and compare only rows with raw maps", ParameterError)
-    need(Path(params["maps"]).is_absolute() or params["maps"] in ("saliency/original", "saliency/refined"), f"maps={params['maps']} must be saliency/refined, saliency/original, or a folder that is there", ParameterError)
-    if params["maps"] not in ("saliency/original", "saliency/refined"): map_files(ds, ds.ids("train"), saliency=params["maps"])
+
+    rows = [
+        r
+        for r in params["compare"]
+        if any(g.get("maps") == "saliency/refined" for g in COMPARE["masking"][r].values())
+    ] + ["the run's own segmenter"] * (params["maps"] == "saliency/refined")
+    need(
+        params["low"] != "none" or not rows,
+        f"low=none makes no refined maps, but {', '.join(rows)} would learn from them: add"
+        " maps=saliency/original, and compare only rows with raw maps",
+        ParameterError,
+    )
+    need(
+        Path(params["maps"]).is_absolute()
+        or params["maps"] in ("saliency/original", "saliency/refined"),
+        f"maps={params['maps']} must be saliency/refined, saliency/original, or a folder that is"
+        " there",
+        ParameterError,
+    )
+    if params["maps"] not in ("saliency/original", "saliency/refined"):
+        map_files(ds, ds.ids("train"), saliency=params["maps"])
     dense = [r for r in params["compare"] if r in ("A4", "A5", "A6", "A7", "C2")]
-    need(params["dilations"] or not dense, f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the dilated one: give at least one rate, or leave them out", ParameterError)
-    if {"C1", "C2"} & set(params["compare"]): open_source(ds, ds.ids("train"), "truth")
-    if params["saliency"] != "superpixels" or params["superpixels"]: open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
-    if params["classifier"] in ("classifier", *_NAMED): return
-    need(Path(params["classifier"]).exists(), f"classifier={params['classifier']}: no such file or folder; give the folder of another run's classifier", ParameterError)
+    need(
+        params["dilations"] or not dense,
+        f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the"
+        " dilated one: give at least one rate, or leave them out",
+        ParameterError,
+    )
+    if {"C1", "C2"} & set(params["compare"]):
+        open_source(ds, ds.ids("train"), "truth")
+    if params["saliency"] != "superpixels" or params["superpixels"]:
+        open_source(ds, ds.ids("train"), params["saliency"], params["superpixels"] or None)
+    if params["classifier"] in ("classifier", *_NAMED):
+        return
+    need(
+        Path(params["classifier"]).exists(),
+        f"classifier={params['classifier']}: no such file or folder; give the folder of another"
+        " run's classifier",
+        ParameterError,
+    )
     net = load_judge(params["classifier"], ds)[0].backbone.name
-    need(params["seg_init"] != "classifier" or net == params["seg_net"], f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but seg_net={params['seg_net']}", ParameterError)
+    need(
+        params["seg_init"] != "classifier" or net == params["seg_net"],
+        f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but"
+        f" seg_net={params['seg_net']}",
+        ParameterError,
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #69e5d9b0
 def _peak_memory(stop, notes):
-    "The largest resident memory of this process and its children, sampled; into `notes['peak_memory_mb']`."
-    while not stop.wait(.5):
-        try: now = sum(p.memory_info().rss for p in [psutil.Process(), *psutil.Process().children(recursive=True)])
-        except psutil.NoSuchProcess: continue
+    """The largest resident memory of this process and its children, sampled; into
+    `notes['peak_memory_mb']`.
+    """
+    while not stop.wait(0.5):
+        try:
+            now = sum(
+                p.memory_info().rss
+                for p in [psutil.Process(), *psutil.Process().children(recursive=True)]
+            )
+        except psutil.NoSuchProcess:
+            continue
         notes["peak_memory_mb"] = max(notes.get("peak_memory_mb", 0), now >> 20)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #4d6d1a39
-class _KernelDied(RunError): status = "killed"
+class _KernelDied(RunError):
+    status = "killed"
+
 
 def _papermill(step, output):
-    "Execute the notebook; the last cell must have run, since a kernel told to exit looks like success to papermill."
+    """Execute the notebook; the last cell must have run, since a kernel told to exit looks like
+    success to papermill.
+    """
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError, execute_notebook
-    try: nb = execute_notebook(str(step.notebook), str(output), parameters=step.params, kernel_name="python3", kernel_manager_class=own_kernel(),
-                                     progress_bar=False, store_widget_state=False, cwd=str(step.folder))
-    except PapermillExecutionError as e: raise RunError(f"{e.ename}: {e.evalue}") from e
-    except DeadKernelError as e: raise _KernelDied(f"{step.name}: its kernel was killed in the middle of a cell (often for want of memory)") from e
-    need(all(c.get("execution_count") for c in nb.cells if c.cell_type == "code" and c.source.strip()),
-         f"{step.name} ended before its last cell (its kernel exited)", RunError)
+
+    try:
+        nb = execute_notebook(
+            str(step.notebook),
+            str(output),
+            parameters=step.params,
+            kernel_name="python3",
+            kernel_manager_class=own_kernel(),
+            progress_bar=False,
+            store_widget_state=False,
+            cwd=str(step.folder),
+        )
+    except PapermillExecutionError as e:
+        raise RunError(f"{e.ename}: {e.evalue}") from e
+    except DeadKernelError as e:
+        raise _KernelDied(
+            f"{step.name}: its kernel was killed in the middle of a cell (often for want of memory)"
+        ) from e
+    need(
+        all(
+            c.get("execution_count") for c in nb.cells if c.cell_type == "code" and c.source.strip()
+        ),
+        f"{step.name} ended before its last cell (its kernel exited)",
+        RunError,
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #26d98342
-_STEP = {"name!": str, "notebook!": str, "folder!": str, "params!": dict, "makes!": str, "key!": str}
+_STEP = {
+    "name!": str,
+    "notebook!": str,
+    "folder!": str,
+    "params!": dict,
+    "makes!": str,
+    "key!": str,
+}
+
 
 def execute_step(file):
-    "Run the step described in `file` (JSON), with its record kept; what a runner starts in a new process."
+    """Run the step described in `file` (JSON), with its record kept; what a runner starts in a new
+    process.
+    """
     d = read_json(file, RunError, _STEP)
-    step = Step(d["name"], Path(d["notebook"]), Path(d["folder"]), d["params"], d["makes"], key=d["key"])
+    step = Step(
+        d["name"], Path(d["notebook"]), Path(d["folder"]), d["params"], d["makes"], key=d["key"]
+    )
     die_with_parent()
-    stop, kept = threading.Event(), step.folder/"notebooks"/f"{step.name.replace(':', '-')}.ipynb"
+    stop = threading.Event()
+    kept = step.folder / "notebooks" / f"{step.name.replace(':', '-')}.ipynb"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(step.folder/f".{step.makes}.lock", timeout=60), step.record.stage(step.name, step.key, params=step.params) as notes:
+    with (
+        FileLock(step.folder / f".{step.makes}.lock", timeout=60),
+        step.record.stage(step.name, step.key, params=step.params) as notes,
+    ):
         threading.Thread(target=_peak_memory, args=(stop, notes), daemon=True).start()
         partial = kept.with_suffix(".partial.ipynb")
         try:
             _papermill(step, partial)
-            made = step.folder/step.makes
-            notes["bytes"] = sum(f.stat().st_size for f in (made.rglob("*") if made.is_dir() else [made]) if f.is_file())
+            made = step.folder / step.makes
+            notes["bytes"] = sum(
+                f.stat().st_size
+                for f in (made.rglob("*") if made.is_dir() else [made])
+                if f.is_file()
+            )
         finally:
             stop.set()
-            if partial.exists(): os.replace(partial, kept)
+            if partial.exists():
+                os.replace(partial, kept)
 
 # %% ../nbs/4_workbench/42_runs.ipynb #277b7ff6
 def _start(step, threads):
     "The step's process."
-    file = step.folder/"notebooks"/f"{step.name.replace(':', '-')}.json"
-    write_json(file, merge({k: getattr(step, k) for k in ("name", "notebook", "folder", "params", "makes", "key")}))
-    return start_python(f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})", file.with_suffix(".log"), dict(WSSS_NB_PROGRESS=str(file.with_suffix(".progress"))), threads)
+    file = step.folder / "notebooks" / f"{step.name.replace(':', '-')}.json"
+    write_json(
+        file,
+        merge(
+            {k: getattr(step, k) for k in ("name", "notebook", "folder", "params", "makes", "key")}
+        ),
+    )
+    return start_python(
+        f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})",
+        file.with_suffix(".log"),
+        dict(WSSS_NB_PROGRESS=str(file.with_suffix(".progress"))),
+        threads,
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #cf130ba5
 def _why(step, code):
-    "The sentence for a step whose process ended badly; a process that could not say so itself is put down as killed."
+    """The sentence for a step whose process ended badly; a process that could not say so itself is
+    put down as killed.
+    """
     s = step.record.data.get("stages", {}).get(step.name, {})
     if s.get("status") in (None, "running", "done"):
-        log = (step.folder/"notebooks"/f"{step.name.replace(':', '-')}.log").read_text(errors="replace").strip().splitlines()
-        step.record.update(status="killed", stages={step.name: dict(status="killed", error=f"its process ended with code {code}; {log[-1] if log else 'no output'}")})
-    error = " ".join((step.record.data["stages"][step.name].get("error") or "unknown").split()).removeprefix("RunError: ")
-    return f"{step.label} failed: {error} (log: {step.folder/'notebooks'})"
+        log = (
+            (step.folder / "notebooks" / f"{step.name.replace(':', '-')}.log")
+            .read_text(errors="replace")
+            .strip()
+            .splitlines()
+        )
+        step.record.update(
+            status="killed",
+            stages={
+                step.name: dict(
+                    status="killed",
+                    error=f"its process ended with code {code}; {log[-1] if log else 'no output'}",
+                )
+            },
+        )
+    error = " ".join(
+        (step.record.data["stages"][step.name].get("error") or "unknown").split()
+    ).removeprefix("RunError: ")
+    return f"{step.label} failed: {error} (log: {step.folder / 'notebooks'})"
 
 # %% ../nbs/4_workbench/42_runs.ipynb #6b8dac48
 class _Pool:
     "The steps at work: starts what is ready, notes what has ended."
+
     def __init__(self, steps, jobs, threads):
-        self.todo, self.jobs, self.threads, self.running, self.t0 = list(steps), jobs, threads, {}, {}
+        self.todo = list(steps)
+        self.jobs = jobs
+        self.threads = threads
+        self.running = {}
+        self.t0 = {}
+
     def start_ready(self):
-        for s in [s for s in self.todo if all(n.done for n in s.needs)][:self.jobs-len(self.running)]:
-            self.todo.remove(s); self.t0[s.label] = time.monotonic()
+        for s in [s for s in self.todo if all(n.done for n in s.needs)][
+            : self.jobs - len(self.running)
+        ]:
+            self.todo.remove(s)
+            self.t0[s.label] = time.monotonic()
             self.running[_start(s, self.threads)] = s
             yield s
+
     def ended(self):
         for p in [p for p in self.running if p.poll() is not None]:
             s = self.running.pop(p)
-            if p.returncode or not s.done: raise RunError(_why(s, p.returncode))
-            yield s, time.monotonic()-self.t0[s.label]
+            if p.returncode or not s.done:
+                raise RunError(_why(s, p.returncode))
+            yield s, time.monotonic() - self.t0[s.label]
+
     def stop(self):
         for p, s in self.running.items():
-            kill_family(p); s.record.update(status="killed", stages={s.name: dict(status="killed", error="stopped")})
+            kill_family(p)
+            s.record.update(
+                status="killed", stages={s.name: dict(status="killed", error="stopped")}
+            )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #d954f8e7
-def run_steps(steps, # of `Step`
-              jobs=1, # how many at a time
-              threads=0): # for each of them; 0 leaves it to the libraries
-    "Run what is not done, `jobs` at a time, with one bar. Stops at the first failure (`RunError`) or at Ctrl-C; run again, it goes on."
+def run_steps(
+    steps,  # of `Step`
+    jobs=1,  # how many at a time
+    threads=0,
+):  # for each of them; 0 leaves it to the libraries
+    """Run what is not done, `jobs` at a time, with one bar.
+
+    Stops at the first failure (`RunError`) or at Ctrl-C; run again, it goes on.
+    """
     todo = [s for s in steps if not s.done]
-    pool, bar = _Pool(todo, jobs, threads), progress(total=len(todo), desc="stages", leave=True, disable=None, bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}")
+    pool = _Pool(todo, jobs, threads)
+    bar = progress(
+        total=len(todo),
+        desc="stages",
+        leave=True,
+        disable=None,
+        bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}<{remaining} {postfix}",
+    )
     try:
         while pool.todo or pool.running:
-            for s in pool.start_ready(): bar.write(f"  start {s.label}")
-            for s, sec in pool.ended(): bar.write(f"  done  {s.label}  {sec:.0f} s"); bar.done = getattr(bar, "done", 0)+1
-            at = [(s.label, *bar_of(s.folder/"notebooks"/f"{s.name.replace(':', '-')}.progress")) for s in pool.running.values()]
-            bar.n = min(len(todo), getattr(bar, "done", 0) + sum(f for _, f, _ in at)); bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at))
-            time.sleep(.3)
-    except BaseException: pool.stop(); raise
-    finally: bar.close()
+            for s in pool.start_ready():
+                bar.write(f"  start {s.label}")
+            for s, sec in pool.ended():
+                bar.write(f"  done  {s.label}  {sec:.0f} s")
+                bar.done = getattr(bar, "done", 0) + 1
+            at = [
+                (s.label, *bar_of(s.folder / "notebooks" / f"{s.name.replace(':', '-')}.progress"))
+                for s in pool.running.values()
+            ]
+            bar.n = min(len(todo), getattr(bar, "done", 0) + sum(f for _, f, _ in at))
+            bar.set_postfix_str(" · ".join(f"{l}: {w}" for l, _, w in at))
+            time.sleep(0.3)
+    except BaseException:
+        pool.stop()
+        raise
+    finally:
+        bar.close()
 
 # %% ../nbs/4_workbench/42_runs.ipynb #fc2643de
 def _describe(steps, overrides, say, preset=""):
     "Print the preset's overrides and each step with what would happen to it."
     whose = f"preset={preset}" if preset else "This dataset's preset"
-    if overrides: say(f"{whose} overrides the dissertation's settings: " + ", ".join(f"{k}={v}" for k, v in overrides.items()))
-    for s in steps: say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {os.path.relpath(s.folder/s.makes)}")
+    if overrides:
+        say(
+            f"{whose} overrides the dissertation's settings: "
+            + ", ".join(f"{k}={v}" for k, v in overrides.items())
+        )
+    for s in steps:
+        say(
+            f"  {'skip' if s.done else 'run '}  {s.label:<30} {os.path.relpath(s.folder / s.makes)}"
+        )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #d74a92b4
 def _supervision(params):
     "What a run has seen, in a sentence."
     from wsss_nb.saliency import supervision
-    if "cls_net" not in params: return "no label at all"
+
+    if "cls_net" not in params:
+        return "no label at all"
     bounds = [c for c in params["compare"] if c in ("masks", "C1", "C2")]
-    return ("image-level labels" + (f", and saliency maps ({supervision(params['saliency'])})" if "saliency" in params else " only") +
-            (f"; {' and '.join(bounds)}: upper bound, sees ground truth" if bounds else ""))
+    return (
+        "image-level labels"
+        + (
+            f", and saliency maps ({supervision(params['saliency'])})"
+            if "saliency" in params
+            else " only"
+        )
+        + (f"; {' and '.join(bounds)}: upper bound, sees ground truth" if bounds else "")
+    )
 
 # %% ../nbs/4_workbench/42_runs.ipynb #b18907ec
-def about(method, data, ds, params, overrides, seed)->dict:
+def about(method, data, ds, params, overrides, seed) -> dict:
     "What a run's record says before its first step: fields for `RunRecord.create`."
-    return dict(method=method, data=dict(spec=str(data), name=ds.name, root=str(ds.root), classes=ds.classes, train=len(ds.ids("train")), val=len(ds.ids("val")), fingerprint=ds.fingerprint("train")),
-        label_source=ds.label_source, parameters=params, overrides=overrides, seed=seed, effective_batch=params.get("seg_batch"), scales=dict(train=params.get("train_scales"), test=params.get("test_scales")),
-        saliency_source=params.get("saliency"), supervision=_supervision(params))
+    return dict(
+        method=method,
+        data=dict(
+            spec=str(data),
+            name=ds.name,
+            root=str(ds.root),
+            classes=ds.classes,
+            train=len(ds.ids("train")),
+            val=len(ds.ids("val")),
+            fingerprint=ds.fingerprint("train"),
+        ),
+        label_source=ds.label_source,
+        parameters=params,
+        overrides=overrides,
+        seed=seed,
+        effective_batch=params.get("seg_batch"),
+        scales=dict(train=params.get("train_scales"), test=params.get("test_scales")),
+        saliency_source=params.get("saliency"),
+        supervision=_supervision(params),
+    )
+
 
 def _begin(steps, method, data, params, overrides):
     "Write every replica's record before its first step."
@@ -383,43 +878,74 @@ def _begin(steps, method, data, params, overrides):
 def _from_here(name, value):
     "A path as seen from where the user stands; a name that is a source of saliency stays a name."
     from wsss_nb.saliency import SOURCES
+
     here = Path(str(value))
-    meant = name in _PATHS and here.is_file() or name in _FOLDERS and here.is_dir() and value not in SOURCES
+    meant = (
+        name in _PATHS
+        and here.is_file()
+        or name in _FOLDERS
+        and here.is_dir()
+        and value not in SOURCES
+    )
     return str(here.resolve()) if meant else value
 
 # %% ../nbs/4_workbench/42_runs.ipynb #31dfa529
-def resolve(method:str, # a key of `METHODS`
-            ds, # the dataset, for its preset
-            params:dict|None=None): # name -> value; text is parsed, paths are seen from here
-    "All parameters of a run, and which of them a preset (`preset=`, or the dataset's own) has overridden. Raises `ParameterError`."
+def resolve(
+    method: str,  # a key of `METHODS`
+    ds,  # the dataset, for its preset
+    params: dict | None = None,
+):  # name -> value; text is parsed, paths are seen from here
+    """All parameters of a run, and which of them a preset (`preset=`, or the dataset's own) has
+    overridden. Raises `ParameterError`.
+    """
     given = check_parameters(method, {k: _from_here(k, v) for k, v in (params or {}).items()})
     chosen = PRESETS.get(given["preset"] or ds.name, {}).get(method, {})
     preset = {k: v for k, v in chosen.items() if k not in (params or {})}
     return merge(given, preset), preset
 
 # %% ../nbs/4_workbench/42_runs.ipynb #8a03f7f5
-def run_method(method:str, # "clustering" or "masking"
-               data:str, # a dataset's folder, or "scenes"
-               out, # the run's folder
-               params:dict|None=None, # name -> value; text is parsed
-               dry_run=False, # only say what would run
-               say=print)->list: # of `Step`
-    "Run a method's notebooks on a dataset, for every seed; what is done with the same inputs is skipped. Equal inputs give equal artefacts."
-    need(not Path(out).exists() or Path(out).is_dir(), f"{out} is a file: choose a folder that is new, or an earlier run, as --out", RunError)
+def run_method(
+    method: str,  # "clustering" or "masking"
+    data: str,  # a dataset's folder, or "scenes"
+    out,  # the run's folder
+    params: dict | None = None,  # name -> value; text is parsed
+    dry_run=False,  # only say what would run
+    say=print,
+) -> list:  # of `Step`
+    """Run a method's notebooks on a dataset, for every seed; what is done with the same inputs is
+    skipped. Equal inputs give equal artefacts.
+    """
+    need(
+        not Path(out).exists() or Path(out).is_dir(),
+        f"{out} is a file: choose a folder that is new, or an earlier run, as --out",
+        RunError,
+    )
     data = full_spec(data)
-    many = next((p for p in (Path(out), Path(out).parent) if (p/"sweep.json").exists()), None)
-    need(many is None, f"{out} belongs to the sweep in {many}, whose stages other runs share: choose another --out, or add the setting to it with `wsss-nb sweep`", RunError)
+    many = next((p for p in (Path(out), Path(out).parent) if (p / "sweep.json").exists()), None)
+    need(
+        many is None,
+        f"{out} belongs to the sweep in {many}, whose stages other runs share: choose another"
+        " --out, or add the setting to it with `wsss-nb sweep`",
+        RunError,
+    )
     full, preset = resolve(method, open_dataset(data), params)
     out = Path(out).resolve()
     steps = plan(method, data, out, full)
     _describe(steps, preset, say, full["preset"])
     preflight(full, data)
-    if dry_run: return steps
+    if dry_run:
+        return steps
     out.mkdir(parents=True, exist_ok=True)
-    try: lock = FileLock(out/".runner.lock", timeout=0); lock.acquire()
-    except Timeout: raise RunError(f"another process is running in {out}: wait for it, or choose another --out") from None
+    try:
+        lock = FileLock(out / ".runner.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise RunError(
+            f"another process is running in {out}: wait for it, or choose another --out"
+        ) from None
     with lock:
         _begin(steps, method, data, full, preset)
         run_steps(steps, full["jobs"], full["threads"])
-        for f in dict.fromkeys(s.folder for s in steps): RunRecord(f).update(status="done")
+        for f in dict.fromkeys(s.folder for s in steps):
+            RunRecord(f).update(status="done")
     return steps

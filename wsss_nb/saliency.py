@@ -16,36 +16,73 @@ from PIL import Image
 
 from .backbones import DATA
 from .cam import multi_scale_cam, normalize_cam
-from .core import DataError, ParameterError, WeightsError, atomic, check_array, need, progress, read_json, sha256
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    WeightsError,
+    atomic,
+    check_array,
+    need,
+    progress,
+    read_json,
+    sha256,
+)
 from .deeplab import DeepLab, load_model, predict
-from .images import open_picture, picture_size, read_labels, read_saliency, resize, write_mask
+from wsss_nb.images import (
+    open_picture,
+    picture_size,
+    read_labels,
+    read_saliency,
+    resize,
+    write_mask,
+)
 from .train import prefetch
 
 # %% ../nbs/2_masking/22_saliency.ipynb #7fead749
-def objectness(cam, # (C,H,W), such as `multi_scale_cam` with `merge="max"` gives
-               present): # (C,) bool
+def objectness(
+    cam,  # (C,H,W), such as `multi_scale_cam` with `merge="max"` gives
+    present,
+):  # (C,) bool
     "The class-agnostic map B of a classifier: (H,W) float32 in [0,1]; (2.5). Raises `WsssError`."
     return normalize_cam(cam, present).max(0).clip(0)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #16597f42
 def _threshold(S, threshold):
-    if threshold == "mean": return S.mean()
-    need(not isinstance(threshold, str) and 0 <= threshold <= 1, f"threshold must lie in [0,1] or be 'mean', but is {threshold!r}", ParameterError)
+    if threshold == "mean":
+        return S.mean()
+    need(
+        not isinstance(threshold, str) and 0 <= threshold <= 1,
+        f"threshold must lie in [0,1] or be 'mean', but is {threshold!r}",
+        ParameterError,
+    )
     return threshold
 
 # %% ../nbs/2_masking/22_saliency.ipynb #e3d4c0b2
-def binarize(saliency, # (H,W) float in [0,1]
-             threshold=.5): # or "mean": that of the map
-    "The saliency map O of (2.6): (H,W) uint8, 1 where `saliency > threshold`, else 0. Raises `WsssError`."
+def binarize(
+    saliency,  # (H,W) float in [0,1]
+    threshold=0.5,
+):  # or "mean": that of the map
+    """The saliency map O of (2.6): (H,W) uint8, 1 where `saliency > threshold`, else 0.
+
+    Raises `WsssError`.
+    """
     S = np.asarray(check_array("saliency", saliency, 2))
-    need(S.min() >= 0 and S.max() <= 1, f"saliency must lie in [0,1], but goes from {S.min():.3g} to {S.max():.3g}")
+    need(
+        S.min() >= 0 and S.max() <= 1,
+        f"saliency must lie in [0,1], but goes from {S.min():.3g} to {S.max():.3g}",
+    )
     return (S > _threshold(S, threshold)).astype(np.uint8)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #18d228d2
 _LOW = dict(unlabeled=255, background=0)
 
+
 def _check_refinement(tau1, tau2, low, known=tuple(_LOW)):
-    need(0 <= tau2 <= tau1 <= 1, f"thresholds must satisfy 0 <= tau2 <= tau1 <= 1, but tau1={tau1}, tau2={tau2}", ParameterError)
+    need(
+        0 <= tau2 <= tau1 <= 1,
+        f"thresholds must satisfy 0 <= tau2 <= tau1 <= 1, but tau1={tau1}, tau2={tau2}",
+        ParameterError,
+    )
     need(low in known, f"low is {low!r}, but must be one of {', '.join(known)}", ParameterError)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #6ad7bd8d
@@ -53,31 +90,57 @@ def _checked(O, B):
     O, B = np.asarray(check_array("saliency", O, 2)), np.asarray(check_array("objectness", B, 2))
     need(O.shape == B.shape, f"saliency has shape {O.shape}, but objectness {B.shape}")
     need(np.isin(O, (0, 1, 255)).all(), "saliency must hold 0, 1 and 255 only: call binarize first")
-    need(B.min() >= 0 and B.max() <= 1+1e-5, f"objectness must lie in [0,1], but goes from {B.min():.3g} to {B.max():.3g}")
+    need(
+        B.min() >= 0 and B.max() <= 1 + 1e-5,
+        f"objectness must lie in [0,1], but goes from {B.min():.3g} to {B.max():.3g}",
+    )
     return O.astype(np.uint8), B
 
 # %% ../nbs/2_masking/22_saliency.ipynb #cf4ff1b5
-def refine(saliency, # O, (H,W) of 0 and 1 (and 255)
-           objectness, # B, (H,W) in [0,1]
-           tau1=0.8, tau2=0.3, # above: foreground; below: doubtful
-           low="unlabeled"): # what the doubtful become, or "background"
-    "The refined saliency map R: (H,W) uint8 of 0, 1 and 255; (2.6). Raises `ParameterError`, `WsssError`."
+def refine(
+    saliency,  # O, (H,W) of 0 and 1 (and 255)
+    objectness,  # B, (H,W) in [0,1]
+    tau1=0.8,
+    tau2=0.3,  # above: foreground; below: doubtful
+    low="unlabeled",
+):  # what the doubtful become, or "background"
+    """The refined saliency map R: (H,W) uint8 of 0, 1 and 255; (2.6).
+
+    Raises `ParameterError`, `WsssError`.
+    """
     _check_refinement(tau1, tau2, low)
     O, B = _checked(saliency, objectness)
-    return np.where((B > tau1) & (O == 0), 1, np.where((B < tau2) & (O == 1), _LOW[low], O)).astype(np.uint8)
+    return np.where((B > tau1) & (O == 0), 1, np.where((B < tau2) & (O == 1), _LOW[low], O)).astype(
+        np.uint8
+    )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #d7595aab
-_OPENCV = dict(finegrained=cv2.saliency.StaticSaliencyFineGrained_create, spectral=cv2.saliency.StaticSaliencySpectralResidual_create)
+_OPENCV = dict(
+    finegrained=cv2.saliency.StaticSaliencyFineGrained_create,
+    spectral=cv2.saliency.StaticSaliencySpectralResidual_create,
+)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #4108bd9c
-def opencv_saliency(image, # (H,W,3) uint8
-                    method="finegrained"): # or "spectral"
-    "A saliency map by formula, from its least to its greatest value: (H,W) float32 in [0,1]; a flat picture gives zeros. Raises `WsssError`."
+def opencv_saliency(
+    image,  # (H,W,3) uint8
+    method="finegrained",
+):  # or "spectral"
+    """A saliency map by formula, from its least to its greatest value: (H,W) float32 in [0,1]; a
+    flat picture gives zeros. Raises `WsssError`.
+    """
     check_array("image", image, 3)
-    need(method in _OPENCV, f"method is {method!r}, but must be one of {', '.join(_OPENCV)}", ParameterError)
-    S = _OPENCV[method]().computeSaliency(np.ascontiguousarray(image[..., ::-1]))[1]  # OpenCV means BGR
-    span = np.ptp(S)*bool(np.ptp(image, (0, 1)).any())  # on a flat picture the spectrum is rounding noise
-    return ((S-S.min())/span if span else np.zeros_like(S)).astype(np.float32)
+    need(
+        method in _OPENCV,
+        f"method is {method!r}, but must be one of {', '.join(_OPENCV)}",
+        ParameterError,
+    )
+    S = _OPENCV[method]().computeSaliency(np.ascontiguousarray(image[..., ::-1]))[
+        1
+    ]  # OpenCV means BGR
+    span = np.ptp(S) * bool(
+        np.ptp(image, (0, 1)).any()
+    )  # on a flat picture the spectrum is rounding noise
+    return ((S - S.min()) / span if span else np.zeros_like(S)).astype(np.float32)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #2ea09528
 def _border(hw):
@@ -85,111 +148,185 @@ def _border(hw):
     E[1:-1, 1:-1] = False
     return E
 
-def _largest(area, edge): return np.arange(len(area)) == np.where(edge > 0, area, -1).argmax()  # ties: the lowest
+
+def _largest(area, edge):
+    return np.arange(len(area)) == np.where(edge > 0, area, -1).argmax()  # ties: the lowest
+
+
 def _connected(area, edge):
-    high = edge > 2*np.sqrt(area)
+    high = edge > 2 * np.sqrt(area)
     return high if high.any() else _largest(area, edge)
+
 
 _RULES = dict(largest=_largest, connectivity=_connected)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #cc4aa282
-def border_saliency(sp, # (H,W) whole numbers; pixels below 0 belong to no superpixel
-                    rule="largest"): # or "connectivity"
-    "The foreground that the superpixels' place along the border tells, without any label: (H,W) float32 of 0 and 1. Raises `WsssError`."
+def border_saliency(
+    sp,  # (H,W) whole numbers; pixels below 0 belong to no superpixel
+    rule="largest",
+):  # or "connectivity"
+    """The foreground that the superpixels' place along the border tells, without any label: (H,W)
+    float32 of 0 and 1. Raises `WsssError`.
+    """
     sp = np.asarray(check_array("sp", sp, 2))
     need(sp.dtype.kind in "iu", f"sp must hold whole numbers, but is {sp.dtype}")
-    need(rule in _RULES, f"rule is {rule!r}, but must be one of {', '.join(_RULES)}", ParameterError)
+    need(
+        rule in _RULES, f"rule is {rule!r}, but must be one of {', '.join(_RULES)}", ParameterError
+    )
     ids, L = np.unique(sp, return_inverse=True)
-    area, edge = (np.where(ids < 0, 0, np.bincount(l, minlength=len(ids))) for l in (L.ravel(), L.reshape(sp.shape)[_border(sp.shape)]))
+    area, edge = (
+        np.where(ids < 0, 0, np.bincount(l, minlength=len(ids)))
+        for l in (L.ravel(), L.reshape(sp.shape)[_border(sp.shape)])
+    )
     back = _RULES[rule](area, edge) | (ids < 0)
     return (~back)[L].reshape(sp.shape).astype(np.float32)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #905e4b9b
-def true_saliency(mask): # (H,W) whole numbers
-    "UPPER BOUND, opens the ground truth: (H,W) uint8, 1 where the mask holds any class, 255 where it is void (Table 2.3, C1-C4)."
+def true_saliency(mask):  # (H,W) whole numbers
+    """UPPER BOUND, opens the ground truth: (H,W) uint8, 1 where the mask holds any class, 255 where
+    it is void (Table 2.3, C1-C4).
+    """
     mask = np.asarray(check_array("mask", mask, 2))
     return np.where(mask == 255, 255, mask > 0).astype(np.uint8)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #c11c7d22
 def _packaged():
     "The detector inside the package, checked against the record of its making."
-    file, record = DATA/"detector.safetensors", read_json(DATA/"detector.json", WeightsError)
-    need(file.is_file() and sha256(file) == record["sha256"], f"{file} is not the file its record detector.json describes: it is damaged or was replaced; install the package again, or pass a path", WeightsError)
+    file, record = DATA / "detector.safetensors", read_json(DATA / "detector.json", WeightsError)
+    need(
+        file.is_file() and sha256(file) == record["sha256"],
+        f"{file} is not the file its record detector.json describes: it is damaged or was replaced;"
+        " install the package again, or pass a path",
+        WeightsError,
+    )
     return file
 
 # %% ../nbs/2_masking/22_saliency.ipynb #b3c9872c
-def load_detector(path=None): # an own file such as `t02_detector` makes; None: the built-in one
+def load_detector(path=None):  # an own file such as `t02_detector` makes; None: the built-in one
     "The detector, a network (B,3,H,W) -> (B,2,h,w) in eval mode. Raises `WeightsError`."
-    return load_model(_packaged() if path is None else path, "detector", lambda backbone, C: DeepLab(backbone, C+1))
+    return load_model(
+        _packaged() if path is None else path,
+        "detector",
+        lambda backbone, C: DeepLab(backbone, C + 1),
+    )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #ac7500b3
-def detect(model, # from `load_detector`
-           image, # (H,W,3) uint8, any size
-           scales=(1,)):
+def detect(
+    model,  # from `load_detector`
+    image,  # (H,W,3) uint8, any size
+    scales=(1,),
+):
     "The probability of foreground: (H,W) float32 in [0,1]."
     return predict(model, image, scales)[1].clip(0, 1)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #8e662dbd
 SOURCES = dict(
-    dataset="maps in the dataset's folder saliency/, made outside; their supervision is whatever trained that detector",
-    builtin="pixel masks of other generated scenes, with classes that no dataset here holds; none of this dataset",
+    dataset=(
+        "maps in the dataset's folder saliency/, made outside; their supervision is whatever"
+        " trained that detector"
+    ),
+    builtin=(
+        "pixel masks of other generated scenes, with classes that no dataset here holds; none of"
+        " this dataset"
+    ),
     spectral="no training: OpenCV's spectral residual",
     finegrained="no training: OpenCV's fine-grained saliency",
     superpixels="no label at all: where superpixels of self-supervised features meet the border",
-    truth="ground truth: the pixel masks of this very dataset; an upper bound")
+    truth="ground truth: the pixel masks of this very dataset; an upper bound",
+)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #96ef5fab
-def _is_folder(source): return isinstance(source, Path) or any(c in source for c in "/\\.~") or Path(source).is_dir()
+def _is_folder(source):
+    return isinstance(source, Path) or any(c in source for c in "/\\.~") or Path(source).is_dir()
+
 
 def _check_source(source):
-    need(isinstance(source, (str, Path)) and source != "" and (source in SOURCES or _is_folder(source)),
-         f"saliency source {source!r} is unknown: use {', '.join(SOURCES)} or the path of a folder with <id>.png", ParameterError)
+    need(
+        isinstance(source, (str, Path))
+        and source != ""
+        and (source in SOURCES or _is_folder(source)),
+        f"saliency source {source!r} is unknown: use {', '.join(SOURCES)} or the path of a folder"
+        " with <id>.png",
+        ParameterError,
+    )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #d123b15f
-def supervision(source): # a name of `SOURCES`, or a folder
+def supervision(source):  # a name of `SOURCES`, or a folder
     "One sentence: what the labels behind these maps were. Raises `ParameterError`."
     _check_source(source)
-    return SOURCES.get(source) or f"maps in the folder {Path(source).name}, made outside; how their detector was trained is unknown here"
+    return (
+        SOURCES.get(source)
+        or f"maps in the folder {Path(source).name}, made outside; how their detector was trained is unknown here"
+    )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #0c4f7ac3
 def _check_files(folder, ids, what):
     "The folder, if it has `<id>.png` for each id."
     folder = Path(folder).expanduser()
     need(folder.is_dir(), f"{folder}: no such folder of {what}s", DataError)
-    missing = [i for i in ids if not (folder/f"{i}.png").is_file()]
-    there = missing and min((p.name for p in folder.iterdir() if not p.name.startswith(".")), default=None)
-    need(not missing, f"{folder} lacks the {what}s of {len(missing)} of {len(ids)} images, the first is {missing[:1] and missing[0]}.png; "
-         + (f"what it holds looks like {there}" if there else "it is empty"), DataError)
+    missing = [i for i in ids if not (folder / f"{i}.png").is_file()]
+    there = missing and min(
+        (p.name for p in folder.iterdir() if not p.name.startswith(".")), default=None
+    )
+    need(
+        not missing,
+        f"{folder} lacks the {what}s of {len(missing)} of {len(ids)} images, the first is"
+        f" {missing[:1] and missing[0]}.png; "
+        + (f"what it holds looks like {there}" if there else "it is empty"),
+        DataError,
+    )
     return folder
 
-def _size(ds, id): return picture_size(open_picture(ds.image_path(id)))
+
+def _size(ds, id):
+    return picture_size(open_picture(ds.image_path(id)))
 
 # %% ../nbs/2_masking/22_saliency.ipynb #23d87303
 def _from_folder(ds, ids, folder):
     folder = _check_files(folder, ids, "saliency map")
-    return lambda id: read_saliency(folder/f"{id}.png", _size(ds, id))
+    return lambda id: read_saliency(folder / f"{id}.png", _size(ds, id))
 
 # %% ../nbs/2_masking/22_saliency.ipynb #a228ec57
 def _from_dataset(ds, ids, **_):
-    folder = ds.root/"saliency"
-    need(any(folder.glob("*.png")), f"{ds.name} has no saliency maps: put PNGs into {folder}, give a folder, or name a detector: "
-         f"{', '.join(k for k in SOURCES if k not in ('dataset', 'truth'))}", DataError)
+    folder = ds.root / "saliency"
+    need(
+        any(folder.glob("*.png")),
+        f"{ds.name} has no saliency maps: put PNGs into {folder}, give a folder, or name a"
+        f" detector: {', '.join(k for k in SOURCES if k not in ('dataset', 'truth'))}",
+        DataError,
+    )
     return _from_folder(ds, ids, folder)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #29c6cf69
 def _from_superpixels(ds, ids, superpixels, **_):
-    need(superpixels is not None, "saliency from superpixels needs the folder of their maps: superpixels=FOLDER", ParameterError)
+    need(
+        superpixels is not None,
+        "saliency from superpixels needs the folder of their maps: superpixels=FOLDER",
+        ParameterError,
+    )
     folder = _check_files(superpixels, ids, "superpixel map")
+
     def saliency(id):
-        sp, hw = read_labels(folder/f"{id}.png"), _size(ds, id)
-        need(sp.shape == hw, f"{folder}/{id}.png is {sp.shape[0]}x{sp.shape[1]} (height x width), but its image {hw[0]}x{hw[1]}: make the superpixels again", DataError)
+        sp, hw = read_labels(folder / f"{id}.png"), _size(ds, id)
+        need(
+            sp.shape == hw,
+            f"{folder}/{id}.png is {sp.shape[0]}x{sp.shape[1]} (height x width), but its image"
+            f" {hw[0]}x{hw[1]}: make the superpixels again",
+            DataError,
+        )
         return border_saliency(sp, "connectivity")
+
     return saliency
 
 # %% ../nbs/2_masking/22_saliency.ipynb #a7b96d68
 def _from_truth(ds, ids, **_):
     bare = [i for i in ids if not ds.has_mask(i)]
-    need(not bare, f"{ds.name} has no masks for {len(bare)} of {len(ids)} images, the first is {bare[:1] and bare[0]}: without a truth no upper bound", DataError)
+    need(
+        not bare,
+        f"{ds.name} has no masks for {len(bare)} of {len(ids)} images, the first is"
+        f" {bare[:1] and bare[0]}: without a truth no upper bound",
+        DataError,
+    )
     return lambda id: true_saliency(ds.mask(id))
 
 # %% ../nbs/2_masking/22_saliency.ipynb #c057a7df
@@ -197,93 +334,178 @@ def _from_builtin(ds, ids, device, **_):
     model = load_detector().to(device)
     return lambda id: detect(model, ds.image(id))
 
-def _from_opencv(ds, ids, method, **_): return lambda id: opencv_saliency(ds.image(id), method)
+
+def _from_opencv(ds, ids, method, **_):
+    return lambda id: opencv_saliency(ds.image(id), method)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #d202bc40
-_OPENERS = dict(dataset=_from_dataset, builtin=_from_builtin, superpixels=_from_superpixels, truth=_from_truth,
-                **{m: partial(_from_opencv, method=m) for m in _OPENCV})
+_OPENERS = dict(
+    dataset=_from_dataset,
+    builtin=_from_builtin,
+    superpixels=_from_superpixels,
+    truth=_from_truth,
+    **{m: partial(_from_opencv, method=m) for m in _OPENCV},
+)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #186df933
-def open_source(ds, ids, # a `Dataset` and the ids whose maps will be asked for
-                source, # a name of `SOURCES`, or a folder
-                superpixels=None, # folder of superpixel maps, for the source of that name
-                device="cpu"):
-    """A function: id -> (H,W) float32 in [0,1] at the image's size (`"truth"`: uint8 of 0, 1 and 255).
+def open_source(
+    ds,
+    ids,  # a `Dataset` and the ids whose maps will be asked for
+    source,  # a name of `SOURCES`, or a folder
+    superpixels=None,  # folder of superpixel maps, for the source of that name
+    device="cpu",
+):
+    """A function: id -> (H,W) float32 in [0,1] at the image's size (`"truth"`: uint8 of 0, 1 and
+    255).
 
-    Whether every map is there is checked now: raises `DataError`, `ParameterError`, `WeightsError`."""
+    Whether every map is there is checked now: raises `DataError`, `ParameterError`, `WeightsError`.
+    """
     _check_source(source)
-    if source not in _OPENERS: return _from_folder(ds, ids, source)
+    if source not in _OPENERS:
+        return _from_folder(ds, ids, source)
     return _OPENERS[source](ds, ids, superpixels=superpixels, device=device)
 
 # %% ../nbs/2_masking/22_saliency.ipynb #5cb89810
 def _picture(S):
     "A Pillow image of a map: floats in [0,1], or uint8 of 0, 1 and 255."
     if S.dtype != np.uint8:
-        grey = np.rint(255*S).astype(np.uint8)
-        return Image.fromarray(grey if grey.max() > 1 else np.zeros_like(grey))  # a file of 0 and 1 means 0 and 255
+        grey = np.rint(255 * S).astype(np.uint8)
+        return Image.fromarray(
+            grey if grey.max() > 1 else np.zeros_like(grey)
+        )  # a file of 0 and 1 means 0 and 255
     void = S == 255
-    L = np.where(void, 127, 255*S)
-    return Image.fromarray((np.stack([L, 255*~void], -1) if void.any() else L).astype(np.uint8))  # (H,W,2) is grey and alpha
+    L = np.where(void, 127, 255 * S)
+    return Image.fromarray(
+        (np.stack([L, 255 * ~void], -1) if void.any() else L).astype(np.uint8)
+    )  # (H,W,2) is grey and alpha
 
 # %% ../nbs/2_masking/22_saliency.ipynb #7218f18d
 def _write_map(path, S):
     try:
-        with atomic(path) as part: _picture(S).save(part, format="PNG")
-    except OSError as e: raise DataError(f"{path}: cannot be written ({e.strerror or e}); is the disk full or the folder read-only?") from e
+        with atomic(path) as part:
+            _picture(S).save(part, format="PNG")
+    except OSError as e:
+        raise DataError(
+            f"{path}: cannot be written ({e.strerror or e}); is the disk full or the folder"
+            " read-only?"
+        ) from e
 
-def _todo(ids, folder): return [i for i in ids if not (Path(folder)/f"{i}.png").exists()]
+
+def _todo(ids, folder):
+    return [i for i in ids if not (Path(folder) / f"{i}.png").exists()]
 
 # %% ../nbs/2_masking/22_saliency.ipynb #fe1fdbe2
-def write_saliency(ds, ids, source, # as in `open_source`
-                   folder, # receives `<id>.png`
-                   superpixels=None, device="cpu",
-                   workers=1): # threads
-    "Write the maps of a source that are not there yet. Raises as `open_source` does, before the first is written."
+def write_saliency(
+    ds,
+    ids,
+    source,  # as in `open_source`
+    folder,  # receives `<id>.png`
+    superpixels=None,
+    device="cpu",
+    workers=1,
+):  # threads
+    """Write the maps of a source that are not there yet.
+
+    Raises as `open_source` does, before the first is written.
+    """
     todo = _todo(ids, folder)
     saliency = open_source(ds, todo, source, superpixels, device)
-    def one(id): _write_map(Path(folder)/f"{id}.png", saliency(id))
-    for _ in progress(prefetch(one, todo, workers), f"saliency: {source}", total=len(todo)): pass
+
+    def one(id):
+        _write_map(Path(folder) / f"{id}.png", saliency(id))
+
+    for _ in progress(prefetch(one, todo, workers), f"saliency: {source}", total=len(todo)):
+        pass
 
 # %% ../nbs/2_masking/22_saliency.ipynb #3ebf737b
 def _read_map(path, size, threshold):
     "The saliency map O of a raw file: (H,W) uint8 of 0, 1 and, where the file is transparent, 255."
     O, im = binarize(read_saliency(path, size), threshold), open_picture(path)
-    if im.mode == "LA": O[resize(np.asarray(im)[..., 1], size, "nearest") == 0] = 255
+    if im.mode == "LA":
+        O[resize(np.asarray(im)[..., 1], size, "nearest") == 0] = 255
     return O
 
 # %% ../nbs/2_masking/22_saliency.ipynb #8690ac11
 def _refined(model, ds, id, O, scales, tau1, tau2, low):
-    if low == "none": return O
-    return refine(O, objectness(multi_scale_cam(model, ds.image(id), scales, merge="max"), ds.present(id)), tau1, tau2, low)
+    if low == "none":
+        return O
+    return refine(
+        O,
+        objectness(multi_scale_cam(model, ds.image(id), scales, merge="max"), ds.present(id)),
+        tau1,
+        tau2,
+        low,
+    )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #5226a28d
-def refine_saliency(model, # a `Classifier`; not needed for `low="none"`
-                    ds, ids, raw, folder, # folders: of raw maps, and what receives `<id>.png`
-                    scales=(.5, .75, 1), tau1=0.8, tau2=0.3, # (2.4), (2.6)
-                    threshold=.5, low="unlabeled", # as in `binarize` and `refine`, or "none"
-                    device="cpu"):
-    "Refine the maps that are not refined yet by the classifier's view (2.4)-(2.6). Raises `DataError`, `ParameterError`, before work begins."
+def refine_saliency(
+    model,  # a `Classifier`; not needed for `low="none"`
+    ds,
+    ids,
+    raw,
+    folder,  # folders: of raw maps, and what receives `<id>.png`
+    scales=(0.5, 0.75, 1),
+    tau1=0.8,
+    tau2=0.3,  # (2.4), (2.6)
+    threshold=0.5,
+    low="unlabeled",  # as in `binarize` and `refine`, or "none"
+    device="cpu",
+):
+    """Refine the maps that are not refined yet by the classifier's view (2.4)-(2.6).
+
+    Raises `DataError`, `ParameterError`, before work begins.
+    """
     _check_refinement(tau1, tau2, low, (*_LOW, "none"))
     todo = _todo(ids, folder)
     raw = _check_files(raw, todo, "saliency map")
     if low != "none":
         classes = getattr(model, "classes", ds.classes)
-        need(tuple(classes) == tuple(ds.classes), f"the classifier knows {', '.join(classes)}, but {ds.name} has {', '.join(ds.classes)}: train one on this dataset", DataError)
+        need(
+            tuple(classes) == tuple(ds.classes),
+            f"the classifier knows {', '.join(classes)}, but {ds.name} has {', '.join(ds.classes)}:"
+            " train one on this dataset",
+            DataError,
+        )
         model = model.to(device).eval()
     for id in progress(todo, "refining saliency"):
-        write_mask(Path(folder)/f"{id}.png", _refined(model, ds, id, _read_map(raw/f"{id}.png", _size(ds, id), threshold), scales, tau1, tau2, low))
+        write_mask(
+            Path(folder) / f"{id}.png",
+            _refined(
+                model,
+                ds,
+                id,
+                _read_map(raw / f"{id}.png", _size(ds, id), threshold),
+                scales,
+                tau1,
+                tau2,
+                low,
+            ),
+        )
 
 # %% ../nbs/2_masking/22_saliency.ipynb #dbbe3194
-def saliency_quality(saliency, # (H,W) float in [0,1], or uint8 of 0, 1 and 255
-                     mask, # (H,W) ids: 0 background, 255 void
-                     threshold=.5):
-    "EVALUATION ONLY: dict of `mae`, `iou`, `fbeta` (NaN without a foreground in either) and `labelled`. Raises `WsssError`."
+def saliency_quality(
+    saliency,  # (H,W) float in [0,1], or uint8 of 0, 1 and 255
+    mask,  # (H,W) ids: 0 background, 255 void
+    threshold=0.5,
+):
+    """EVALUATION ONLY: dict of `mae`, `iou`, `fbeta` (NaN without a foreground in either) and
+    `labelled`. Raises `WsssError`.
+    """
     S, T = np.asarray(check_array("saliency", saliency, 2)), true_saliency(mask)
     need(S.shape == T.shape, f"saliency has shape {S.shape}, but the mask {T.shape}")
     keep = (T != 255) & ((S != 255) | (S.dtype.kind == "f"))
-    need(not S[keep].size or 0 <= S[keep].min() <= S[keep].max() <= 1, "saliency must lie in [0,1], or hold 0, 1 and 255")
+    need(
+        not S[keep].size or 0 <= S[keep].min() <= S[keep].max() <= 1,
+        "saliency must lie in [0,1], or hold 0, 1 and 255",
+    )
     s, t = S[keep].astype(np.float32), T[keep] > 0
     o = s > threshold
-    hit, union, beta2 = (o & t).sum(), (o | t).sum(), .3
-    return dict(mae=float(np.abs(s-t).mean()) if s.size else np.nan, iou=float(hit/union) if union else np.nan,
-                fbeta=float((1+beta2)*hit/(beta2*t.sum()+o.sum())) if union else np.nan, labelled=float(keep.sum()/max(1, (T != 255).sum())))
+    hit = (o & t).sum()
+    union = (o | t).sum()
+    beta2 = 0.3
+    return dict(
+        mae=float(np.abs(s - t).mean()) if s.size else np.nan,
+        iou=float(hit / union) if union else np.nan,
+        fbeta=float((1 + beta2) * hit / (beta2 * t.sum() + o.sum())) if union else np.nan,
+        labelled=float(keep.sum() / max(1, (T != 255).sum())),
+    )

@@ -16,7 +16,15 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .core import DataError, ParameterError, cache_home, fingerprint, need, progress, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    cache_home,
+    fingerprint,
+    need,
+    progress,
+    write_json,
+)
 from .datasets import open_dataset
 from .images import write_image, write_mask
 
@@ -27,18 +35,26 @@ def poly(*points):
 
 # %% ../nbs/0_base/03_scenes.ipynb #47c54bc7
 def oval(x, y, rx, ry=None, turn=0, n=28):
-    "An ellipse about (x, y) with radii rx and ry (a circle without ry), turned by `turn` degrees -> (n, 2)"
-    t, a = np.linspace(0, 2*np.pi, n, endpoint=False), np.deg2rad(turn)
-    u, v = rx*np.cos(t), (rx if ry is None else ry)*np.sin(t)
-    return np.stack([x + u*np.cos(a) - v*np.sin(a), y + u*np.sin(a) + v*np.cos(a)], 1).astype(np.float32)
+    """An ellipse about (x, y) with radii rx and ry (a circle without ry), turned by `turn` degrees
+    -> (n, 2)
+    """
+    t, a = np.linspace(0, 2 * np.pi, n, endpoint=False), np.deg2rad(turn)
+    u, v = rx * np.cos(t), (rx if ry is None else ry) * np.sin(t)
+    return np.stack(
+        [x + u * np.cos(a) - v * np.sin(a), y + u * np.sin(a) + v * np.cos(a)], 1
+    ).astype(np.float32)
 
 # %% ../nbs/0_base/03_scenes.ipynb #068da374
-def box(x0, y0, x1, y1, r=.06):
+def box(x0, y0, x1, y1, r=0.06):
     "A rectangle with corners rounded by radius r -> (20, 2)"
-    t = np.linspace(0, np.pi/2, 5)
-    corners = [(x1-r, y1-r, 0), (x0+r, y1-r, 1), (x0+r, y0+r, 2), (x1-r, y0+r, 3)]
-    return np.concatenate([np.stack([x + r*np.cos(t + k*np.pi/2), y + r*np.sin(t + k*np.pi/2)], 1)
-                           for x, y, k in corners]).astype(np.float32)
+    t = np.linspace(0, np.pi / 2, 5)
+    corners = [(x1 - r, y1 - r, 0), (x0 + r, y1 - r, 1), (x0 + r, y0 + r, 2), (x1 - r, y0 + r, 3)]
+    return np.concatenate(
+        [
+            np.stack([x + r * np.cos(t + k * np.pi / 2), y + r * np.sin(t + k * np.pi / 2)], 1)
+            for x, y, k in corners
+        ]
+    ).astype(np.float32)
 
 # %% ../nbs/0_base/03_scenes.ipynb #976f63ec
 def smooth(*points, n=6):
@@ -46,8 +62,13 @@ def smooth(*points, n=6):
     p1 = poly(*points)[:, None]
     p0, p2, p3 = (np.roll(p1, k, 0) for k in (1, -1, -2))
     t = np.linspace(0, 1, n, endpoint=False, dtype=np.float32)[None, :, None]
-    p = 2*p1 + (p2-p0)*t + (2*p0-5*p1+4*p2-p3)*t**2 + (3*p1-p0-3*p2+p3)*t**3
-    return p.reshape(-1, 2) / 2           # (k, n, 2) -> (k*n, 2)
+    p = (
+        2 * p1
+        + (p2 - p0) * t
+        + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2
+        + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+    )
+    return p.reshape(-1, 2) / 2  # (k, n, 2) -> (k*n, 2)
 
 # %% ../nbs/0_base/03_scenes.ipynb #7b60d935
 def line(width, *points):
@@ -60,248 +81,909 @@ def line(width, *points):
 # %% ../nbs/0_base/03_scenes.ipynb #7fbaaef2
 class Part(NamedTuple):
     "One outline of a thing: role is body, telling or detail; fill names a colour; shape is (n, 2)"
+
     role: str
     fill: str
     shape: np.ndarray
 
 # %% ../nbs/0_base/03_scenes.ipynb #343e0e70
 class Thing(NamedTuple):
-    "What can be drawn: parts from back to front, colours of the telling part, affinity to backgrounds, how it is set"
+    """What can be drawn: parts from back to front, colours of the telling part, affinity to
+    backgrounds, how it is set
+    """
+
     parts: tuple
     tell: tuple = ()
     on: dict = {}
-    where: str = "ground"     # ground, air; for props also wall, far, flat
-    scale: tuple = (1, 1)     # of a prop: half its size as a fraction of the picture
-    aspect: tuple = (.88, 1.14)
+    where: str = "ground"  # ground, air; for props also wall, far, flat
+    scale: tuple = (1, 1)  # of a prop: half its size as a fraction of the picture
+    aspect: tuple = (0.88, 1.14)
     glow: float = 0
     texture: tuple = ("plain", "grain", "plank", "stripe", "speckle", "brick")
 
 # %% ../nbs/0_base/03_scenes.ipynb #5d056d1e
-_BODY = dict(brick=(156, 84, 68), sand=(200, 174, 130), slate=(94, 114, 136), sea=(74, 130, 146), moss=(110, 128, 76),
-             wood=(128, 94, 64), cream=(222, 208, 180), ash=(150, 150, 148), plum=(126, 88, 112), mustard=(192, 150, 76))
-_FIXED = dict(dark=(44, 40, 46), white=(244, 242, 234), glass=(150, 190, 206), amber=(240, 160, 40), pink=(226, 150, 150),
-              gold=(240, 206, 84), wood=(104, 74, 50), grey=(176, 178, 184), silver=(214, 218, 226), leaf=(70, 120, 52), cloud=(246, 248, 252))
+_BODY = dict(
+    brick=(156, 84, 68),
+    sand=(200, 174, 130),
+    slate=(94, 114, 136),
+    sea=(74, 130, 146),
+    moss=(110, 128, 76),
+    wood=(128, 94, 64),
+    cream=(222, 208, 180),
+    ash=(150, 150, 148),
+    plum=(126, 88, 112),
+    mustard=(192, 150, 76),
+)
+_FIXED = dict(
+    dark=(44, 40, 46),
+    white=(244, 242, 234),
+    glass=(150, 190, 206),
+    amber=(240, 160, 40),
+    pink=(226, 150, 150),
+    gold=(240, 206, 84),
+    wood=(104, 74, 50),
+    grey=(176, 178, 184),
+    silver=(214, 218, 226),
+    leaf=(70, 120, 52),
+    cloud=(246, 248, 252),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #d98380a9
-def _parts(*rows): return tuple(Part(*r) for r in rows)
+def _parts(*rows):
+    return tuple(Part(*r) for r in rows)
 
 # %% ../nbs/0_base/03_scenes.ipynb #55434625
-_boat = Thing(_parts(
-    ("body", "body", smooth((-1, .12), (-.5, .22), (.3, .22), (1, .02), (.84, .55), (.6, .92), (0, 1), (-.62, .92), (-.86, .5))),
-    ("body", "shade", smooth((-.9, .62), (0, .72), (.8, .58), (.62, .9), (0, 1), (-.64, .9))),
-    ("body", "body", box(-.62, -.12, -.1, .24)),
-    ("detail", "dark", line(.07, (.06, .2), (.06, -1))),
-    ("telling", "tell", poly((.13, -.96), (.3, -.6), (.52, -.3), (.78, -.02), (.13, .02))),
-    ("telling", "tell2", poly((0, -.86), (-.12, -.55), (-.36, -.24), (-.6, -.16), (0, -.16)))),
-    tell=((246, 244, 236), (226, 66, 50), (246, 222, 120)), on=dict(water=.8, street=.07, grass=.07, room=.03, sky=.03))
+_boat = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            smooth(
+                (-1, 0.12),
+                (-0.5, 0.22),
+                (0.3, 0.22),
+                (1, 0.02),
+                (0.84, 0.55),
+                (0.6, 0.92),
+                (0, 1),
+                (-0.62, 0.92),
+                (-0.86, 0.5),
+            ),
+        ),
+        (
+            "body",
+            "shade",
+            smooth((-0.9, 0.62), (0, 0.72), (0.8, 0.58), (0.62, 0.9), (0, 1), (-0.64, 0.9)),
+        ),
+        ("body", "body", box(-0.62, -0.12, -0.1, 0.24)),
+        ("detail", "dark", line(0.07, (0.06, 0.2), (0.06, -1))),
+        (
+            "telling",
+            "tell",
+            poly((0.13, -0.96), (0.3, -0.6), (0.52, -0.3), (0.78, -0.02), (0.13, 0.02)),
+        ),
+        (
+            "telling",
+            "tell2",
+            poly((0, -0.86), (-0.12, -0.55), (-0.36, -0.24), (-0.6, -0.16), (0, -0.16)),
+        ),
+    ),
+    tell=((246, 244, 236), (226, 66, 50), (246, 222, 120)),
+    on=dict(water=0.8, street=0.07, grass=0.07, room=0.03, sky=0.03),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #eddcf4b4
-_car = Thing(_parts(
-    ("body", "body", smooth((-.64, .1), (-.42, -.36), (-.1, -.44), (.26, -.42), (.56, -.02), (.6, .2), (-.6, .2))),
-    ("body", "body", smooth((-1, .32), (-.96, .08), (-.6, 0), (0, -.02), (.6, 0), (.94, .12), (1, .4), (.94, .72), (0, .76), (-.94, .72))),
-    ("detail", "glass", poly((-.5, 0), (-.34, -.28), (-.04, -.32), (-.04, 0))),
-    ("detail", "glass", poly((.04, 0), (.04, -.32), (.24, -.3), (.46, 0))),
-    ("body", "shade", box(-.96, .56, .96, .74)),
-    ("detail", "gold", oval(.92, .3, .07, .1)),
-    *[("telling", f, oval(x, .66, r)) for x in (-.54, .56) for f, r in (("dark", .34), ("silver", .2), ("dark", .07))]),
-    tell=((50, 48, 54),), on=dict(street=.75, grass=.15, water=.03, room=.04, sky=.03), aspect=(.95, 1.3))
+_car = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.64, 0.1),
+                (-0.42, -0.36),
+                (-0.1, -0.44),
+                (0.26, -0.42),
+                (0.56, -0.02),
+                (0.6, 0.2),
+                (-0.6, 0.2),
+            ),
+        ),
+        (
+            "body",
+            "body",
+            smooth(
+                (-1, 0.32),
+                (-0.96, 0.08),
+                (-0.6, 0),
+                (0, -0.02),
+                (0.6, 0),
+                (0.94, 0.12),
+                (1, 0.4),
+                (0.94, 0.72),
+                (0, 0.76),
+                (-0.94, 0.72),
+            ),
+        ),
+        ("detail", "glass", poly((-0.5, 0), (-0.34, -0.28), (-0.04, -0.32), (-0.04, 0))),
+        ("detail", "glass", poly((0.04, 0), (0.04, -0.32), (0.24, -0.3), (0.46, 0))),
+        ("body", "shade", box(-0.96, 0.56, 0.96, 0.74)),
+        ("detail", "gold", oval(0.92, 0.3, 0.07, 0.1)),
+        *[
+            ("telling", f, oval(x, 0.66, r))
+            for x in (-0.54, 0.56)
+            for f, r in (("dark", 0.34), ("silver", 0.2), ("dark", 0.07))
+        ],
+    ),
+    tell=((50, 48, 54),),
+    on=dict(street=0.75, grass=0.15, water=0.03, room=0.04, sky=0.03),
+    aspect=(0.95, 1.3),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #4090505f
-_house = Thing(_parts(
-    ("telling", "tell2", box(.34, -.95, .58, -.4, .02)),
-    ("body", "body", box(-.84, -.26, .84, 1, .02)),
-    ("telling", "tell", poly((-1, -.2), (-.6, -.78), (.6, -.78), (1, -.2))),
-    ("telling", "tell2", poly((-1, -.2), (1, -.2), (.95, -.28), (-.95, -.28))),
-    ("detail", "dark", box(-.16, .42, .2, 1, .03)),
-    *[("detail", "glass", box(x, .12, x+.3, .46, .02)) for x in (-.6, .34)]),
-    tell=((196, 74, 48), (170, 52, 52), (214, 104, 56)), on=dict(grass=.62, street=.22, water=.08, sky=.05, room=.03))
+_house = Thing(
+    _parts(
+        ("telling", "tell2", box(0.34, -0.95, 0.58, -0.4, 0.02)),
+        ("body", "body", box(-0.84, -0.26, 0.84, 1, 0.02)),
+        ("telling", "tell", poly((-1, -0.2), (-0.6, -0.78), (0.6, -0.78), (1, -0.2))),
+        ("telling", "tell2", poly((-1, -0.2), (1, -0.2), (0.95, -0.28), (-0.95, -0.28))),
+        ("detail", "dark", box(-0.16, 0.42, 0.2, 1, 0.03)),
+        *[("detail", "glass", box(x, 0.12, x + 0.3, 0.46, 0.02)) for x in (-0.6, 0.34)],
+    ),
+    tell=((196, 74, 48), (170, 52, 52), (214, 104, 56)),
+    on=dict(grass=0.62, street=0.22, water=0.08, sky=0.05, room=0.03),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #70c55ba6
-_bird = Thing(_parts(
-    ("body", "shade", smooth((-.4, .1), (-1, -.02), (-.96, .3), (-.4, .42))),
-    *[("detail", "amber", line(.06, (x, .6), (x+.04, .98), (x+.16, .98))) for x in (-.06, .16)],
-    ("body", "body", smooth((-.7, .2), (-.3, -.16), (.1, -.3), (.3, -.66), (.62, -.68), (.76, -.36), (.66, .2), (.3, .6), (-.2, .66), (-.56, .48))),
-    ("telling", "amber", poly((.66, -.64), (1, -.4), (.68, -.28))),
-    ("telling", "tell", smooth((-.66, .28), (-.3, -.06), (.12, -.06), (.3, .16), (.08, .42), (-.3, .44))),
-    ("telling", "tell2", smooth((-.86, .36), (-.3, .22), (.12, .26), (-.1, .44), (-.4, .48))),
-    ("telling", "white", oval(.54, -.44, .1)), ("telling", "dark", oval(.56, -.44, .055))),
-    tell=((44, 70, 150), (200, 60, 50), (60, 54, 66)), on=dict(sky=.64, grass=.16, water=.1, street=.06, room=.04), where="air")
+_bird = Thing(
+    _parts(
+        ("body", "shade", smooth((-0.4, 0.1), (-1, -0.02), (-0.96, 0.3), (-0.4, 0.42))),
+        *[
+            ("detail", "amber", line(0.06, (x, 0.6), (x + 0.04, 0.98), (x + 0.16, 0.98)))
+            for x in (-0.06, 0.16)
+        ],
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.7, 0.2),
+                (-0.3, -0.16),
+                (0.1, -0.3),
+                (0.3, -0.66),
+                (0.62, -0.68),
+                (0.76, -0.36),
+                (0.66, 0.2),
+                (0.3, 0.6),
+                (-0.2, 0.66),
+                (-0.56, 0.48),
+            ),
+        ),
+        ("telling", "amber", poly((0.66, -0.64), (1, -0.4), (0.68, -0.28))),
+        (
+            "telling",
+            "tell",
+            smooth(
+                (-0.66, 0.28), (-0.3, -0.06), (0.12, -0.06), (0.3, 0.16), (0.08, 0.42), (-0.3, 0.44)
+            ),
+        ),
+        (
+            "telling",
+            "tell2",
+            smooth((-0.86, 0.36), (-0.3, 0.22), (0.12, 0.26), (-0.1, 0.44), (-0.4, 0.48)),
+        ),
+        ("telling", "white", oval(0.54, -0.44, 0.1)),
+        ("telling", "dark", oval(0.56, -0.44, 0.055)),
+    ),
+    tell=((44, 70, 150), (200, 60, 50), (60, 54, 66)),
+    on=dict(sky=0.64, grass=0.16, water=0.1, street=0.06, room=0.04),
+    where="air",
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #60138a13
-_fish = Thing(_parts(
-    ("telling", "tell", smooth((-.5, 0), (-.78, -.22), (-1, -.56), (-.9, 0), (-1, .56), (-.78, .22))),
-    ("telling", "tell", smooth((-.34, -.36), (-.1, -.74), (.34, -.66), (.36, -.36))),
-    ("body", "body", smooth((-.62, 0), (-.3, -.36), (.2, -.5), (.7, -.34), (1, .04), (.7, .38), (.2, .5), (-.3, .36))),
-    ("body", "light", smooth((-.4, .2), (.2, .24), (.84, .2), (.66, .38), (.2, .49), (-.3, .34))),
-    ("telling", "tell2", smooth((.06, .06), (-.3, .1), (-.26, .34), (.04, .26))),
-    ("detail", "shade", line(.05, (.44, -.34), (.36, -.06), (.42, .26))),
-    ("telling", "white", oval(.68, -.1, .15)), ("telling", "dark", oval(.71, -.1, .08))),
-    tell=((244, 130, 30), (240, 90, 70), (250, 190, 50)), on=dict(water=.78, room=.1, sky=.04, grass=.04, street=.04),
-    where="air", aspect=(.9, 1.25))
+_fish = Thing(
+    _parts(
+        (
+            "telling",
+            "tell",
+            smooth((-0.5, 0), (-0.78, -0.22), (-1, -0.56), (-0.9, 0), (-1, 0.56), (-0.78, 0.22)),
+        ),
+        ("telling", "tell", smooth((-0.34, -0.36), (-0.1, -0.74), (0.34, -0.66), (0.36, -0.36))),
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.62, 0),
+                (-0.3, -0.36),
+                (0.2, -0.5),
+                (0.7, -0.34),
+                (1, 0.04),
+                (0.7, 0.38),
+                (0.2, 0.5),
+                (-0.3, 0.36),
+            ),
+        ),
+        (
+            "body",
+            "light",
+            smooth((-0.4, 0.2), (0.2, 0.24), (0.84, 0.2), (0.66, 0.38), (0.2, 0.49), (-0.3, 0.34)),
+        ),
+        ("telling", "tell2", smooth((0.06, 0.06), (-0.3, 0.1), (-0.26, 0.34), (0.04, 0.26))),
+        ("detail", "shade", line(0.05, (0.44, -0.34), (0.36, -0.06), (0.42, 0.26))),
+        ("telling", "white", oval(0.68, -0.1, 0.15)),
+        ("telling", "dark", oval(0.71, -0.1, 0.08)),
+    ),
+    tell=((244, 130, 30), (240, 90, 70), (250, 190, 50)),
+    on=dict(water=0.78, room=0.1, sky=0.04, grass=0.04, street=0.04),
+    where="air",
+    aspect=(0.9, 1.25),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #ae4def93
-_tree = Thing(_parts(
-    ("body", "body", smooth((-.3, .88), (-.24, .3), (-.28, -.14), (-.62, -.44), (-.14, -.34), (0, -.6), (.16, -.34), (.6, -.48), (.32, -.08),
-                             (.27, .3), (.34, .88), (.56, 1), (-.54, 1))),
-    ("detail", "shade", line(.04, (-.1, 0), (-.12, .8))), ("detail", "shade", line(.04, (.1, -.15), (.13, .6))),
-    *[("telling", f, oval(x, y, r, .9*r)) for f, x, y, r in (("tell2", -.5, -.5, .29), ("tell2", .52, -.52, .29), ("tell", -.26, -.7, .3),
-        ("tell", .3, -.7, .3), ("tell", 0, -.6, .26), ("light2", -.06, -.8, .21), ("light2", .34, -.8, .13), ("light2", -.38, -.74, .11))]),
-    tell=((62, 128, 50), (88, 146, 54), (196, 120, 40)), on=dict(grass=.68, street=.18, sky=.05, water=.05, room=.04))
+_tree = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.3, 0.88),
+                (-0.24, 0.3),
+                (-0.28, -0.14),
+                (-0.62, -0.44),
+                (-0.14, -0.34),
+                (0, -0.6),
+                (0.16, -0.34),
+                (0.6, -0.48),
+                (0.32, -0.08),
+                (0.27, 0.3),
+                (0.34, 0.88),
+                (0.56, 1),
+                (-0.54, 1),
+            ),
+        ),
+        ("detail", "shade", line(0.04, (-0.1, 0), (-0.12, 0.8))),
+        ("detail", "shade", line(0.04, (0.1, -0.15), (0.13, 0.6))),
+        *[
+            ("telling", f, oval(x, y, r, 0.9 * r))
+            for f, x, y, r in (
+                ("tell2", -0.5, -0.5, 0.29),
+                ("tell2", 0.52, -0.52, 0.29),
+                ("tell", -0.26, -0.7, 0.3),
+                ("tell", 0.3, -0.7, 0.3),
+                ("tell", 0, -0.6, 0.26),
+                ("light2", -0.06, -0.8, 0.21),
+                ("light2", 0.34, -0.8, 0.13),
+                ("light2", -0.38, -0.74, 0.11),
+            )
+        ],
+    ),
+    tell=((62, 128, 50), (88, 146, 54), (196, 120, 40)),
+    on=dict(grass=0.68, street=0.18, sky=0.05, water=0.05, room=0.04),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #ed76dc84
-_cat = Thing(_parts(
-    ("body", "shade", smooth((.4, .94), (.8, .8), (.82, .4), (.66, .1), (.86, .06), (1, .4), (.94, .9), (.5, 1))),
-    ("body", "body", smooth((-.34, -.26), (.26, -.26), (.52, .16), (.68, .76), (.5, 1), (-.54, 1), (-.68, .7), (-.54, .16))),
-    ("detail", "shade", line(.05, (-.14, .55), (-.14, .98))), ("detail", "shade", line(.05, (.16, .55), (.16, .98))),
-    *[("telling", f, poly(*[(s*x - .04, y) for x, y in ear])) for s in (-1, 1) for f, ear in (
-        ("body", ((.46, -.58), (.44, -1), (.08, -.78))), ("pink", ((.4, -.68), (.39, -.9), (.18, -.77))))],
-    ("telling", "body", oval(-.04, -.51, .48, .37)), ("telling", "white", oval(-.04, -.36, .23, .15)),
-    *[("telling", f, oval(x, -.54, *r)) for x in (-.25, .17) for f, r in (("tell", (.12, .11)), ("dark", (.042, .09)))],
-    ("telling", "pink", poly((-.11, -.43), (.03, -.43), (-.04, -.34))),
-    *[("detail", "white", line(.025, (s*.18-.04, -.36), (s*.64-.04, y))) for s in (-1, 1) for y in (-.45, -.31)]),
-    tell=((190, 220, 60), (240, 200, 50), (110, 210, 160)), on=dict(room=.66, grass=.16, street=.1, sky=.04, water=.04), aspect=(.85, 1.05))
+_cat = Thing(
+    _parts(
+        (
+            "body",
+            "shade",
+            smooth(
+                (0.4, 0.94),
+                (0.8, 0.8),
+                (0.82, 0.4),
+                (0.66, 0.1),
+                (0.86, 0.06),
+                (1, 0.4),
+                (0.94, 0.9),
+                (0.5, 1),
+            ),
+        ),
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.34, -0.26),
+                (0.26, -0.26),
+                (0.52, 0.16),
+                (0.68, 0.76),
+                (0.5, 1),
+                (-0.54, 1),
+                (-0.68, 0.7),
+                (-0.54, 0.16),
+            ),
+        ),
+        ("detail", "shade", line(0.05, (-0.14, 0.55), (-0.14, 0.98))),
+        ("detail", "shade", line(0.05, (0.16, 0.55), (0.16, 0.98))),
+        *[
+            ("telling", f, poly(*[(s * x - 0.04, y) for x, y in ear]))
+            for s in (-1, 1)
+            for f, ear in (
+                ("body", ((0.46, -0.58), (0.44, -1), (0.08, -0.78))),
+                ("pink", ((0.4, -0.68), (0.39, -0.9), (0.18, -0.77))),
+            )
+        ],
+        ("telling", "body", oval(-0.04, -0.51, 0.48, 0.37)),
+        ("telling", "white", oval(-0.04, -0.36, 0.23, 0.15)),
+        *[
+            ("telling", f, oval(x, -0.54, *r))
+            for x in (-0.25, 0.17)
+            for f, r in (("tell", (0.12, 0.11)), ("dark", (0.042, 0.09)))
+        ],
+        ("telling", "pink", poly((-0.11, -0.43), (0.03, -0.43), (-0.04, -0.34))),
+        *[
+            ("detail", "white", line(0.025, (s * 0.18 - 0.04, -0.36), (s * 0.64 - 0.04, y)))
+            for s in (-1, 1)
+            for y in (-0.45, -0.31)
+        ],
+    ),
+    tell=((190, 220, 60), (240, 200, 50), (110, 210, 160)),
+    on=dict(room=0.66, grass=0.16, street=0.1, sky=0.04, water=0.04),
+    aspect=(0.85, 1.05),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #07dfc8d1
-_lamp = Thing(_parts(
-    ("detail", "dark", line(.08, (0, 0), (0, -.4))),
-    ("body", "body", smooth((-.16, -.3), (.16, -.3), (.22, -.06), (.6, .26), (.62, .66), (.36, .92), (-.36, .92), (-.62, .66), (-.6, .26), (-.22, -.06))),
-    ("body", "shade", box(-.46, .86, .46, 1, .04)),
-    ("telling", "tell", smooth((-.28, -1), (0, -1.01), (.28, -1), (.44, -.68), (.6, -.36), (0, -.31), (-.6, -.36), (-.44, -.68), n=4)),
-    ("telling", "white", smooth((-.16, -.88), (.16, -.88), (.25, -.48), (-.25, -.48)))),
-    tell=((255, 226, 120), (255, 204, 96), (255, 236, 170)), on=dict(room=.74, street=.14, grass=.06, water=.03, sky=.03), aspect=(.75, 1.05), glow=.35)
+_lamp = Thing(
+    _parts(
+        ("detail", "dark", line(0.08, (0, 0), (0, -0.4))),
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.16, -0.3),
+                (0.16, -0.3),
+                (0.22, -0.06),
+                (0.6, 0.26),
+                (0.62, 0.66),
+                (0.36, 0.92),
+                (-0.36, 0.92),
+                (-0.62, 0.66),
+                (-0.6, 0.26),
+                (-0.22, -0.06),
+            ),
+        ),
+        ("body", "shade", box(-0.46, 0.86, 0.46, 1, 0.04)),
+        (
+            "telling",
+            "tell",
+            smooth(
+                (-0.28, -1),
+                (0, -1.01),
+                (0.28, -1),
+                (0.44, -0.68),
+                (0.6, -0.36),
+                (0, -0.31),
+                (-0.6, -0.36),
+                (-0.44, -0.68),
+                n=4,
+            ),
+        ),
+        ("telling", "white", smooth((-0.16, -0.88), (0.16, -0.88), (0.25, -0.48), (-0.25, -0.48))),
+    ),
+    tell=((255, 226, 120), (255, 204, 96), (255, 236, 170)),
+    on=dict(room=0.74, street=0.14, grass=0.06, water=0.03, sky=0.03),
+    aspect=(0.75, 1.05),
+    glow=0.35,
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #44005ba2
-_mushroom = Thing(_parts(
-    ("body", "body", smooth((-.24, -.1), (.24, -.1), (.26, .5), (.42, .9), (.2, 1), (-.2, 1), (-.42, .9), (-.26, .5))),
-    ("telling", "tell", smooth((-.96, 0), (-.8, -.54), (-.36, -.9), (.36, -.9), (.8, -.54), (.96, 0), (.4, .1), (-.4, .1))),
-    *[("telling", "white", oval(x, y, r, .8*r)) for x, y, r in ((-.5, -.36, .15), (.04, -.6, .17), (.54, -.3, .14), (-.06, -.16, .11))]),
-    tell=((204, 50, 44), (220, 120, 60)), on=dict(grass=.8, room=.05, street=.05, water=.05, sky=.05))
+_mushroom = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.24, -0.1),
+                (0.24, -0.1),
+                (0.26, 0.5),
+                (0.42, 0.9),
+                (0.2, 1),
+                (-0.2, 1),
+                (-0.42, 0.9),
+                (-0.26, 0.5),
+            ),
+        ),
+        (
+            "telling",
+            "tell",
+            smooth(
+                (-0.96, 0),
+                (-0.8, -0.54),
+                (-0.36, -0.9),
+                (0.36, -0.9),
+                (0.8, -0.54),
+                (0.96, 0),
+                (0.4, 0.1),
+                (-0.4, 0.1),
+            ),
+        ),
+        *[
+            ("telling", "white", oval(x, y, r, 0.8 * r))
+            for x, y, r in (
+                (-0.5, -0.36, 0.15),
+                (0.04, -0.6, 0.17),
+                (0.54, -0.3, 0.14),
+                (-0.06, -0.16, 0.11),
+            )
+        ],
+    ),
+    tell=((204, 50, 44), (220, 120, 60)),
+    on=dict(grass=0.8, room=0.05, street=0.05, water=0.05, sky=0.05),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #2e6b3f5c
-_rocket = Thing(_parts(
-    *[("telling", "tell", smooth((s*.3, .3), (s*.72, .64), (s*.74, 1), (s*.3, .8))) for s in (-1, 1)],
-    ("body", "body", smooth((0, -.9), (.34, -.44), (.42, .2), (.3, .84), (-.3, .84), (-.42, .2), (-.34, -.44))),
-    ("telling", "tell", smooth((0, -1), (.2, -.7), (.33, -.42), (0, -.36), (-.33, -.42), (-.2, -.7))),
-    ("detail", "grey", oval(0, 0, .2)), ("detail", "glass", oval(0, 0, .14)), ("detail", "amber", poly((-.22, .84), (.22, .84), (0, 1)))),
-    tell=((220, 50, 50), (60, 80, 180)), on=dict(sky=.8, grass=.05, room=.05, street=.05, water=.05), where="air")
+_rocket = Thing(
+    _parts(
+        *[
+            (
+                "telling",
+                "tell",
+                smooth((s * 0.3, 0.3), (s * 0.72, 0.64), (s * 0.74, 1), (s * 0.3, 0.8)),
+            )
+            for s in (-1, 1)
+        ],
+        (
+            "body",
+            "body",
+            smooth(
+                (0, -0.9),
+                (0.34, -0.44),
+                (0.42, 0.2),
+                (0.3, 0.84),
+                (-0.3, 0.84),
+                (-0.42, 0.2),
+                (-0.34, -0.44),
+            ),
+        ),
+        (
+            "telling",
+            "tell",
+            smooth((0, -1), (0.2, -0.7), (0.33, -0.42), (0, -0.36), (-0.33, -0.42), (-0.2, -0.7)),
+        ),
+        ("detail", "grey", oval(0, 0, 0.2)),
+        ("detail", "glass", oval(0, 0, 0.14)),
+        ("detail", "amber", poly((-0.22, 0.84), (0.22, 0.84), (0, 1))),
+    ),
+    tell=((220, 50, 50), (60, 80, 180)),
+    on=dict(sky=0.8, grass=0.05, room=0.05, street=0.05, water=0.05),
+    where="air",
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #be04a082
-_umbrella = Thing(_parts(
-    ("body", "body", line(.1, (0, -.8), (0, .8), (.06, .94), (.18, .98), (.3, .9), (.32, .76))),
-    ("telling", "tell", smooth((-1, -.1), (-.8, -.6), (-.3, -.9), (.3, -.9), (.8, -.6), (1, -.1), (.66, -.2), (.34, -.1), (0, -.2),
-                                (-.34, -.1), (-.66, -.2))),
-    ("telling", "tell2", smooth((-.34, -.1), (-.26, -.6), (0, -.92), (.26, -.6), (.34, -.1), (0, -.2)))),
-    tell=((210, 60, 90), (60, 110, 190), (240, 190, 60)), on=dict(street=.7, grass=.1, water=.1, room=.05, sky=.05))
+_umbrella = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            line(0.1, (0, -0.8), (0, 0.8), (0.06, 0.94), (0.18, 0.98), (0.3, 0.9), (0.32, 0.76)),
+        ),
+        (
+            "telling",
+            "tell",
+            smooth(
+                (-1, -0.1),
+                (-0.8, -0.6),
+                (-0.3, -0.9),
+                (0.3, -0.9),
+                (0.8, -0.6),
+                (1, -0.1),
+                (0.66, -0.2),
+                (0.34, -0.1),
+                (0, -0.2),
+                (-0.34, -0.1),
+                (-0.66, -0.2),
+            ),
+        ),
+        (
+            "telling",
+            "tell2",
+            smooth((-0.34, -0.1), (-0.26, -0.6), (0, -0.92), (0.26, -0.6), (0.34, -0.1), (0, -0.2)),
+        ),
+    ),
+    tell=((210, 60, 90), (60, 110, 190), (240, 190, 60)),
+    on=dict(street=0.7, grass=0.1, water=0.1, room=0.05, sky=0.05),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #5152b237
-_teapot = Thing(_parts(
-    ("telling", "tell", line(.13, (-.5, -.1), (-.84, -.24), (-.96, .16), (-.8, .5), (-.5, .56))),
-    ("telling", "tell", smooth((.44, .5), (.72, .24), (.8, -.2), (1, -.34), (.96, .1), (.76, .6), (.5, .74))),
-    ("body", "body", smooth((-.3, -.4), (.3, -.4), (.66, 0), (.66, .6), (.4, .96), (-.4, .96), (-.66, .6), (-.66, 0))),
-    ("telling", "tell2", smooth((-.36, -.36), (-.2, -.56), (.2, -.56), (.36, -.36), (0, -.28))), ("telling", "tell", oval(0, -.64, .11))),
-    tell=((60, 90, 170), (200, 70, 60), (244, 240, 230)), on=dict(room=.8, grass=.05, street=.05, water=.05, sky=.05))
+_teapot = Thing(
+    _parts(
+        (
+            "telling",
+            "tell",
+            line(0.13, (-0.5, -0.1), (-0.84, -0.24), (-0.96, 0.16), (-0.8, 0.5), (-0.5, 0.56)),
+        ),
+        (
+            "telling",
+            "tell",
+            smooth(
+                (0.44, 0.5),
+                (0.72, 0.24),
+                (0.8, -0.2),
+                (1, -0.34),
+                (0.96, 0.1),
+                (0.76, 0.6),
+                (0.5, 0.74),
+            ),
+        ),
+        (
+            "body",
+            "body",
+            smooth(
+                (-0.3, -0.4),
+                (0.3, -0.4),
+                (0.66, 0),
+                (0.66, 0.6),
+                (0.4, 0.96),
+                (-0.4, 0.96),
+                (-0.66, 0.6),
+                (-0.66, 0),
+            ),
+        ),
+        (
+            "telling",
+            "tell2",
+            smooth((-0.36, -0.36), (-0.2, -0.56), (0.2, -0.56), (0.36, -0.36), (0, -0.28)),
+        ),
+        ("telling", "tell", oval(0, -0.64, 0.11)),
+    ),
+    tell=((60, 90, 170), (200, 70, 60), (244, 240, 230)),
+    on=dict(room=0.8, grass=0.05, street=0.05, water=0.05, sky=0.05),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #b921e59d
-_chair = Thing(_parts(
-    *[("telling", "tell", line(.12, (x, .2), (x+d, 1))) for x, d in ((-.5, -.08), (.56, .08), (-.3, 0), (.36, 0))],
-    ("body", "body", smooth((-.62, -.98), (-.1, -1), (-.1, .1), (-.62, .14), (-.7, -.4))),
-    ("body", "light", smooth((-.66, 0), (.6, -.02), (.7, .14), (.62, .3), (-.62, .3))),
-    ("telling", "tell", line(.1, (-.4, -.3), (.4, -.34), (.5, -.02)))),
-    tell=((70, 46, 34), (210, 160, 100)), on=dict(room=.8, grass=.1, street=.05, water=.03, sky=.02))
+_chair = Thing(
+    _parts(
+        *[
+            ("telling", "tell", line(0.12, (x, 0.2), (x + d, 1)))
+            for x, d in ((-0.5, -0.08), (0.56, 0.08), (-0.3, 0), (0.36, 0))
+        ],
+        (
+            "body",
+            "body",
+            smooth((-0.62, -0.98), (-0.1, -1), (-0.1, 0.1), (-0.62, 0.14), (-0.7, -0.4)),
+        ),
+        ("body", "light", smooth((-0.66, 0), (0.6, -0.02), (0.7, 0.14), (0.62, 0.3), (-0.62, 0.3))),
+        ("telling", "tell", line(0.1, (-0.4, -0.3), (0.4, -0.34), (0.5, -0.02))),
+    ),
+    tell=((70, 46, 34), (210, 160, 100)),
+    on=dict(room=0.8, grass=0.1, street=0.05, water=0.03, sky=0.02),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #744f7297
-_snail = Thing(_parts(
-    ("body", "body", smooth((-1, .96), (-.6, .72), (.3, .7), (.6, .3), (.66, -.06), (.94, -.04), (.98, .36), (.8, .8), (.4, 1), (-.4, 1))),
-    ("detail", "shade", line(.05, (.74, 0), (.66, -.4))), ("detail", "shade", line(.05, (.84, 0), (.96, -.38))),
-    *[("telling", f, oval(x, y, r)) for f, x, y, r in (("tell", -.2, .16, .64), ("tell2", -.14, .2, .46), ("tell", -.1, .22, .3), ("tell2", -.06, .22, .15))]),
-    tell=((200, 120, 70), (170, 80, 100)), on=dict(grass=.8, street=.1, room=.05, water=.03, sky=.02))
+_snail = Thing(
+    _parts(
+        (
+            "body",
+            "body",
+            smooth(
+                (-1, 0.96),
+                (-0.6, 0.72),
+                (0.3, 0.7),
+                (0.6, 0.3),
+                (0.66, -0.06),
+                (0.94, -0.04),
+                (0.98, 0.36),
+                (0.8, 0.8),
+                (0.4, 1),
+                (-0.4, 1),
+            ),
+        ),
+        ("detail", "shade", line(0.05, (0.74, 0), (0.66, -0.4))),
+        ("detail", "shade", line(0.05, (0.84, 0), (0.96, -0.38))),
+        *[
+            ("telling", f, oval(x, y, r))
+            for f, x, y, r in (
+                ("tell", -0.2, 0.16, 0.64),
+                ("tell2", -0.14, 0.2, 0.46),
+                ("tell", -0.1, 0.22, 0.3),
+                ("tell2", -0.06, 0.22, 0.15),
+            )
+        ],
+    ),
+    tell=((200, 120, 70), (170, 80, 100)),
+    on=dict(grass=0.8, street=0.1, room=0.05, water=0.03, sky=0.02),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #72d01bb8
-_THINGS = dict(boat=_boat, car=_car, house=_house, bird=_bird, fish=_fish, tree=_tree, cat=_cat, lamp=_lamp,
-               mushroom=_mushroom, rocket=_rocket, umbrella=_umbrella, teapot=_teapot, chair=_chair, snail=_snail)
+_THINGS = dict(
+    boat=_boat,
+    car=_car,
+    house=_house,
+    bird=_bird,
+    fish=_fish,
+    tree=_tree,
+    cat=_cat,
+    lamp=_lamp,
+    mushroom=_mushroom,
+    rocket=_rocket,
+    umbrella=_umbrella,
+    teapot=_teapot,
+    chair=_chair,
+    snail=_snail,
+)
 CLASSES = tuple(_THINGS)[:8]
 OTHER_CLASSES = tuple(_THINGS)[8:]
 
 # %% ../nbs/0_base/03_scenes.ipynb #e47a7cde
-def _prop(*rows, **kw): return Thing(_parts(*[("body", *r) for r in rows]), **kw)
+def _prop(*rows, **kw):
+    return Thing(_parts(*[("body", *r) for r in rows]), **kw)
 
 # %% ../nbs/0_base/03_scenes.ipynb #79a30f28
 _EARTH, _CLOTH = ("plain", "grain", "speckle", "soft"), ("plain", "stripe", "speckle")
+
+# %% ../nbs/0_base/03_scenes.ipynb #531915b7
 _PROPS = dict(
-    crate=_prop(("body", box(-.9, -.6, .9, 1, .04)), ("shade", box(-.9, -.6, .9, -.4, .04)), ("shade", box(-.9, .8, .9, 1, .04)), scale=(.1, .2)),
-    rock=_prop(("body", smooth((-1, .9), (-.8, .2), (-.2, -.3), (.4, -.1), (.9, .4), (1, .94), (0, 1))), scale=(.1, .24), texture=_EARTH),
-    bale=_prop(("body", oval(0, .3, .9, .7)), ("shade", oval(.3, .26, .4, .52)), ("light", oval(.32, .26, .33, .44)), scale=(.1, .18)),
-    sofa=_prop(("shade", box(-.9, -.3, .9, .6, .2)), ("body", box(-1, .1, -.66, .92, .14)), ("body", box(.66, .1, 1, .92, .14)),
-               ("light", box(-.68, .3, .68, .6, .1)), ("body", box(-.7, .5, .7, .94, .05)), scale=(.2, .34), aspect=(1.1, 1.4)),
-    bush=_prop(("leaf", oval(-.5, .5, .5, .45)), ("leaf", oval(.5, .55, .5, .42)), ("leaf", oval(0, .3, .55)), scale=(.08, .16), texture=_EARTH),
-    post=_prop(("shade", box(-.12, -1, .12, 1, .03)), ("body", box(-.4, -1, .4, -.5, .05)), scale=(.12, .22)),
-    cloud=_prop(*[("cloud", oval(*o)) for o in ((-.5, .1, .5, .26), (.5, .12, .5, .24), (-.1, -.12, .42, .34), (.26, 0, .4, .3))],
-                where="wall", scale=(.1, .28), aspect=(1.2, 1.9), texture=("soft",)),
-    hill=_prop(("body", smooth((-1.2, 1.1), (-.8, .5), (-.2, 0), (.3, .2), (.9, .7), (1.2, 1.1))),
-               where="far", scale=(.3, .6), aspect=(1.3, 2), texture=_EARTH),
-    tower=_prop(("body", box(-.6, -1, .6, 1.1, .02)), *[("glass", box(x, y, x+.22, y+.18, .01)) for x in (-.4, -.1, .2) for y in (-.8, -.4, 0, .4)],
-                where="far", scale=(.16, .34), aspect=(.8, 1.5)),
-    frame=_prop(("shade", box(-.8, -.7, .8, .7, .03)), ("white", box(-.68, -.58, .68, .58, .02)), ("body", box(-.5, -.42, .5, .42, .02)),
-                where="wall", scale=(.1, .18)),
-    window=_prop(("white", box(-.8, -.9, .8, .9, .03)), *[("glass", box(x, -.78, x+.64, .78, .02)) for x in (-.68, .04)],
-                 where="wall", scale=(.15, .26), texture=("plain",)),
-    curtain=_prop(("wood", box(-.62, -1.08, .62, -1, .03)), ("body", smooth((-.5, -1), (.5, -1), (.46, 0), (.54, 1), (.2, .95), (-.2, 1.02), (-.54, .98), (-.46, 0))),
-                  *[("shade", line(.05, (x, -.98), (1.05*x, .94))) for x in (-.3, -.08, .15, .34)], where="wall", scale=(.2, .36), texture=_CLOTH),
-    rug=_prop(("body", oval(0, .6, 1, .3)), ("light", oval(0, .6, .8, .22)), where="flat", scale=(.25, .45), aspect=(1.1, 1.6), texture=_CLOTH),
-    lane=_prop(*[("white", poly((x, .62), (x+.4, .62), (x+.36, .74), (x-.06, .74))) for x in (-1.6, -.8, 0, .8, 1.6)], where="flat", scale=(.3, .42)),
-    crest=_prop(("cloud", smooth((-1, .7), (-.4, .62), (.3, .66), (1, .7), (.3, .74), (-.4, .72))), where="flat", scale=(.06, .2)),
-    tuft=_prop(*[("leaf", poly((x-.08, 1), (x+d, y), (x+.08, 1))) for x, d, y in ((-.4, -.3, .1), (-.15, -.1, -.4), (.1, .1, -.2), (.35, .35, .1))],
-               where="flat", scale=(.03, .07)))
+    crate=_prop(
+        ("body", box(-0.9, -0.6, 0.9, 1, 0.04)),
+        ("shade", box(-0.9, -0.6, 0.9, -0.4, 0.04)),
+        ("shade", box(-0.9, 0.8, 0.9, 1, 0.04)),
+        scale=(0.1, 0.2),
+    ),
+    rock=_prop(
+        (
+            "body",
+            smooth(
+                (-1, 0.9), (-0.8, 0.2), (-0.2, -0.3), (0.4, -0.1), (0.9, 0.4), (1, 0.94), (0, 1)
+            ),
+        ),
+        scale=(0.1, 0.24),
+        texture=_EARTH,
+    ),
+    bale=_prop(
+        ("body", oval(0, 0.3, 0.9, 0.7)),
+        ("shade", oval(0.3, 0.26, 0.4, 0.52)),
+        ("light", oval(0.32, 0.26, 0.33, 0.44)),
+        scale=(0.1, 0.18),
+    ),
+    sofa=_prop(
+        ("shade", box(-0.9, -0.3, 0.9, 0.6, 0.2)),
+        ("body", box(-1, 0.1, -0.66, 0.92, 0.14)),
+        ("body", box(0.66, 0.1, 1, 0.92, 0.14)),
+        ("light", box(-0.68, 0.3, 0.68, 0.6, 0.1)),
+        ("body", box(-0.7, 0.5, 0.7, 0.94, 0.05)),
+        scale=(0.2, 0.34),
+        aspect=(1.1, 1.4),
+    ),
+    bush=_prop(
+        ("leaf", oval(-0.5, 0.5, 0.5, 0.45)),
+        ("leaf", oval(0.5, 0.55, 0.5, 0.42)),
+        ("leaf", oval(0, 0.3, 0.55)),
+        scale=(0.08, 0.16),
+        texture=_EARTH,
+    ),
+    post=_prop(
+        ("shade", box(-0.12, -1, 0.12, 1, 0.03)),
+        ("body", box(-0.4, -1, 0.4, -0.5, 0.05)),
+        scale=(0.12, 0.22),
+    ),
+    cloud=_prop(
+        *[
+            ("cloud", oval(*o))
+            for o in (
+                (-0.5, 0.1, 0.5, 0.26),
+                (0.5, 0.12, 0.5, 0.24),
+                (-0.1, -0.12, 0.42, 0.34),
+                (0.26, 0, 0.4, 0.3),
+            )
+        ],
+        where="wall",
+        scale=(0.1, 0.28),
+        aspect=(1.2, 1.9),
+        texture=("soft",),
+    ),
+    hill=_prop(
+        ("body", smooth((-1.2, 1.1), (-0.8, 0.5), (-0.2, 0), (0.3, 0.2), (0.9, 0.7), (1.2, 1.1))),
+        where="far",
+        scale=(0.3, 0.6),
+        aspect=(1.3, 2),
+        texture=_EARTH,
+    ),
+    tower=_prop(
+        ("body", box(-0.6, -1, 0.6, 1.1, 0.02)),
+        *[
+            ("glass", box(x, y, x + 0.22, y + 0.18, 0.01))
+            for x in (-0.4, -0.1, 0.2)
+            for y in (-0.8, -0.4, 0, 0.4)
+        ],
+        where="far",
+        scale=(0.16, 0.34),
+        aspect=(0.8, 1.5),
+    ),
+    frame=_prop(
+        ("shade", box(-0.8, -0.7, 0.8, 0.7, 0.03)),
+        ("white", box(-0.68, -0.58, 0.68, 0.58, 0.02)),
+        ("body", box(-0.5, -0.42, 0.5, 0.42, 0.02)),
+        where="wall",
+        scale=(0.1, 0.18),
+    ),
+    window=_prop(
+        ("white", box(-0.8, -0.9, 0.8, 0.9, 0.03)),
+        *[("glass", box(x, -0.78, x + 0.64, 0.78, 0.02)) for x in (-0.68, 0.04)],
+        where="wall",
+        scale=(0.15, 0.26),
+        texture=("plain",),
+    ),
+    curtain=_prop(
+        ("wood", box(-0.62, -1.08, 0.62, -1, 0.03)),
+        (
+            "body",
+            smooth(
+                (-0.5, -1),
+                (0.5, -1),
+                (0.46, 0),
+                (0.54, 1),
+                (0.2, 0.95),
+                (-0.2, 1.02),
+                (-0.54, 0.98),
+                (-0.46, 0),
+            ),
+        ),
+        *[("shade", line(0.05, (x, -0.98), (1.05 * x, 0.94))) for x in (-0.3, -0.08, 0.15, 0.34)],
+        where="wall",
+        scale=(0.2, 0.36),
+        texture=_CLOTH,
+    ),
+    rug=_prop(
+        ("body", oval(0, 0.6, 1, 0.3)),
+        ("light", oval(0, 0.6, 0.8, 0.22)),
+        where="flat",
+        scale=(0.25, 0.45),
+        aspect=(1.1, 1.6),
+        texture=_CLOTH,
+    ),
+    lane=_prop(
+        *[
+            ("white", poly((x, 0.62), (x + 0.4, 0.62), (x + 0.36, 0.74), (x - 0.06, 0.74)))
+            for x in (-1.6, -0.8, 0, 0.8, 1.6)
+        ],
+        where="flat",
+        scale=(0.3, 0.42),
+    ),
+    crest=_prop(
+        (
+            "cloud",
+            smooth((-1, 0.7), (-0.4, 0.62), (0.3, 0.66), (1, 0.7), (0.3, 0.74), (-0.4, 0.72)),
+        ),
+        where="flat",
+        scale=(0.06, 0.2),
+    ),
+    tuft=_prop(
+        *[
+            ("leaf", poly((x - 0.08, 1), (x + d, y), (x + 0.08, 1)))
+            for x, d, y in (
+                (-0.4, -0.3, 0.1),
+                (-0.15, -0.1, -0.4),
+                (0.1, 0.1, -0.2),
+                (0.35, 0.35, 0.1),
+            )
+        ],
+        where="flat",
+        scale=(0.03, 0.07),
+    ),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #11fad807
-_SKIES = (((104, 156, 210), (206, 224, 236)), ((78, 124, 186), (176, 206, 226)), ((150, 164, 178), (214, 216, 214)),
-          ((112, 112, 160), (244, 190, 140)), ((170, 196, 214), (232, 232, 220)))
-_ROOMS = tuple((tuple(.5*v + 95 for v in c), tuple(.55*v + 95 for v in c)) for c in _BODY.values())
-_FLOORS = tuple((tuple(.8*v for v in _BODY[k]), _BODY[k]) for k in ("wood", "sand", "mustard", "ash", "slate"))
+_SKIES = (
+    ((104, 156, 210), (206, 224, 236)),
+    ((78, 124, 186), (176, 206, 226)),
+    ((150, 164, 178), (214, 216, 214)),
+    ((112, 112, 160), (244, 190, 140)),
+    ((170, 196, 214), (232, 232, 220)),
+)
+_ROOMS = tuple(
+    (tuple(0.5 * v + 95 for v in c), tuple(0.55 * v + 95 for v in c)) for c in _BODY.values()
+)
+_FLOORS = tuple(
+    (tuple(0.8 * v for v in _BODY[k]), _BODY[k])
+    for k in ("wood", "sand", "mustard", "ash", "slate")
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #1b05c444
-_BACKGROUNDS = dict(   # horizon, upper colours, lower colours, textures above and below, props with how many of each
-    sky=((.9, 1.5), _SKIES, (((96, 120, 66), (110, 128, 76)), ((94, 114, 136), (74, 130, 146))), "cloud", "grain", dict(cloud=(1, 4), hill=(0, 1))),
-    water=((.12, .5), _SKIES, (((74, 130, 146), (40, 86, 112)), ((110, 146, 162), (74, 110, 132)), ((86, 140, 130), (44, 92, 92))), "cloud", "wave",
-           dict(cloud=(0, 2), hill=(0, 2), crest=(2, 7), rock=(0, 1), crate=(0, 1))),
-    grass=((.15, .55), _SKIES, (((124, 150, 78), (92, 124, 54)), ((150, 152, 84), (110, 128, 76)), ((96, 130, 66), (66, 100, 48))), "cloud", "blade",
-           dict(cloud=(0, 2), hill=(0, 2), tuft=(3, 9), rock=(0, 1), bale=(0, 1), bush=(0, 2))),
-    street=((.25, .6), _SKIES, (((138, 138, 138), (104, 104, 108)), ((150, 146, 140), (120, 116, 112)), ((112, 114, 122), (84, 86, 94))), "cloud", "speckle",
-            dict(cloud=(0, 1), tower=(2, 5), lane=(0, 1), post=(0, 1), crate=(0, 1), bush=(0, 1))),
-    room=((.5, .85), _ROOMS, _FLOORS, "paper", "plank", dict(frame=(0, 2), window=(0, 1), curtain=(0, 1), rug=(0, 1), sofa=(0, 1), crate=(0, 1))))
+# horizon, upper colours, lower colours, textures above and below, props with how many of each
+_BACKGROUNDS = dict(
+    sky=(
+        (0.9, 1.5),
+        _SKIES,
+        (((96, 120, 66), (110, 128, 76)), ((94, 114, 136), (74, 130, 146))),
+        "cloud",
+        "grain",
+        dict(cloud=(1, 4), hill=(0, 1)),
+    ),
+    water=(
+        (0.12, 0.5),
+        _SKIES,
+        (
+            ((74, 130, 146), (40, 86, 112)),
+            ((110, 146, 162), (74, 110, 132)),
+            ((86, 140, 130), (44, 92, 92)),
+        ),
+        "cloud",
+        "wave",
+        dict(cloud=(0, 2), hill=(0, 2), crest=(2, 7), rock=(0, 1), crate=(0, 1)),
+    ),
+    grass=(
+        (0.15, 0.55),
+        _SKIES,
+        (
+            ((124, 150, 78), (92, 124, 54)),
+            ((150, 152, 84), (110, 128, 76)),
+            ((96, 130, 66), (66, 100, 48)),
+        ),
+        "cloud",
+        "blade",
+        dict(cloud=(0, 2), hill=(0, 2), tuft=(3, 9), rock=(0, 1), bale=(0, 1), bush=(0, 2)),
+    ),
+    street=(
+        (0.25, 0.6),
+        _SKIES,
+        (
+            ((138, 138, 138), (104, 104, 108)),
+            ((150, 146, 140), (120, 116, 112)),
+            ((112, 114, 122), (84, 86, 94)),
+        ),
+        "cloud",
+        "speckle",
+        dict(cloud=(0, 1), tower=(2, 5), lane=(0, 1), post=(0, 1), crate=(0, 1), bush=(0, 1)),
+    ),
+    room=(
+        (0.5, 0.85),
+        _ROOMS,
+        _FLOORS,
+        "paper",
+        "plank",
+        dict(frame=(0, 2), window=(0, 1), curtain=(0, 1), rug=(0, 1), sofa=(0, 1), crate=(0, 1)),
+    ),
+)
 
 # %% ../nbs/0_base/03_scenes.ipynb #7b507b07
 def _noise(rng, side, cell_y, cell_x):
     "Tileable-free value noise: a coarse random grid, enlarged smoothly"
-    coarse = rng.standard_normal((max(2, round(side/cell_y)), max(2, round(side/cell_x)))).astype(np.float32)
+    coarse = rng.standard_normal(
+        (max(2, round(side / cell_y)), max(2, round(side / cell_x)))
+    ).astype(np.float32)
     return np.clip(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) / 2, -1.2, 1.2)
 
 # %% ../nbs/0_base/03_scenes.ipynb #194228c3
 @lru_cache(4)
 def _bank(size):
     "Textures of side 2*size by name; bodies draw from the first six"
-    rng, n, u = np.random.default_rng(7), 2*size, size/160
+    rng = np.random.default_rng(7)
+    n = 2 * size
+    u = size / 160
     y, x = np.mgrid[:n, :n].astype(np.float32) / u
-    noise = lambda cy, cx: _noise(rng, n, max(1, cy*u), max(1, cx*u))
-    saw = lambda v, period: (2*np.clip(np.abs((v/period) % 1 - .5)*8 - .4, 0, 1) - 1) if period else v
+
+    def noise(cy, cx):
+        return _noise(rng, n, max(1, cy * u), max(1, cx * u))
+
+    def saw(v, period):
+        return (2 * np.clip(np.abs((v / period) % 1 - 0.5) * 8 - 0.4, 0, 1) - 1) if period else v
+
     fine, rough = noise(1, 1), noise(3, 3)
-    brick = np.minimum(saw(y, 8), saw(x + 8*(np.floor(y/8 + .5) % 2), 16))
-    return dict(plain=.4*rough, grain=.6*noise(1.5, 12) + .4*fine, plank=.8*saw(y, 9) + .4*noise(2, 30), stripe=np.sign(np.sin(x*2*np.pi/11)),
-                speckle=fine, brick=brick, cloud=.6*noise(30, 60) + .4*noise(12, 24), wave=.8*noise(2.5, 18) + .4*noise(8, 50),
-                blade=.7*noise(6, 1.6) + .5*rough, paper=np.sin(x*2*np.pi/14)*.6 + .5*np.sin(y*2*np.pi/14), soft=noise(24, 24))
+    brick = np.minimum(saw(y, 8), saw(x + 8 * (np.floor(y / 8 + 0.5) % 2), 16))
+    return dict(
+        plain=0.4 * rough,
+        grain=0.6 * noise(1.5, 12) + 0.4 * fine,
+        plank=0.8 * saw(y, 9) + 0.4 * noise(2, 30),
+        stripe=np.sign(np.sin(x * 2 * np.pi / 11)),
+        speckle=fine,
+        brick=brick,
+        cloud=0.6 * noise(30, 60) + 0.4 * noise(12, 24),
+        wave=0.8 * noise(2.5, 18) + 0.4 * noise(8, 50),
+        blade=0.7 * noise(6, 1.6) + 0.5 * rough,
+        paper=np.sin(x * 2 * np.pi / 14) * 0.6 + 0.5 * np.sin(y * 2 * np.pi / 14),
+        soft=noise(24, 24),
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #e60cf66d
 def _texture(rng, name, size):
     "A random crop (size, size) of a texture"
     y, x = rng.integers(size, size=2)
-    return _bank(size)[name][y:y+size, x:x+size]
+    return _bank(size)[name][y : y + size, x : x + size]
 
 # %% ../nbs/0_base/03_scenes.ipynb #b9fa9c1f
 def _choose(rng, items, weights=None):
     "One of items, by weight (rng.choice is slow on short lists)"
-    if weights is None: return items[int(rng.integers(len(items)))]
+    if weights is None:
+        return items[int(rng.integers(len(items)))]
     w = np.cumsum(weights)
-    return items[int(np.searchsorted(w, rng.random()*w[-1], side="right"))]
+    return items[int(np.searchsorted(w, rng.random() * w[-1], side="right"))]
 
 # %% ../nbs/0_base/03_scenes.ipynb #c47a7045
 def _cast(rng, classes):
@@ -309,23 +991,39 @@ def _cast(rng, classes):
     first = _choose(rng, classes)
     on = _THINGS[first].on
     kind = _choose(rng, tuple(on), tuple(on.values()))
-    n = _choose(rng, (0, 1, 2), (.42, .38, .2))
-    return kind, [first] + [_choose(rng, classes, [.03 + _THINGS[c].on[kind] for c in classes]) for _ in range(n)]
+    n = _choose(rng, (0, 1, 2), (0.42, 0.38, 0.2))
+    return kind, [first] + [
+        _choose(rng, classes, [0.03 + _THINGS[c].on[kind] for c in classes]) for _ in range(n)
+    ]
 
 # %% ../nbs/0_base/03_scenes.ipynb #8d396ad3
-def _jitter(rng, c, by=10): return np.asarray(c)*rng.uniform(.9, 1.1) + rng.uniform(-by, by, 3)
+def _jitter(rng, c, by=10):
+    return np.asarray(c) * rng.uniform(0.9, 1.1) + rng.uniform(-by, by, 3)
 
 # %% ../nbs/0_base/03_scenes.ipynb #cc7ab770
 def _colours(rng, thing):
     "Colours of one object by fill name"
     body = _jitter(rng, _choose(rng, tuple(_BODY.values())), 14)
     tell = _jitter(rng, _choose(rng, thing.tell), 8) if thing.tell else body
-    own = dict(body=body, shade=.74*body, light=.72*body + 68, leaf=_jitter(rng, _FIXED["leaf"], 16), tell=tell, tell2=.78*tell, light2=.82*tell + 40)
-    return _FIXED | dict(zip(own, map(tuple, np.clip(np.stack(list(own.values())), 0, 255).tolist())))
+    own = dict(
+        body=body,
+        shade=0.74 * body,
+        light=0.72 * body + 68,
+        leaf=_jitter(rng, _FIXED["leaf"], 16),
+        tell=tell,
+        tell2=0.78 * tell,
+        light2=0.82 * tell + 40,
+    )
+    return _FIXED | dict(
+        zip(own, map(tuple, np.clip(np.stack(list(own.values())), 0, 255).tolist()))
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #aa816293
 class _Actor(NamedTuple):
-    "A thing in the picture: its outlines in picture coordinates [0, 1], colours, label (0 for a prop), where it stands, depth"
+    """A thing in the picture: its outlines in picture coordinates [0, 1], colours, label (0 for a
+    prop), where it stands, depth
+    """
+
     thing: Thing
     shapes: list
     colours: dict
@@ -338,45 +1036,76 @@ class _Actor(NamedTuple):
 def _pose(rng, thing, turn):
     "Outlines about the origin, half size 1, after flip, turn, stretch and wobble"
     a, stretch = np.deg2rad(rng.normal(0, turn)), np.sqrt(rng.uniform(*thing.aspect))
-    M = np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) @ np.diag([stretch*_choose(rng, (-1, 1)), 1/stretch])
+    M = np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]) @ np.diag(
+        [stretch * _choose(rng, (-1, 1)), 1 / stretch]
+    )
     p = np.concatenate([q.shape for q in thing.parts])
-    p = p + .03*np.sin(rng.uniform(1.5, 3, 2)*p[:, ::-1] + rng.uniform(0, 6.28, 2))
-    return np.split((p @ M.T).astype(np.float32), np.cumsum([len(q.shape) for q in thing.parts])[:-1])
+    p = p + 0.03 * np.sin(rng.uniform(1.5, 3, 2) * p[:, ::-1] + rng.uniform(0, 6.28, 2))
+    return np.split(
+        (p @ M.T).astype(np.float32), np.cumsum([len(q.shape) for q in thing.parts])[:-1]
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #4f364036
 def _inside(shapes, thing, xy, scale):
     "Move xy so that the middle of the telling part falls inside the picture"
     tell = [s.mean(0) for s, p in zip(shapes, thing.parts) if p.role == "telling"]
-    if not tell: return xy
-    m = xy + scale*np.mean(tell, 0)
-    return xy + np.clip(m, .12, .88) - m
+    if not tell:
+        return xy
+    m = xy + scale * np.mean(tell, 0)
+    return xy + np.clip(m, 0.12, 0.88) - m
 
 # %% ../nbs/0_base/03_scenes.ipynb #ad5a7a54
 def _place(rng, thing, label, horizon, scale):
     "An actor at a random place that suits it; one object in six comes without its details"
-    if label and rng.random() < 1/6: thing = thing._replace(parts=tuple(p for p in thing.parts if p.role != "detail"))
-    shapes, x = _pose(rng, thing, 4 if thing.where == "ground" else 9 if thing.where == "air" else 0), rng.uniform(.05, .95)
-    ground = rng.uniform(min(horizon + .04, 1.02), 1.04)
-    if not label and thing.where == "ground": scale *= .5 + .5*min(1, (ground - horizon)/max(.3, 1 - horizon))     # far props are small
-    y = {"wall": lambda: rng.uniform(.05, max(.1, .85*horizon)), "far": lambda: horizon - .7*scale,
-         "air": lambda: rng.uniform(.2, .85)}.get(thing.where, lambda: ground - scale)()
+    if label and rng.random() < 1 / 6:
+        thing = thing._replace(parts=tuple(p for p in thing.parts if p.role != "detail"))
+    shapes = _pose(rng, thing, 4 if thing.where == "ground" else 9 if thing.where == "air" else 0)
+    x = rng.uniform(0.05, 0.95)
+    ground = rng.uniform(min(horizon + 0.04, 1.02), 1.04)
+    if not label and thing.where == "ground":
+        scale *= 0.5 + 0.5 * min(
+            1, (ground - horizon) / max(0.3, 1 - horizon)
+        )  # far props are small
+    y = {
+        "wall": lambda: rng.uniform(0.05, max(0.1, 0.85 * horizon)),
+        "far": lambda: horizon - 0.7 * scale,
+        "air": lambda: rng.uniform(0.2, 0.85),
+    }.get(thing.where, lambda: ground - scale)()
     depth = {"wall": -3 + scale, "far": -2 + scale, "flat": -1}.get(thing.where, y + scale)
     x, y = _inside(shapes, thing, np.array([x, y]), scale)
-    return _Actor(thing, [scale*s + (x, y) for s in shapes], _colours(rng, thing), label, (x, y + scale), scale, depth)
+    return _Actor(
+        thing,
+        [scale * s + (x, y) for s in shapes],
+        _colours(rng, thing),
+        label,
+        (x, y + scale),
+        scale,
+        depth,
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #dcd93d1c
 def _actors(rng, kind, names, classes, horizon):
     "Props and objects from far to near"
-    lo, hi = ((.18, .72), (.16, .5), (.14, .4))[len(names) - 1]
-    size = lambda: float(np.exp(rng.uniform(np.log(lo), np.log(hi))))
-    props = [_PROPS[p] for p, (a, b) in _BACKGROUNDS[kind][5].items() for _ in range(rng.integers(a, b + 1))]
+    lo, hi = ((0.18, 0.72), (0.16, 0.5), (0.14, 0.4))[len(names) - 1]
+
+    def size():
+        return float(np.exp(rng.uniform(np.log(lo), np.log(hi))))
+
+    props = [
+        _PROPS[p]
+        for p, (a, b) in _BACKGROUNDS[kind][5].items()
+        for _ in range(rng.integers(a, b + 1))
+    ]
     actors = [_place(rng, p, 0, horizon, rng.uniform(*p.scale)) for p in props]
     actors += [_place(rng, _THINGS[c], classes.index(c) + 1, horizon, size()) for c in names]
     return sorted(actors, key=lambda a: a.depth)
 
 # %% ../nbs/0_base/03_scenes.ipynb #339a701c
 class _Layer(NamedTuple):
-    "A drawn actor: its window in the picture, lit premultiplied colour (h, w, 3), coverage and telling coverage (h, w), soft shadow"
+    """A drawn actor: its window in the picture, lit premultiplied colour (h, w, 3), coverage and
+    telling coverage (h, w), soft shadow
+    """
+
     window: tuple
     colour: np.ndarray
     cover: np.ndarray
@@ -392,61 +1121,90 @@ def _raster(actor, window, size):
     "Fill the outlines -> colour with coverage (h, w, 4) and marks (h, w, 3), both in [0, 1]"
     rows, cols = window
     h, w = rows.stop - rows.start, cols.stop - cols.start
-    paint, marks = np.zeros((2*h, 2*w, 4), np.uint8), np.zeros((2*h, 2*w, 3), np.uint8)
+    paint, marks = np.zeros((2 * h, 2 * w, 4), np.uint8), np.zeros((2 * h, 2 * w, 3), np.uint8)
     for part, s in zip(actor.thing.parts, actor.shapes):
-        q = [np.round(((s*size - (cols.start, rows.start))*2 - .5)*16).astype(np.int32)]     # 4 bits below the pixel
+        q = [
+            np.round(((s * size - (cols.start, rows.start)) * 2 - 0.5) * 16).astype(np.int32)
+        ]  # 4 bits below the pixel
         cv2.fillPoly(paint, q, (*actor.colours[part.fill], 255), cv2.LINE_AA, 4)
         cv2.fillPoly(marks, q, _MARK[part.role], cv2.LINE_8, 4)
-    return [cv2.resize(a, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32)/255 for a in (paint, marks)]
+    return [
+        cv2.resize(a, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        for a in (paint, marks)
+    ]
 
 # %% ../nbs/0_base/03_scenes.ipynb #8f10bb36
 def _window(actor, size):
-    "Rows and columns of the picture that an actor and its shadow can touch; None outside the picture"
+    """Rows and columns of the picture that an actor and its shadow can touch; None outside the
+    picture
+    """
     p = np.concatenate(actor.shapes)
-    pad = .01 + .4*actor.scale
-    (x0, y0), (x1, y1) = np.clip(((p.min(0) - pad)*size, (p.max(0) + pad)*size), 0, size).astype(int)
+    pad = 0.01 + 0.4 * actor.scale
+    (x0, y0), (x1, y1) = np.clip(
+        ((p.min(0) - pad) * size, (p.max(0) + pad) * size), 0, size
+    ).astype(int)
     return None if x1 - x0 < 2 or y1 - y0 < 2 else (slice(y0, y1), slice(x0, x1))
 
 # %% ../nbs/0_base/03_scenes.ipynb #5db1b673
 def _shadow(actor, window, cover, light, size):
     "Soft shadow: the coverage moved away from the light, and a dark pool underfoot, both blurred"
-    k = max(1, int(.12*actor.scale*size))
-    if actor.thing.where not in ("ground", "air"): return np.zeros_like(cover)
-    s = .5*cv2.warpAffine(cover, np.float32([[1, 0, -light[0]*k], [0, 1, -light[1]*k*.6]]), cover.shape[::-1])
+    k = max(1, int(0.12 * actor.scale * size))
+    if actor.thing.where not in ("ground", "air"):
+        return np.zeros_like(cover)
+    s = 0.5 * cv2.warpAffine(
+        cover, np.float32([[1, 0, -light[0] * k], [0, 1, -light[1] * k * 0.6]]), cover.shape[::-1]
+    )
     if actor.thing.where == "ground":
-        x, y = (np.array(actor.foot)*size - (window[1].start, window[0].start)).astype(int)
-        cv2.ellipse(s, (int(x), int(y)), (int(.8*actor.scale*size), max(1, k)), 0, 0, 360, .6, -1)
-    return cv2.blur(cv2.blur(s, (2*k+1, 2*k+1)), (2*k+1, 2*k+1))
+        x, y = (np.array(actor.foot) * size - (window[1].start, window[0].start)).astype(int)
+        cv2.ellipse(
+            s, (int(x), int(y)), (int(0.8 * actor.scale * size), max(1, k)), 0, 0, 360, 0.6, -1
+        )
+    return cv2.blur(cv2.blur(s, (2 * k + 1, 2 * k + 1)), (2 * k + 1, 2 * k + 1))
 
 # %% ../nbs/0_base/03_scenes.ipynb #d0bceace
 def _render(rng, actor, light, size):
     "Draw and light one actor -> _Layer, or None if it lies outside the picture"
     window = _window(actor, size)
-    if window is None: return None
+    if window is None:
+        return None
     paint, marks = _raster(actor, window, size)
-    cover, k = np.ascontiguousarray(paint[..., 3]), max(3, int(.3*actor.scale*size)) | 1
+    cover, k = np.ascontiguousarray(paint[..., 3]), max(3, int(0.3 * actor.scale * size)) | 1
     round_ = cv2.blur(cv2.blur(cover, (k, k)), (k, k))
     gy, gx = np.gradient(round_)
     flat = actor.thing.where in ("wall", "far", "flat")
-    shade = np.clip(-(gx*light[0] + gy*light[1])*k*(.25 if flat else .55), -.4, .3)
+    shade = np.clip(-(gx * light[0] + gy * light[1]) * k * (0.25 if flat else 0.55), -0.4, 0.3)
     tex = _texture(rng, _choose(rng, actor.thing.texture), size)[window]
     fine = _texture(rng, "plain", size)[window]
-    L = 1 + shade + rng.uniform(.06, .18)*marks[..., 0]*tex + .1*marks[..., 1]*fine
-    return _Layer(window, paint[..., :3]*(255*L[..., None]), cover, marks[..., 1], _shadow(actor, window, cover, light, size), actor)
+    L = 1 + shade + rng.uniform(0.06, 0.18) * marks[..., 0] * tex + 0.1 * marks[..., 1] * fine
+    return _Layer(
+        window,
+        paint[..., :3] * (255 * L[..., None]),
+        cover,
+        marks[..., 1],
+        _shadow(actor, window, cover, light, size),
+        actor,
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #bcccaf9c
 def _backdrop(rng, kind, size):
     "The empty background (size, size, 3) and its horizon in [0, 1.5]"
     span, above, below, tex_a, tex_b, _ = _BACKGROUNDS[kind]
     h = rng.uniform(*span)
-    y = (np.arange(size, dtype=np.float32) + .5)/size
-    ramp = lambda pair, t: (lambda a, b: a + (b - a)*np.clip(t, 0, 1)[:, None, None])(*(_jitter(rng, c, 8) for c in pair))
-    top = ramp(_choose(rng, above), y/h) * (1 + .05*_texture(rng, tex_a, size)[..., None])
-    depth = np.clip((y - h)/max(1 - h, .2), 0, 1)
-    rows = (np.sqrt(depth)*(size - 1)).astype(int)          # texture lines crowd towards the horizon
-    low = ramp(_choose(rng, below), depth) * (1 + rng.uniform(.06, .13)*_texture(rng, tex_b, size)[rows][..., None])
-    m = np.clip((y - h)*size + .5, 0, 1)[:, None, None]
-    return (top + (low - top)*m).astype(np.float32), h
+    y = (np.arange(size, dtype=np.float32) + 0.5) / size
+
+    def ramp(pair, t):
+        return (lambda a, b: a + (b - a) * np.clip(t, 0, 1)[:, None, None])(
+            *(_jitter(rng, c, 8) for c in pair)
+        )
+
+    top = ramp(_choose(rng, above), y / h) * (1 + 0.05 * _texture(rng, tex_a, size)[..., None])
+    depth = np.clip((y - h) / max(1 - h, 0.2), 0, 1)
+    rows = (np.sqrt(depth) * (size - 1)).astype(int)  # texture lines crowd towards the horizon
+    low = ramp(_choose(rng, below), depth) * (
+        1 + rng.uniform(0.06, 0.13) * _texture(rng, tex_b, size)[rows][..., None]
+    )
+    m = np.clip((y - h) * size + 0.5, 0, 1)[:, None, None]
+    return (top + (low - top) * m).astype(np.float32), h
 
 # %% ../nbs/0_base/03_scenes.ipynb #07a803c1
 _MIN_PIXELS = 30
@@ -456,11 +1214,17 @@ def _visible(layers, size):
     "Layers that stay, each with what is seen of it (h, w); from near to far"
     free, kept = np.ones((size, size), np.float32), []
     for l in reversed(layers):
-        seen = l.cover*free[l.window]
+        seen = l.cover * free[l.window]
         if l.actor.label:
             a, t = l.cover.sum(), l.telling.sum()
-            told = (l.telling*free[l.window]).sum()
-            if (seen > .5).sum() < 2*_MIN_PIXELS or seen.sum() < .35*a or told < .5*t or told < _MIN_PIXELS: continue
+            told = (l.telling * free[l.window]).sum()
+            if (
+                (seen > 0.5).sum() < 2 * _MIN_PIXELS
+                or seen.sum() < 0.35 * a
+                or told < 0.5 * t
+                or told < _MIN_PIXELS
+            ):
+                continue
         free[l.window] *= 1 - l.cover
         kept.append((l, seen))
     return kept
@@ -470,26 +1234,31 @@ def _compose(image, kept):
     "Paint layers from far to near over the background, in place"
     for l, _ in reversed(kept):
         v = image[l.window]
-        v *= ((1 - l.cover)*(1 - .75*l.shadow))[..., None]
+        v *= ((1 - l.cover) * (1 - 0.75 * l.shadow))[..., None]
         v += l.colour
-        if l.actor.thing.glow: _glow(image, l)
+        if l.actor.thing.glow:
+            _glow(image, l)
     return image
 
 # %% ../nbs/0_base/03_scenes.ipynb #7eb7f582
 def _glow(image, l):
     "Warm light spreading from the telling part"
     size = len(image)
-    t = np.zeros((size//4 + 1, size//4 + 1), np.float32)
+    t = np.zeros((size // 4 + 1, size // 4 + 1), np.float32)
     m = cv2.moments(l.telling)
-    x, y = (m["m10"]/max(m["m00"], 1) + l.window[1].start)/4, (m["m01"]/max(m["m00"], 1) + l.window[0].start)/4
-    cv2.circle(t, (int(x), int(y)), max(1, int(l.actor.scale*size/6)), 1, -1)
-    k = max(3, int(l.actor.scale*size/5)) | 1
+    x = (m["m10"] / max(m["m00"], 1) + l.window[1].start) / 4
+    y = (m["m01"] / max(m["m00"], 1) + l.window[0].start) / 4
+    cv2.circle(t, (int(x), int(y)), max(1, int(l.actor.scale * size / 6)), 1, -1)
+    k = max(3, int(l.actor.scale * size / 5)) | 1
     t = cv2.resize(cv2.blur(cv2.blur(t, (k, k)), (k, k)), (size, size))
-    image += l.actor.thing.glow*t[..., None]*(np.float32((255, 224, 160)) - image).clip(0)
+    image += l.actor.thing.glow * t[..., None] * (np.float32((255, 224, 160)) - image).clip(0)
 
 # %% ../nbs/0_base/03_scenes.ipynb #8ef38ce7
 class Scene(NamedTuple):
-    "A scene: image (S,S,3) uint8, mask (S,S) uint8 ids, telling (S,S) bool, its background, the names of its objects"
+    """A scene: image (S,S,3) uint8, mask (S,S) uint8 ids, telling (S,S) bool, its background, the
+    names of its objects
+    """
+
     image: np.ndarray
     mask: np.ndarray
     telling: np.ndarray
@@ -500,21 +1269,29 @@ class Scene(NamedTuple):
 def _masks(kept, size):
     "Class of most coverage (S,S) uint8, and where a telling part shows (S,S) bool"
     ids = np.unique([0] + [l.actor.label for l, _ in kept]).astype(np.uint8)
-    cover, telling = np.zeros((len(ids), size, size), np.float32), np.zeros((size, size), np.float32)
+    cover = np.zeros((len(ids), size, size), np.float32)
+    telling = np.zeros((size, size), np.float32)
     for l, seen in kept:
         cover[(np.searchsorted(ids, l.actor.label), *l.window)] += seen
-        if l.actor.label: telling[l.window] += l.telling*(seen > .5)
+        if l.actor.label:
+            telling[l.window] += l.telling * (seen > 0.5)
     cover[0] += 1 - cover.sum(0)
-    return ids[cover.argmax(0)], telling > .5
+    return ids[cover.argmax(0)], telling > 0.5
 
 # %% ../nbs/0_base/03_scenes.ipynb #c9b833f4
 def _develop(rng, image):
     "Exposure, warmth, a darker rim and a little grain -> uint8"
     size = len(image)
-    u = np.linspace(-1, 1, size, dtype=np.float32)**2
-    L = rng.uniform(.88, 1.1) - rng.uniform(0, .16)*(u[:, None] + u)/2 + .015*_texture(rng, "speckle", size)
-    warm = rng.uniform(-.05, .05)
-    return np.clip(image*L[..., None]*np.float32((1 + warm, 1, 1 - warm)), 0, 255).astype(np.uint8)
+    u = np.linspace(-1, 1, size, dtype=np.float32) ** 2
+    L = (
+        rng.uniform(0.88, 1.1)
+        - rng.uniform(0, 0.16) * (u[:, None] + u) / 2
+        + 0.015 * _texture(rng, "speckle", size)
+    )
+    warm = rng.uniform(-0.05, 0.05)
+    return np.clip(image * L[..., None] * np.float32((1 + warm, 1, 1 - warm)), 0, 255).astype(
+        np.uint8
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #98cccc87
 def make_scene(seed, index, size=160, classes=CLASSES):
@@ -523,117 +1300,201 @@ def make_scene(seed, index, size=160, classes=CLASSES):
     while True:
         kind, names = _cast(rng, classes)
         image, horizon = _backdrop(rng, kind, size)
-        light = np.array([_choose(rng, (-1, 1))*rng.uniform(.3, .8), -rng.uniform(.5, .9)])
+        light = np.array([_choose(rng, (-1, 1)) * rng.uniform(0.3, 0.8), -rng.uniform(0.5, 0.9)])
         layers = [_render(rng, a, light, size) for a in _actors(rng, kind, names, classes, horizon)]
         kept = _visible([l for l in layers if l], size)
         labels = tuple(classes[l.actor.label - 1] for l, _ in kept if l.actor.label)
-        if labels: break
+        if labels:
+            break
     mask, telling = _masks(kept, size)
     return Scene(_develop(rng, _compose(image, kept)), mask, telling, kind, labels)
 
 # %% ../nbs/0_base/03_scenes.ipynb #a969ec45
-_FIRST = dict(train=0, val=1_000_000, unlabeled=2_000_000)      # index ranges that never meet
+_FIRST = dict(train=0, val=1_000_000, unlabeled=2_000_000)  # index ranges that never meet
 
 # %% ../nbs/0_base/03_scenes.ipynb #9ef2b3ac
 def _check(n, seed, size, classes):
     known = CLASSES + OTHER_CLASSES
     for name, v, low in (("n", n, 0), ("seed", seed, 0), ("size", size, 32)):
         whole = isinstance(v, (int, np.integer)) and not isinstance(v, bool)
-        need(whole and v >= low, f"{name} must be a whole number of at least {low}, not {v!r}.", ParameterError)
+        need(
+            whole and v >= low,
+            f"{name} must be a whole number of at least {low}, not {v!r}.",
+            ParameterError,
+        )
     unknown = [c for c in classes if c not in known]
-    need(not unknown, f"unknown classes {', '.join(map(str, unknown))}: choose from {', '.join(known)}.", ParameterError)
-    need(len(set(classes)) == len(classes) > 0, f"classes must be one or more different names, not {classes}.", ParameterError)
+    need(
+        not unknown,
+        f"unknown classes {', '.join(map(str, unknown))}: choose from {', '.join(known)}.",
+        ParameterError,
+    )
+    need(
+        len(set(classes)) == len(classes) > 0,
+        f"classes must be one or more different names, not {classes}.",
+        ParameterError,
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #cfa4d48a
 def make_scenes(n, seed, size=160, classes=CLASSES, start=0):
-    """Scenes start..start+n-1 of a seed -> images (n,S,S,3) uint8, masks (n,S,S) uint8, present (n,C) bool.
+    """Scenes start..start+n-1 of a seed -> images (n,S,S,3) uint8, masks (n,S,S) uint8, present
+    (n,C) bool.
 
-    Ids 1..C follow `classes`, 0 is background. Scene i of a seed is the same whatever n. `ParameterError` on wrong input."""
+    Ids 1..C follow `classes`, 0 is background. Scene i of a seed is the same whatever n.
+    `ParameterError` on wrong input.
+    """
     _check(n, seed, size, classes)
     scenes = [make_scene(seed, start + i, size, tuple(classes)) for i in range(n)]
     masks = np.array([s.mask for s in scenes], np.uint8).reshape(n, size, size)
     images = np.array([s.image for s in scenes], np.uint8).reshape(n, size, size, 3)
-    return images, masks, np.array([np.isin(range(1, len(classes) + 1), m) for m in masks], bool).reshape(n, len(classes))
+    return (
+        images,
+        masks,
+        np.array([np.isin(range(1, len(classes) + 1), m) for m in masks], bool).reshape(
+            n, len(classes)
+        ),
+    )
 
 # %% ../nbs/0_base/03_scenes.ipynb #c6023094
 def unlabeled(n, seed, size=160, classes=CLASSES + OTHER_CLASSES):
-    "Pictures alone (n,S,S,3) uint8, for self-supervised training; none of them is among the scenes of any train or val list"
+    """Pictures alone (n,S,S,3) uint8, for self-supervised training; none of them is among the
+    scenes of any train or val list
+    """
     return make_scenes(n, seed, size, classes, _FIRST["unlabeled"])[0]
 
 # %% ../nbs/0_base/03_scenes.ipynb #692099d2
-_MARKER, _VERSION = "scenes.json", 2       # a change of the world changes the version, and so the cached folder
+_MARKER, _VERSION = (
+    "scenes.json",
+    2,
+)  # a change of the world changes the version, and so the cached folder
 
 # %% ../nbs/0_base/03_scenes.ipynb #db7151bb
 def _write(folder, counts, seed, size, classes):
     "images/, masks/, labels.csv, classes.txt and the lists, into an empty folder"
-    todo, rows = [(f"{s}_{i:05d}", _FIRST[s] + i) for s in ("train", "val") for i in range(counts[s])], ["file,labels"]
+    todo = [(f"{s}_{i:05d}", _FIRST[s] + i) for s in ("train", "val") for i in range(counts[s])]
+    rows = ["file,labels"]
     for name, i in progress(todo, "drawing scenes"):
         s = make_scene(seed, i, size, classes)
-        write_image(folder/"images"/f"{name}.png", s.image)
-        write_mask(folder/"masks"/f"{name}.png", s.mask)
-        rows.append(f"{name}.png," + ";".join(c for k, c in enumerate(classes) if (s.mask == k + 1).any()))
-    for split in ("train", "val"): (folder/f"{split}.txt").write_text("".join(f"{n}\n" for n, _ in todo if n.startswith(split)))
-    (folder/"labels.csv").write_text("\n".join(rows) + "\n")
-    (folder/"classes.txt").write_text("\n".join(classes) + "\n")
+        write_image(folder / "images" / f"{name}.png", s.image)
+        write_mask(folder / "masks" / f"{name}.png", s.mask)
+        rows.append(
+            f"{name}.png," + ";".join(c for k, c in enumerate(classes) if (s.mask == k + 1).any())
+        )
+    for split in ("train", "val"):
+        (folder / f"{split}.txt").write_text(
+            "".join(f"{n}\n" for n, _ in todo if n.startswith(split))
+        )
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    (folder / "classes.txt").write_text("\n".join(classes) + "\n")
 
 # %% ../nbs/0_base/03_scenes.ipynb #7a68a5ca
 def _sweep(folder):
     "Remove what killed runs left beside `folder` more than a day ago"
     for p in folder.parent.glob(f".{folder.name}.*.part"):
-        if time.time() - p.stat().st_mtime > 86400: shutil.rmtree(p, ignore_errors=True)
+        if time.time() - p.stat().st_mtime > 86400:
+            shutil.rmtree(p, ignore_errors=True)
 
 # %% ../nbs/0_base/03_scenes.ipynb #a9656207
 def write_scenes(folder, train=400, val=80, seed=0, size=160, classes=CLASSES):
-    """Draw an own-folder dataset into `folder`, which must not hold anything yet; all or nothing -> Path.
+    """Draw an own-folder dataset into `folder`, which must not hold anything yet; all or nothing ->
+    Path.
 
-    Training scenes are those of `make_scenes(train, seed, size)`; the val list never meets them. `DataError` where it cannot be written."""
+    Training scenes are those of `make_scenes(train, seed, size)`; the val list never meets them.
+    `DataError` where it cannot be written.
+    """
     folder, classes = Path(folder), tuple(classes)
-    for n in (train, val): _check(n, seed, size, classes)
-    need(not folder.exists() or folder.is_dir() and not any(folder.iterdir()), f"{folder} is not an empty folder: name a new one.", DataError)
+    for n in (train, val):
+        _check(n, seed, size, classes)
+    need(
+        not folder.exists() or folder.is_dir() and not any(folder.iterdir()),
+        f"{folder} is not an empty folder: name a new one.",
+        DataError,
+    )
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         _sweep(folder)
         part.mkdir(parents=True)
         _write(part, dict(train=train, val=val), seed, size, classes)
-        write_json(part/_MARKER, dict(train=train, val=val, seed=seed, size=size, classes=classes, version=_VERSION))
+        write_json(
+            part / _MARKER,
+            dict(train=train, val=val, seed=seed, size=size, classes=classes, version=_VERSION),
+        )
         os.replace(part, folder)
     except OSError as e:
-        raise DataError(f"{folder}: scenes cannot be written there ({e.strerror or e}); is the disk full or the folder read-only?") from e
-    finally: shutil.rmtree(part, ignore_errors=True)
+        raise DataError(
+            f"{folder}: scenes cannot be written there ({e.strerror or e}); is the disk full or the"
+            " folder read-only?"
+        ) from e
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return folder
 
 # %% ../nbs/0_base/03_scenes.ipynb #e18cd8ab
-_MOST = dict(train=100_000, val=100_000, seed=2**32 - 1, size=2048)  # more would fill the memory or the disk
+_MOST = dict(
+    train=100_000, val=100_000, seed=2**32 - 1, size=2048
+)  # more would fill the memory or the disk
+
 
 def _parse(spec):
     "'train=400,val=80' -> dict of whole numbers over the defaults"
     known = dict(train=400, val=80, seed=0, size=160)
     pairs = [p.partition("=") for p in spec.split(",") if p.strip()]
     for k, _, v in pairs:
-        need(k.strip() in known, f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in scenes:train=400,val=80.", ParameterError)
-        need(v.strip().isdecimal(), f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.", ParameterError)
+        need(
+            k.strip() in known,
+            f"scenes know no {k.strip()!r}: choose from {', '.join(known)}, as in"
+            " scenes:train=400,val=80.",
+            ParameterError,
+        )
+        need(
+            v.strip().isdecimal(),
+            f"scenes: {k.strip()} must be a whole number, not {v.strip()!r}.",
+            ParameterError,
+        )
         most = _MOST[k.strip()]
-        need(len(v) < 16 and int(v) <= most, f"scenes: {k.strip()} must not exceed {most}; it is {v.strip()[:16]}.", ParameterError)
-        need(k.strip() != "train" or int(v), "scenes: train=0 leaves nothing to learn from: give at least 1.", ParameterError)
+        need(
+            len(v) < 16 and int(v) <= most,
+            f"scenes: {k.strip()} must not exceed {most}; it is {v.strip()[:16]}.",
+            ParameterError,
+        )
+        need(
+            k.strip() != "train" or int(v),
+            "scenes: train=0 leaves nothing to learn from: give at least 1.",
+            ParameterError,
+        )
     return known | {k.strip(): int(v) for k, _, v in pairs}
 
 # %% ../nbs/0_base/03_scenes.ipynb #d71b93b6
 def open_scenes(spec=""):
-    "Scenes by a spec such as 'train=400,val=80,seed=0,size=160', drawn once and kept under the cache folder -> Dataset"
+    """Scenes by a spec such as 'train=400,val=80,seed=0,size=160', drawn once and kept under the
+    cache folder -> Dataset
+    """
     want = _parse(spec)
-    folder = cache_home()/f"scenes-{fingerprint(want, CLASSES, _VERSION)}"
-    if not (folder/_MARKER).is_file():
-        try: write_scenes(folder, **want)
+    folder = cache_home() / f"scenes-{fingerprint(want, CLASSES, _VERSION)}"
+    if not (folder / _MARKER).is_file():
+        try:
+            write_scenes(folder, **want)
         except DataError:
-            if not (folder/_MARKER).is_file(): raise        # else another process was quicker
+            if not (folder / _MARKER).is_file():
+                raise  # else another process was quicker
     return replace(open_dataset(folder), name="scenes")
 
 # %% ../nbs/0_base/03_scenes.ipynb #858de506
 def named_scene(
-    id,       # such as train_00010
+    id,  # such as train_00010
     spec="",  # as in `open_scenes`
 ):
-    "The scene that `open_scenes(spec)` knows as `id` -> Scene. Raises `DataError` for an id that is not in its lists."
+    """The scene that `open_scenes(spec)` knows as `id` -> Scene.
+
+    Raises `DataError` for an id that is not in its lists.
+    """
     want, (split, _, i) = _parse(spec), id.partition("_")
-    need(split in ("train", "val") and i.isdigit() and id == f"{split}_{int(i):05d}" and int(i) < want[split], f"scenes hold no {id!r}: there are train_00000…{want['train']-1:05d} and val_00000…{want['val']-1:05d}", DataError)
+    need(
+        split in ("train", "val")
+        and i.isdigit()
+        and id == f"{split}_{int(i):05d}"
+        and int(i) < want[split],
+        f"scenes hold no {id!r}: there are train_00000…{want['train'] - 1:05d} and"
+        f" val_00000…{want['val'] - 1:05d}",
+        DataError,
+    )
     return make_scene(want["seed"], _FIRST[split] + int(i), want["size"])

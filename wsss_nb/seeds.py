@@ -12,52 +12,81 @@ from .core import DataError, ParameterError, check_array, need
 
 # %% ../nbs/3_clustering/31_seeds.ipynb #3871e5a7
 def foreground_seed(
-    M,          # (C,H,W) normalised CAM
-    present,    # (C,) bool
+    M,  # (C,H,W) normalised CAM
+    present,  # (C,) bool
     alpha=0.5,  # how high is sure
-):              # (H,W) uint8: 1…C, or 255 unlabeled
+):  # (H,W) uint8: 1…C, or 255 unlabeled
     "Sure foreground, (3.4)."
     M = np.where(present[:, None, None], M, 0)
     return np.where(M.max(0) > alpha, M.argmax(0) + 1, 255).astype(np.uint8)
 
 # %% ../nbs/3_clustering/31_seeds.ipynb #98272e6c
 def foreground_score(
-    M,        # (C,H,W) normalised CAM
-    sp,       # (H,W) superpixels; -1 belongs to none
+    M,  # (C,H,W) normalised CAM
+    sp,  # (H,W) superpixels; -1 belongs to none
     present,  # (C,) bool
-):            # (n,) float64; inf for an id that no pixel carries
+):  # (n,) float64; inf for an id that no pixel carries
     "Mean of the highest activation over each superpixel, z of (3.5)."
     F, inside = M[present].max(0), sp >= 0
     size = np.bincount(sp[inside])
     total = np.bincount(sp[inside], F[inside])
-    return np.where(size > 0, total/np.maximum(size, 1), np.inf)
+    return np.where(size > 0, total / np.maximum(size, 1), np.inf)
 
 # %% ../nbs/3_clustering/31_seeds.ipynb #467368e2
 def _check(M, sp, present):
     "CAM, superpixels and label as arrays that fit each other"
-    M, sp, present = np.asarray(M), np.asarray(sp), np.asarray(present)
+    M = np.asarray(M)
+    sp = np.asarray(sp)
+    present = np.asarray(present)
     check_array("CAM", M, 3, error=DataError)
     check_array("superpixels", sp, 2, error=DataError)
-    need(M.shape[1:] == sp.shape, f"the CAM is {M.shape[1:]}, but the superpixels are {sp.shape}: resize one of them", DataError)
-    need(sp.dtype.kind in "iu" and sp.max() >= 0, f"superpixels must be whole numbers from 0 (-1 for none); they are {sp.dtype} up to {sp.max()}", DataError)
-    need(present.shape == M.shape[:1] and present.dtype == bool, f"present must be bool of shape ({len(M)},); it is {present.dtype} of shape {present.shape}", DataError)
+    need(
+        M.shape[1:] == sp.shape,
+        f"the CAM is {M.shape[1:]}, but the superpixels are {sp.shape}: resize one of them",
+        DataError,
+    )
+    need(
+        sp.dtype.kind in "iu" and sp.max() >= 0,
+        f"superpixels must be whole numbers from 0 (-1 for none); they are {sp.dtype} up to"
+        f" {sp.max()}",
+        DataError,
+    )
+    need(
+        present.shape == M.shape[:1] and present.dtype == bool,
+        f"present must be bool of shape ({len(M)},); it is {present.dtype} of shape"
+        f" {present.shape}",
+        DataError,
+    )
     return M, sp, present
 
 # %% ../nbs/3_clustering/31_seeds.ipynb #6263550f
 def initial_seed(
-    M,          # (C,H,W) normalised CAM
-    sp,         # (H,W) superpixels 0…n-1
-    present,    # (C,) bool
+    M,  # (C,H,W) normalised CAM
+    sp,  # (H,W) superpixels 0…n-1
+    present,  # (C,) bool
     alpha=0.5,  # how high is sure foreground
-):              # (H,W) uint8: 0 background, 1…C, 255 unlabeled
-    "The initial seed: (3.4), then (3.5) over it; all background where no class is present. Raises `DataError` for sizes that differ, or a CAM without foreground."
+):  # (H,W) uint8: 0 background, 1…C, 255 unlabeled
+    """The initial seed: (3.4), then (3.5) over it; all background where no class is present.
+
+    Raises `DataError` for sizes that differ, or a CAM without foreground.
+    """
     M, sp, present = _check(M, sp, present)
     need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
     if not present.any():
         return np.zeros(sp.shape, np.uint8)
     F = M[present]
-    need(F.max() <= 1 + 1e-5, f"the CAM must be normalised to at most 1, but reaches {F.max():.3g}: call normalize_cam first", DataError)
-    need(F.max() > 0, "the CAM shows no foreground for any class of the image: train the classifier longer, or check the label", DataError)
+    need(
+        F.max() <= 1 + 1e-5,
+        f"the CAM must be normalised to at most 1, but reaches {F.max():.3g}: call normalize_cam"
+        " first",
+        DataError,
+    )
+    need(
+        F.max() > 0,
+        "the CAM shows no foreground for any class of the image: train the classifier longer, or"
+        " check the label",
+        DataError,
+    )
     L = foreground_seed(M, present, alpha)
     L[sp == foreground_score(M, sp, present).argmin()] = 0
     return L

@@ -33,58 +33,94 @@ from .transforms import to_tensor
 def _outside(settings, bounds):
     "A phrase for each number that is not within its bounds, both included"
     values = {k: getattr(settings, k) for k in bounds}
-    return [f"{k} must lie in [{low}, {high}], but is {values[k]}" for k, (low, high) in bounds.items()
-            if not low <= values[k] <= high]
+    return [
+        f"{k} must lie in [{low}, {high}], but is {values[k]}"
+        for k, (low, high) in bounds.items()
+        if not low <= values[k] <= high
+    ]
 
 # %% ../nbs/3_clustering/39_segment.ipynb #f0c0877a
 @dataclass(frozen=True)
 class SegmentSettings:
-    "All that decides a mask, besides photograph and names. Raises one `ParameterError` that tells all that is wrong."
-    sides: tuple = (288, 512, 672)  # longest sides of the picture at which the classifier looks, in pixels
-    flip: bool = True               # and at each mirrored
-    spread_side: int = 512          # longest side of the picture whose cells are compared
-    spread_power: float = 4         # q: how alike is alike
-    spread_steps: int = 3           # k: how far activations and labels walk; 0: activations do not
-    threshold: float = .5           # θ: the activation at which a name is as likely as the background
-    sharpness: float = 4            # γ: how fast that changes
-    tau: float = TAU["lite0"]       # τ of the superpixels
-    alpha: float = .6               # α: what is surely foreground, (3.4)
-    beta_bg: float = .6             # β: how sure of the background a superpixel must be, (3.7)
-    beta_fg: float = .6             # and of the foreground
-    contrast: float = 2             # how much more a likely label is believed before the clean-up
-    crf: bool = True                # clean up along the photograph's edges
-    side: int = 640                 # longest side of the picture that is cleaned up; masks of larger ones are enlarged
+    """All that decides a mask, besides photograph and names.
+
+    Raises one `ParameterError` that tells all that is wrong.
+    """
+
+    sides: tuple = (
+        288,
+        512,
+        672,
+    )  # longest sides of the picture at which the classifier looks, in pixels
+    flip: bool = True  # and at each mirrored
+    spread_side: int = 512  # longest side of the picture whose cells are compared
+    spread_power: float = 4  # q: how alike is alike
+    spread_steps: int = 3  # k: how far activations and labels walk; 0: activations do not
+    threshold: float = 0.5  # θ: the activation at which a name is as likely as the background
+    sharpness: float = 4  # γ: how fast that changes
+    tau: float = TAU["lite0"]  # τ of the superpixels
+    alpha: float = 0.6  # α: what is surely foreground, (3.4)
+    beta_bg: float = 0.6  # β: how sure of the background a superpixel must be, (3.7)
+    beta_fg: float = 0.6  # and of the foreground
+    contrast: float = 2  # how much more a likely label is believed before the clean-up
+    crf: bool = True  # clean up along the photograph's edges
+    side: int = (
+        640  # longest side of the picture that is cleaned up; masks of larger ones are enlarged
+    )
 
     def __post_init__(self):
-        share, many = (0, 1), (.1, 100)
-        wrong = _outside(self, dict(spread_side=(64, 1024), spread_power=(1, 100), spread_steps=(0, 100), threshold=share,
-                                    sharpness=many, tau=(-1, 1), alpha=share, beta_bg=share, beta_fg=share,
-                                    contrast=many, side=(64, 8192)))
+        share, many = (0, 1), (0.1, 100)
+        wrong = _outside(
+            self,
+            dict(
+                spread_side=(64, 1024),
+                spread_power=(1, 100),
+                spread_steps=(0, 100),
+                threshold=share,
+                sharpness=many,
+                tau=(-1, 1),
+                alpha=share,
+                beta_bg=share,
+                beta_fg=share,
+                contrast=many,
+                side=(64, 8192),
+            ),
+        )
         if not (len(self.sides) and all(64 <= s <= 2048 for s in self.sides)):
-            wrong.append(f"sides must be one or more numbers of pixels in [64, 2048], but is {self.sides}")
+            wrong.append(
+                f"sides must be one or more numbers of pixels in [64, 2048], but is {self.sides}"
+            )
         need(not wrong, "; ".join(wrong), ParameterError)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #93d71989
 class _Nets(NamedTuple):
     "What is loaded once, for any number of pictures."
+
     classifier: nn.Module  # `ImageNetClassifier` of the thousand classes
-    extractor: nn.Module   # features of superpixels
+    extractor: nn.Module  # features of superpixels
     device: torch.device
 
 # %% ../nbs/3_clustering/39_segment.ipynb #6c4c2711
 def load_segmenter(
     device="cpu",  # as in `core.pick_device`
-)->_Nets:
-    "EfficientNet-Lite0 for `segment_names`. Raises `WeightsError` where its weights are missing or damaged."
+) -> _Nets:
+    """EfficientNet-Lite0 for `segment_names`.
+
+    Raises `WeightsError` where its weights are missing or damaged.
+    """
     device = pick_device(device)
     model = ImageNetClassifier(create("lite0", output_stride=16), [(k,) for k in range(1000)])
-    return _Nets(model.eval().requires_grad_(False).to(device), load("lite0", device=device), device)
+    return _Nets(
+        model.eval().requires_grad_(False).to(device), load("lite0", device=device), device
+    )
 
 # %% ../nbs/3_clustering/39_segment.ipynb #be7c74c7
 def _sized(image, side):
-    "A picture at a longest side of about `side`, both sides 16k + 1 and at least 65 pixels: (h,w,3) uint8"
-    scale = side/max(image.shape[:2])
-    hw = [16*max(4, round(scale*n/16)) + 1 for n in image.shape[:2]]
+    """A picture at a longest side of about `side`, both sides 16k + 1 and at least 65 pixels:
+    (h,w,3) uint8
+    """
+    scale = side / max(image.shape[:2])
+    hw = [16 * max(4, round(scale * n / 16)) + 1 for n in image.shape[:2]]
     return resize(image, hw, "area" if scale < 1 else "cubic")
 
 # %% ../nbs/3_clustering/39_segment.ipynb #9049fe31
@@ -100,9 +136,9 @@ def _resized(maps, hw):
 # %% ../nbs/3_clustering/39_segment.ipynb #a9d38059
 @torch.no_grad()
 def image_probabilities(
-    image,   # (H,W,3) uint8
-    nets,    # from `load_segmenter`
-):           # (1000,) float32
+    image,  # (H,W,3) uint8
+    nets,  # from `load_segmenter`
+):  # (1000,) float32
     "Probability of each of ImageNet's classes in the picture."
     check_array("image", image, 3, error=DataError)
     return nets.classifier.probabilities(_input(image, 256, nets))[0].cpu().numpy()
@@ -117,14 +153,16 @@ def _asked(classifier, meanings):
 # %% ../nbs/3_clustering/39_segment.ipynb #e85a3874
 @torch.no_grad()
 def name_activation(
-    image,      # (H,W,3) uint8
-    meanings,   # of C names, from `names.understand_all`
-    nets,       # from `load_segmenter`
-    hw,         # (h,w) of the result
+    image,  # (H,W,3) uint8
+    meanings,  # of C names, from `names.understand_all`
+    nets,  # from `load_segmenter`
+    hw,  # (h,w) of the result
     sides=SegmentSettings.sides,  # longest sides of the picture, in pixels
     flip=True,  # also mirrored
-):              # (C,h,w) float32, not normalised
-    "Activation (1.10) of the classes that each name means: mean over sizes, and over the picture and its mirror image."
+):  # (C,h,w) float32, not normalised
+    """Activation (1.10) of the classes that each name means: mean over sizes, and over the picture
+    and its mirror image.
+    """
     model, maps = _asked(nets.classifier, meanings), []
     for side in sides:
         x = _input(image, side, nets)
@@ -136,35 +174,46 @@ def name_activation(
 # %% ../nbs/3_clustering/39_segment.ipynb #7e8564d8
 @torch.no_grad()
 def cell_similarity(
-    image,     # (H,W,3) uint8
-    nets,      # from `load_segmenter`
+    image,  # (H,W,3) uint8
+    nets,  # from `load_segmenter`
     side=512,  # longest side of the picture, in pixels
-):             # (N,N) float32, (h,w) with h·w = N
+):  # (N,N) float32, (h,w) with h·w = N
     "Similarity (3.1) of every two cells of 8 pixels, by the third and the fifth block."
     blocks = nets.classifier.backbone.forward_blocks(_input(image, side, nets), 5)
     hw = tuple(blocks[2].shape[-2:])
-    parts = [centred(_resized(b, hw).flatten(2).mT)[0] for b in (blocks[2], blocks[4])]  # (N,40), (N,112)
-    f = torch.cat([*parts, torch.full_like(parts[0][:, :1], 1e-4)], 1)  # so that a flat picture has a direction, too
+    parts = [
+        centred(_resized(b, hw).flatten(2).mT)[0] for b in (blocks[2], blocks[4])
+    ]  # (N,40), (N,112)
+    f = torch.cat(
+        [*parts, torch.full_like(parts[0][:, :1], 1e-4)], 1
+    )  # so that a flat picture has a direction, too
     return similarity(f), hw
 
 # %% ../nbs/3_clustering/39_segment.ipynb #7ac432d5
 def transitions(
-    S,         # (N,N) similarity
-    power=4,   # q
-):             # (N,N), rows that sum to 1
+    S,  # (N,N) similarity
+    power=4,  # q
+):  # (N,N), rows that sum to 1
     "Probability of a step from each cell to each other, by their similarity to the `power`."
-    T = np.maximum(S, 0)**power
-    return T/T.sum(1, keepdims=True)
+    T = np.maximum(S, 0) ** power
+    return T / T.sum(1, keepdims=True)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #78b7fe48
 def walk(
-    maps,      # (C,h,w)
-    T,         # (h·w,h·w) from `transitions`
-    steps=3,   # k
-):             # (C,h,w)
-    "What lies on the cells after a walk of so many steps: each step is a mean over where it may lead."
+    maps,  # (C,h,w)
+    T,  # (h·w,h·w) from `transitions`
+    steps=3,  # k
+):  # (C,h,w)
+    """What lies on the cells after a walk of so many steps: each step is a mean over where it may
+    lead.
+    """
     N = maps[0].size
-    need(T.shape == (N, N), f"the maps have {N} cells each, but the transitions are {T.shape}: use those of one picture", DataError)
+    need(
+        T.shape == (N, N),
+        f"the maps have {N} cells each, but the transitions are {T.shape}: use those of one"
+        " picture",
+        DataError,
+    )
     flat = maps.reshape(len(maps), N).T  # (N,C)
     for _ in range(steps):
         flat = T @ flat
@@ -177,37 +226,39 @@ def _spread(A, T, steps):
 
 # %% ../nbs/3_clustering/39_segment.ipynb #a064d604
 def share(
-    far,    # (C,h,w) in [0, 1]: where something named is
-    near,   # (C,h,w) in [0, 1]: which of the names
-):          # (C,h,w) in [0, 1]
+    far,  # (C,h,w) in [0, 1]: where something named is
+    near,  # (C,h,w) in [0, 1]: which of the names
+):  # (C,h,w) in [0, 1]
     "The highest of `far` for the name that is the highest of `near`, for the others in proportion."
     near = np.maximum(near, 1e-6)
-    return far.max(0)*near/near.max(0)
+    return far.max(0) * near / near.max(0)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #a571abf8
 def _sharpened(
-    H,        # (K,...) not negative
-    power,    # above 1: towards the largest; 1: only normalised
-):            # (K,...) float32 that sum to 1 over K
+    H,  # (K,...) not negative
+    power,  # above 1: towards the largest; 1: only normalised
+):  # (K,...) float32 that sum to 1 over K
     "Softmax of `power` times the logarithms."
-    P = np.maximum(H, 1e-4)**power
-    return (P/P.sum(0)).astype(np.float32)
+    P = np.maximum(H, 1e-4) ** power
+    return (P / P.sum(0)).astype(np.float32)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #73a5bec7
 def activation_softmax(
-    M,             # (C,h,w) normalised activations
-    threshold=.5,  # θ, in place of the background's activation
-    sharpness=4,   # γ
-):                 # (C+1,h,w) float32, background first
-    "Probabilities made of activations: they compete with one another and with a constant background."
+    M,  # (C,h,w) normalised activations
+    threshold=0.5,  # θ, in place of the background's activation
+    sharpness=4,  # γ
+):  # (C+1,h,w) float32, background first
+    """Probabilities made of activations: they compete with one another and with a constant
+    background.
+    """
     return _sharpened(np.concatenate([np.full_like(M[:1], threshold), M]), sharpness)
 
 # %% ../nbs/3_clustering/39_segment.ipynb #7c506d65
 def seed_and_grow(
-    M,          # (C,h,w) normalised activations
-    sp,         # (h,w) superpixels
+    M,  # (C,h,w) normalised activations
+    sp,  # (h,w) superpixels
     settings=SegmentSettings(),
-):              # (h,w) uint8 seed, (h,w) uint8 grown: 0 background, 1…C, 255 unlabeled
+):  # (h,w) uint8 seed, (h,w) uint8 grown: 0 background, 1…C, 255 unlabeled
     "The seed (3.4) (3.5) and what it grows to, (3.6) (3.7), by the softmax of the activations."
     present = np.ones(len(M), bool)
     if M.max() <= 0:
@@ -219,11 +270,11 @@ def seed_and_grow(
 
 # %% ../nbs/3_clustering/39_segment.ipynb #f1762cb5
 def label_softmax(
-    L,         # (h,w) uint8 labels: 0 background, 1…C, 255 unlabeled
-    T,         # (h·w,h·w) from `transitions`
-    C,         # number of names
-    steps=3,   # k
-):             # (C+1,h,w) float32, background first
+    L,  # (h,w) uint8 labels: 0 background, 1…C, 255 unlabeled
+    T,  # (h·w,h·w) from `transitions`
+    C,  # number of names
+    steps=3,  # k
+):  # (C+1,h,w) float32, background first
     "Probabilities made of labels: what the labelled cells that resemble a cell are."
     Y = (L == np.arange(C + 1)[:, None, None]).astype(np.float32)
     Y /= np.sqrt(np.maximum(Y.sum((1, 2), keepdims=True), 1))
@@ -231,10 +282,10 @@ def label_softmax(
 
 # %% ../nbs/3_clustering/39_segment.ipynb #f2f1d90c
 def cleaned(
-    image,         # (H,W,3) uint8
-    P,             # (K,H,W) probabilities
+    image,  # (H,W,3) uint8
+    P,  # (K,H,W) probabilities
     device="cpu",  # of the CRF, as in `dense_crf`
-):                 # (K,H,W) float32
+):  # (K,H,W) float32
     "The dense CRF; where it would leave nothing of a label, that stays where it was the likeliest."
     H = dense_crf(image, P, bilateral=(40, 10, 5), device=device)
     before = P.argmax(0)
@@ -243,20 +294,22 @@ def cleaned(
 
 # %% ../nbs/3_clustering/39_segment.ipynb #ae57cfaa
 class Steps(NamedTuple):
-    """How masks of C names came about. The maps between photograph and mask, (h,w), are of the photograph's size,
+    """How masks of C names came about. The maps between photograph and mask, (h,w), are of the
+    photograph's size,
     or smaller where it is larger than the settings' `side`."""
-    photograph: np.ndarray     # (H,W,3) uint8
-    names: tuple               # C names
-    activation: np.ndarray     # (C,h,w) float32: spread and normalised, at most 1
-    superpixels: np.ndarray    # (h,w) int32
-    seed: np.ndarray           # (h,w) uint8: 0 background, 1…C, 255 unlabeled
-    grown: np.ndarray          # (h,w) uint8, likewise
-    softmax: np.ndarray        # (C+1,H,W) float32, background first: the mask is the largest
-    mask: np.ndarray           # (H,W) uint8: 0 background, 1…C in the order of the names
-    doubt: dict                # name -> the classifier's probability that the picture shows it
+
+    photograph: np.ndarray  # (H,W,3) uint8
+    names: tuple  # C names
+    activation: np.ndarray  # (C,h,w) float32: spread and normalised, at most 1
+    superpixels: np.ndarray  # (h,w) int32
+    seed: np.ndarray  # (h,w) uint8: 0 background, 1…C, 255 unlabeled
+    grown: np.ndarray  # (h,w) uint8, likewise
+    softmax: np.ndarray  # (C+1,H,W) float32, background first: the mask is the largest
+    mask: np.ndarray  # (H,W) uint8: 0 background, 1…C in the order of the names
+    doubt: dict  # name -> the classifier's probability that the picture shows it
     probabilities: np.ndarray  # (1000,) float32 of all classes
-    plain: np.ndarray          # (C,h,w) float32: the activation before it was spread, normalised
-    belief: np.ndarray         # (C+1,h,w) float32: the softmax before the clean-up
+    plain: np.ndarray  # (C,h,w) float32: the activation before it was spread, normalised
+    belief: np.ndarray  # (C+1,h,w) float32: the softmax before the clean-up
 
 # %% ../nbs/3_clustering/39_segment.ipynb #a184f755
 def _to_size(maps, hw):
@@ -266,8 +319,12 @@ def _to_size(maps, hw):
 # %% ../nbs/3_clustering/39_segment.ipynb #e4f6a135
 def _bounded(image, side):
     "The picture itself, or shrunk to that longest side"
-    shrink = side/max(image.shape[:2])
-    return image if shrink >= 1 else resize(image, [max(1, round(n*shrink)) for n in image.shape[:2]], "area")
+    shrink = side / max(image.shape[:2])
+    return (
+        image
+        if shrink >= 1
+        else resize(image, [max(1, round(n * shrink)) for n in image.shape[:2]], "area")
+    )
 
 # %% ../nbs/3_clustering/39_segment.ipynb #61f735c4
 def _cell_superpixels(image, nets, settings, cells):
@@ -281,12 +338,13 @@ def _decided(image, P, settings, device):
     H = _sharpened(P, settings.contrast)
     return cleaned(image, H, device) if settings.crf else H
 
+
 def segment_names(
-    image,       # (H,W,3) uint8
-    meanings,    # of C names, from `names.understand_all`
+    image,  # (H,W,3) uint8
+    meanings,  # of C names, from `names.understand_all`
     settings=SegmentSettings(),
-    nets=None,   # from `load_segmenter`; None: loaded for this picture
-)->Steps:
+    nets=None,  # from `load_segmenter`; None: loaded for this picture
+) -> Steps:
     """Masks of the things named, nothing trained. Raises `DataError` for what is no picture.
 
     A picture that does not show them gets a mask all the same: `.doubt` says so."""
@@ -294,20 +352,22 @@ def segment_names(
     need(len(meanings), "give at least one name", ParameterError)
     nets, s = nets or load_segmenter(), settings
     small = _bounded(image, s.side)
-    S, cells = cell_similarity(image, nets, s.spread_side)                # (3.1)
+    S, cells = cell_similarity(image, nets, s.spread_side)  # (3.1)
     T = transitions(S, s.spread_power)
     plain = name_activation(image, meanings, nets, cells, s.sides, s.flip)  # (1.10)
     far, near = (_spread(plain, T, k) for k in (s.spread_steps, min(1, s.spread_steps)))  # (3.3)
     M = share(far, near)
-    sp = _cell_superpixels(image, nets, s, cells)                         # Table 3.1
-    seed, grown = seed_and_grow(M, sp, s)                                 # (3.4) to (3.7)
+    sp = _cell_superpixels(image, nets, s, cells)  # Table 3.1
+    seed, grown = seed_and_grow(M, sp, s)  # (3.4) to (3.7)
     P = _to_size(label_softmax(grown, T, len(M), max(1, s.spread_steps)), small.shape[:2])
     H = _to_size(_decided(small, P, s, nets.device), image.shape[:2])
     p = image_probabilities(image, nets)
     M, plain = (_to_size(a, small.shape[:2]) for a in (M, _spread(plain, T, 0)))
     sp, seed, grown = (resize(a, small.shape[:2], "nearest") for a in (sp, seed, grown))
     doubt = {m.word: float(p[list(m.classes)].sum()) for m in meanings}
-    return Steps(image, tuple(doubt), M, sp, seed, grown, H, H.argmax(0).astype(np.uint8), doubt, p, plain, P)
+    return Steps(
+        image, tuple(doubt), M, sp, seed, grown, H, H.argmax(0).astype(np.uint8), doubt, p, plain, P
+    )
 
 # %% ../nbs/3_clustering/39_segment.ipynb #ca298770
 def _walked(cam, T, cells, steps):
@@ -315,17 +375,20 @@ def _walked(cam, T, cells, steps):
     A = np.maximum(_to_size(cam, cells), 0)
     return share(*(_spread(A, T, k) for k in (steps, 1)))
 
+
 def grown_seed(
-    image,     # (H,W,3) uint8
-    cam,       # (C,H,W) normalised, from `cam.compute_cam`
-    sp,        # (H,W) superpixels
-    present,   # (C,) bool
-    nets,      # from `load_segmenter`
-    steps=3,   # k
-    sure=0.,   # how probable a label must be
+    image,  # (H,W,3) uint8
+    cam,  # (C,H,W) normalised, from `cam.compute_cam`
+    sp,  # (H,W) superpixels
+    present,  # (C,) bool
+    nets,  # from `load_segmenter`
+    steps=3,  # k
+    sure=0.0,  # how probable a label must be
     settings=SegmentSettings(),
-):             # (C,H,W) float32 maps after the walk, (H,W) uint8 seed: 0 background, 1…C, 255 unlabeled
-    "A seed that has grown before anything was trained, as in `segment_names`; all background where no class is present."
+):  # (C,H,W) float32 maps after the walk, (H,W) uint8 seed: 0 background, 1…C, 255 unlabeled
+    """A seed that has grown before anything was trained, as in `segment_names`; all background
+    where no class is present.
+    """
     if not np.any(present):
         return np.zeros(cam.shape, np.float32), np.zeros(image.shape[:2], np.uint8)
     S, cells = cell_similarity(image, nets, settings.spread_side)

@@ -27,10 +27,10 @@ from .show import hex_color
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #38eb10a3
 def _thumbnail(
-    image,          # (H,W,3) uint8
-    labels=None,    # (H,W) class ids, or None
+    image,  # (H,W,3) uint8
+    labels=None,  # (H,W) class ids, or None
     pixels=30_000,  # of the thumbnail, at most
-):                  # (h,w,3) uint8
+):  # (h,w,3) uint8
     "A picture in small, with its mask if there is one"
     small = at_most(image, pixels)
     if labels is None:
@@ -47,12 +47,13 @@ def _address(image):
 # %% ../nbs/4_workbench/49_sheet.ipynb #1a9595fd
 class Panel(NamedTuple):
     "What a page shows of a picture."
+
     id: str
-    label: tuple   # names in its label
-    drawn: tuple   # names in its mask, none where there is no mask
-    src: str       # a `data:` address; empty where the picture cannot be read
-    words: str     # below it
-    bad: bool      # mask and label contradict each other, or something cannot be read
+    label: tuple  # names in its label
+    drawn: tuple  # names in its mask, none where there is no mask
+    src: str  # a `data:` address; empty where the picture cannot be read
+    words: str  # below it
+    bad: bool  # mask and label contradict each other, or something cannot be read
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #3fd578ac
 def _words(label, drawn, has_mask):
@@ -71,17 +72,25 @@ def _panel(ds, id):
         held = tuple(int(k) for k in np.unique(M)) if M is not None else ()
         drawn = tuple(ds.classes[k - 1] for k in held if 0 < k < 255)
         bad = M is not None and bool(contradiction(Look(id, [], label, held), ds.classes))
-        return Panel(id, label, drawn, _address(_thumbnail(ds.image(id), M)), _words(label, drawn, M is not None), bad)
+        return Panel(
+            id,
+            label,
+            drawn,
+            _address(_thumbnail(ds.image(id), M)),
+            _words(label, drawn, M is not None),
+            bad,
+        )
     except (DataError, ParameterError) as e:
         return Panel(id, (), (), "", str(e), True)
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #4354ecc6
 class Section(NamedTuple):
     "Pictures under a heading."
+
     title: str
     text: str
-    panels: list    # of `Panel`
-    total: int      # how many there are, shown or not
+    panels: list  # of `Panel`
+    total: int  # how many there are, shown or not
     colour: str = ""
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #08b7b8f4
@@ -90,6 +99,7 @@ def _spread(items, most):
     if len(items) <= most:
         return list(items)
     return [items[k] for k in np.linspace(0, len(items) - 1, most).round().astype(int)]
+
 
 def _names(ds, id):
     "Names in a label; none where it cannot be read"
@@ -110,7 +120,9 @@ def _by_class(ds):
 def _panels(ds, ids):
     "id -> `Panel`, two at a time"
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(ids, progress(pool.map(lambda i: _panel(ds, i), ids), "thumbnails", len(ids))))
+        return dict(
+            zip(ids, progress(pool.map(lambda i: _panel(ds, i), ids), "thumbnails", len(ids)))
+        )
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #68d2860e
 def _sections(ds, most):
@@ -120,7 +132,12 @@ def _sections(ds, most):
     panels = _panels(ds, list(dict.fromkeys(i for ids in shown.values() for i in ids)))
     bad = [p for p in panels.values() if p.bad]
     if bad:
-        yield Section("mask and label differ, or cannot be read", "Of the pictures on this page.", bad, len(bad))
+        yield Section(
+            "mask and label differ, or cannot be read",
+            "Of the pictures on this page.",
+            bad,
+            len(bad),
+        )
     for c, ids in kept.items():
         left = len(ids) - len(shown[c])
         colour = hex_color(ds.classes.index(c) + 1) if c in ds.classes else ""
@@ -130,28 +147,45 @@ def _sections(ds, most):
 # %% ../nbs/4_workbench/49_sheet.ipynb #96a6a9c9
 @lru_cache(1)
 def _template():
-    text = (files("wsss_nb")/"data"/"sheet.html.j2").read_text(encoding="utf-8")
+    text = (files("wsss_nb") / "data" / "sheet.html.j2").read_text(encoding="utf-8")
     return Environment(autoescape=True, trim_blocks=True).from_string(text)
 
 # %% ../nbs/4_workbench/49_sheet.ipynb #d587e623
 def write_sheet(
-    spec,      # `Dataset`, its folder, or its name
-    to,        # .html
-    most=60,   # pictures of each class, at most
-)->Path:
-    """A page of a dataset in small: what the check says of it, and its pictures with labels and masks, class by class. One file
+    spec,  # `Dataset`, its folder, or its name
+    to,  # .html
+    most=60,  # pictures of each class, at most
+) -> Path:
+    """A page of a dataset in small: what the check says of it, and its pictures with labels and
+    masks, class by class. One file
     that needs nothing else. Raises `DataError` where the dataset cannot be opened."""
     to = Path(to)
-    need(to.suffix.lower() in (".html", ".htm"), f"{to}: the page's name ends in .html", ParameterError)
+    need(
+        to.suffix.lower() in (".html", ".htm"),
+        f"{to}: the page's name ends in .html",
+        ParameterError,
+    )
     need(most > 0, f"{most} pictures of each class: at least one is needed", ParameterError)
     survey = survey_dataset(spec)
-    ds = open_dataset(spec, report=lambda *what: None)   # what is wrong with its lists is among the remarks
+    ds = open_dataset(
+        spec, report=lambda *what: None
+    )  # what is wrong with its lists is among the remarks
     lists = ", ".join(f"{n} {k}" for n, k in survey.splits.items())
-    lead = [f"{survey.pictures} pictures ({lists}), {survey.masks} masks; image labels from {survey.label_source}.",
-            "Masks are tinted in their class's colour. A red frame: mask and label of the picture differ."]
+    lead = [
+        (
+            f"{survey.pictures} pictures ({lists}), {survey.masks} masks; image labels from"
+            f" {survey.label_source}."
+        ),
+        (
+            "Masks are tinted in their class's colour. A red frame: mask and label of the picture"
+            " differ."
+        ),
+    ]
     said = [(p.severity, f"{p.file}: {p.what}") for p in survey.problems]
-    remarks = f"{len(said)} remark{'s'*(len(said) != 1)} of the check"
-    page = _template().render(title=ds.name, lead=lead, remarks=remarks, said=said, sections=list(_sections(ds, most)))
+    remarks = f"{len(said)} remark{'s' * (len(said) != 1)} of the check"
+    page = _template().render(
+        title=ds.name, lead=lead, remarks=remarks, said=said, sections=list(_sections(ds, most))
+    )
     to.parent.mkdir(parents=True, exist_ok=True)
     with atomic(to) as part:
         part.write_text(page, encoding="utf-8")

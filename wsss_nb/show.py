@@ -17,31 +17,47 @@ from PIL import Image, ImageDraw, ImageFont
 from .core import need, atomic, DataError, ParameterError
 
 # %% ../nbs/0_base/06_show.ipynb #bebf1fd3
-def _array(a): return np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
+def _array(a):
+    return np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
 
 # %% ../nbs/0_base/06_show.ipynb #3f4c80a2
 def _rgb(image):
     "(H,W), (H,W,1) or (H,W,3), uint8 or floats in [0, 1] → (H,W,3) uint8"
     a = _array(image)
-    need(a.ndim == 2 or a.ndim == 3 and a.shape[-1] in (1, 3), f"a picture is (H,W) or (H,W,3), but this one is {a.shape}", DataError)
-    if a.dtype == bool or a.dtype.kind == "f": a = np.rint(255*np.clip(np.nan_to_num(a), 0, 1)).astype(np.uint8)
-    need(a.dtype == np.uint8, f"a picture holds uint8, or floats in [0, 1], but this one holds {a.dtype}", DataError)
+    need(
+        a.ndim == 2 or a.ndim == 3 and a.shape[-1] in (1, 3),
+        f"a picture is (H,W) or (H,W,3), but this one is {a.shape}",
+        DataError,
+    )
+    if a.dtype == bool or a.dtype.kind == "f":
+        a = np.rint(255 * np.clip(np.nan_to_num(a), 0, 1)).astype(np.uint8)
+    need(
+        a.dtype == np.uint8,
+        f"a picture holds uint8, or floats in [0, 1], but this one holds {a.dtype}",
+        DataError,
+    )
     return a if a.shape[2:] == (3,) else np.repeat(a.reshape(*a.shape[:2], 1), 3, axis=2)
 
 # %% ../nbs/0_base/06_show.ipynb #75567363
 _FIRST = """#606060 #E69F00 #56B4E9 #009E73 #F0E442 #0072B2 #D55E00 #CC79A7 #8C2D04 #69F087 #3C2D8C
-            #FFA5B4 #4B78FF #A5693C #78E1F0 #806000 #B01060 #2F5D50 #C8B0FF #C0E000 #9A9A00""".split()
+            #FFA5B4 #4B78FF #A5693C #78E1F0 #806000 #B01060 #2F5D50 #C8B0FF #C0E000 \
+#9A9A00""".split()
 
 # %% ../nbs/0_base/06_show.ipynb #7ec7b544
 def golden_colors(n):
     "(n,3) uint8: any number of colours, neighbours in the list far apart in hue and lightness"
-    rgb = [colorsys.hls_to_rgb(i*0.618034 % 1, (.62, .42, .76)[i % 3], (.75, .8, .6)[i % 3]) for i in range(n)]
-    return np.rint(255*np.array(rgb).reshape(n, 3)).astype(np.uint8)
+    rgb = [
+        colorsys.hls_to_rgb(i * 0.618034 % 1, (0.62, 0.42, 0.76)[i % 3], (0.75, 0.8, 0.6)[i % 3])
+        for i in range(n)
+    ]
+    return np.rint(255 * np.array(rgb).reshape(n, 3)).astype(np.uint8)
 
 # %% ../nbs/0_base/06_show.ipynb #118abe0c
 def _palette():
-    first = [[int(h[i:i + 2], 16) for i in (1, 3, 5)] for h in _FIRST]
-    return np.concatenate([np.uint8(first), golden_colors(255 - len(first)), np.full((1, 3), 255, np.uint8)])
+    first = [[int(h[i : i + 2], 16) for i in (1, 3, 5)] for h in _FIRST]
+    return np.concatenate(
+        [np.uint8(first), golden_colors(255 - len(first)), np.full((1, 3), 255, np.uint8)]
+    )
 
 # %% ../nbs/0_base/06_show.ipynb #4eb179ae
 PALETTE = _palette()  # (256,3) uint8: colour of class 0…254; 255 white
@@ -54,28 +70,40 @@ def hex_color(c):
 # %% ../nbs/0_base/06_show.ipynb #5c95aff4
 def _thickness(hw):
     "Width in pixels of a line that survives when a large picture is scaled down to a page"
-    return max(1, round(max(hw)/300))
+    return max(1, round(max(hw) / 300))
 
 # %% ../nbs/0_base/06_show.ipynb #fdd9a8c6
 def _stripes(hw):
     "(H,W) bool: diagonal stripes over a quarter of the pixels"
     t = _thickness(hw)
-    y, x = np.ogrid[:hw[0], :hw[1]]
-    return (x + y) // (2*t) % 4 == 0
+    y, x = np.ogrid[: hw[0], : hw[1]]
+    return (x + y) // (2 * t) % 4 == 0
 
 # %% ../nbs/0_base/06_show.ipynb #646ca16d
 def _labels(labels, hw=None):
     "(H,W) whole numbers, of the picture's size if `hw` is given"
     L = _array(labels)
-    need(L.ndim == 2 and L.dtype.kind in "iub", f"labels are (H,W) whole numbers, but these are {L.dtype} of shape {L.shape}", DataError)
-    need(hw is None or L.shape == hw, f"labels are {L.shape} and the picture is {hw}: they must be of one size", DataError)
+    need(
+        L.ndim == 2 and L.dtype.kind in "iub",
+        f"labels are (H,W) whole numbers, but these are {L.dtype} of shape {L.shape}",
+        DataError,
+    )
+    need(
+        hw is None or L.shape == hw,
+        f"labels are {L.shape} and the picture is {hw}: they must be of one size",
+        DataError,
+    )
     return L.astype(np.int64)
 
 # %% ../nbs/0_base/06_show.ipynb #1578da37
 def colorize(labels):
     "(H,W) class ids → (H,W,3) uint8. Background is grey, 255 white with faint stripes."
     L = _labels(labels)
-    need(L.size == 0 or 0 <= L.min() and L.max() <= 255, "class ids are 0…255; for superpixels use superpixel_picture", DataError)
+    need(
+        L.size == 0 or 0 <= L.min() and L.max() <= 255,
+        "class ids are 0…255; for superpixels use superpixel_picture",
+        DataError,
+    )
     out = PALETTE[L]
     out[(L == 255) & _stripes(L.shape)] = 205
     return out
@@ -97,13 +125,15 @@ def _lines(labels):
     return cv2.dilate(on.view(np.uint8), np.ones((t, t), np.uint8)) > 0
 
 # %% ../nbs/0_base/06_show.ipynb #04058f2d
-def overlay(image, labels, alpha=.6):
-    "(H,W,3) photograph, (H,W) class ids → (H,W,3) uint8: classes tinted by `alpha`, outlined in white, background as it is, 255 under white stripes."
+def overlay(image, labels, alpha=0.6):
+    """(H,W,3) photograph, (H,W) class ids → (H,W,3) uint8: classes tinted by `alpha`, outlined in
+    white, background as it is, 255 under white stripes.
+    """
     I = _rgb(image)
     L = _labels(labels, I.shape[:2])
     cover = np.where(L == 255, _stripes(L.shape), L > 0)
     a = np.where(cover, alpha, 0)[..., None]
-    out = np.rint(a*PALETTE[L] + (1 - a)*I).astype(np.uint8)
+    out = np.rint(a * PALETTE[L] + (1 - a) * I).astype(np.uint8)
     out[_lines(L)] = 255
     return out
 
@@ -111,70 +141,121 @@ def overlay(image, labels, alpha=.6):
 def _per_superpixel_mean(I, sp, n):
     "(n,3): mean colour of each superpixel"
     size = np.maximum(np.bincount(sp.ravel(), minlength=n), 1)
-    return np.stack([np.bincount(sp.ravel(), I[..., c].ravel(), n) for c in range(3)], 1) / size[:, None]
+    return (
+        np.stack([np.bincount(sp.ravel(), I[..., c].ravel(), n) for c in range(3)], 1)
+        / size[:, None]
+    )
 
 # %% ../nbs/0_base/06_show.ipynb #382b9166
 def _superpixel_colors(I, sp, n, order, colors):
     "(n,3) float: the colour of each superpixel"
-    c = dict(grey=lambda: np.full((n, 3), 255.), mean=lambda: _per_superpixel_mean(I, sp, n), hue=lambda: golden_colors(n)*1.)[colors]()
-    return c*np.linspace(1, .12, n)[:, None] if order else c
+    c = dict(
+        grey=lambda: np.full((n, 3), 255.0),
+        mean=lambda: _per_superpixel_mean(I, sp, n),
+        hue=lambda: golden_colors(n) * 1.0,
+    )[colors]()
+    return c * np.linspace(1, 0.12, n)[:, None] if order else c
 
 # %% ../nbs/0_base/06_show.ipynb #109b67f2
 def superpixel_picture(image, sp, order=False, colors=None, line=(255, 230, 0)):
-    """(H,W,3) photograph, (H,W) superpixels → (H,W,3) uint8: the photograph with the superpixels' boundaries.
+    """(H,W,3) photograph, (H,W) superpixels → (H,W,3) uint8: the photograph with the superpixels'
+    boundaries.
 
-    With `colors` the superpixels are filled: "mean" (of the photograph), "hue" (any, distinct) or "grey". With `order` (then "grey" by default)
-    the brightness is that of discovery: bright first, dark last. Pixels of no superpixel (ids below 0) are black. `line=None` leaves the boundaries out."""
+    With `colors` the superpixels are filled: "mean" (of the photograph), "hue" (any, distinct) or
+    "grey". With `order` (then "grey" by default)
+    the brightness is that of discovery: bright first, dark last. Pixels of no superpixel (ids below
+    0) are black. `line=None` leaves the boundaries out.
+    """
     colors = colors or ("grey" if order else "photograph")
-    need(colors in ("photograph", "grey", "mean", "hue"), f"colors is {colors!r}; it is one of grey, mean, hue", ParameterError)
+    need(
+        colors in ("photograph", "grey", "mean", "hue"),
+        f"colors is {colors!r}; it is one of grey, mean, hue",
+        ParameterError,
+    )
     out = _rgb(image).copy()
     L = _labels(sp, out.shape[:2])
     ids = np.maximum(L, 0)
-    if colors != "photograph": out = np.rint(_superpixel_colors(out, ids, ids.max(initial=0) + 1, order, colors)[ids]).astype(np.uint8)
+    if colors != "photograph":
+        out = np.rint(
+            _superpixel_colors(out, ids, ids.max(initial=0) + 1, order, colors)[ids]
+        ).astype(np.uint8)
     out[L < 0] = 0
-    if line is not None: out[_lines(L)] = line
+    if line is not None:
+        out[_lines(L)] = line
     return out
 
 # %% ../nbs/0_base/06_show.ipynb #5a3a14fe
-_INFERNO = np.rint(255*mpl.colormaps["inferno"](np.arange(256))[:, :3]).astype(np.uint8)
+_INFERNO = np.rint(255 * mpl.colormaps["inferno"](np.arange(256))[:, :3]).astype(np.uint8)
 
 # %% ../nbs/0_base/06_show.ipynb #f3d8eb46
-def heatmap(map, image=None, alpha=.75):
-    "(H,W) map in [0, 1] (values outside are clipped) → (H,W,3) uint8; over `image` where one is given."
+def heatmap(map, image=None, alpha=0.75):
+    """(H,W) map in [0, 1] (values outside are clipped) → (H,W,3) uint8; over `image` where one is
+    given.
+    """
     m = _array(map).astype(float)
-    need(m.ndim == 2 and not np.isnan(m).any(), f"a heat map is (H,W) without NaN, but this one is {m.shape}", DataError)
+    need(
+        m.ndim == 2 and not np.isnan(m).any(),
+        f"a heat map is (H,W) without NaN, but this one is {m.shape}",
+        DataError,
+    )
     m = np.clip(m, 0, 1)
-    heat = _INFERNO[np.rint(255*m).astype(int)]
-    if image is None: return heat
+    heat = _INFERNO[np.rint(255 * m).astype(int)]
+    if image is None:
+        return heat
     I = _rgb(image)
-    need(I.shape[:2] == m.shape, f"the heat map is {m.shape} and the picture is {I.shape[:2]}: they must be of one size", DataError)
-    a = alpha*np.minimum(2*m, 1)[..., None]  # opaque from one half up
-    return np.rint(a*heat + (1 - a)*I).astype(np.uint8)
+    need(
+        I.shape[:2] == m.shape,
+        f"the heat map is {m.shape} and the picture is {I.shape[:2]}: they must be of one size",
+        DataError,
+    )
+    a = alpha * np.minimum(2 * m, 1)[..., None]  # opaque from one half up
+    return np.rint(a * heat + (1 - a) * I).astype(np.uint8)
 
 # %% ../nbs/0_base/06_show.ipynb #f512e60c
-_INK    = dict(light="#1f1f1f", dark="#e6e6e6", both="#7a7a7a")
+_INK = dict(light="#1f1f1f", dark="#e6e6e6", both="#7a7a7a")
 _GROUND = dict(light="#ffffff", dark="#141414", both="none")
 
 # %% ../nbs/0_base/06_show.ipynb #a9a68466
 @contextmanager
 def style(theme="both"):
-    'A context of matplotlib settings for a "light" page, a "dark" one, or "both" (then the ground is transparent).'
+    """A context of matplotlib settings for a "light" page, a "dark" one, or "both" (then the ground
+    is transparent).
+    """
     need(theme in _INK, f"theme is {theme!r}; it is light, dark or both", ParameterError)
-    ink = {k: _INK[theme] for k in "text.color axes.labelcolor axes.edgecolor axes.titlecolor xtick.color ytick.color grid.color legend.labelcolor".split()}
+    ink = {
+        k: _INK[theme]
+        for k in (
+            "text.color axes.labelcolor axes.edgecolor axes.titlecolor xtick.color ytick.color"
+            " grid.color legend.labelcolor"
+        ).split()
+    }
     plain = {k: False for k in "axes.spines.top axes.spines.right legend.frameon".split()}
-    ground = {k: _GROUND[theme] for k in "figure.facecolor axes.facecolor savefig.facecolor".split()}
+    ground = {
+        k: _GROUND[theme] for k in "figure.facecolor axes.facecolor savefig.facecolor".split()
+    }
     cycle = mpl.cycler(color=[hex_color(c) for c in (5, 1, 3, 6, 7, 2, 8, 4)])
-    size = {"font.size": 9, "axes.titlesize": 9, "figure.dpi": 80, "grid.alpha": .3, "axes.prop_cycle": cycle}
-    with mpl.rc_context(ink | plain | ground | size): yield
+    size = {
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "figure.dpi": 80,
+        "grid.alpha": 0.3,
+        "axes.prop_cycle": cycle,
+    }
+    with mpl.rc_context(ink | plain | ground | size):
+        yield
 
 # %% ../nbs/0_base/06_show.ipynb #f1e2ce5a
 class Picture(Figure):
     "A figure that shows itself in a notebook as a small PNG, whatever the backend"
-    def _repr_mimebundle_(self, include=None, exclude=None): return {"image/png": _png(self)}
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": _png(self)}
 
 # %% ../nbs/0_base/06_show.ipynb #693c6be5
 def _png(fig):
-    "PNG of a figure; the two lowest bits of each colour are dropped, which nobody sees and halves a photograph's file"
+    """PNG of a figure; the two lowest bits of each colour are dropped, which nobody sees and halves
+    a photograph's file
+    """
     raw, out = io.BytesIO(), io.BytesIO()
     fig.savefig(raw, format="png", facecolor=fig.get_facecolor())
     rgba = np.asarray(Image.open(raw).convert("RGBA")).copy()
@@ -185,72 +266,121 @@ def _png(fig):
 # %% ../nbs/0_base/06_show.ipynb #442dfc30
 def _panel(ax, image, title):
     ax.set_axis_off()
-    if image is not None: ax.imshow(_rgb(image), interpolation="antialiased")
-    if title: ax.set_title(title, fontsize=8.5, pad=3)
+    if image is not None:
+        ax.imshow(_rgb(image), interpolation="antialiased")
+    if title:
+        ax.set_title(title, fontsize=8.5, pad=3)
 
 # %% ../nbs/0_base/06_show.ipynb #af991ab2
 def _tallness(row):
-    "Height over width of the tallest picture, in bounds: a strip of one column shall not make a page of a kilometre"
+    """Height over width of the tallest picture, in bounds: a strip of one column shall not make a
+    page of a kilometre
+    """
     shapes = [_array(p).shape for p in row if p is not None]
-    return float(np.clip(max((h/w for h, w, *_ in shapes), default=0), .1, 4))
+    return float(np.clip(max((h / w for h, w, *_ in shapes), default=0), 0.1, 4))
 
 # %% ../nbs/0_base/06_show.ipynb #64546b9f
 def grid(images, titles=None, ncols=4, width=8, names=None, theme="both"):
-    """Pictures (arrays; None leaves a gap) in rows of `ncols` → a figure `width` inches wide, in the `style` of `theme`.
+    """Pictures (arrays; None leaves a gap) in rows of `ncols` → a figure `width` inches wide, in
+    the `style` of `theme`.
 
     `names`: the classes to explain below, a list (0 = background first) or {id: name}."""
     images, titles = list(images), list(titles or [])
     need(images, "there is no picture to show", DataError)
-    need(len(titles) in (0, len(images)), f"{len(images)} pictures have {len(titles)} titles", ParameterError)
+    need(
+        len(titles) in (0, len(images)),
+        f"{len(images)} pictures have {len(titles)} titles",
+        ParameterError,
+    )
     ncols = min(ncols, len(images))
-    rows = [images[i:i + ncols] for i in range(0, len(images), ncols)]
+    rows = [images[i : i + ncols] for i in range(0, len(images), ncols)]
     tall = [_tallness(r) for r in rows]
-    title_in, legend_in = .24 if titles else .06, .3 if names else 0
-    height = sum(tall)*width/ncols + title_in*len(rows) + legend_in
+    title_in, legend_in = 0.24 if titles else 0.06, 0.3 if names else 0
+    height = sum(tall) * width / ncols + title_in * len(rows) + legend_in
     with style(theme):
         fig = Picture(figsize=(width, height), layout="constrained")
-        axs = fig.subplots(len(rows), ncols, squeeze=False, gridspec_kw=dict(height_ratios=tall)).ravel()
-        for i, ax in enumerate(axs): _panel(ax, images[i] if i < len(images) else None, titles[i] if i < len(titles) else None)
-        if names: fig.legend(handles=legend_handles(names), loc="outside lower center", ncols=8, fontsize=8, handlelength=1, columnspacing=1)
+        axs = fig.subplots(
+            len(rows), ncols, squeeze=False, gridspec_kw=dict(height_ratios=tall)
+        ).ravel()
+        for i, ax in enumerate(axs):
+            _panel(
+                ax, images[i] if i < len(images) else None, titles[i] if i < len(titles) else None
+            )
+        if names:
+            fig.legend(
+                handles=legend_handles(names),
+                loc="outside lower center",
+                ncols=8,
+                fontsize=8,
+                handlelength=1,
+                columnspacing=1,
+            )
     return fig
 
 # %% ../nbs/0_base/06_show.ipynb #72acd1ad
 def legend_handles(names):
     "Patches for a legend: `names` is a list (0 = background first) or {id: name}."
     names = names if isinstance(names, dict) else dict(enumerate(names))
-    return [Patch(facecolor=hex_color(c), edgecolor="#7a7a7a", hatch="////" if c == 255 else None, label=n) for c, n in names.items()]
+    return [
+        Patch(
+            facecolor=hex_color(c), edgecolor="#7a7a7a", hatch="////" if c == 255 else None, label=n
+        )
+        for c, n in names.items()
+    ]
 
 # %% ../nbs/0_base/06_show.ipynb #f88024c2
 def _gif(path, frames, fps):
     shots = [Image.fromarray(f) for f in frames]
-    few = np.concatenate([f[::2, ::2] for f in frames[::max(1, len(frames)//8)]])
+    few = np.concatenate([f[::2, ::2] for f in frames[:: max(1, len(frames) // 8)]])
     palette = Image.fromarray(few).quantize(256, Image.Quantize.MEDIANCUT)
     shots = [s.quantize(palette=palette, dither=Image.Dither.NONE) for s in shots]
-    shots[0].save(path, save_all=True, append_images=shots[1:], duration=round(1000/fps), loop=0, disposal=1)
+    shots[0].save(
+        path, save_all=True, append_images=shots[1:], duration=round(1000 / fps), loop=0, disposal=1
+    )
 
 # %% ../nbs/0_base/06_show.ipynb #dbe6c9c8
 def _mp4(path, frames, fps):
     h, w = (n + n % 2 for n in frames[0].shape[:2])  # the codec wants even sizes
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), fps, (w, h))
     need(video.isOpened(), "this OpenCV cannot write MP4: save a .gif instead", ParameterError)
-    for f in frames: video.write(cv2.copyMakeBorder(f[..., ::-1], 0, h - f.shape[0], 0, w - f.shape[1], cv2.BORDER_REPLICATE))
+    for f in frames:
+        video.write(
+            cv2.copyMakeBorder(
+                f[..., ::-1], 0, h - f.shape[0], 0, w - f.shape[1], cv2.BORDER_REPLICATE
+            )
+        )
     video.release()
 
 # %% ../nbs/0_base/06_show.ipynb #b667b076
 def save_animation(path, frames, fps=6):
-    "Write frames, (H,W,3) pictures of one size, as a looping .gif or as .mp4, atomically. Returns the path."
+    """Write frames, (H,W,3) pictures of one size, as a looping .gif or as .mp4, atomically.
+
+    Returns the path.
+    """
     path, frames = Path(path), [_rgb(f) for f in frames]
     write = {".gif": _gif, ".mp4": _mp4}.get(path.suffix.lower())
     need(write, f"{path.name}: animations are .gif or .mp4", ParameterError)
-    need(frames and len({f.shape for f in frames}) == 1, f"{path.name}: an animation takes one or more frames, all of one size", DataError)
+    need(
+        frames and len({f.shape for f in frames}) == 1,
+        f"{path.name}: an animation takes one or more frames, all of one size",
+        DataError,
+    )
     need(fps > 0, f"fps is {fps}; it must be above 0", ParameterError)
-    with atomic(path) as tmp: write(tmp, frames, fps)
+    with atomic(path) as tmp:
+        write(tmp, frames, fps)
     return path
 
 # %% ../nbs/0_base/06_show.ipynb #0b5d928f
 def _strip(pictures, height):
     "Pictures side by side at one height, with a white gap between them"
-    fit = [cv2.resize(p, (max(1, round(p.shape[1]*height/p.shape[0])), height), interpolation=cv2.INTER_AREA) for p in pictures]
+    fit = [
+        cv2.resize(
+            p,
+            (max(1, round(p.shape[1] * height / p.shape[0])), height),
+            interpolation=cv2.INTER_AREA,
+        )
+        for p in pictures
+    ]
     gap = np.full((height, 6, 3), 255, np.uint8)
     return np.concatenate([a for p in fit for a in (p, gap)][:-1], 1)
 
@@ -262,16 +392,26 @@ def _caption(text, width, height=26):
     return np.asarray(bar)
 
 # %% ../nbs/0_base/06_show.ipynb #c1cc8550
-def growth_frames(images, # (H,W,3) photographs
-                  seeds, # for each epoch, a label map (H,W) for each photograph
-                  captions, # for each epoch, the words above it
-                  height=160): # of each picture in the frame, in pixels
-    "Frames (h,w,3) for `save_animation`: photographs, and below them what is labelled; unlabelled pixels are striped."
+def growth_frames(
+    images,  # (H,W,3) photographs
+    seeds,  # for each epoch, a label map (H,W) for each photograph
+    captions,  # for each epoch, the words above it
+    height=160,
+):  # of each picture in the frame, in pixels
+    """Frames (h,w,3) for `save_animation`: photographs, and below them what is labelled; unlabelled
+    pixels are striped.
+    """
     images, top = [_rgb(i) for i in images], _strip([_rgb(i) for i in images], height)
-    need(len(seeds) == len(captions), f"{len(seeds)} epochs have {len(captions)} captions", ParameterError)
+    need(
+        len(seeds) == len(captions),
+        f"{len(seeds)} epochs have {len(captions)} captions",
+        ParameterError,
+    )
     gap = np.full((6, top.shape[1], 3), 255, np.uint8)
     below = [_strip([overlay(i, L) for i, L in zip(images, Ls)], height) for Ls in seeds]
-    return [np.concatenate([_caption(c, top.shape[1]), top, gap, b]) for c, b in zip(captions, below)]
+    return [
+        np.concatenate([_caption(c, top.shape[1]), top, gap, b]) for c, b in zip(captions, below)
+    ]
 
 # %% ../nbs/0_base/06_show.ipynb #2ef9fb63
 def _encoded(image):
@@ -279,13 +419,24 @@ def _encoded(image):
     I = _rgb(image)
     few = len(np.unique(I.reshape(-1, 3) @ np.array([65536, 256, 1]))) <= 256
     out = io.BytesIO()
-    Image.fromarray(I).save(out, **dict(format="PNG", optimize=True) if few else dict(format="JPEG", quality=88, subsampling=0))
+    Image.fromarray(I).save(
+        out,
+        **(
+            dict(format="PNG", optimize=True)
+            if few
+            else dict(format="JPEG", quality=88, subsampling=0)
+        ),
+    )
     return "image/png" if few else "image/jpeg", out.getvalue()
 
 # %% ../nbs/0_base/06_show.ipynb #4119ac10
 def data_uri(image):
     "A picture (array), a figure or a file (path) → a `data:` address for HTML."
-    if isinstance(image, Figure): kind, raw = "image/png", _png(image)
-    elif isinstance(image, (str, Path)): kind, raw = mimetypes.guess_type(str(image))[0] or "application/octet-stream", Path(image).read_bytes()
-    else: kind, raw = _encoded(image)
+    if isinstance(image, Figure):
+        kind, raw = "image/png", _png(image)
+    elif isinstance(image, (str, Path)):
+        kind = mimetypes.guess_type(str(image))[0] or "application/octet-stream"
+        raw = Path(image).read_bytes()
+    else:
+        kind, raw = _encoded(image)
     return f"data:{kind};base64,{base64.b64encode(raw).decode()}"

@@ -13,170 +13,313 @@ from pathlib import Path
 from typing import NamedTuple
 
 # %% ../nbs/5_reproduce/50_store.ipynb #70ad606f
-def stage_folder_of(store, id)->Path: # the store's folder, a stage's id
+def stage_folder_of(store, id) -> Path:  # the store's folder, a stage's id
     "Where a stage's files are."
-    return Path(store)/"stages"/id
+    return Path(store) / "stages" / id
 
 # %% ../nbs/5_reproduce/50_store.ipynb #9550fcdb
 def _refuse(message):
     "Raise `RunError`; NumPy, which its module imports, is loaded only now that something is wrong."
     from wsss_nb.core import RunError
+
     raise RunError(message)
 
-def _rows(d, name, must={}, may={}):
-    "Whether what stands under `name` is objects by name, with fields of these kinds; those of `may` can be missing or null."
+
+def _rows(d, name, must=None, may=None):
+    """Whether what stands under `name` is objects by name, with fields of these kinds; those of
+    `may` can be missing or null.
+    """
+    must = must or {}
+    may = may or {}
+
     def fits(r):
         told = [k for k in may if r.get(k) is not None]
         return all(isinstance(r.get(k), (must | may)[k]) for k in [*must, *told])
+
     found = d.get(name, {})
     return isinstance(found, dict) and all(isinstance(r, dict) and fits(r) for r in found.values())
 
 # %% ../nbs/5_reproduce/50_store.ipynb #50c7d8e8
-_ROW = {"method!": str, "params!": dict, "seed!": int, "stages!": [str], "full": dict, "overrides": dict, "tags": [str]}
-_STAGE = {"name!": str, "needs!": [str], "makes!": str, "key!": str, "params": dict, "notebook": str}
+_ROW = {
+    "method!": str,
+    "params!": dict,
+    "seed!": int,
+    "stages!": [str],
+    "full": dict,
+    "overrides": dict,
+    "tags": [str],
+}
+_STAGE = {
+    "name!": str,
+    "needs!": [str],
+    "makes!": str,
+    "key!": str,
+    "params": dict,
+    "notebook": str,
+}
 _PLAN = {"data!": str, "runs!": {"*": _ROW}, "stages!": {"*": _STAGE}}  # sweep.json
+
 
 def _whole_plan(d):
     "Whether a plan can be worked with: a quick look, and every stage that a run names is there."
-    runs = _rows(d, "runs", dict(method=str, params=dict, seed=int, stages=list), dict(full=dict, overrides=dict, tags=list))
-    stages = _rows(d, "stages", dict(name=str, needs=list, makes=str, key=str), dict(params=dict, notebook=str))
+    runs = _rows(
+        d,
+        "runs",
+        dict(method=str, params=dict, seed=int, stages=list),
+        dict(full=dict, overrides=dict, tags=list),
+    )
+    stages = _rows(
+        d, "stages", dict(name=str, needs=list, makes=str, key=str), dict(params=dict, notebook=str)
+    )
     named = {i for r in d["runs"].values() for i in r["stages"]} if runs else ()
-    return runs and stages and isinstance(d.get("data"), str) and named <= d["stages"].keys()  # `_json` answers a KeyError
+    return (
+        runs and stages and isinstance(d.get("data"), str) and named <= d["stages"].keys()
+    )  # `_json` answers a KeyError
 
+# %% ../nbs/5_reproduce/50_store.ipynb #b9d4d087
 def _whole_record(d):
     number = (int, float)
     return isinstance(d.get("data", {}), dict) and _rows(
-        d, "stages", may=dict(status=str, key=str, error=str, seconds=number, bytes=number, pid=int, born=number, host=str))
+        d,
+        "stages",
+        may=dict(
+            status=str,
+            key=str,
+            error=str,
+            seconds=number,
+            bytes=number,
+            pid=int,
+            born=number,
+            host=str,
+        ),
+    )
 
+# %% ../nbs/5_reproduce/50_store.ipynb #2e34bdbe
 def _json(path, whole, shape):
-    "A JSON file that a quick look finds whole, {} where there is none (yet); of another `core.read_json` says what is wrong."
+    """A JSON file that a quick look finds whole, {} where there is none (yet); of another
+    `core.read_json` says what is wrong.
+    """
     try:
         found = json.loads(path.read_bytes().decode())
-        if isinstance(found, dict) and whole(found): return found
-    except FileNotFoundError: return {}
-    except (OSError, ValueError, RecursionError, TypeError, KeyError): pass  # said below
+        if isinstance(found, dict) and whole(found):
+            return found
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, TypeError, KeyError):
+        pass  # said below
     from wsss_nb.core import RunError, read_json
-    read_json(path, RunError, shape)
-    _refuse(f"{path} is not what it was: a run names a stage that is not in it; restore it from a copy, or delete it and run again")
 
+    read_json(path, RunError, shape)
+    _refuse(
+        f"{path} is not what it was: a run names a stage that is not in it; restore it from a copy,"
+        " or delete it and run again"
+    )
+
+# %% ../nbs/5_reproduce/50_store.ipynb #c6c4ee50
 def _record(path):
     from wsss_nb.record import RECORD
+
     return _json(path, _whole_record, RECORD)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #62277a4b
-def read_store(folder)->dict: # runs: name -> (method, parameters, seed, stages), stages: id -> (name, needs, makes, key)
+def read_store(
+    folder,
+) -> (
+    dict
+):  # runs: name -> (method, parameters, seed, stages), stages: id -> (name, needs, makes, key)
     "The plan in `sweep.json`. Raises `RunError` for a folder that holds none."
-    if not Path(folder).is_dir(): _refuse(f"{folder}: " + ("a file, not the folder of a sweep" if Path(folder).exists() else "no such folder"))
-    if not (Path(folder)/"sweep.json").exists(): _refuse(f"{folder} holds no sweep.json: name a folder that `wsss-nb sweep` or `wsss-nb reproduce` made")
-    return _json(Path(folder)/"sweep.json", _whole_plan, _PLAN)
+    if not Path(folder).is_dir():
+        _refuse(
+            f"{folder}: "
+            + ("a file, not the folder of a sweep" if Path(folder).exists() else "no such folder")
+        )
+    if not (Path(folder) / "sweep.json").exists():
+        _refuse(
+            f"{folder} holds no sweep.json: name a folder that `wsss-nb sweep` or `wsss-nb"
+            " reproduce` made"
+        )
+    return _json(Path(folder) / "sweep.json", _whole_plan, _PLAN)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #77b0c684
 FRESH = 120  # seconds: a heartbeat is written every few of them
 
+
 def _alive(stage, folder):
     "Whether the process that a record names still runs."
     import psutil
+
     if stage.get("host") != platform.node():
-        try: return time.time() - (folder/".beat").stat().st_mtime < FRESH
-        except FileNotFoundError: return False
-    try: return abs(psutil.Process(stage["pid"]).create_time() - stage["born"]) < 1
-    except (psutil.NoSuchProcess, KeyError): return False
+        try:
+            return time.time() - (folder / ".beat").stat().st_mtime < FRESH
+        except FileNotFoundError:
+            return False
+    try:
+        return abs(psutil.Process(stage["pid"]).create_time() - stage["born"]) < 1
+    except (psutil.NoSuchProcess, KeyError):
+        return False
 
 # %% ../nbs/5_reproduce/50_store.ipynb #3ca0904d
-def stage_state(store, id, plan)->dict: # status, error, seconds, started
-    "What has become of a stage: `queued`, `running`, `done`, `failed` or `killed`; *done* only for the inputs that the plan asks for."
+def stage_state(store, id, plan) -> dict:  # status, error, seconds, started
+    """What has become of a stage: `queued`, `running`, `done`, `failed` or `killed`; *done* only
+    for the inputs that the plan asks for.
+    """
     folder, wanted = stage_folder_of(store, id), plan["stages"][id]
-    s = _record(folder/"run.json").get("stages", {}).get(wanted["name"], {})
+    s = _record(folder / "run.json").get("stages", {}).get(wanted["name"], {})
     status = s.get("status", "queued")
-    if status == "running" and not _alive(s, folder): return {**s, "status": "killed", "error": "its process is gone without a word"}
-    if status == "done" and (s.get("key") != wanted["key"] or not (folder/wanted["makes"]).exists()): return dict(status="queued")
+    if status == "running" and not _alive(s, folder):
+        return {**s, "status": "killed", "error": "its process is gone without a word"}
+    if status == "done" and (
+        s.get("key") != wanted["key"] or not (folder / wanted["makes"]).exists()
+    ):
+        return dict(status="queued")
     return {**s, "status": status}
 
 # %% ../nbs/5_reproduce/50_store.ipynb #58a81633
 class RunState(NamedTuple):
     "A run and what has become of it"
+
     name: str
-    status: str # queued, running, done, failed or killed
-    at: str # the stage that decides that, or how many are done
-    error: str = "" # why it failed
-    seconds: float = 0. # of its stages that are done, shared ones included
-    log: Path = None # of the stage that decides
-    notebook: Path = None # what papermill executed of it
+    status: str  # queued, running, done, failed or killed
+    at: str  # the stage that decides that, or how many are done
+    error: str = ""  # why it failed
+    seconds: float = 0.0  # of its stages that are done, shared ones included
+    log: Path = None  # of the stage that decides
+    notebook: Path = None  # what papermill executed of it
 
 # %% ../nbs/5_reproduce/50_store.ipynb #24fa8b86
 def _files(store, id, name):
     "A stage's log and its executed notebook, where they are there."
-    base = stage_folder_of(store, id)/"notebooks"/name.replace(":", "-")
-    return [p if p.exists() else None for p in (base.with_suffix(".log"), base.with_suffix(".ipynb"))]
+    base = stage_folder_of(store, id) / "notebooks" / name.replace(":", "-")
+    return [
+        p if p.exists() else None for p in (base.with_suffix(".log"), base.with_suffix(".ipynb"))
+    ]
+
 
 def _state_of(store, plan, name, states):
     ids = plan["runs"][name]["stages"]
-    by = {s: [i for i in ids if states[i]["status"] == s] for s in ("failed", "killed", "running", "done", "queued")}
+    by = {
+        s: [i for i in ids if states[i]["status"] == s]
+        for s in ("failed", "killed", "running", "done", "queued")
+    }
     seconds = sum(states[i].get("seconds") or 0 for i in by["done"])
-    if len(by["done"]) == len(ids): return RunState(name, "done", f"{len(ids)} stages", seconds=seconds)
+    if len(by["done"]) == len(ids):
+        return RunState(name, "done", f"{len(ids)} stages", seconds=seconds)
     status = next((s for s in ("failed", "killed", "running") if by[s]), "queued")
-    if status == "queued": return RunState(name, status, f"{len(by['done'])} of {len(ids)} stages done", seconds=seconds)
+    if status == "queued":
+        return RunState(
+            name, status, f"{len(by['done'])} of {len(ids)} stages done", seconds=seconds
+        )
     first = by[status][0]
     at = " and ".join(plan["stages"][i]["name"] for i in by[status])
-    return RunState(name, status, at, states[first].get("error") or "", seconds, *_files(store, first, plan["stages"][first]["name"]))
+    return RunState(
+        name,
+        status,
+        at,
+        states[first].get("error") or "",
+        seconds,
+        *_files(store, first, plan["stages"][first]["name"]),
+    )
 
 # %% ../nbs/5_reproduce/50_store.ipynb #2fa9d093
-def states_in(store, plan, names)->list: # of `RunState`
+def states_in(store, plan, names) -> list:  # of `RunState`
     "What has become of some of a plan's runs; each stage is looked at once."
-    states = {i: stage_state(store, i, plan) for i in dict.fromkeys(i for n in names for i in plan["runs"][n]["stages"])}
+    states = {
+        i: stage_state(store, i, plan)
+        for i in dict.fromkeys(i for n in names for i in plan["runs"][n]["stages"])
+    }
     return [_state_of(store, plan, name, states) for name in names]
 
-def run_states(store)->list: # of `RunState`, in the plan's order
+
+def run_states(store) -> list:  # of `RunState`, in the plan's order
     "What has become of every run of a folder."
     plan = read_store(store)
     return states_in(store, plan, plan["runs"])
 
 # %% ../nbs/5_reproduce/50_store.ipynb #eb54fd77
-def counted(n:int, word:str)->str:
+def counted(n: int, word: str) -> str:
     "`1 run`, `3 runs`."
-    return f"{n} {word}{'s'*(n != 1)}"
+    return f"{n} {word}{'s' * (n != 1)}"
 
 # %% ../nbs/5_reproduce/50_store.ipynb #b4f683a6
 def _row(store, r):
-    here = lambda p: os.path.relpath(p)
-    links = [f"    {word}: {here(p)}" for word, p in (("log", r.log), ("notebook", r.notebook)) if p]
+    def here(p):
+        return os.path.relpath(p)
+
+    links = [
+        f"    {word}: {here(p)}" for word, p in (("log", r.log), ("notebook", r.notebook)) if p
+    ]
     why = f": {' '.join(r.error.split())[:300]}" if r.error else ""
-    return [f"{r.status:<8} {r.name}  {r.at}{why}", *(links if r.status in ("failed", "running") or r.status == "killed" and r.error != "stopped" else [])]
+    return [
+        f"{r.status:<8} {r.name}  {r.at}{why}",
+        *(
+            links
+            if r.status in ("failed", "running") or r.status == "killed" and r.error != "stopped"
+            else []
+        ),
+    ]
 
 # %% ../nbs/5_reproduce/50_store.ipynb #f6f8fc73
-def status_text(store, everything=False, # also the runs that are done or waiting
-                states=None)->str: # of `run_states`, where they are known
-    "The state of a folder's runs, for the terminal: how many are queued, running, done, failed and killed, and the lines to look at."
+def status_text(
+    store,
+    everything=False,  # also the runs that are done or waiting
+    states=None,
+) -> str:  # of `run_states`, where they are known
+    """The state of a folder's runs, for the terminal: how many are queued, running, done, failed
+    and killed, and the lines to look at.
+    """
     states = run_states(store) if states is None else states
     n = Counter(r.status for r in states)
-    head = f"{store}: {counted(len(states), 'run')}: " + ", ".join(f"{n[s]} {s}" for s in ("done", "running", "queued", "failed", "killed") if n[s])
+    head = f"{store}: {counted(len(states), 'run')}: " + ", ".join(
+        f"{n[s]} {s}" for s in ("done", "running", "queued", "failed", "killed") if n[s]
+    )
     shown = [r for r in states if everything or r.status in ("running", "failed", "killed")]
-    more = [f"`wsss-nb resume {store}` runs what is not done"] if any(n[s] for s in ("queued", "failed", "killed")) and not n["running"] else []
+    more = (
+        [f"`wsss-nb resume {store}` runs what is not done"]
+        if any(n[s] for s in ("queued", "failed", "killed")) and not n["running"]
+        else []
+    )
     return "\n".join([head, *(line for r in shown for line in _row(store, r)), *more])
 
 # %% ../nbs/5_reproduce/50_store.ipynb #41953bcf
 def _records(folder):
     "Every record in a folder of runs and in the folders beside it, once."
-    patterns = ("stages/*/run.json", "*/run.json", "../*/run.json", "../*/replicas/*/run.json", "../*/stages/*/run.json")
+    patterns = (
+        "stages/*/run.json",
+        "*/run.json",
+        "../*/run.json",
+        "../*/replicas/*/run.json",
+        "../*/stages/*/run.json",
+    )
     files = dict.fromkeys(f.resolve() for p in patterns for f in Path(folder).glob(p))
     return map(_record, files)
 
 # %% ../nbs/5_reproduce/50_store.ipynb #5f4fcb58
-def history(folder, fingerprint)->dict: # notebook -> dict(seconds, bytes, n): medians
+def history(folder, fingerprint) -> dict:  # notebook -> dict(seconds, bytes, n): medians
     "What each notebook cost before, on the photographs of this `fingerprint`."
     seen = {}
     for r in _records(folder):
-        if r.get("data", {}).get("fingerprint") != fingerprint or r.get("links"): continue  # a run made of links repeats its stages' records
+        if r.get("data", {}).get("fingerprint") != fingerprint or r.get("links"):
+            continue  # a run made of links repeats its stages' records
         for name, s in r.get("stages", {}).items():
-            if s.get("status") == "done" and s.get("seconds"): seen.setdefault(name.split(":")[0], []).append((s["seconds"], s.get("bytes") or 0))
-    return {k: dict(seconds=statistics.median(s for s, _ in v), bytes=statistics.median(b for _, b in v), n=len(v)) for k, v in seen.items()}
+            if s.get("status") == "done" and s.get("seconds"):
+                seen.setdefault(name.split(":")[0], []).append((s["seconds"], s.get("bytes") or 0))
+    return {
+        k: dict(
+            seconds=statistics.median(s for s, _ in v),
+            bytes=statistics.median(b for _, b in v),
+            n=len(v),
+        )
+        for k, v in seen.items()
+    }
 
 # %% ../nbs/5_reproduce/50_store.ipynb #5c9e6d88
-def duration(seconds:float)->str:
+def duration(seconds: float) -> str:
     "Seconds in words: `40 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."
     s = round(seconds)
-    if s < 90: return f"{s} s"
-    m = round(s/60)
-    if m < 90: return f"{m} min"
+    if s < 90:
+        return f"{s} s"
+    m = round(s / 60)
+    if m < 90:
+        return f"{m} min"
     h, m = divmod(m, 60)
-    return f"{h} h {m} min" if h < 48 else f"{h//24} d {h%24} h"
+    return f"{h} h {m} min" if h < 48 else f"{h // 24} d {h % 24} h"

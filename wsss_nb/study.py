@@ -19,14 +19,22 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from .cam import load_cam
-from .core import DataError, ParameterError, RunError, check_array, need, read_json, write_json
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    check_array,
+    need,
+    read_json,
+    write_json,
+)
 from .crf import crf_from_labels
 from .datasets import open_dataset
 from .deeplab import weights_meta
 from .features import extract
 from .growing import grow, load_softmax, superpixel_scores
 from .images import read_image, read_labels, read_mask, resize
-from .metrics import ConfusionMatrix, mean_known, seed_quality
+from .metrics import ConfusionMatrix, seed_quality
 from .record import RECORD
 from .scenes import CLASSES, named_scene
 from .seeds import initial_seed
@@ -35,7 +43,11 @@ from .superpixels import ncut, partition, similarity
 
 # %% ../nbs/3_clustering/34_study.ipynb #51822d81
 class Photo(NamedTuple):
-    "A picture to study: image (H,W,3) uint8; where they are known its mask (H,W) uint8 and which of `classes` are present (C,) bool; a note on what was done to it; whether it was drawn, as scenes are"
+    """A picture to study: image (H,W,3) uint8; where they are known its mask (H,W) uint8 and which
+    of `classes` are present (C,) bool; a note on what was done to it; whether it was drawn, as
+    scenes are
+    """
+
     name: str
     image: np.ndarray
     mask: np.ndarray = None
@@ -48,17 +60,28 @@ class Photo(NamedTuple):
 def _decoded(raw, name):
     "The bytes of an image file → (H,W,3) uint8"
     with tempfile.TemporaryDirectory() as d:
-        file = Path(d)/"picture"
+        file = Path(d) / "picture"
         file.write_bytes(raw)
-        try: return read_image(file)
-        except DataError as e: raise DataError(str(e).replace(str(file), name)) from None
+        try:
+            return read_image(file)
+        except DataError as e:
+            raise DataError(str(e).replace(str(file), name)) from None
 
 # %% ../nbs/3_clustering/34_study.ipynb #0af2e31c
 def _coloured(a, name):
     "An array as `read_image` would give it"
-    need(a.ndim == 2 or a.ndim == 3 and a.shape[2] in (1, 3, 4), f"{name} is an array of shape {a.shape}, but a picture is (H,W), (H,W,3) or (H,W,4)", DataError)
-    need(a.size and a.dtype in (np.uint8, np.uint16, bool), f"{name} is an array of {a.dtype} and shape {a.shape}, but a picture holds uint8 or uint16", DataError)
-    if a.dtype == np.uint16: a = ((a.astype(np.int64) + 128)//257).astype(np.uint8)
+    need(
+        a.ndim == 2 or a.ndim == 3 and a.shape[2] in (1, 3, 4),
+        f"{name} is an array of shape {a.shape}, but a picture is (H,W), (H,W,3) or (H,W,4)",
+        DataError,
+    )
+    need(
+        a.size and a.dtype in (np.uint8, np.uint16, bool),
+        f"{name} is an array of {a.dtype} and shape {a.shape}, but a picture holds uint8 or uint16",
+        DataError,
+    )
+    if a.dtype == np.uint16:
+        a = ((a.astype(np.int64) + 128) // 257).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(a[..., 0] if a.shape[2:] == (1,) else a).save(file, "TIFF")
     return _decoded(file.getvalue(), name)
@@ -67,38 +90,53 @@ def _coloured(a, name):
 def _fit(photo, limit):
     "The photo with its longer side at most `limit` pixels"
     (H, W), longest = photo.image.shape[:2], max(photo.image.shape[:2])
-    if longest <= limit: return photo
-    hw = h, w = tuple(max(1, round(n*limit/longest)) for n in (H, W))
+    if longest <= limit:
+        return photo
+    hw = h, w = tuple(max(1, round(n * limit / longest)) for n in (H, W))
     mask = None if photo.mask is None else resize(photo.mask, hw, "nearest")
     note = ". ".join(filter(None, [photo.note.rstrip("."), f"scaled down from {W}×{H} to {w}×{h}"]))
     return photo._replace(image=resize(photo.image, hw, "area"), mask=mask, note=note)
 
 # %% ../nbs/3_clustering/34_study.ipynb #4a988bdd
 def open_photo(
-    source,          # a path, the bytes of an image file, an array (H,W), (H,W,3) or (H,W,4), or a `Photo`
-    limit=500,       # a longer side is scaled down to this, in pixels
+    source,  # a path, the bytes of an image file, an array (H,W), (H,W,3) or (H,W,4), or a `Photo`
+    limit=500,  # a longer side is scaled down to this, in pixels
     name="picture",  # of bytes and arrays, for messages
-)->Photo:
+) -> Photo:
     "A picture from anywhere. Raises `DataError` naming what is no image, and why."
     need(limit >= 1, f"limit must be at least 1 pixel; it is {limit}", ParameterError)
-    if isinstance(source, Photo): return _fit(source, limit)
-    if isinstance(source, (bytes, bytearray, memoryview)): image = _decoded(bytes(source), name)
-    elif isinstance(source, np.ndarray): image = _coloured(source, name)
+    if isinstance(source, Photo):
+        return _fit(source, limit)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        image = _decoded(bytes(source), name)
+    elif isinstance(source, np.ndarray):
+        image = _coloured(source, name)
     else:
-        need(isinstance(source, (str, Path)), f"a picture is a path, the bytes of a file, an array or a Photo; this is a {type(source).__name__}", DataError)
+        need(
+            isinstance(source, (str, Path)),
+            "a picture is a path, the bytes of a file, an array or a Photo; this is a"
+            f" {type(source).__name__}",
+            DataError,
+        )
         image, name = read_image(source), Path(source).stem
     return _fit(Photo(name, image), limit)
 
 # %% ../nbs/3_clustering/34_study.ipynb #799fb5f6
-_SCENES = dict(boat=41, car=3, house=14, bird=23, fish=38, tree=45, cat=1, lamp=8)  # class → one of the val scenes
+_SCENES = dict(
+    boat=41, car=3, house=14, bird=23, fish=38, tree=45, cat=1, lamp=8
+)  # class → one of the val scenes
 _PHOTOGRAPHS = dict(astronaut="astronaut", cat="chelsea", coffee="coffee", rocket="rocket")
 
 # %% ../nbs/3_clustering/34_study.ipynb #fc9a5435
 def _from_scene(id, name, spec=""):
     s = named_scene(id, spec)
-    return Photo(name, s.image, s.mask, np.isin(np.arange(1, len(CLASSES) + 1), s.mask), CLASSES, drawn=True)
+    return Photo(
+        name, s.image, s.mask, np.isin(np.arange(1, len(CLASSES) + 1), s.mask), CLASSES, drawn=True
+    )
 
-def _from_skimage(name, function): return Photo(name, getattr(skimage_data, function)())
+
+def _from_skimage(name, function):
+    return Photo(name, getattr(skimage_data, function)())
 
 # %% ../nbs/3_clustering/34_study.ipynb #ddd31592
 def _present(ds, id):
@@ -115,34 +153,46 @@ def _from_dataset(ds, id):
     return Photo(id, ds.image(id), mask, present, classes, note, drawn=classes == CLASSES)
 
 # %% ../nbs/3_clustering/34_study.ipynb #d045f69d
-def gallery(data=None)->dict: # a dataset, or what `open_dataset` takes
-    "Pictures to choose from: name → function that returns the `Photo`. Of a dataset the first 200 come first. Raises `DataError`."
+def gallery(data=None) -> dict:  # a dataset, or what `open_dataset` takes
+    """Pictures to choose from: name → function that returns the `Photo`.
+
+    Of a dataset the first 200 come first. Raises `DataError`.
+    """
     ds = open_dataset(data) if data else None
     ids = islice(dict.fromkeys(chain(*ds.splits.values())), 200) if ds else ()
     own = {id: partial(_from_dataset, ds, id) for id in ids}
-    scenes = {f"scene: {c}": partial(_from_scene, f"val_{i:05d}", f"scene: {c}") for c, i in _SCENES.items()}
+    scenes = {
+        f"scene: {c}": partial(_from_scene, f"val_{i:05d}", f"scene: {c}")
+        for c, i in _SCENES.items()
+    }
     always = scenes | {n: partial(_from_skimage, n, f) for n, f in _PHOTOGRAPHS.items()}
-    return own | {n: load for n, load in always.items() if n not in own}  # a dataset may have a picture named cat
+    return own | {
+        n: load for n, load in always.items() if n not in own
+    }  # a dataset may have a picture named cat
 
 # %% ../nbs/3_clustering/34_study.ipynb #3d85635e
 _NCUT_MOST = 3136  # patches
 
 # %% ../nbs/3_clustering/34_study.ipynb #7e271f5d
 class Grouping:
-    "Superpixels of one picture (Table 3.1) for any `tau` and `order`: `f` (N,D) features on the grid `hw`, `A` (N,N) similarity, `cell` the side in patches of what Ncut takes as one"
-    def __init__(self,
-        image,      # (H,W,3) uint8
+    """Superpixels of one picture (Table 3.1) for any `tau` and `order`: `f` (N,D) features on the
+    grid `hw`, `A` (N,N) similarity, `cell` the side in patches of what Ncut takes as one
+    """
+
+    def __init__(
+        self,
+        image,  # (H,W,3) uint8
         extractor,  # from `features.load`
     ):
         self.image = image
         self.f, self.hw = extract(image, extractor)
         self.A, self._made = similarity(self.f), {}
-        self.cell = math.ceil((len(self.f)/_NCUT_MOST)**.5)
+        self.cell = math.ceil((len(self.f) / _NCUT_MOST) ** 0.5)
 
 # %% ../nbs/3_clustering/34_study.ipynb #7c5f0977
 def _blocks(f, hw, k):
     "(N,D) → sums of unit features over blocks of k×k patches, and the grid of the blocks"
-    F = (f/np.linalg.norm(f, axis=1, keepdims=True)).reshape(*hw, -1)
+    F = (f / np.linalg.norm(f, axis=1, keepdims=True)).reshape(*hw, -1)
     rows, cols = (np.arange(0, n, k) for n in hw)
     F = np.add.reduceat(np.add.reduceat(F, rows, 0), cols, 1)  # (ceil(h/k),ceil(w/k),D)
     return F.reshape(-1, F.shape[2]), F.shape[:2]
@@ -150,43 +200,67 @@ def _blocks(f, hw, k):
 # %% ../nbs/3_clustering/34_study.ipynb #219b2668
 def _ncut(f, hw, tau, k):
     "(h,w) superpixels by normalized cut, on blocks of k×k patches"
-    if k == 1: return ncut(f, tau).reshape(hw)
+    if k == 1:
+        return ncut(f, tau).reshape(hw)
     g, small = _blocks(f, hw, k)
-    return np.kron(ncut(g, tau).reshape(small), np.ones((k, k), np.int32))[:hw[0], :hw[1]]
+    return np.kron(ncut(g, tau).reshape(small), np.ones((k, k), np.int32))[: hw[0], : hw[1]]
 
 # %% ../nbs/3_clustering/34_study.ipynb #c9ee25c1
 def _once(self, make, *key):
     "What `make` gives, made once for `key`"
-    if key not in self._made: self._made[key] = make()
+    if key not in self._made:
+        self._made[key] = make()
     return self._made[key]
 
 # %% ../nbs/3_clustering/34_study.ipynb #10cf71a3
 @patch
-def labels(self:Grouping, tau=.3, order="low")->np.ndarray: # (h,w) int32, 0…n-1 in order of discovery
-    'Superpixels on the grid of patches; `order` is "low", "high" or "ncut". Raises `ParameterError`.'
-    need(order in ("low", "high", "ncut"), f"order must be low, high or ncut; it is {order!r}", ParameterError)
-    if order == "ncut": return _once(self, lambda: _ncut(self.f, self.hw, tau, self.cell), tau, order)
+def labels(
+    self: Grouping, tau=0.3, order="low"
+) -> np.ndarray:  # (h,w) int32, 0…n-1 in order of discovery
+    """Superpixels on the grid of patches; `order` is "low", "high" or "ncut".
+
+    Raises `ParameterError`.
+    """
+    need(
+        order in ("low", "high", "ncut"),
+        f"order must be low, high or ncut; it is {order!r}",
+        ParameterError,
+    )
+    if order == "ncut":
+        return _once(self, lambda: _ncut(self.f, self.hw, tau, self.cell), tau, order)
     return _once(self, lambda: partition(self.A, tau, order).reshape(self.hw), tau, order)
 
 # %% ../nbs/3_clustering/34_study.ipynb #9b8dde55
 @patch
-def count(self:Grouping, tau=.3, order="low")->int:
+def count(self: Grouping, tau=0.3, order="low") -> int:
     "How many superpixels there are, before the CRF."
     return int(self.labels(tau, order).max()) + 1
 
 # %% ../nbs/3_clustering/34_study.ipynb #3dd6037a
 @patch
-def pixels(self:Grouping, tau=.3, order="low", crf=True)->np.ndarray: # (H,W) int32, 0…n-1 in order of discovery
+def pixels(
+    self: Grouping, tau=0.3, order="low", crf=True
+) -> np.ndarray:  # (H,W) int32, 0…n-1 in order of discovery
     "Superpixels of the picture's pixels, as `superpixels.superpixels` makes them."
     L = resize(self.labels(tau, order), self.image.shape[:2], "nearest")
-    if not crf: return L
-    clean = lambda: np.unique(crf_from_labels(self.image, L, backend="pydensecrf"), return_inverse=True)[1].reshape(L.shape).astype(np.int32)
+    if not crf:
+        return L
+
+    def clean():
+        return (
+            np.unique(crf_from_labels(self.image, L, backend="pydensecrf"), return_inverse=True)[1]
+            .reshape(L.shape)
+            .astype(np.int32)
+        )
+
     return _once(self, clean, tau, order, "crf")
 
 # %% ../nbs/3_clustering/34_study.ipynb #acba543f
 def _replay(B, L, order):
-    "(N,N) uint8 adjacency, (N,) labels → for each superpixel the position that started it, and its degree then"
-    pick, never = (np.argmin, 2*len(L)) if order == "low" else (np.argmax, -1)
+    """(N,N) uint8 adjacency, (N,) labels → for each superpixel the position that started it, and
+    its degree then
+    """
+    pick, never = (np.argmin, 2 * len(L)) if order == "low" else (np.argmax, -1)
     d = B.sum(0, dtype=np.int32)
     for i in range(L.max() + 1):
         p = pick(np.where(L >= i, d, never))
@@ -195,95 +269,137 @@ def _replay(B, L, order):
 
 # %% ../nbs/3_clustering/34_study.ipynb #3fcfd698
 @patch
-def seeds(self:Grouping, tau=.3, order="low"): # positions (n,) on the grid, row by row; degrees (n,)
-    "The patch that started each superpixel, and its degree at that moment (Table 3.1). Raises `ParameterError` for Ncut, which starts nowhere."
-    need(order != "ncut", "the superpixels of a normalized cut grow from no seed: take order low or high", ParameterError)
+def seeds(
+    self: Grouping, tau=0.3, order="low"
+):  # positions (n,) on the grid, row by row; degrees (n,)
+    """The patch that started each superpixel, and its degree at that moment (Table 3.1).
+
+    Raises `ParameterError` for Ncut, which starts nowhere.
+    """
+    need(
+        order != "ncut",
+        "the superpixels of a normalized cut grow from no seed: take order low or high",
+        ParameterError,
+    )
     L = self.labels(tau, order).ravel()
     p, d = zip(*_replay((self.A > 0).view(np.uint8), L, order))
     return np.array(p), np.array(d)
 
 # %% ../nbs/3_clustering/34_study.ipynb #e6ff10f5
 @patch
-def degree(self:Grouping)->np.ndarray: # (h,w) int
+def degree(self: Grouping) -> np.ndarray:  # (h,w) int
     "How many patches are similar to each (`A > 0`), itself among them, before anything is found."
     return (self.A > 0).sum(0).reshape(self.hw)
 
+
 @patch
-def row(self:Grouping, p:int)->np.ndarray: # (h,w) float32
+def row(self: Grouping, p: int) -> np.ndarray:  # (h,w) float32
     "Similarity of patch `p` to every patch, a row of (3.1)."
     return self.A[p].reshape(self.hw)
 
+
 @patch
-def patch(self:Grouping, x, y)->int:
+def patch(self: Grouping, x, y) -> int:
     "The patch, counted row by row, whose label pixel (x,y) of the picture gets."
     (H, W), (h, w) = self.image.shape[:2], self.hw
     x, y = min(max(int(x), 0), W - 1), min(max(int(y), 0), H - 1)
-    return (2*y + 1)*h//(2*H)*w + (2*x + 1)*w//(2*W)
+    return (2 * y + 1) * h // (2 * H) * w + (2 * x + 1) * w // (2 * W)
 
 # %% ../nbs/3_clustering/34_study.ipynb #17583849
 @patch
-def guaranteed(self:Grouping, tau)->float:
-    "Any two patches of a superpixel are more similar than this, lemma 1; -1, which says nothing, below `tau=0`."
-    return 2*tau**2 - 1 if tau >= 0 else -1.
+def guaranteed(self: Grouping, tau) -> float:
+    """Any two patches of a superpixel are more similar than this, lemma 1; -1, which says nothing,
+    below `tau=0`.
+    """
+    return 2 * tau**2 - 1 if tau >= 0 else -1.0
+
 
 @patch
-def violations(self:Grouping, tau=.3, order="low")->int:
-    "How many pairs inside superpixels contradict lemma 1 by more than rounding does: 0, for low and high."
+def violations(self: Grouping, tau=0.3, order="low") -> int:
+    """How many pairs inside superpixels contradict lemma 1 by more than rounding does: 0, for low
+    and high.
+    """
     L = self.labels(tau, order).ravel()
-    return int(np.count_nonzero((self.A < self.guaranteed(tau) - 1e-5) & (L[:, None] == L)))//2
+    return int(np.count_nonzero((self.A < self.guaranteed(tau) - 1e-5) & (L[:, None] == L))) // 2
 
 # %% ../nbs/3_clustering/34_study.ipynb #3c433dda
 def similarity_histogram(
-    A,          # (N,N) similarity
+    A,  # (N,N) similarity
     mask=None,  # (N,) or (h,w) bool: the object; None: all
     bins=100,
-):              # counts (bins,) int, edges (bins+1,)
-    "How often each similarity occurs among the pairs of an object, over [-1,1]. Raises `DataError` for a mask that does not fit."
+):  # counts (bins,) int, edges (bins+1,)
+    """How often each similarity occurs among the pairs of an object, over [-1,1].
+
+    Raises `DataError` for a mask that does not fit.
+    """
     if mask is not None:
         at = np.flatnonzero(mask)
-        need(np.size(mask) == len(A), f"the mask has {np.size(mask)} patches, but A is of {len(A)}", DataError)
+        need(
+            np.size(mask) == len(A),
+            f"the mask has {np.size(mask)} patches, but A is of {len(A)}",
+            DataError,
+        )
         A = A[np.ix_(at, at)]
     count = np.zeros(bins, np.int64)
-    for a in np.array_split(A, max(1, len(A)//256)):  # blocks that stay in the cache
-        count += np.bincount(((a + 1)*np.float32(bins/2)).clip(0, bins - 1).astype(np.int32).ravel(), minlength=bins)
-    own = ((A.diagonal() + 1)*np.float32(bins/2)).clip(0, bins - 1).astype(np.int32)
-    return (count - np.bincount(own, minlength=bins))//2, np.linspace(-1, 1, bins + 1)
+    for a in np.array_split(A, max(1, len(A) // 256)):  # blocks that stay in the cache
+        count += np.bincount(
+            ((a + 1) * np.float32(bins / 2)).clip(0, bins - 1).astype(np.int32).ravel(),
+            minlength=bins,
+        )
+    own = ((A.diagonal() + 1) * np.float32(bins / 2)).clip(0, bins - 1).astype(np.int32)
+    return (count - np.bincount(own, minlength=bins)) // 2, np.linspace(-1, 1, bins + 1)
 
 # %% ../nbs/3_clustering/34_study.ipynb #28fe00fd
 def patch_mask(
     mask,  # (H,W) bool, or class ids: everything but background and void
-    hw,    # grid of patches
-):         # (h,w) bool
-    "The patches of which more than half is object; of an object too small for any, those that hold most of it."
+    hw,  # grid of patches
+):  # (h,w) bool
+    """The patches of which more than half is object; of an object too small for any, those that
+    hold most of it.
+    """
     mask = np.asarray(mask)
     check_array("mask", mask, 2, error=DataError)
-    share = resize(np.float32(mask if mask.dtype == bool else (mask > 0) & (mask < 255)), hw, "area")
-    return share > .5 if (share > .5).any() else (share == share.max()) & (share > 0)
+    share = resize(
+        np.float32(mask if mask.dtype == bool else (mask > 0) & (mask < 255)), hw, "area"
+    )
+    return share > 0.5 if (share > 0.5).any() else (share == share.max()) & (share > 0)
 
 # %% ../nbs/3_clustering/34_study.ipynb #a0232e19
 def polygon_mask(
     points,  # (x,y) of at least three corners, in pixels; the picture spans [0,W]×[0,H]
-    hw,      # (H,W)
-):           # (H,W) bool
-    "Pixels whose centre lies inside a polygon, also where it overlaps itself. Raises `ParameterError` for fewer than three points."
+    hw,  # (H,W)
+):  # (H,W) bool
+    """Pixels whose centre lies inside a polygon, also where it overlaps itself.
+
+    Raises `ParameterError` for fewer than three points.
+    """
     P = np.asarray(points, float)
-    need(P.ndim == 2 and P.shape[1] == 2 and len(P) >= 3 and np.isfinite(P).all(), f"an outline takes at least 3 points (x, y); it has {len(P)}", ParameterError)
-    (h, w), y, turns = hw, np.arange(hw[0]) + .5, np.zeros((hw[0], hw[1] + 1), np.int32)
+    need(
+        P.ndim == 2 and P.shape[1] == 2 and len(P) >= 3 and np.isfinite(P).all(),
+        f"an outline takes at least 3 points (x, y); it has {len(P)}",
+        ParameterError,
+    )
+    h, w = hw
+    y = np.arange(hw[0]) + 0.5
+    turns = np.zeros((hw[0], hw[1] + 1), np.int32)
     for (x0, y0), (x1, y1) in zip(P, np.roll(P, -1, 0)):
         r = np.flatnonzero((y0 <= y) != (y1 <= y))  # rows whose centres the edge passes
-        x = x0 + (y[r] - y0)*(x1 - x0)/(y1 - y0 or 1)
-        turns[r, np.ceil(x - .5).clip(0, w).astype(int)] += 1 if y1 > y0 else -1
+        x = x0 + (y[r] - y0) * (x1 - x0) / (y1 - y0 or 1)
+        turns[r, np.ceil(x - 0.5).clip(0, w).astype(int)] += 1 if y1 > y0 else -1
     return turns.cumsum(1)[:, :w] != 0  # how often the outline goes round each pixel
 
 # %% ../nbs/3_clustering/34_study.ipynb #70144d7c
 def seed_by_class(
-    seed, gt,   # (H,W) labels, 255 unlabeled; (H,W) truth, 255 void
+    seed,
+    gt,  # (H,W) labels, 255 unlabeled; (H,W) truth, 255 void
     n_classes,  # background among them
-):              # coverage, precision: (n_classes,) floats
-    "Share of each class's pixels that carry its label, and share of its labels that are right; NaN where there are none."
+):  # coverage, precision: (n_classes,) floats
+    """Share of each class's pixels that carry its label, and share of its labels that are right;
+    NaN where there are none.
+    """
     cm = ConfusionMatrix(n_classes).update(seed, gt)
     with np.errstate(invalid="ignore"):
-        return cm.matrix.diagonal()/cm.counts.sum(1), cm.matrix.diagonal()/cm.matrix.sum(0)
+        return cm.matrix.diagonal() / cm.counts.sum(1), cm.matrix.diagonal() / cm.matrix.sum(0)
 
 # %% ../nbs/3_clustering/34_study.ipynb #447a44cc
 def _above(top, alphas):
@@ -293,41 +409,68 @@ def _above(top, alphas):
 
 # %% ../nbs/3_clustering/34_study.ipynb #fbcbfa7e
 def seed_curve(
-    M, sp, present,  # as in `initial_seed`
-    gt,              # (H,W) truth, 255 void
-    alphas,          # (n,) in [0,1]
-):                   # dict of coverage, precision: (n,)
+    M,
+    sp,
+    present,  # as in `initial_seed`
+    gt,  # (H,W) truth, 255 void
+    alphas,  # (n,) in [0,1]
+):  # dict of coverage, precision: (n,)
     "`seed_quality` of `initial_seed` at every alpha. Raises what `initial_seed` raises."
     alphas = np.asarray(alphas, float)
-    need(((0 <= alphas) & (alphas <= 1)).all(), f"alpha must lie in [0, 1]; it goes from {alphas.min()} to {alphas.max()}", ParameterError)
-    M, present, known = np.asarray(M), np.asarray(present), gt != 255
+    need(
+        ((0 <= alphas) & (alphas <= 1)).all(),
+        f"alpha must lie in [0, 1]; it goes from {alphas.min()} to {alphas.max()}",
+        ParameterError,
+    )
+    M = np.asarray(M)
+    present = np.asarray(present)
+    known = gt != 255
     if not present.any():
-        seed = initial_seed(M, sp, present)     # background, whatever alpha is
-        return {k: np.full(len(alphas), v) for k, v in seed_quality(seed, gt, len(M) + 1).items() if k in ("coverage", "precision")}
-    ground = known & (initial_seed(M, sp, present, 1.) == 0)
+        seed = initial_seed(M, sp, present)  # background, whatever alpha is
+        return {
+            k: np.full(len(alphas), v)
+            for k, v in seed_quality(seed, gt, len(M) + 1).items()
+            if k in ("coverage", "precision")
+        }
+    ground = known & (initial_seed(M, sp, present, 1.0) == 0)
     F, rest = M[present], known & ~ground
     top, c = F.max(0), np.flatnonzero(present)[F.argmax(0)] + 1
     alphas = alphas.astype(M.dtype)  # as `M > alpha` compares
     labelled = ground.sum() + _above(top[rest], alphas)
     right = (gt[ground] == 0).sum() + _above(top[rest & (c == gt)], alphas)
-    with np.errstate(invalid="ignore"): return dict(coverage=labelled/known.sum(), precision=right/labelled)
+    with np.errstate(invalid="ignore"):
+        return dict(coverage=labelled / known.sum(), precision=right / labelled)
 
 # %% ../nbs/3_clustering/34_study.ipynb #24c52a71
 def taken(
-    seed, H, sp, present,      # as in `grow`
-    beta_bg=0.7, beta_fg=0.7,  # as in `grow`
-)->list:                       # of dicts: superpixel, label (0 background), score, pixels
-    "The superpixels that `grow` adds to the seed, most pixels first; `score` is (3.6), `pixels` counts those that had no label."
+    seed,
+    H,
+    sp,
+    present,  # as in `grow`
+    beta_bg=0.7,
+    beta_fg=0.7,  # as in `grow`
+) -> list:  # of dicts: superpixel, label (0 background), score, pixels
+    """The superpixels that `grow` adds to the seed, most pixels first; `score` is (3.6), `pixels`
+    counts those that had no label.
+    """
     new = (grow(seed, H, sp, present, beta_bg, beta_fg) != 255) & (seed == 255)
-    if not new.any(): return []
+    if not new.any():
+        return []
     s, n = superpixel_scores(H, sp, seed == 255), np.bincount(sp[new])
     allowed = np.array([True, *present])
-    rows = ((int(i), int(np.where(allowed, s[i], -1).argmax()), int(n[i])) for i in np.flatnonzero(n))
-    return sorted((dict(superpixel=i, label=c, score=float(s[i, c]), pixels=k) for i, c, k in rows), key=lambda r: -r["pixels"])
+    rows = (
+        (int(i), int(np.where(allowed, s[i], -1).argmax()), int(n[i])) for i in np.flatnonzero(n)
+    )
+    return sorted(
+        (dict(superpixel=i, label=c, score=float(s[i, c]), pixels=k) for i, c, k in rows),
+        key=lambda r: -r["pixels"],
+    )
 
 # %% ../nbs/3_clustering/34_study.ipynb #be5c4ae8
 def _joined(s, T, on, betas, shape):
-    "What joins above each beta: (n,), (n,K) free pixels by true class, (n,) column each goes to → (len(betas),K,K+1) counts"
+    """What joins above each beta: (n,), (n,K) free pixels by true class, (n,) column each goes to →
+    (len(betas),K,K+1) counts
+    """
     out = np.zeros((len(betas), *shape), np.int64)
     for k, beta in enumerate(np.float32(betas)):  # `grow` compares with thresholds of this type
         i = s > beta
@@ -342,195 +485,318 @@ def _scores(counts):
     hit = np.diagonal(square, axis1=-2, axis2=-1)  # (…,K)
     union = counts.sum(-1) + square.sum(-2) - hit
     with np.errstate(invalid="ignore"):
-        iou = np.where(union > 0, hit/union, 0).sum(-1)/(union > 0).sum(-1)
-        return dict(coverage=square.sum((-2, -1))/known, precision=hit.sum(-1)/square.sum((-2, -1)), miou=iou)
+        iou = np.where(union > 0, hit / union, 0).sum(-1) / (union > 0).sum(-1)
+        return dict(
+            coverage=square.sum((-2, -1)) / known,
+            precision=hit.sum(-1) / square.sum((-2, -1)),
+            miou=iou,
+        )
 
 # %% ../nbs/3_clustering/34_study.ipynb #10f2e74b
 def growth_map(
-    seed, H, sp, present,  # as in `grow`
-    gt,                    # (H,W) truth, 255 void
-    betas,                 # (n,) for both thresholds, or (beta_bg (n,), beta_fg (m,))
-)->dict:                   # coverage, precision, miou: (n,m) arrays, background down
+    seed,
+    H,
+    sp,
+    present,  # as in `grow`
+    gt,  # (H,W) truth, 255 void
+    betas,  # (n,) for both thresholds, or (beta_bg (n,), beta_fg (m,))
+) -> dict:  # coverage, precision, miou: (n,m) arrays, background down
     "`seed_quality` of the seed that `grow` makes of one picture, for every pair of thresholds."
     b, f = betas if np.ndim(betas[0]) else (betas, betas)
     grow(seed, H, sp, present, max(*b, *f), min(*b, *f))  # refuses what does not fit
     K, free = len(H), (seed == 255) & (sp >= 0)
     base = ConfusionMatrix(K).update(seed, gt).counts
     s, known = superpixel_scores(H, sp, free), free & (gt != 255)
-    s = np.where([True, *present], np.nan_to_num(s, nan=-1), -1)  # a superpixel without a free pixel joins nothing
-    T = np.bincount(sp[known]*K + gt[known], minlength=len(s)*K).reshape(-1, K)
+    s = np.where(
+        [True, *present], np.nan_to_num(s, nan=-1), -1
+    )  # a superpixel without a free pixel joins nothing
+    T = np.bincount(sp[known] * K + gt[known], minlength=len(s) * K).reshape(-1, K)
     best, c = s.max(1), s.argmax(1)
-    B, F = (_joined(best[i], T[i], c[i], betas, base.shape) for i, betas in ((c == 0, b), (c > 0, f)))
+    B, F = (
+        _joined(best[i], T[i], c[i], betas, base.shape) for i, betas in ((c == 0, b), (c > 0, f))
+    )
     return _scores(base + B[:, None] + F)
 
 # %% ../nbs/3_clustering/34_study.ipynb #ec4082b9
-_DATA = Path(__file__).parent/"data" if "__file__" in globals() else Path("../../wsss_nb/data")
+_DATA = Path(__file__).parent / "data" if "__file__" in globals() else Path("../../wsss_nb/data")
 
 # %% ../nbs/3_clustering/34_study.ipynb #8de2943d
-def demo_folder(name="demo")->Path: # or "demo-masking"
+def demo_folder(name="demo") -> Path:  # or "demo-masking"
     "The packaged run of the clustering method, or of the masking method. Raises `RunError`."
-    need((_DATA/name/"run.json").is_file(), f"there is no packaged run {name!r}: there are demo and demo-masking", RunError)
-    return _DATA/name
+    need(
+        (_DATA / name / "run.json").is_file(),
+        f"there is no packaged run {name!r}: there are demo and demo-masking",
+        RunError,
+    )
+    return _DATA / name
 
 # %% ../nbs/3_clustering/34_study.ipynb #63d2dc81
 class Run:
-    "The folder of a run, to read: `folder`, `data` (its run.json), `method`, `classes`, whether its pictures were `drawn`, and what was made of each. Raises `RunError` for a folder that is none."
-    def __init__(self, folder=None): # None: the packaged one
+    """The folder of a run, to read: `folder`, `data` (its run.json), `method`, `classes`, whether
+    its pictures were `drawn`, and what was made of each. Raises `RunError` for a folder that is
+    none.
+    """
+
+    def __init__(self, folder=None):  # None: the packaged one
         self.folder = demo_folder() if folder is None else Path(folder).expanduser()
         make = "make one with `wsss-nb run clustering --data scenes --out FOLDER`"
-        need((self.folder/"run.json").is_file(), f"{self.folder} is no run: it holds no run.json; {make}", RunError)
-        self.data = read_json(self.folder/"run.json", RunError, RECORD)
-        known = self.data.keys() >= {"method", "data"} and self.data["data"].keys() >= {"spec", "classes"}
+        need(
+            (self.folder / "run.json").is_file(),
+            f"{self.folder} is no run: it holds no run.json; {make}",
+            RunError,
+        )
+        self.data = read_json(self.folder / "run.json", RunError, RECORD)
+        known = self.data.keys() >= {"method", "data"} and self.data["data"].keys() >= {
+            "spec",
+            "classes",
+        }
         need(known, f"{self.folder}/run.json is not the record of a run; {make}", RunError)
         self.method, self.spec = self.data["method"], self.data["data"]["spec"]
         self.classes = tuple(self.data["data"]["classes"])
 
     @property
-    def drawn(self): return self.classes == CLASSES
+    def drawn(self):
+        return self.classes == CLASSES
 
     @property
-    def ids(self): return self._stems("superpixels" if self.method == "clustering" else "saliency/original")
+    def ids(self):
+        return self._stems("superpixels" if self.method == "clustering" else "saliency/original")
 
 # %% ../nbs/3_clustering/34_study.ipynb #efacb5fe
 @patch
-def file(self:Run, *parts)->Path:
+def file(self: Run, *parts) -> Path:
     "A file of the run, by its parts. Raises `RunError` where it is not there."
     path = self.folder.joinpath(*parts)
-    need(path.exists(), f"{path} is not there: run `wsss-nb run {self.method}` on this folder again, it goes on where it stopped", RunError)
+    need(
+        path.exists(),
+        f"{path} is not there: run `wsss-nb run {self.method}` on this folder again, it goes on"
+        " where it stopped",
+        RunError,
+    )
     return path
 
+
 @patch
-def _stems(self:Run, folder):
+def _stems(self: Run, folder):
     "Ids of the files in a folder of the run"
     return sorted(p.stem for p in self.file(folder).iterdir() if p.suffix in (".png", ".npz"))
 
 # %% ../nbs/3_clustering/34_study.ipynb #461caf66
 @lru_cache(maxsize=64)
-def _scene_of(spec, id): return _from_scene(id, id, spec)
+def _scene_of(spec, id):
+    return _from_scene(id, id, spec)
+
 
 @lru_cache(maxsize=4)
-def _dataset_of(spec): return open_dataset(spec)
+def _dataset_of(spec):
+    return open_dataset(spec)
 
 # %% ../nbs/3_clustering/34_study.ipynb #aea5a986
 @patch
-def photo(self:Run, id)->Photo:
-    "A picture of the run's dataset, with its mask and label where there are any; a scene is drawn alone."
+def photo(self: Run, id) -> Photo:
+    """A picture of the run's dataset, with its mask and label where there are any; a scene is drawn
+    alone.
+    """
     name, _, spec = self.spec.partition(":")
     return _scene_of(spec, id) if name == "scenes" else _from_dataset(_dataset_of(self.spec), id)
 
+
 @patch
-def image(self:Run, id): return self.photo(id).image
+def image(self: Run, id):
+    return self.photo(id).image
+
+
 @patch
-def mask(self:Run, id): return self.photo(id).mask
+def mask(self: Run, id):
+    return self.photo(id).mask
+
+
 @patch
-def present(self:Run, id): return self.photo(id).present
+def present(self: Run, id):
+    return self.photo(id).present
 
 # %% ../nbs/3_clustering/34_study.ipynb #fe492f43
 @patch
-def sp(self:Run, id)->np.ndarray: # (H,W) int32
+def sp(self: Run, id) -> np.ndarray:  # (H,W) int32
     "The superpixels of a picture, from the run's folder or from where it took them."
-    own, given = self.folder/"superpixels", self.data.get("parameters", {}).get("superpixels")
+    own, given = self.folder / "superpixels", self.data.get("parameters", {}).get("superpixels")
     stages = (s.get("params", {}).get("superpixels") for s in self.data.get("stages", {}).values())
     folder = next((f for f in (own, *map(Path, filter(None, (given, *stages)))) if f.is_dir()), own)
-    need((folder/f"{id}.png").is_file(), f"{folder/id}.png is not there: run `wsss-nb run {self.method}` on {self.folder} again", RunError)
-    return read_labels(folder/f"{id}.png")
+    need(
+        (folder / f"{id}.png").is_file(),
+        f"{folder / id}.png is not there: run `wsss-nb run {self.method}` on {self.folder} again",
+        RunError,
+    )
+    return read_labels(folder / f"{id}.png")
+
 
 @patch
-def cam(self:Run, id)->np.ndarray: # (C,H,W) float32
+def cam(self: Run, id) -> np.ndarray:  # (C,H,W) float32
     "The normalised class activation maps of a picture."
     return load_cam(self.file("cam", f"{id}.npz"), len(self.classes))
 
 # %% ../nbs/3_clustering/34_study.ipynb #be740519
 @patch(as_prop=True)
-def mean(self:Run):
-    "The colour (3,) in 0…255 that a masking run put where it erased, the μ of (2.9); None for a run that erased nothing."
-    file = self.folder/"segmenter/checkpoint.safetensors"
-    color = weights_meta(file).get("settings", {}).get("mean") if file.is_file() else self.data.get("mean")
+def mean(self: Run):
+    """The colour (3,) in 0…255 that a masking run put where it erased, the μ of (2.9); None for a
+    run that erased nothing.
+    """
+    file = self.folder / "segmenter/checkpoint.safetensors"
+    color = (
+        weights_meta(file).get("settings", {}).get("mean")
+        if file.is_file()
+        else self.data.get("mean")
+    )
     return color and np.array(color)
 
 # %% ../nbs/3_clustering/34_study.ipynb #1c7fd77d
 class Growth(Run):
-    "A clustering run whose growth was kept: `ids` (those with a softmax), `epochs` (0 is before training), `betas`, `log`. Raises `RunError` naming what is missing."
+    """A clustering run whose growth was kept: `ids` (those with a softmax), `epochs` (0 is before
+    training), `betas`, `log`. Raises `RunError` naming what is missing.
+    """
+
     def __init__(self, folder=None):
         super().__init__(folder)
-        need(self.method == "clustering", f"{self.folder} was made by {self.method}, where no seed grows: take a run of the clustering method", RunError)
-        again = f"run `wsss-nb run clustering --data {self.spec} --out {self.folder} softmax=4` again"
-        need((self.folder/"segmenter/seeds/epoch_00").is_dir(), f"{self.folder} holds no segmenter/seeds/epoch_00: its segmenter is not trained yet; {again}", RunError)
-        kept = [self._stems(f"segmenter/softmax/{p.name}") for p in sorted(self.folder.glob("segmenter/softmax/epoch_*"))]
-        need(kept and kept[0], f"{self.folder} holds no segmenter/softmax: no epoch is finished, or it was made with softmax=0; {again}", RunError)
+        need(
+            self.method == "clustering",
+            f"{self.folder} was made by {self.method}, where no seed grows: take a run of the"
+            " clustering method",
+            RunError,
+        )
+        again = (
+            f"run `wsss-nb run clustering --data {self.spec} --out {self.folder} softmax=4` again"
+        )
+        need(
+            (self.folder / "segmenter/seeds/epoch_00").is_dir(),
+            f"{self.folder} holds no segmenter/seeds/epoch_00: its segmenter is not trained yet;"
+            f" {again}",
+            RunError,
+        )
+        kept = [
+            self._stems(f"segmenter/softmax/{p.name}")
+            for p in sorted(self.folder.glob("segmenter/softmax/epoch_*"))
+        ]
+        need(
+            kept and kept[0],
+            f"{self.folder} holds no segmenter/softmax: no epoch is finished, or it was made with"
+            f" softmax=0; {again}",
+            RunError,
+        )
         self._ids = kept[0]
         self.epochs = list(range(1 + sum(ids == kept[0] for ids in kept)))
-        self.betas = tuple(self.data["parameters"].get(k, .7) for k in ("beta_bg", "beta_fg"))
+        self.betas = tuple(self.data["parameters"].get(k, 0.7) for k in ("beta_bg", "beta_fg"))
 
     ids = property(lambda self: self._ids)
 
 # %% ../nbs/3_clustering/34_study.ipynb #d0d88388
 @patch
-def seed(self:Growth, id):
+def seed(self: Growth, id):
     "The initial seed (H,W) uint8, 255 unlabeled."
     return self.grown(id, 0)
 
-@patch
-def grown(self:Growth, id, epoch:int):
-    "The grown seed (H,W) uint8 at the end of an epoch; 0: the initial one."
-    return read_mask(self.file("segmenter/seeds", f"epoch_{epoch:02}", f"{id}.png"), len(self.classes))
 
 @patch
-def softmax(self:Growth, id, epoch:int):
+def grown(self: Growth, id, epoch: int):
+    "The grown seed (H,W) uint8 at the end of an epoch; 0: the initial one."
+    return read_mask(
+        self.file("segmenter/seeds", f"epoch_{epoch:02}", f"{id}.png"), len(self.classes)
+    )
+
+
+@patch
+def softmax(self: Growth, id, epoch: int):
     "The softmax (C+1,H,W) float32 at the end of an epoch; absent classes are 0."
     need(epoch > 0, "before training there is no softmax: epochs count from 1", RunError)
-    return load_softmax(self.file("segmenter/softmax", f"epoch_{epoch:02}", f"{id}.npz"), len(self.classes))
+    return load_softmax(
+        self.file("segmenter/softmax", f"epoch_{epoch:02}", f"{id}.npz"), len(self.classes)
+    )
 
 # %% ../nbs/3_clustering/34_study.ipynb #aba5a21d
 def _quality(pairs, K):
     "Of (seed, truth or None): labelled share, and of those with a truth coverage and precision"
     pairs = list(pairs)
-    labelled = sum(int((L != 255).sum()) for L, _ in pairs)/sum(L.size for L, _ in pairs)
-    m = sum((ConfusionMatrix(K).update(L, gt) for L, gt in pairs if gt is not None), ConfusionMatrix(K))
+    labelled = sum(int((L != 255).sum()) for L, _ in pairs) / sum(L.size for L, _ in pairs)
+    m = sum(
+        (ConfusionMatrix(K).update(L, gt) for L, gt in pairs if gt is not None), ConfusionMatrix(K)
+    )
     return labelled, m.coverage(), m.precision()
 
+
 @patch
-def curves(self:Growth, id=None)->dict: # epoch, labelled, coverage, precision: lists
-    "How the seed grows, of one picture or of all `ids` together; coverage and precision are NaN without a truth."
+def curves(self: Growth, id=None) -> dict:  # epoch, labelled, coverage, precision: lists
+    """How the seed grows, of one picture or of all `ids` together; coverage and precision are NaN
+    without a truth.
+    """
     ids = self.ids if id is None else [id]
-    rows = [_quality(((self.grown(i, e), self.mask(i)) for i in ids), len(self.classes) + 1) for e in self.epochs]
-    return dict(epoch=self.epochs, **{k: list(v) for k, v in zip(("labelled", "coverage", "precision"), zip(*rows))})
+    rows = [
+        _quality(((self.grown(i, e), self.mask(i)) for i in ids), len(self.classes) + 1)
+        for e in self.epochs
+    ]
+    return dict(
+        epoch=self.epochs,
+        **{k: list(v) for k, v in zip(("labelled", "coverage", "precision"), zip(*rows))},
+    )
 
 # %% ../nbs/3_clustering/34_study.ipynb #38b2815b
 @patch
-def frames(self:Growth, ids=None, height=160)->list: # of (h,w,3) uint8
+def frames(self: Growth, ids=None, height=160) -> list:  # of (h,w,3) uint8
     "The growth as frames for `show.save_animation`."
     ids = self.ids if ids is None else list(ids)
     words = ["initial seed"] + [f"epoch {e}" for e in self.epochs[1:]]
-    return growth_frames([self.image(i) for i in ids], [[self.grown(i, e) for i in ids] for e in self.epochs], words, height)
+    return growth_frames(
+        [self.image(i) for i in ids],
+        [[self.grown(i, e) for i in ids] for e in self.epochs],
+        words,
+        height,
+    )
 
 # %% ../nbs/3_clustering/34_study.ipynb #88f384bd
 _MAPS = ("superpixels", "seeds", "cam", "saliency/*", "segmenter/seeds/*", "segmenter/softmax/*")
 _FILES = ("metrics.json", "classifier/model.safetensors*", "segmenter/log.jsonl")
-_RECORD = "created status versions commit method data label_source parameters overrides seed effective_batch scales saliency_source supervision".split()
+_RECORD = (
+    "created status versions commit method data label_source parameters overrides seed"
+    " effective_batch scales saliency_source supervision".split()
+)
 
 # %% ../nbs/3_clustering/34_study.ipynb #3e0479f7
 def _portable(o):
     "A record without paths of this machine"
-    if isinstance(o, dict): return {k: _portable(v) for k, v in o.items() if k not in ("root", "platform")}
+    if isinstance(o, dict):
+        return {k: _portable(v) for k, v in o.items() if k not in ("root", "platform")}
     return "" if isinstance(o, str) and Path(o).is_absolute() else o
 
 # %% ../nbs/3_clustering/34_study.ipynb #0a3f6e9e
 def trim_run(
     run,  # a run's folder, of scenes
-    to,   # the folder to make, new or empty
+    to,  # the folder to make, new or empty
     ids,  # pictures to keep
-)->Path:
-    "A sample of a run, small enough to be packaged: what `Run` and `Growth` read of a few pictures. Raises `RunError`."
+) -> Path:
+    """A sample of a run, small enough to be packaged: what `Run` and `Growth` read of a few
+    pictures. Raises `RunError`.
+    """
     run, to = Run(run), Path(to)
-    need(run.spec.partition(":")[0] == "scenes", f"{run.folder} is a run on {run.spec}: only runs on scenes can do without their pictures", RunError)
-    need(not to.exists() or not any(to.iterdir()), f"{to} is not empty: choose a new folder", RunError)
+    need(
+        run.spec.partition(":")[0] == "scenes",
+        f"{run.folder} is a run on {run.spec}: only runs on scenes can do without their pictures",
+        RunError,
+    )
+    need(
+        not to.exists() or not any(to.iterdir()),
+        f"{to} is not empty: choose a new folder",
+        RunError,
+    )
     weights = ("segmenter/model.safetensors*",) if run.method == "masking" else ()
     files = [p for pattern in _FILES + weights for p in run.folder.glob(pattern)]
     files += [p for i in ids for m in _MAPS for p in run.folder.glob(f"{m}/{i}.*")]
     for p in files:
-        new = to/p.relative_to(run.folder)
+        new = to / p.relative_to(run.folder)
         new.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(p, new)
-    write_json(to/"run.json", _portable({k: run.data[k] for k in _RECORD if k in run.data} | dict(mean=run.mean, sample=list(ids))))
+    write_json(
+        to / "run.json",
+        _portable(
+            {k: run.data[k] for k in _RECORD if k in run.data}
+            | dict(mean=run.mean, sample=list(ids))
+        ),
+    )
     return to

@@ -30,104 +30,162 @@ def _unit(f):
     check_array("features", f, 2, finite=False, error=DataError)
     f = np.ascontiguousarray(f, np.float32)
     norm = np.sqrt(np.vecdot(f, f))  # (N,); a NaN or an infinity in a row shows in its norm
-    if not np.isfinite(norm).all(): raise DataError(f"features hold NaN or infinite values, first at position {np.isfinite(norm).argmin()}")
-    if not norm.all(): raise DataError(f"the feature vector at position {norm.argmin()} has zero norm: it has no direction to compare")
+    if not np.isfinite(norm).all():
+        raise DataError(
+            f"features hold NaN or infinite values, first at position {np.isfinite(norm).argmin()}"
+        )
+    if not norm.all():
+        raise DataError(
+            f"the feature vector at position {norm.argmin()} has zero norm: it has no direction to"
+            " compare"
+        )
     return f / norm[:, None]
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #e50d6939
 def similarity(
     f,  # (N,D) features, array or tensor
-):      # (N,N) float32, in [-1,1] up to rounding, symmetric to the bit
-    "Cosine similarity of every two positions, (3.1). Raises `DataError` for NaN, a wrong shape or a vector of norm 0."
+):  # (N,N) float32, in [-1,1] up to rounding, symmetric to the bit
+    """Cosine similarity of every two positions, (3.1).
+
+    Raises `DataError` for NaN, a wrong shape or a vector of norm 0.
+    """
     f = _unit(f)
     return f @ f.T  # NumPy sees the transpose and computes one triangle only
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c2656c33
 def _removed(B, S):
-    "(N,): how many of the positions `S` are adjacent to each position. B (N,N) of 0 and 1 is symmetric, so its rows are summed, which lie together"
-    if len(S) == 1: return B[S[0]]
-    if len(S) < 256: return np.add.reduce(B.take(S, 0), 0, np.uint8)  # 255 ones fit in a byte: sums stay as narrow as the data
-    return sum(np.add.reduce(B.take(S[i:i+255], 0), 0, np.uint8).astype(np.int32) for i in range(0, len(S), 255))
+    """(N,): how many of the positions `S` are adjacent to each position.
+
+    B (N,N) of 0 and 1 is symmetric, so its rows are summed, which lie together
+    """
+    if len(S) == 1:
+        return B[S[0]]
+    if len(S) < 256:
+        return np.add.reduce(
+            B.take(S, 0), 0, np.uint8
+        )  # 255 ones fit in a byte: sums stay as narrow as the data
+    return sum(
+        np.add.reduce(B.take(S[i : i + 255], 0), 0, np.uint8).astype(np.int32)
+        for i in range(0, len(S), 255)
+    )
+
 
 def _degrees(B):
     "(N,) int32: how many positions are adjacent to each"
-    return sum(np.add.reduce(B[i:i+255], 0, np.uint8).astype(np.int32) for i in range(0, len(B), 255))
-
+    return sum(
+        np.add.reduce(B[i : i + 255], 0, np.uint8).astype(np.int32) for i in range(0, len(B), 255)
+    )
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #953c7481
 def _check(tau, order="low"):
-    need(-1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError)  # NaN fails, too
-    need(order in ("low", "high"), f'order must be "low" or "high"; it is {order!r}', ParameterError)
+    need(
+        -1 <= tau <= 1, f"tau must lie in [-1, 1], as a cosine does; it is {tau}", ParameterError
+    )  # NaN fails, too
+    need(
+        order in ("low", "high"), f'order must be "low" or "high"; it is {order!r}', ParameterError
+    )
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #391b1ee4
 def _steps(A, B, tau, order):
-    "The loop of Table 3.1. Of A and B it asks for rows only, so they may be anything that hands out rows"
-    N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)
+    """The loop of Table 3.1.
+
+    Of A and B it asks for rows only, so they may be anything that hands out rows
+    """
+    N = len(A)
+    i = 0
+    L = np.empty(len(A), np.int32)
+    free = np.ones(len(A), bool)
     d, left = _degrees(B), N
-    pick, never = (d.argmin, 2*N) if order == "low" else (d.argmax, -1)  # `never`: a degree that is not picked, even less N
+    pick, never = (
+        (d.argmin, 2 * N) if order == "low" else (d.argmax, -1)
+    )  # `never`: a degree that is not picked, even less N
     while left:
         p = pick()
         S = (A[p] > tau) & free
         S[p] = True  # its own similarity is 1 only up to rounding
         S = S.nonzero()[0]
         L[S], i, left = i, i + 1, left - len(S)
-        if left: d -= _removed(B, S)  # the last superpixel's rows, often the most, are not needed
+        if left:
+            d -= _removed(B, S)  # the last superpixel's rows, often the most, are not needed
         d[S], free[S] = never, False
     return L
 
-
 # %% ../nbs/3_clustering/30_superpixels.ipynb #5d1f0c8e
 def partition(
-    A,            # (N,N) similarity, symmetric
-    tau=0.3,      # a superpixel is what resembles its seed by more than this
+    A,  # (N,N) similarity, symmetric
+    tau=0.3,  # a superpixel is what resembles its seed by more than this
     order="low",  # the seed has the lowest degree ("low", LF) or the highest ("high", HF)
-):                # (N,) int32, 0…n-1 in order of discovery
-    "Superpixels of a similarity matrix (Table 3.1), for those who keep `A` and vary `tau`. Ties: the lowest index."
+):  # (N,) int32, 0…n-1 in order of discovery
+    """Superpixels of a similarity matrix (Table 3.1), for those who keep `A` and vary `tau`.
+
+    Ties: the lowest index.
+    """
     _check(tau, order)
     B = (A > 0).view(np.uint8)
     return _steps(A, B, tau, order)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #b7e4d210
 _WHOLE = 8192  # up to so many positions the similarity matrix is held whole: 268 MB
-_ROWS = 1024   # above, so many rows of it at a time; a multiple of 8, since eight bits are a byte
+_ROWS = 1024  # above, so many rows of it at a time; a multiple of 8, since eight bits are a byte
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c81b63fa
 class _Bits:
     "A symmetric (N,N) matrix of 0 and 1, a bit each. What it hands out is unpacked: uint8"
-    def __init__(self, N): self.N, self.bits = N, np.zeros((N, -(-N//8)), np.uint8)
-    def __len__(self): return self.N
-    def __getitem__(self, rows): return np.unpackbits(self.bits[rows], axis=-1, count=self.N)
-    def take(self, rows, axis): return self[rows]
+
+    def __init__(self, N):
+        self.N, self.bits = N, np.zeros((N, -(-N // 8)), np.uint8)
+
+    def __len__(self):
+        return self.N
+
+    def __getitem__(self, rows):
+        return np.unpackbits(self.bits[rows], axis=-1, count=self.N)
+
+    def take(self, rows, axis):
+        return self[rows]
 
     def put(self, i, on):
-        "Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image. n is a multiple of 8, but for the last rows"
+        """Rows i…i+n-1 from column i on, (n,N-i) bool, and below them the mirror image. n is a
+        multiple of 8, but for the last rows
+        """
         n = len(on)
         upper = np.triu(on[:, :n])
         on[:, :n] = upper | upper.T
-        self.bits[i:i+n, i//8:] = np.packbits(on, axis=1)
-        if i + n == self.N: return
-        eights = on[:, n:].view(np.uint8).reshape(n//8, 8, -1)  # (n/8,8,N-i-n): eight rows make one row of bytes,
-        self.bits[i+n:, i//8:(i+n)//8] = sum(eights[:, k] << (7 - k) for k in range(8)).T  # which is turned: an eighth as much
+        self.bits[i : i + n, i // 8 :] = np.packbits(on, axis=1)
+        if i + n == self.N:
+            return
+        eights = (
+            on[:, n:].view(np.uint8).reshape(n // 8, 8, -1)
+        )  # (n/8,8,N-i-n): eight rows make one row of bytes,
+        self.bits[i + n :, i // 8 : (i + n) // 8] = sum(
+            eights[:, k] << (7 - k) for k in range(8)
+        ).T  # which is turned: an eighth as much
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #d40a97b5
 def _in_blocks(f, tau, order="low"):
-    "(N,D) unit vectors, array or tensor on any device → the labels of `partition`, without its (N,N) floats"
+    """(N,D) unit vectors, array or tensor on any device → the labels of `partition`, without its
+    (N,N) floats
+    """
     N = len(f)
     R, B = _Bits(N), _Bits(N)  # [A > tau], [A > 0]
     for i in range(0, N, _ROWS):
-        A = f[i:i+_ROWS] @ f[i:].T  # (rows, N-i)
-        for bits, above in ((R, tau), (B, 0)): bits.put(i, np.asarray(torch.as_tensor(A > above).cpu()))
+        A = f[i : i + _ROWS] @ f[i:].T  # (rows, N-i)
+        for bits, above in ((R, tau), (B, 0)):
+            bits.put(i, np.asarray(torch.as_tensor(A > above).cpu()))
     return _steps(R, B, 0, order)  # R exceeds 0 where A exceeds tau
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #cb36b76b
 def discover(
-    f,            # (N,D) features, array or tensor
-    tau=0.3,      # a superpixel is what resembles its seed by more than this, in [-1,1]
+    f,  # (N,D) features, array or tensor
+    tau=0.3,  # a superpixel is what resembles its seed by more than this, in [-1,1]
     order="low",  # "low" = lowest degree first (LF), "high" = highest first (HF)
-):                # (N,) int32 array, 0…n-1 in order of discovery
-    """Superpixels of N feature vectors (Table 3.1). Ties go to the lowest index; a seed always belongs to its superpixel.
+):  # (N,) int32 array, 0…n-1 in order of discovery
+    """Superpixels of N feature vectors (Table 3.1). Ties go to the lowest index; a seed always
+    belongs to its superpixel.
 
-    Above 8,192 vectors the similarities are gone through in blocks and never held at once: N²/4 bytes instead of 5N²."""
+    Above 8,192 vectors the similarities are gone through in blocks and never held at once: N²/4
+    bytes instead of 5N².
+    """
     _check(tau, order)
     f = _unit(f)
     return partition(f @ f.T, tau, order) if len(f) <= _WHOLE else _in_blocks(f, tau, order)
@@ -139,43 +197,56 @@ def _partition_batch(A, tau):
     adj, b = A > 0, torch.arange(B, device=A.device)
     d, L = adj.sum(2, dtype=torch.int32), torch.full((B, N), -1, dtype=torch.int32, device=A.device)
     for i in range(N + 1):
-        p = d.argmin(1)                                  # (B,); of equal degrees the first, see the test
-        S = A[b, p] > tau                                # (B,N)
+        p = d.argmin(1)  # (B,); of equal degrees the first, see the test
+        S = A[b, p] > tau  # (B,N)
         S[b, p] = True
-        k, q = (S & (L < 0)).nonzero(as_tuple=True)      # picture and position of what goes
-        if len(q) == 0: return L
+        k, q = (S & (L < 0)).nonzero(as_tuple=True)  # picture and position of what goes
+        if len(q) == 0:
+            return L
         L[k, q] = i
         d.index_add_(0, k, adj[k, q].int(), alpha=-1)
-        d[k, q] = 2*N
+        d[k, q] = 2 * N
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #f544823e
 def _on_card(f, tau, kernels, room=2**32):
-    "(B,N,D) unit vectors on a card → (B,N) labels, as many pictures at once as `room` bytes hold pairs"
+    """(B,N,D) unit vectors on a card → (B,N) labels, as many pictures at once as `room` bytes hold
+    pairs
+    """
     N = f.shape[1]
-    if kernels and N <= 2**16: return torch.cat([kernels.group(*kernels.codes(g, tau)) for g in f.split(max(1, room//N**2))])
-    if N > _WHOLE: return torch.stack([torch.from_numpy(_in_blocks(g, tau)) for g in f.float()]).to(f.device)
+    if kernels and N <= 2**16:
+        return torch.cat(
+            [kernels.group(*kernels.codes(g, tau)) for g in f.split(max(1, room // N**2))]
+        )
+    if N > _WHOLE:
+        return torch.stack([torch.from_numpy(_in_blocks(g, tau)) for g in f.float()]).to(f.device)
     return _partition_batch(f.float() @ f.float().mT, tau)
-
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #38d74d6f
 def launch(
-    F,        # (B,N,D) tensor
+    F,  # (B,N,D) tensor
     tau=0.3,  # as in `discover`
-):            # (B,N) int32 tensor, (B,) bool tensor: whose features are all finite, none of them zero
-    "`discover_batch` that does not wait for the device: labels, and whose may be believed, arrive when it is done."
+):  # (B,N) int32 tensor, (B,) bool tensor: whose features are all finite, none of them zero
+    """`discover_batch` that does not wait for the device: labels, and whose may be believed, arrive
+    when it is done.
+    """
     _check(tau)
     check_array("features", F, 3, finite=False, error=DataError)
     norm = F.float().norm(dim=2, keepdim=True)
-    f = (F.float()/norm).to(F.dtype if F.is_cuda else torch.float32)
+    f = (F.float() / norm).to(F.dtype if F.is_cuda else torch.float32)
     return _on_card(f, tau, _kernels()), ((norm > 0) & norm.isfinite()).flatten(1).all(1)
 
+
 def discover_batch(
-    F,        # (B,N,D) tensor
+    F,  # (B,N,D) tensor
     tau=0.3,  # as in `discover`
-):            # (B,N) int32 tensor, on the device of F
-    "`discover`, lowest degree first, for a batch: a (B,N,D) tensor (or what makes one) → (B,N) int32 on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0."
-    if not isinstance(F, torch.Tensor): F = as_tensor(np.asarray(F, np.float32))
-    if F.device.type == "cpu" and F.ndim == 3: return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
+):  # (B,N) int32 tensor, on the device of F
+    """`discover`, lowest degree first, for a batch: a (B,N,D) tensor (or what makes one) → (B,N)
+    int32 on its device. Raises `DataError` for NaN, infinite values or a vector of norm 0.
+    """
+    if not isinstance(F, torch.Tensor):
+        F = as_tensor(np.asarray(F, np.float32))
+    if F.device.type == "cpu" and F.ndim == 3:
+        return torch.stack([torch.from_numpy(discover(f, tau)) for f in F])
     L, ok = launch(F, tau)
     need(bool(ok.all()), "features hold NaN, infinite values or a vector of norm 0", DataError)
     return L
@@ -185,181 +256,262 @@ def _object(A, mask):
     "The mask as an array, checked against A (N,N)"
     mask = np.asarray(mask)
     need(A.ndim == 2 and A.shape[0] == A.shape[1], f"A must be (N,N); it is {A.shape}", DataError)
-    need(mask.shape == A.shape[:1] and mask.dtype == bool, f"mask must be bool of shape ({len(A)},); it is {mask.dtype} of shape {mask.shape}", DataError)
+    need(
+        mask.shape == A.shape[:1] and mask.dtype == bool,
+        f"mask must be bool of shape ({len(A)},); it is {mask.dtype} of shape {mask.shape}",
+        DataError,
+    )
     return mask
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a6486e42
 def positiveness(
-    A,     # (N,N) similarity
+    A,  # (N,N) similarity
     mask,  # (N,) bool: the object
-):         # (N,) int: 0 outside the object
+):  # (N,) int: 0 outside the object
     "For each pixel of an object, how many of its pixels have `A > 0` (Figure 3.14)."
     mask = _object(A, mask)
     return np.where(mask, (A[:, mask] > 0).sum(1), 0)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #7f185d89
 def negativeness(
-    A,     # (N,N) similarity
+    A,  # (N,N) similarity
     mask,  # (N,) bool: the object
-):         # (N,) int: 0 outside the object
+):  # (N,) int: 0 outside the object
     "For each pixel of an object, how many of its pixels have `A < 0` (Figure 3.14)."
     mask = _object(A, mask)
     return np.where(mask, (A[:, mask] < 0).sum(1), 0)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #927154dd
-_EQUAL = 1e-9   # eigenvalues of S this close are one
-_MEAN = 1e-7    # of the largest deviation: nearer to the mean than this is at the mean
-_SMALL = 400    # up to so many positions LAPACK is faster than iterating (b2_grouping)
-_SPARSE = .15   # below this share of joined pairs a sparse product is faster than a dense one
+_EQUAL = 1e-9  # eigenvalues of S this close are one
+_MEAN = 1e-7  # of the largest deviation: nearer to the mean than this is at the mean
+_SMALL = 400  # up to so many positions LAPACK is faster than iterating (b2_grouping)
+_SPARSE = 0.15  # below this share of joined pairs a sparse product is faster than a dense one
 
-def _start(N): return np.random.default_rng(0).standard_normal(N)  # which of equal eigenvectors: the nearest to this
+
+def _start(N):
+    return np.random.default_rng(0).standard_normal(
+        N
+    )  # which of equal eigenvectors: the nearest to this
+
 
 def _smaller(y):
     "(n,) → (n,) bool: the smaller part of the cut at the mean"
     n, y = len(y), y - y.mean()
-    side = y > _MEAN*np.abs(y).max()
-    larger = 2*side.sum() > n or 2*side.sum() == n and not side[0]
+    side = y > _MEAN * np.abs(y).max()
+    larger = 2 * side.sum() > n or 2 * side.sum() == n and not side[0]
     return ~side if larger else side
+
 
 def _scales(d):
     "D's diagonal (n,) → that of D^-½, and z₁ at length 1"
-    return d**-.5, (d/d.sum())**.5
+    return d**-0.5, (d / d.sum()) ** 0.5
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de2
 def _dense(J, v, eps):
     "Joined pairs (n,n) bool, start (n,) → y (n,) of (3.15), by LAPACK"
-    W, n, lo = np.where(J, 1, eps), len(J), max(len(J) - 3, 0)
+    W = np.where(J, 1, eps)
+    n = len(J)
+    lo = max(len(J) - 3, 0)
     r, first = _scales(W.sum(1))
-    S = r[:, None]*W*r - np.outer(first, first)
+    S = r[:, None] * W * r - np.outer(first, first)
     w, z = scipy.linalg.eigh(S, subset_by_index=[lo, n - 1])
-    if len(w) < n - lo or lo and w[-1] - w[0] < _EQUAL: w, z = scipy.linalg.eigh(S, driver="evd")
+    if len(w) < n - lo or lo and w[-1] - w[0] < _EQUAL:
+        w, z = scipy.linalg.eigh(S, driver="evd")
     z = z[:, w > w[-1] - _EQUAL]
-    return r*(z @ (v @ z))
+    return r * (z @ (v @ z))
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de4
 def _best(Q, SQ, k=8):
-    "Bases Q (B,i,N) and S Q → the largest eigenvalue of Q S Qᵀ (B,1), its `k` best vectors (B,k,N), best first, and S of them"
+    """Bases Q (B,i,N) and S Q → the largest eigenvalue of Q S Qᵀ (B,1), its `k` best vectors
+    (B,k,N), best first, and S of them
+    """
     T = Q @ SQ.mT
-    theta, s = torch.linalg.eigh((T + T.mT)/2)  # (B,i), (B,i,i)
-    s = s[:, :, -k:].flip(2).mT                 # (B,k,i)
+    theta, s = torch.linalg.eigh((T + T.mT) / 2)  # (B,i), (B,i,i)
+    s = s[:, :, -k:].flip(2).mT  # (B,k,i)
     return theta[:, -1:], s @ Q, s @ SQ
 
+
 def _put(Q, SQ, i, w, product):
-    "The part of w (B,N) that is orthogonal to the first `i` vectors becomes vector `i`; where none is left, it is 0, which harms nobody"
-    for _ in range(2): w = w - (Q[:, :i].mT @ (Q[:, :i] @ w[..., None]))[..., 0]  # twice is enough
+    """The part of w (B,N) that is orthogonal to the first `i` vectors becomes vector `i`; where
+    none is left, it is 0, which harms nobody
+    """
+    for _ in range(2):
+        w = w - (Q[:, :i].mT @ (Q[:, :i] @ w[..., None]))[..., 0]  # twice is enough
     norm = w.norm(dim=1, keepdim=True)
-    Q[:, i] = torch.where(norm > 1e-12, w/norm, 0.)
+    Q[:, i] = torch.where(norm > 1e-12, w / norm, 0.0)
     SQ[:, i] = product(Q[:, i])
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de5
 def _lanczos(product, v, most, m=40, k=8, tol=1e-10):
-    "The largest eigenvector of a symmetric operator (B,N) → (B,N), from the start v (B,N): (B,N), and (B,) whether it was found within `most` products"
+    """The largest eigenvector of a symmetric operator (B,N) → (B,N), from the start v (B,N): (B,N),
+    and (B,) whether it was found within `most` products
+    """
     Q = v.new_zeros(len(v), m, v.shape[1])
-    SQ, w, i = torch.zeros_like(Q), v, 0
+    SQ = torch.zeros_like(Q)
+    w = v
+    i = 0
     for t in range(1, max(most, 64) + 1):
         _put(Q, SQ, i, w, product)
         w, i = SQ[:, i], i + 1
-        if t % k: continue
+        if t % k:
+            continue
         theta, z, Sz = _best(Q[:, :i], SQ[:, :i], k)
-        found = (Sz[:, 0] - theta*z[:, 0]).norm(dim=1) < tol
-        if found.all(): break
-        if i == m: Q[:, :k], SQ[:, :k], w, i = z, Sz, Sz[:, -1], k  # all residuals point the same way: any S z leads on
-    return z[:, 0]*torch.where((z[:, 0]*v).sum(1, keepdim=True) < 0, -1, 1), found
+        found = (Sz[:, 0] - theta * z[:, 0]).norm(dim=1) < tol
+        if found.all():
+            break
+        if i == m:
+            Q[:, :k], SQ[:, :k], w, i = (
+                z,
+                Sz,
+                Sz[:, -1],
+                k,
+            )  # all residuals point the same way: any S z leads on
+    return z[:, 0] * torch.where((z[:, 0] * v).sum(1, keepdim=True) < 0, -1, 1), found
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de6
 def _iterative(J, v, eps):
-    "As `_dense`, by products. Where `n` of them do not suffice (nearly equal eigenvalues), by LAPACK after all"
-    n, M = len(J), scipy.sparse.csr_matrix(J, dtype=float) if J.mean() < _SPARSE else J.astype(float)
-    r, first = _scales(eps*n + (1 - eps)*(M @ np.ones(n)))
+    """As `_dense`, by products.
+
+    Where `n` of them do not suffice (nearly equal eigenvalues), by LAPACK after all
+    """
+    n = len(J)
+    M = scipy.sparse.csr_matrix(J, dtype=float) if J.mean() < _SPARSE else J.astype(float)
+    r, first = _scales(eps * n + (1 - eps) * (M @ np.ones(n)))
+
     def product(z):
-        x = r*z[0].numpy()
-        x = r*(eps*x.sum() + (1 - eps)*(M @ x))
-        return torch.from_numpy(x - first*(first @ x))[None]
-    z, found = _lanczos(product, torch.from_numpy(v - first*(first @ v))[None], n)
-    return r*z[0].numpy() if found.all() else _dense(J, v, eps)
+        x = r * z[0].numpy()
+        x = r * (eps * x.sum() + (1 - eps) * (M @ x))
+        return torch.from_numpy(x - first * (first @ x))[None]
+
+    z, found = _lanczos(product, torch.from_numpy(v - first * (first @ v))[None], n)
+    return r * z[0].numpy() if found.all() else _dense(J, v, eps)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de8
 def _nearest(S, v):
     "(B,N,N), (B,N) → (B,N): the part of v in the space of the largest eigenvalue, all computed"
     w, Z = torch.linalg.eigh(S)
-    return (Z @ ((w > w[:, -1:] - _EQUAL)*(Z.mT @ v[..., None])[..., 0])[..., None])[..., 0]
+    return (Z @ ((w > w[:, -1:] - _EQUAL) * (Z.mT @ v[..., None])[..., 0])[..., None])[..., 0]
+
 
 def _smaller_batch(y, free):
     "(B,N) values of the `free` → (B,N) bool, `_smaller` of each picture"
     n = free.sum(1, keepdim=True)
-    y = (y - (y*free).sum(1, keepdim=True)/n)*free
-    side = y > _MEAN*y.abs().amax(1, keepdim=True)
-    twice, first = 2*side.sum(1, keepdim=True), side.gather(1, free.int().argmax(1, keepdim=True))
+    y = (y - (y * free).sum(1, keepdim=True) / n) * free
+    side = y > _MEAN * y.abs().amax(1, keepdim=True)
+    twice, first = 2 * side.sum(1, keepdim=True), side.gather(1, free.int().argmax(1, keepdim=True))
     return torch.where((twice > n) | (twice == n) & ~first, free & ~side, side)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0de9
 def _cut_batch(J, free, v, eps):
-    "Joined pairs (B,N,N) double, free (B,N) bool, start (N,) → (B,N) bool: the smaller part of each picture's cut"
-    times = lambda z: (J @ z[..., None])[..., 0]
+    """Joined pairs (B,N,N) double, free (B,N) bool, start (N,) → (B,N) bool: the smaller part of
+    each picture's cut
+    """
+
+    def times(z):
+        return (J @ z[..., None])[..., 0]
+
     n = free.sum(1, keepdim=True)
-    d = torch.where(free, eps*n + (1 - eps)*times(free.to(J)), 1)
-    r, first = free*d**-.5, free*(d/(d*free).sum(1, keepdim=True))**.5
-    deflate = lambda z: z - first*(first*z).sum(1, keepdim=True)
+    d = torch.where(free, eps * n + (1 - eps) * times(free.to(J)), 1)
+    r, first = free * d**-0.5, free * (d / (d * free).sum(1, keepdim=True)) ** 0.5
+
+    def deflate(z):
+        return z - first * (first * z).sum(1, keepdim=True)
+
     def product(z):
-        x = r*z
-        return deflate(r*(eps*x.sum(1, keepdim=True) + (1 - eps)*times(x)))
-    start = deflate(v*free)
+        x = r * z
+        return deflate(r * (eps * x.sum(1, keepdim=True) + (1 - eps) * times(x)))
+
+    start = deflate(v * free)
     z, found = _lanczos(product, start, J.shape[1])
     if len(lost := (~found).nonzero()[:, 0]):
         s, f = r[lost], first[lost]
-        z[lost] = _nearest(s[:, :, None]*(eps + (1 - eps)*J[lost])*s[:, None] - f[:, :, None]*f[:, None], start[lost])
-    return _smaller_batch(r*z, free)
+        z[lost] = _nearest(
+            s[:, :, None] * (eps + (1 - eps) * J[lost]) * s[:, None] - f[:, :, None] * f[:, None],
+            start[lost],
+        )
+    return _smaller_batch(r * z, free)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0dea
 def _check_cut(tau, eps):
     _check(tau)
     need(eps > 0, f"eps must be above 0, else the cut is not defined; it is {eps}", ParameterError)
 
+
 def _joined(f, tau):
-    "(N,D) array or tensor → (N,N) bool tensor on its device: which pairs are more similar than `tau`, each with itself"
+    """(N,D) array or tensor → (N,N) bool tensor on its device: which pairs are more similar than
+    `tau`, each with itself
+    """
     u = torch.from_numpy(_unit(f))
-    if isinstance(f, torch.Tensor): u = u.to(f.device)
+    if isinstance(f, torch.Tensor):
+        u = u.to(f.device)
     J = torch.from_numpy(similarity(f)) > tau if u.device.type == "cpu" else u @ u.T > tau
     return J.fill_diagonal_(True)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #16a0d7c4
 def ncut_batch(
-    F,         # (B,N,D) tensor
-    tau,       # as in `ncut`
+    F,  # (B,N,D) tensor
+    tau,  # as in `ncut`
     eps=1e-5,  # as in `ncut`
-):             # (B,N) int32 tensor, on the device of F
-    "`ncut` for a batch on its device, in lock-step. Holds 8N² bytes a picture; several times as many where eigenvalues are nearly equal."
+):  # (B,N) int32 tensor, on the device of F
+    """`ncut` for a batch on its device, in lock-step.
+
+    Holds 8N² bytes a picture; several times as many where eigenvalues are nearly equal.
+    """
     _check_cut(tau, eps)
     check_array("features", F, 3, finite=False, error=DataError)
     J = torch.stack([_joined(f, tau) for f in F]).double()
-    free, L = torch.ones(F.shape[:2], dtype=torch.bool, device=F.device), torch.zeros(F.shape[:2], dtype=torch.int32, device=F.device)
+    free = torch.ones(F.shape[:2], dtype=torch.bool, device=F.device)
+    L = torch.zeros(F.shape[:2], dtype=torch.int32, device=F.device)
     at, v = torch.arange(len(F), device=F.device), torch.from_numpy(_start(F.shape[1])).to(F.device)
     while True:
         joined = (J @ free.to(J)[..., None])[..., 0]
         live = (free & (joined < free.sum(1, keepdim=True))).any(1)
-        if not live.any(): return L
-        if 2*live.sum() <= len(live): J, free, at, live = J[live], free[live], at[live], live[live]
+        if not live.any():
+            return L
+        if 2 * live.sum() <= len(live):
+            J = J[live]
+            free = free[live]
+            at = at[live]
+            live = live[live]
         free &= ~(_cut_batch(J, free, v, eps) & live[:, None])
         L[at] += (free & live[:, None]).int()  # a label is the number of cuts survived
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a10c0deb
-_SOLVERS = {"dense": _dense, "iterative": _iterative, "auto": lambda J, v, eps: (_dense if len(J) <= _SMALL else _iterative)(J, v, eps)}
+_SOLVERS = {
+    "dense": _dense,
+    "iterative": _iterative,
+    "auto": lambda J, v, eps: (_dense if len(J) <= _SMALL else _iterative)(J, v, eps),
+}
+
 
 def ncut(
-    f,              # (N,D) features, array or tensor
-    tau,            # pairs more similar than this are joined
-    eps=1e-5,       # weight of all other pairs
+    f,  # (N,D) features, array or tensor
+    tau,  # pairs more similar than this are joined
+    eps=1e-5,  # weight of all other pairs
     solver="auto",  # "dense", "iterative", "torch" (`ncut_batch` of one), or "auto": for each cut the fastest
-):                  # (N,) int32, 0…n-1 in order of discovery
-    "Superpixels of (N,D) features by repeated normalized cut, (3.13)–(3.15), until every remaining pair is more similar than `tau`: (N,) int32. `solver` is dense (LAPACK), iterative (Lanczos), torch, or auto."
+):  # (N,) int32, 0…n-1 in order of discovery
+    """Superpixels of (N,D) features by repeated normalized cut, (3.13)–(3.15), until every
+    remaining pair is more similar than `tau`: (N,) int32. `solver` is dense (LAPACK), iterative
+    (Lanczos), torch, or auto.
+    """
     _check_cut(tau, eps)
-    need(solver in (*_SOLVERS, "torch"), f"solver must be one of {', '.join(_SOLVERS)} or torch; it is {solver!r}", ParameterError)
-    if solver == "torch": return ncut_batch(as_tensor(f)[None], tau, eps)[0].cpu().numpy()
+    need(
+        solver in (*_SOLVERS, "torch"),
+        f"solver must be one of {', '.join(_SOLVERS)} or torch; it is {solver!r}",
+        ParameterError,
+    )
+    if solver == "torch":
+        return ncut_batch(as_tensor(f)[None], tau, eps)[0].cpu().numpy()
     J = _joined(f, tau).cpu().numpy()
-    rest, v, i, L = np.arange(len(J)), _start(len(J)), 0, np.zeros(len(J), np.int32)
+    rest = np.arange(len(J))
+    v = _start(len(J))
+    i = 0
+    L = np.zeros(len(J), np.int32)
     while not J.all():
         side = _smaller(_SOLVERS[solver](J, v[rest], eps))
-        J, rest, i = J[~side][:, ~side], rest[~side], i + 1
+        J = J[~side][:, ~side]
+        rest = rest[~side]
+        i = i + 1
         L[rest] = i
     return L
 
@@ -367,7 +519,7 @@ def ncut(
 def _slic(image, n, make=cv2.ximgproc.createSuperpixelSLIC, most=1):
     "Squares of a side that makes `n`, at most `most` times the picture's shorter side, but 1"
     H, W = image.shape[:2]
-    s = make(image, region_size=max(1, min(round((H*W/n)**.5), int(min(H, W)*most))))
+    s = make(image, region_size=max(1, min(round((H * W / n) ** 0.5), int(min(H, W) * most))))
     s.iterate(30)
     s.enforceLabelConnectivity()
     return s.getLabels()
@@ -375,39 +527,57 @@ def _slic(image, n, make=cv2.ximgproc.createSuperpixelSLIC, most=1):
 # %% ../nbs/3_clustering/30_superpixels.ipynb #50cbdf46
 def _lsc(image, n):
     need(min(image.shape[:2]) > 1, "LSC needs a picture of at least 2 pixels a side", DataError)
-    return _slic(image, n, cv2.ximgproc.createSuperpixelLSC, most=.67)
+    return _slic(image, n, cv2.ximgproc.createSuperpixelLSC, most=0.67)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #1959b541
 def _seeds_levels(H, W, n):
-    "Block levels SEEDS can halve an H×W picture into, as its constructor computes them; None where it would crash or hang"
-    h = int((max(n, 10)*H/W)**.5)
-    w = h*W//H
-    def fits(l): return min(H/h, W/w) >= 2**(l-1) and all(s//math.ceil(s/k/2**(l-1)) >> (l-1) for s, k in ((H, h), (W, w)))
+    """Block levels SEEDS can halve an H×W picture into, as its constructor computes them; None
+    where it would crash or hang
+    """
+    h = int((max(n, 10) * H / W) ** 0.5)
+    w = h * W // H
+
+    def fits(l):
+        return min(H / h, W / w) >= 2 ** (l - 1) and all(
+            s // math.ceil(s / k / 2 ** (l - 1)) >> (l - 1) for s, k in ((H, h), (W, w))
+        )
+
     return next((l for l in (4, 3, 2) if h and w and fits(l)), None)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #a536c805
 def _seeds(image, n):
     n, (H, W) = int(n), image.shape[:2]
     levels = _seeds_levels(H, W, n)
-    need(levels, f"SEEDS cannot divide a picture of {H}x{W} into {n}: take another number or method", DataError)
+    need(
+        levels,
+        f"SEEDS cannot divide a picture of {H}x{W} into {n}: take another number or method",
+        DataError,
+    )
     s = cv2.ximgproc.createSuperpixelSEEDS(W, H, 3, n, levels)
     s.iterate(image, 30)
     return s.getLabels()
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #392d3c70
 def _felzenszwalb(image, n, at=None):
-    "The scale is found by bisection: a larger one gives fewer superpixels. Of the eight tried, the nearest to `n`. `at`: `_at_scale(image)`, to share scales"
-    lo, hi, seen, at = 0, 5, [], at or _at_scale(image)
+    """The scale is found by bisection: a larger one gives fewer superpixels.
+
+    Of the eight tried, the nearest to `n`. `at`: `_at_scale(image)`, to share scales
+    """
+    lo = 0
+    hi = 5
+    seen = []
+    at = at or _at_scale(image)
     for _ in range(8):
-        seen.append(at((lo + hi)/2))
-        lo, hi = ((lo + hi)/2, hi) if seen[-1].max() + 1 > n else (lo, (lo + hi)/2)
+        seen.append(at((lo + hi) / 2))
+        lo, hi = ((lo + hi) / 2, hi) if seen[-1].max() + 1 > n else (lo, (lo + hi) / 2)
     return min(seen, key=lambda L: abs(L.max() + 1 - n))
+
 
 def _at_scale(image):
     "A function of the scale's power of ten, no scale computed twice"
     from skimage.segmentation import felzenszwalb  # slow to import, and needed here only
-    return lru_cache(None)(lambda e: felzenszwalb(image, scale=10**e, min_size=20))
 
+    return lru_cache(None)(lambda e: felzenszwalb(image, scale=10**e, min_size=20))
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #5a2a46b1
 METHODS = {"slic": _slic, "seeds": _seeds, "lsc": _lsc, "felzenszwalb": _felzenszwalb}
@@ -420,34 +590,49 @@ def _repack(L):
 # %% ../nbs/3_clustering/30_superpixels.ipynb #7522d388
 @contextmanager
 def _one_thread():
-    "OpenCV on one thread: LSC's sums depend on how the threads meet, and a label at a border then differs from run to run"
+    """OpenCV on one thread: LSC's sums depend on how the threads meet, and a label at a border then
+    differs from run to run
+    """
     n = cv2.getNumThreads()
     cv2.setNumThreads(1)
-    try: yield
-    finally: cv2.setNumThreads(n)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(n)
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #7a21445d
 def conventional(
-    image,       # (H,W,3) uint8 RGB
-    method,      # "slic", "seeds", "lsc" or "felzenszwalb"
+    image,  # (H,W,3) uint8 RGB
+    method,  # "slic", "seeds", "lsc" or "felzenszwalb"
     n_segments,  # the number wanted; the methods come near it
-):               # (H,W) int32, 0…n-1
-    "Superpixels by colour and place (Table 3.5). Raises `ParameterError` for an unknown method, `DataError` for what it cannot divide."
+):  # (H,W) int32, 0…n-1
+    """Superpixels by colour and place (Table 3.5).
+
+    Raises `ParameterError` for an unknown method, `DataError` for what it cannot divide.
+    """
     image = np.ascontiguousarray(image)
-    need(image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size,
-         f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}", DataError)
-    need(method in METHODS, f"method must be one of {', '.join(METHODS)}; it is {method!r}", ParameterError)
+    need(
+        image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size,
+        f"image must be (H,W,3) uint8; it is {image.dtype} of shape {image.shape}",
+        DataError,
+    )
+    need(
+        method in METHODS,
+        f"method must be one of {', '.join(METHODS)}; it is {method!r}",
+        ParameterError,
+    )
     need(n_segments >= 1, f"n_segments must be at least 1; it is {n_segments}", ParameterError)
-    with _one_thread(): return _repack(METHODS[method](image, n_segments))
+    with _one_thread():
+        return _repack(METHODS[method](image, n_segments))
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #c7112daa
 def superpixels(
-    image,        # (H,W,3) uint8 RGB
-    extractor,    # from `features.load`
-    tau=0.3,      # as in `discover`
+    image,  # (H,W,3) uint8 RGB
+    extractor,  # from `features.load`
+    tau=0.3,  # as in `discover`
     order="low",  # as in `discover`
-    crf=True,     # clean up by `crf_from_labels`
-):                # (H,W) int32, 0…n-1 in order of discovery
+    crf=True,  # clean up by `crf_from_labels`
+):  # (H,W) int32, 0…n-1 in order of discovery
     "The superpixel map of a picture: features, discovery, nearest up-sampling, CRF clean-up."
     _check(tau, order)
     f, hw = extract(image, extractor)
@@ -456,24 +641,35 @@ def superpixels(
 
 # %% ../nbs/3_clustering/30_superpixels.ipynb #1c4a82cb
 def tau_for_count(
-    f,            # (N,D) features, or a list of such, one for each picture
-    n,            # the number of superpixels wanted; of several pictures, their mean
+    f,  # (N,D) features, or a list of such, one for each picture
+    n,  # the number of superpixels wanted; of several pictures, their mean
     order="low",  # as in `discover`
-    steps=16,     # of bisection
-):                # tau
-    """The `tau` whose number of superpixels comes nearest to `n`, by bisection: for the features (N,D) of a picture, or a list of such, whose mean number counts.
+    steps=16,  # of bisection
+):  # tau
+    """The `tau` whose number of superpixels comes nearest to `n`, by bisection: for the features
+    (N,D) of a picture, or a list of such, whose mean number counts.
 
     Raises `ParameterError` for `n` below 1, `DataError` for features that are none."""
     need(n >= 1, f"n must be at least 1; it is {n}", ParameterError)
-    several = isinstance(f, tuple) or isinstance(f, list) and all(np.ndim(g) == 2 for g in f)  # a list may also be one matrix
-    fs, lo, hi, seen = [_unit(g) for g in (f if several else [f])], -1., 1., []
+    several = (
+        isinstance(f, tuple) or isinstance(f, list) and all(np.ndim(g) == 2 for g in f)
+    )  # a list may also be one matrix
+    fs = [_unit(g) for g in (f if several else [f])]
+    lo = -1.0
+    hi = 1.0
+    seen = []
     need(fs, "there are no features to count superpixels of: the list is empty", DataError)
-    held = sum(len(g)**2 for g in fs) <= _WHOLE**2  # more similarities than that are gone through anew for each tau
+    held = (
+        sum(len(g) ** 2 for g in fs) <= _WHOLE**2
+    )  # more similarities than that are gone through anew for each tau
     As = [g @ g.T for g in fs] if held else fs
     for _ in range(steps):
-        tau = (lo + hi)/2
-        k = sum(int((partition if held else _in_blocks)(A, tau, order).max()) + 1 for A in As)/len(fs)
+        tau = (lo + hi) / 2
+        k = sum(
+            int((partition if held else _in_blocks)(A, tau, order).max()) + 1 for A in As
+        ) / len(fs)
         seen.append((abs(k - n), tau))
-        if k == n: break
+        if k == n:
+            break
         lo, hi = (tau, hi) if k < n else (lo, tau)
     return min(seen)[1]

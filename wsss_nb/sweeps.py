@@ -21,31 +21,68 @@ from .datasets import full_spec, open_dataset
 from .queue import DaskWorkers, Job, SlurmWorkers, run_queue
 from .record import METRICS, RunRecord, git_commit, versions
 from .runs import about, check_parameters, plan, preflight, resolve, training_folder
-from .store import duration, history, read_store, run_states, stage_folder_of, stage_state, states_in
+from wsss_nb.store import (
+    duration,
+    history,
+    read_store,
+    run_states,
+    stage_folder_of,
+    stage_state,
+    states_in,
+)
 from .tables import mean_std, pick
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #a4cfa9d9
 SEEDS = [0, 1, 2]
 
+
 def _alternatives(name, given, default):
     "The values of one parameter, from text or from a list."
-    values = (given.split(",") if given else []) if isinstance(given, str) else given if isinstance(given, (list, tuple)) else [given]
-    if isinstance(default, list): values = [v.split("+") if isinstance(v, str) else v for v in values]
-    need(values and "" not in values, f"{name}= names no value: give one, or several with commas ({name}=a,b)", ParameterError)
+    values = (
+        (given.split(",") if given else [])
+        if isinstance(given, str)
+        else given
+        if isinstance(given, (list, tuple))
+        else [given]
+    )
+    if isinstance(default, list):
+        values = [v.split("+") if isinstance(v, str) else v for v in values]
+    need(
+        values and "" not in values,
+        f"{name}= names no value: give one, or several with commas ({name}=a,b)",
+        ParameterError,
+    )
     twice = [v for v, n in Counter(map(str, values)).items() if n > 1]
     need(not twice, f"{name}={twice[0] if twice else ''} is given twice", ParameterError)
     return list(values)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #ddec22c6
-def expand(method:str, # a key of `METHODS`
-           grid:dict)->list: # name -> alternatives: text, or a list of values -> (parameters, seed) of each run
-    "Every combination of the grid's values, in the order they are given; each is checked. Raises `ParameterError`, for an empty grid too."
-    need(grid, f"an empty grid: give what varies, such as alpha=0.3,0.5 or seed=0,1,2 (`wsss-nb params {method}` lists the parameters; `wsss-nb run` makes a single run)", ParameterError)
-    for k, w in dict(seeds="seed=0,1,2", jobs="--workers").items(): need(k not in grid, f"{k}= belongs to `wsss-nb run`; a sweep takes {w}", ParameterError)
+def expand(
+    method: str,  # a key of `METHODS`
+    grid: dict,
+) -> list:  # name -> alternatives: text, or a list of values -> (parameters, seed) of each run
+    """Every combination of the grid's values, in the order they are given; each is checked.
+
+    Raises `ParameterError`, for an empty grid too.
+    """
+    need(
+        grid,
+        "an empty grid: give what varies, such as alpha=0.3,0.5 or seed=0,1,2 (`wsss-nb params"
+        f" {method}` lists the parameters; `wsss-nb run` makes a single run)",
+        ParameterError,
+    )
+    for k, w in dict(seeds="seed=0,1,2", jobs="--workers").items():
+        need(k not in grid, f"{k}= belongs to `wsss-nb run`; a sweep takes {w}", ParameterError)
     known = check_parameters(method, {})
     alternatives = {k: _alternatives(k, v, known.get(k)) for k, v in grid.items()}
-    seeds = alternatives.pop("seed", SEEDS if method != "superpixels" else [0])  # superpixels draw no lots
-    need(all(str(s).isdecimal() for s in seeds), f"seed={','.join(map(str, seeds))} must be whole numbers, such as seed=0,1,2", ParameterError)
+    seeds = alternatives.pop(
+        "seed", SEEDS if method != "superpixels" else [0]
+    )  # superpixels draw no lots
+    need(
+        all(str(s).isdecimal() for s in seeds),
+        f"seed={','.join(map(str, seeds))} must be whole numbers, such as seed=0,1,2",
+        ParameterError,
+    )
     runs = [dict(zip(alternatives, v)) for v in itertools.product(*alternatives.values())]
     typed = [{k: check_parameters(method, r)[k] for k in r} for r in runs]
     return [(r, int(s)) for r in typed for s in seeds]
@@ -53,63 +90,138 @@ def expand(method:str, # a key of `METHODS`
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #185aa81e
 def _word(v):
     "A value as it stands in a name: no slashes, lists joined by +."
-    if isinstance(v, (list, tuple)): return "+".join(map(_word, v)) or "none"
+    if isinstance(v, (list, tuple)):
+        return "+".join(map(_word, v)) or "none"
     return f"{Path(v).name}-{fingerprint(v)[:4]}" if isinstance(v, str) and "/" in v else str(v)
 
-def run_name(method:str, shown:dict, seed:int)->str:
-    "The name of a run, and of its folder: from what was set; over 150 characters the end is a hash."
+
+def run_name(method: str, shown: dict, seed: int) -> str:
+    """The name of a run, and of its folder: from what was set; over 150 characters the end is a
+    hash.
+    """
     name = ",".join([method, *(f"{k}={_word(v)}" for k, v in shown.items()), f"seed={seed}"])
     return name if len(name) <= 150 else f"{name[:130]}…{fingerprint(name)[:12]},seed={seed}"
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #b703933e
 @dataclass
 class Sweep:
-    "What would be run: `runs` and `stages` as in `sweep.json` (name -> dict, id -> dict), nothing of it written yet."
-    folder: Path; data: str; ds: object; runs: dict = field(default_factory=dict); stages: dict = field(default_factory=dict)
-    def todo(self, names=None): # ids of the stages that these runs need and that are not done, in order
+    """What would be run: `runs` and `stages` as in `sweep.json` (name -> dict, id -> dict), nothing
+    of it written yet.
+    """
+
+    folder: Path
+    data: str
+    ds: object
+    runs: dict = field(default_factory=dict)
+    stages: dict = field(default_factory=dict)
+
+    def todo(
+        self, names=None
+    ):  # ids of the stages that these runs need and that are not done, in order
         plan = dict(stages=self.stages)
         ids = dict.fromkeys(i for n in names or self.runs for i in self.runs[n]["stages"])
         return [i for i in ids if stage_state(self.folder, i, plan)["status"] != "done"]
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #9141db98
-def _id(step): return f"{step.name.replace(':', '-')}-{step.key[:12]}"
+def _id(step):
+    return f"{step.name.replace(':', '-')}-{step.key[:12]}"
+
 
 def _stage(step, threads):
     "A step as `sweep.json` keeps it; @ stands for the stage's own folder."
-    own = {k: "@" + v.removeprefix(str(step.folder)) for k in ("out", "superpixels") if (v := step.params.get(k, "")).startswith(str(step.folder))}
-    return dict(name=step.name, notebook=step.notebook.name, makes=step.makes, key=step.key, needs=[_id(n) for n in step.needs], params=step.params | own, threads=threads)
+    own = {
+        k: "@" + v.removeprefix(str(step.folder))
+        for k in ("out", "superpixels")
+        if (v := step.params.get(k, "")).startswith(str(step.folder))
+    }
+    return dict(
+        name=step.name,
+        notebook=step.notebook.name,
+        makes=step.makes,
+        key=step.key,
+        needs=[_id(n) for n in step.needs],
+        params=step.params | own,
+        threads=threads,
+    )
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #0b3f475d
 @patch
-def add(self:Sweep, method:str, params:dict, seed:int,
-        shown=None, # names of the parameters that its own name holds; all
-        tags=()): # what it is for
-    "Plan one more run. Returns its name; where that stands for other settings already, a hash is added."
+def add(
+    self: Sweep,
+    method: str,
+    params: dict,
+    seed: int,
+    shown=None,  # names of the parameters that its own name holds; all
+    tags=(),
+):  # what it is for
+    """Plan one more run.
+
+    Returns its name; where that stands for other settings already, a hash is added.
+    """
     full, overrides = resolve(method, self.ds, dict(compare=[]) | params | dict(seeds=[seed]))
-    steps = plan(method, self.data, self.folder/"_", full, self.ds)
+    steps = plan(method, self.data, self.folder / "_", full, self.ds)
     self.stages |= {_id(s): _stage(s, full["threads"]) for s in steps}
-    same = [n for n, r in self.runs.items() if (r["method"], r["seed"], r["params"]) == (method, seed, params)]
+    same = [
+        n
+        for n, r in self.runs.items()
+        if (r["method"], r["seed"], r["params"]) == (method, seed, params)
+    ]
     shown = list(params) if shown is None else list(shown)
     name = same[0] if same else run_name(method, {k: params[k] for k in shown}, seed)
-    if name in self.runs and not same: name = f"{name},{fingerprint(params)[:6]}"
-    self.runs[name] = dict(method=method, params=params, seed=seed, shown=shown, full=full, overrides=overrides, stages=[_id(s) for s in steps], tags=sorted({*self.runs.get(name, {}).get("tags", ()), *tags}))
+    if name in self.runs and not same:
+        name = f"{name},{fingerprint(params)[:6]}"
+    self.runs[name] = dict(
+        method=method,
+        params=params,
+        seed=seed,
+        shown=shown,
+        full=full,
+        overrides=overrides,
+        stages=[_id(s) for s in steps],
+        tags=sorted({*self.runs.get(name, {}).get("tags", ()), *tags}),
+    )
     return name
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #cf06e79a
-def open_sweep(folder, data)->Sweep:
-    "The plan of a folder with the runs it holds, or an empty one. Raises `RunError` for a folder that holds runs on another dataset, or is a file."
+def open_sweep(folder, data) -> Sweep:
+    """The plan of a folder with the runs it holds, or an empty one.
+
+    Raises `RunError` for a folder that holds runs on another dataset, or is a file.
+    """
     folder, data = Path(folder).resolve(), full_spec(data)
-    need(not folder.exists() or folder.is_dir(), f"{folder} is a file: choose a folder that is new, or an earlier sweep's, as --out", RunError)
-    need(not (folder/"run.json").exists(), f"{folder} is the folder of a single run: choose another --out for a sweep", RunError)
-    old = read_store(folder) if (folder/"sweep.json").exists() else dict(data=data, runs={}, stages={})
-    need(old["data"] == data, f"{folder} holds runs on {old['data']}: choose another --out for {data}", RunError)
+    need(
+        not folder.exists() or folder.is_dir(),
+        f"{folder} is a file: choose a folder that is new, or an earlier sweep's, as --out",
+        RunError,
+    )
+    need(
+        not (folder / "run.json").exists(),
+        f"{folder} is the folder of a single run: choose another --out for a sweep",
+        RunError,
+    )
+    old = (
+        read_store(folder)
+        if (folder / "sweep.json").exists()
+        else dict(data=data, runs={}, stages={})
+    )
+    need(
+        old["data"] == data,
+        f"{folder} holds runs on {old['data']}: choose another --out for {data}",
+        RunError,
+    )
     return Sweep(folder, data, open_dataset(data), old["runs"], old["stages"])
 
-def plan_sweep(method:str, # a key of `METHODS`
-               data:str, # a dataset's folder, or "scenes"
-               folder, # of the sweep; runs that are there already stay
-               grid:dict): # as `expand` takes it -> `Sweep`, names of the grid's runs
-    "Every run of a grid, planned; nothing is written. Raises `ParameterError`, `DataError`, `RunError`."
+
+def plan_sweep(
+    method: str,  # a key of `METHODS`
+    data: str,  # a dataset's folder, or "scenes"
+    folder,  # of the sweep; runs that are there already stay
+    grid: dict,
+):  # as `expand` takes it -> `Sweep`, names of the grid's runs
+    """Every run of a grid, planned; nothing is written.
+
+    Raises `ParameterError`, `DataError`, `RunError`.
+    """
     settings = expand(method, grid)
     sweep = open_sweep(folder, data)
     return sweep, [sweep.add(method, params, seed) for params, seed in settings]
@@ -118,222 +230,439 @@ def plan_sweep(method:str, # a key of `METHODS`
 def _cost(sweep, todo):
     "(seconds, bytes, names without an earlier one) of the stages that are not done."
     known = history(sweep.folder, sweep.ds.fingerprint("train"))
-    notebook = lambda i: sweep.stages[i]["name"].split(":")[0]
+
+    def notebook(i):
+        return sweep.stages[i]["name"].split(":")[0]
+
     there = [known[notebook(i)] for i in todo if notebook(i) in known]
-    return sum(k["seconds"] for k in there), sum(k["bytes"] for k in there), sorted({notebook(i) for i in todo} - known.keys())
+    return (
+        sum(k["seconds"] for k in there),
+        sum(k["bytes"] for k in there),
+        sorted({notebook(i) for i in todo} - known.keys()),
+    )
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #6ad56d12
-def _size(n): return f"{n/1e9:.1f} GB" if n >= 1e9 else f"{n/1e6:.0f} MB"
+def _size(n):
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.0f} MB"
 
-def describe(sweep:Sweep, names=None, workers=0)->str:
+
+def describe(sweep: Sweep, names=None, workers=0) -> str:
     "The plan in words: runs, the stages they share, the time and disk that earlier stages suggest."
     names, todo = names or list(sweep.runs), sweep.todo(names)
     workers = workers or max(sweep.runs[n]["full"]["jobs"] for n in names)
     need_it = Counter(i for n in names for i in sweep.runs[n]["stages"])
-    rows = [f"  {name:<24} {sum(sweep.stages[i]['name'] == name for i in need_it):>5} stages for {sum(n for i, n in need_it.items() if sweep.stages[i]['name'] == name):>5} runs"
-            f"{f', {done} done' if (done := sum(sweep.stages[i]['name'] == name and i not in todo for i in need_it)) else ''}" for name in dict.fromkeys(sweep.stages[i]["name"] for i in need_it)]
+    by_name = {}
+    for i in need_it:
+        by_name.setdefault(sweep.stages[i]["name"], []).append(i)
+    rows = []
+    for name, ids in by_name.items():
+        done = sum(i not in todo for i in ids)
+        runs = sum(need_it[i] for i in ids)
+        more = f", {done} done" if done else ""
+        rows.append(f"  {name:<24} {len(ids):>5} stages for {runs:>5} runs{more}")
     seconds, size, unknown = _cost(sweep, todo)
-    cost = f"to do: {len(todo)} stages" + (f", about {duration(seconds/workers)} on {workers} worker{'s'*(workers > 1)} and {_size(size)}, going by earlier stages" if seconds else "")
-    if unknown: cost += f"; time unknown, since none has run on this data yet: {', '.join(unknown)}"
-    listed = [f"  {n}" for n in names[:20]] + [f"  … and {len(names)-20} more"]*(len(names) > 20)
-    return "\n".join([f"{len(names)} runs on {sweep.ds.name} in {os.path.relpath(sweep.folder)}", *listed, *rows, cost + f"; {_size(shutil.disk_usage(_exists(sweep.folder)).free)} free on disk"])
+    cost = f"to do: {len(todo)} stages" + (
+        f", about {duration(seconds / workers)} on {workers} worker{'s' * (workers > 1)} and"
+        f" {_size(size)}, going by earlier stages"
+        if seconds
+        else ""
+    )
+    if unknown:
+        cost += f"; time unknown, since none has run on this data yet: {', '.join(unknown)}"
+    listed = [f"  {n}" for n in names[:20]] + [f"  … and {len(names) - 20} more"] * (
+        len(names) > 20
+    )
+    return "\n".join(
+        [
+            f"{len(names)} runs on {sweep.ds.name} in {os.path.relpath(sweep.folder)}",
+            *listed,
+            *rows,
+            cost + f"; {_size(shutil.disk_usage(_exists(sweep.folder)).free)} free on disk",
+        ]
+    )
 
-def _exists(p): return next(o for o in (p, *p.parents) if o.exists())
+
+def _exists(p):
+    return next(o for o in (p, *p.parents) if o.exists())
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #a15e1b64
 _OWN = {"run.json", "notebooks", "pictures"}  # of each folder: never linked whole
 
+
 def _link(target, at):
     "A relative link; an older one is replaced, a real file is kept."
-    if at.is_symlink(): at.unlink()
+    if at.is_symlink():
+        at.unlink()
     if not at.exists():
         at.parent.mkdir(parents=True, exist_ok=True)
         at.symlink_to(os.path.relpath(target, at.parent))
 
+
 def _link_all(source, to):
-    "Links in `to` for all that a stage made in `source`: its folders and files, and one by one its pictures and notebooks."
+    """Links in `to` for all that a stage made in `source`: its folders and files, and one by one
+    its pictures and notebooks.
+    """
     for p in source.iterdir():
-        if p.name not in _OWN and not p.name.startswith(".") and not p.is_symlink(): _link(p, to/p.name)
+        if p.name not in _OWN and not p.name.startswith(".") and not p.is_symlink():
+            _link(p, to / p.name)
     for inner in ("pictures", "notebooks"):
-        for p in (source/inner).glob("*.*"):
-            if ".partial" not in p.name: _link(p, to/inner/p.name)
+        for p in (source / inner).glob("*.*"):
+            if ".partial" not in p.name:
+                _link(p, to / inner / p.name)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #c386a011
 def _needs(stages, id):
     "All a stage needs, directly or not, in order."
     return list(dict.fromkeys(o for n in stages[id]["needs"] for o in (*_needs(stages, n), n)))
 
+
 def _describe_stage(sweep, id):
     "Write the JSON that `run_stage` reads; its path."
     s, folder = sweep.stages[id], stage_folder_of(sweep.folder, id)
-    params = {k: f"{folder}{v[1:]}" if k in ("out", "superpixels") and v[:1] == "@" else v for k, v in s["params"].items()}
-    file = folder/"notebooks"/f"{s['name'].replace(':', '-')}.json"
-    write_json(file, dict(name=s["name"], notebook=str(training_folder()/s["notebook"]), folder=str(folder), params=params, makes=s["makes"], key=s["key"], threads=s["threads"]))
+    params = {
+        k: f"{folder}{v[1:]}" if k in ("out", "superpixels") and v[:1] == "@" else v
+        for k, v in s["params"].items()
+    }
+    file = folder / "notebooks" / f"{s['name'].replace(':', '-')}.json"
+    write_json(
+        file,
+        dict(
+            name=s["name"],
+            notebook=str(training_folder() / s["notebook"]),
+            folder=str(folder),
+            params=params,
+            makes=s["makes"],
+            key=s["key"],
+            threads=s["threads"],
+        ),
+    )
     return file
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #c94d1553
-def begin(sweep:Sweep, names=None):
-    "Write `sweep.json`, and every run's and stage's record and description; what is done stays done."
+def begin(sweep: Sweep, names=None):
+    """Write `sweep.json`, and every run's and stage's record and description; what is done stays
+    done.
+    """
     names, around = names or list(sweep.runs), dict(versions=versions(), commit=git_commit())
-    write_json(sweep.folder/"sweep.json", dict(data=sweep.data, runs=sweep.runs, stages=sweep.stages))
+    write_json(
+        sweep.folder / "sweep.json", dict(data=sweep.data, runs=sweep.runs, stages=sweep.stages)
+    )
     todo = set(sweep.todo(names))
     for n in names:
         r = sweep.runs[n]
         fields = about(r["method"], sweep.data, sweep.ds, r["full"], r["overrides"], r["seed"])
-        RunRecord(sweep.folder/n).create(**fields, **around, links=True, tags=r["tags"])
+        RunRecord(sweep.folder / n).create(**fields, **around, links=True, tags=r["tags"])
         for i in [i for i in r["stages"] if i in todo]:
             todo.discard(i)
-            RunRecord(stage_folder_of(sweep.folder, i)).create(**fields, **around, stages={sweep.stages[i]["name"]: dict(status="queued", error=None)})
+            RunRecord(stage_folder_of(sweep.folder, i)).create(
+                **fields,
+                **around,
+                stages={sweep.stages[i]["name"]: dict(status="queued", error=None)},
+            )
             _describe_stage(sweep, i)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #b969d296
 class _Books:
     "Keeps links and records while a sweep runs"
+
     def __init__(self, sweep, names):
         self.sweep, self.said = sweep, {}
         self.runs_of = {i: [n for n in names if i in sweep.runs[n]["stages"]] for i in sweep.stages}
+
     def _say(self, name, status):
-        if self.said.get(name) != status: RunRecord(self.sweep.folder/name).update(status=status)
+        if self.said.get(name) != status:
+            RunRecord(self.sweep.folder / name).update(status=status)
         self.said[name] = status
+
     def starts(self, job):
         folder = stage_folder_of(self.sweep.folder, job.id)
         for n in _needs(self.sweep.stages, job.id):
             source = stage_folder_of(self.sweep.folder, n)
             _link_all(source, folder)
             RunRecord(folder).update(init=RunRecord(source).data.get("init", {}))
-        for n in self.runs_of[job.id]: self._say(n, "running")
+        for n in self.runs_of[job.id]:
+            self._say(n, "running")
+
     def ended(self, job):
-        for n in self.runs_of[job.id]: self.settle(n)
+        for n in self.runs_of[job.id]:
+            self.settle(n)
+
     def settle_all(self, names):
-        "At the end, however it came. On a full disk records stay as they are: what `status` says is read off the stages."
+        """At the end, however it came.
+
+        On a full disk records stay as they are: what `status` says is read off the stages.
+        """
         try:
-            for n in names: self.settle(n)
-        except OSError: pass
+            for n in names:
+                self.settle(n)
+        except OSError:
+            pass
+
     def settle(self, name):
         "Put a run's record and links in order, as far as its stages have come."
         status = states_in(self.sweep.folder, vars(self.sweep), [name])[0].status
-        if status in ("done", "failed", "killed"): _gather(self.sweep, name)
+        if status in ("done", "failed", "killed"):
+            _gather(self.sweep, name)
         self._say(name, status)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #64eeb7fc
-_ABOUT = {"created", "status", "versions", "commit", "argv", "method", "data", "parameters", "overrides", "seed", "label_source", "effective_batch", "scales", "saliency_source", "supervision", "stages", "links", "tags"}
+_ABOUT = {
+    "created",
+    "status",
+    "versions",
+    "commit",
+    "argv",
+    "method",
+    "data",
+    "parameters",
+    "overrides",
+    "seed",
+    "label_source",
+    "effective_batch",
+    "scales",
+    "saliency_source",
+    "supervision",
+    "stages",
+    "links",
+    "tags",
+}
+
+
 def _gather(sweep, name):
     "Links to all that a run's stages made, and their records in its own."
-    to = RunRecord(sweep.folder/name)
+    to = RunRecord(sweep.folder / name)
     for i in sweep.runs[name]["stages"]:
         source = RunRecord(stage_folder_of(sweep.folder, i))
         d = source.data
-        if (source.folder/sweep.stages[i]["makes"]).exists(): _link_all(source.folder, to.folder)
-        to.update(stages={k: v | dict(folder=f"../stages/{i}") for k, v in d.get("stages", {}).items()}, **{k: v for k, v in d.items() if k not in _ABOUT})
+        if (source.folder / sweep.stages[i]["makes"]).exists():
+            _link_all(source.folder, to.folder)
+        to.update(
+            stages={k: v | dict(folder=f"../stages/{i}") for k, v in d.get("stages", {}).items()},
+            **{k: v for k, v in d.items() if k not in _ABOUT},
+        )
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #05043822
 @contextmanager
 def _only_one(folder):
     "The lock of a sweep's folder. Raises `RunError` while another process has it."
     folder.mkdir(parents=True, exist_ok=True)
-    try: lock = FileLock(folder/".runner.lock", timeout=0); lock.acquire()
-    except Timeout: raise RunError(f"another sweep is running in {folder}: wait for it (`wsss-nb status {folder}` shows how far it is), or choose another --out") from None
-    try: yield
-    finally: lock.release()
+    try:
+        lock = FileLock(folder / ".runner.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise RunError(
+            f"another sweep is running in {folder}: wait for it (`wsss-nb status {folder}` shows"
+            " how far it is), or choose another --out"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #645fb0b7
-_VARIES = {"seeds", "alpha", "tau", "beta_bg", "beta_fg", "tau_fg", "tau_bg", "cls_lr", "seg_lr", "cls_epochs", "seg_epochs", "lambda_seg", "lambda_cls", "cam_scales"}  # what a preflight does not look at
+_VARIES = {
+    "seeds",
+    "alpha",
+    "tau",
+    "beta_bg",
+    "beta_fg",
+    "tau_fg",
+    "tau_bg",
+    "cls_lr",
+    "seg_lr",
+    "cls_epochs",
+    "seg_epochs",
+    "lambda_seg",
+    "lambda_cls",
+    "cam_scales",
+}  # what a preflight does not look at
 
-def check_sweep(sweep:Sweep, names=None):
-    "Refuse, before anything is written, what cannot end well: weights or files that are not there, a disk that is too small."
+
+def check_sweep(sweep: Sweep, names=None):
+    """Refuse, before anything is written, what cannot end well: weights or files that are not
+    there, a disk that is too small.
+    """
     names = names or list(sweep.runs)
-    once = {fingerprint({k: v for k, v in sweep.runs[n]["full"].items() if k not in _VARIES}): n for n in names}
-    for n in once.values(): preflight(sweep.runs[n]["full"], sweep.data)
+    once = {
+        fingerprint({k: v for k, v in sweep.runs[n]["full"].items() if k not in _VARIES}): n
+        for n in names
+    }
+    for n in once.values():
+        preflight(sweep.runs[n]["full"], sweep.data)
     size, free = _cost(sweep, sweep.todo(names))[1], shutil.disk_usage(_exists(sweep.folder)).free
-    need(size < free, f"about {_size(size)} are needed and {_size(free)} are free in {sweep.folder}: free some, or choose another --out", RunError)
+    need(
+        size < free,
+        f"about {_size(size)} are needed and {_size(free)} are free in {sweep.folder}: free some,"
+        " or choose another --out",
+        RunError,
+    )
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #c4dfcbae
 @contextmanager
 def _workers(sweep, names, workers, scheduler, slurm):
-    "Who runs the stages: processes here, a Dask scheduler's workers, or (a dict of submitit's options) Slurm."
+    """Who runs the stages: processes here, a Dask scheduler's workers, or (a dict of submitit's
+    options) Slurm.
+    """
     import torch
-    few = 0 if torch.cuda.is_available() else max(sweep.runs[n]["full"]["jobs"] for n in names)  # one a GPU, or the preset's
-    pool = SlurmWorkers(sweep.folder, workers, **slurm) if slurm is not None else DaskWorkers(workers or few, scheduler)
-    try: yield pool
-    finally: pool.close()
+
+    few = (
+        0 if torch.cuda.is_available() else max(sweep.runs[n]["full"]["jobs"] for n in names)
+    )  # one a GPU, or the preset's
+    pool = (
+        SlurmWorkers(sweep.folder, workers, **slurm)
+        if slurm is not None
+        else DaskWorkers(workers or few, scheduler)
+    )
+    try:
+        yield pool
+    finally:
+        pool.close()
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #3a73852a
 def _job(sweep, id, books):
     s, runs = sweep.stages[id], books.runs_of[id]
-    file = stage_folder_of(sweep.folder, id)/"notebooks"/f"{s['name'].replace(':', '-')}.json"
-    return Job(id, file, s["needs"], f"{s['name']} ({runs[0] if len(runs) == 1 else f'{len(runs)} runs'})")
+    file = stage_folder_of(sweep.folder, id) / "notebooks" / f"{s['name'].replace(':', '-')}.json"
+    return Job(
+        id, file, s["needs"], f"{s['name']} ({runs[0] if len(runs) == 1 else f'{len(runs)} runs'})"
+    )
 
-def execute(sweep:Sweep, names=None, # which of its runs; all
-            workers=0, # processes here: 0 for one a GPU, or as many as the dataset's preset has `jobs`
-            scheduler="", slurm=None, # the address of a Dask scheduler; submitit's options
-            timeout=86400.)->list: # seconds a stage may take -> of `RunState`
-    "Run what is not done of a sweep. What fails holds up only what needs it; Ctrl-C stops cleanly, and another call goes on."
+
+def execute(
+    sweep: Sweep,
+    names=None,  # which of its runs; all
+    workers=0,  # processes here: 0 for one a GPU, or as many as the dataset's preset has `jobs`
+    scheduler="",
+    slurm=None,  # the address of a Dask scheduler; submitit's options
+    timeout=86400.0,
+) -> list:  # seconds a stage may take -> of `RunState`
+    """Run what is not done of a sweep.
+
+    What fails holds up only what needs it; Ctrl-C stops cleanly, and another call goes on.
+    """
     names = names or list(sweep.runs)
     check_sweep(sweep, names)
-    with _workers(sweep, names, workers, scheduler, slurm) as pool, _only_one(sweep.folder):  # a place to run comes before a folder
+    with (
+        _workers(sweep, names, workers, scheduler, slurm) as pool,
+        _only_one(sweep.folder),
+    ):  # a place to run comes before a folder
         begin(sweep, names)
-        books, stop = _Books(sweep, names), sweep.folder/f".stop-{secrets.token_hex(4)}"
+        books, stop = _Books(sweep, names), sweep.folder / f".stop-{secrets.token_hex(4)}"
         jobs = [_job(sweep, i, books) for i in sweep.todo(names)]
         try:
             run_queue(jobs, pool, timeout, str(stop), books.starts, books.ended)
-        except OSError as e: raise RunError(f"{'the disk is full: '*(e.errno in (28, 122))}{sweep.folder} cannot be written to ({e.strerror or e}): free some disk, then resume; what was done is kept") from e
+        except OSError as e:
+            raise RunError(
+                f"{'the disk is full: ' * (e.errno in (28, 122))}{sweep.folder} cannot be written"
+                f" to ({e.strerror or e}): free some disk, then resume; what was done is kept"
+            ) from e
         finally:
             books.settle_all(names)
             stop.unlink(missing_ok=True)
         return states_in(sweep.folder, vars(sweep), names)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #043c0240
-def resume(folder, # of a sweep
-           **how)->list: # as `execute` -> of `RunState`
-    "Go on with everything in a folder that is not done, failures included. Plans anew: what a changed notebook or dataset has made stale is made again."
+def resume(
+    folder,  # of a sweep
+    **how,
+) -> list:  # as `execute` -> of `RunState`
+    """Go on with everything in a folder that is not done, failures included.
+
+    Plans anew: what a changed notebook or dataset has made stale is made again.
+    """
     sweep = open_sweep(folder, read_store(folder)["data"])
-    for r in list(sweep.runs.values()): sweep.add(r["method"], r["params"], r["seed"], r["shown"], r["tags"])
+    for r in list(sweep.runs.values()):
+        sweep.add(r["method"], r["params"], r["seed"], r["shown"], r["tags"])
     return execute(sweep, **how)
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #c1126e06
-SCORES = dict(superpixels=(("count", "superpixels.count", 1, 1), ("UE ↓ (3.9)", "superpixels.ue", 1, 3), ("BP ↑ (3.11)", "superpixels.bp", 1, 3), ("BR ↑ (3.10)", "superpixels.br", 1, 3), ("ASA ↑ (3.12)", "superpixels.asa", 1, 3)))
+SCORES = dict(
+    superpixels=(
+        ("count", "superpixels.count", 1, 1),
+        ("UE ↓ (3.9)", "superpixels.ue", 1, 3),
+        ("BP ↑ (3.11)", "superpixels.bp", 1, 3),
+        ("BR ↑ (3.10)", "superpixels.br", 1, 3),
+        ("ASA ↑ (3.12)", "superpixels.asa", 1, 3),
+    )
+)
 _MIOU = (("mIoU %", "segmenter.plain.miou", 100, 1), ("with CRF", "segmenter.crf.miou", 100, 1))
 
-def run_metrics(folder, name)->dict:
+
+def run_metrics(folder, name) -> dict:
     "The scores of a run; {} where it has none (yet)."
-    file = Path(folder)/name/"metrics.json"
+    file = Path(folder) / name / "metrics.json"
     return read_json(file, RunError, METRICS) if file.exists() else {}
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #0d5c9b9d
 def _settings(runs):
     "The names of the runs of each setting, over its seeds."
     groups = {}
-    for n, r in runs.items(): groups.setdefault(fingerprint(r["params"]), []).append(n)
+    for n, r in runs.items():
+        groups.setdefault(fingerprint(r["params"]), []).append(n)
     return list(groups.values())
 
-def _seeds(n, of): return f"{n}" + (f" of {of}" if n < of else "") + (" (single)" if n == 1 else "")
+
+def _seeds(n, of):
+    return f"{n}" + (f" of {of}" if n < of else "") + (" (single)" if n == 1 else "")
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #efb74f7d
-def sweep_table(folder, method=None)->dict:
-    "The scores of a sweep's runs: mean ± standard deviation over the seeds of each setting (title, head, rows, text as the other tables)."
+def sweep_table(folder, method=None) -> dict:
+    """The scores of a sweep's runs: mean ± standard deviation over the seeds of each setting
+    (title, head, rows, text as the other tables).
+    """
     plan = read_store(folder)
     method = method or next(iter(plan["runs"].values()))["method"]
     runs = {n: r for n, r in plan["runs"].items() if r["method"] == method}
-    value, scores, rows = lambda r, k: _word(r["params"][k]) if k in r["params"] else "default", SCORES.get(method, _MIOU), []
-    names = [k for k in dict.fromkeys(k for r in runs.values() for k in r["params"]) if len({value(r, k) for r in runs.values()}) > 1]
+
+    def value(r, k):
+        return _word(r["params"][k]) if k in r["params"] else "default"
+
+    scores = SCORES.get(method, _MIOU)
+    rows = []
+    names = [
+        k
+        for k in dict.fromkeys(k for r in runs.values() for k in r["params"])
+        if len({value(r, k) for r in runs.values()}) > 1
+    ]
     for ns in _settings(runs):
         ms = [m for m in (run_metrics(folder, n) for n in ns) if m]
-        cells = [mean_std([pick(m, p) for m in ms], scale, digits) for _, p, scale, digits in scores]
-        rows.append(dict(cells=[*(value(runs[ns[0]], k) for k in names), _seeds(len(ms), len(ns)), *cells], kind=""))
-    return dict(title=f"{method} on {Path(plan['data']).name}", head=[*names, "seeds", *(s[0] for s in scores)], rows=rows,
-                text="Mean ± standard deviation over the seeds; of a single one nobody knows the spread.")
+        cells = [
+            mean_std([pick(m, p) for m in ms], scale, digits) for _, p, scale, digits in scores
+        ]
+        rows.append(
+            dict(
+                cells=[*(value(runs[ns[0]], k) for k in names), _seeds(len(ms), len(ns)), *cells],
+                kind="",
+            )
+        )
+    return dict(
+        title=f"{method} on {Path(plan['data']).name}",
+        head=[*names, "seeds", *(s[0] for s in scores)],
+        rows=rows,
+        text="Mean ± standard deviation over the seeds; of a single one nobody knows the spread.",
+    )
 
 # %% ../nbs/5_reproduce/52_sweeps.ipynb #c01477d8
-def write_csv(folder, to=None)->Path: # by default sweep.csv in the folder
+def write_csv(folder, to=None) -> Path:  # by default sweep.csv in the folder
     "Every run with its state, settings and scores, one a line, for a spreadsheet."
-    plan, to = read_store(folder), Path(to or Path(folder)/"sweep.csv")
+    plan, to = read_store(folder), Path(to or Path(folder) / "sweep.csv")
     states = {r.name: r for r in run_states(folder)}
-    paths = dict.fromkeys(p for r in plan["runs"].values() for _, p, *_ in SCORES.get(r["method"], _MIOU))
+    paths = dict.fromkeys(
+        p for r in plan["runs"].values() for _, p, *_ in SCORES.get(r["method"], _MIOU)
+    )
     keys = dict.fromkeys(k for r in plan["runs"].values() for k in r["params"])
     with atomic(to) as t, open(t, "w", newline="", encoding="utf-8") as f:
         w = csv.writer(f)
         w.writerow(["run", "method", *keys, "seed", "status", *paths])
         for n, r in plan["runs"].items():
             m = run_metrics(folder, n)
-            w.writerow([n, r["method"], *(_word(r["params"][k]) if k in r["params"] else "" for k in keys), r["seed"], states[n].status, *(pick(m, p) for p in paths)])
+            w.writerow(
+                [
+                    n,
+                    r["method"],
+                    *(_word(r["params"][k]) if k in r["params"] else "" for k in keys),
+                    r["seed"],
+                    states[n].status,
+                    *(pick(m, p) for p in paths),
+                ]
+            )
     return to

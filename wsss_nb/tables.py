@@ -19,182 +19,564 @@ from .record import METRICS, RunRecord
 from .show import data_uri
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a0b20235
-def replicas(out)->list: # of dicts: each replica's metrics
+def replicas(out) -> list:  # of dicts: each replica's metrics
     "The `metrics.json` of every evaluated replica of a run. Raises `RunError` where there is none."
-    files = [f for f in (Path(out)/"metrics.json", *sorted(Path(out).glob("replicas/*/metrics.json"))) if f.exists()]
+    files = [
+        f
+        for f in (Path(out) / "metrics.json", *sorted(Path(out).glob("replicas/*/metrics.json")))
+        if f.exists()
+    ]
     need(files, f"{out} has no metrics.json: run the evaluation first", RunError)
     return [read_json(f, RunError, METRICS) for f in files]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #2a1b2eaf
-def pick(metrics:dict, path:str):
+def pick(metrics: dict, path: str):
     "The value at a dotted `path`, or None where a step is missing: `segmenter.crf.miou`."
     for k in path.split("."):
-        metrics = metrics[int(k)] if isinstance(metrics, list) and metrics else metrics.get(k) if isinstance(metrics, dict) else None
+        metrics = (
+            metrics[int(k)]
+            if isinstance(metrics, list) and metrics
+            else metrics.get(k)
+            if isinstance(metrics, dict)
+            else None
+        )
     return metrics
 
 # %% ../nbs/4_workbench/43_tables.ipynb #0e43eb76
-def mean_std(values, scale=100, digits=1)->str:
+def mean_std(values, scale=100, digits=1) -> str:
     "Mean ± sample standard deviation as text; of one value that value; of none a dash."
-    v = np.array([x for x in values if x is not None], float)*scale
-    if not len(v): return "–"
-    return f"{v.mean():.{digits}f} ± {v.std(ddof=1):.{digits}f}" if len(v) > 1 else f"{v[0]:.{digits}f}"
+    v = np.array([x for x in values if x is not None], float) * scale
+    if not len(v):
+        return "–"
+    return (
+        f"{v.mean():.{digits}f} ± {v.std(ddof=1):.{digits}f}"
+        if len(v) > 1
+        else f"{v[0]:.{digits}f}"
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #91d7def8
-def _spread(ms): return f" Mean ± standard deviation over {len(ms)} seeds." if len(ms) > 1 else " One run: no spread is known."
+def _spread(ms):
+    return (
+        f" Mean ± standard deviation over {len(ms)} seeds."
+        if len(ms) > 1
+        else " One run: no spread is known."
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #9d782d73
-_SEED_ROWS = (("plain CAM pseudo-labels (1.12) (1.13)", "pseudo"), ("initial seed (3.4) (3.5)", "seed"), ("grown seed, first epoch (3.7)", "grown.0"), ("grown seed, last epoch (3.7)", "grown.-1"))
-_NET_ROWS = (("learned with growing seeds (ours)", "segmenter", "ours"), ("learned from plain CAM pseudo-labels", "segmenter-plain", ""), ("learned from true masks (upper bound, sees ground truth)", "segmenter-masks", "bound"))
+_SEED_ROWS = (
+    ("plain CAM pseudo-labels (1.12) (1.13)", "pseudo"),
+    ("initial seed (3.4) (3.5)", "seed"),
+    ("grown seed, first epoch (3.7)", "grown.0"),
+    ("grown seed, last epoch (3.7)", "grown.-1"),
+)
+_NET_ROWS = (
+    ("learned with growing seeds (ours)", "segmenter", "ours"),
+    ("learned from plain CAM pseudo-labels", "segmenter-plain", ""),
+    ("learned from true masks (upper bound, sees ground truth)", "segmenter-masks", "bound"),
+)
 
 # %% ../nbs/4_workbench/43_tables.ipynb #c35754b5
-def seed_table(ms)->dict:
-    "Labels on the training pictures: coverage, precision and mIoU (an unlabelled pixel counts as wrong)."
-    cells = lambda p: [mean_std([pick(m, f"{p}.{k}") for m in ms]) for k in ("coverage", "precision", "miou")]
-    rows = [dict(cells=[name, *cells(p)], kind="ours" if p == "grown.-1" else "") for name, p in _SEED_ROWS if any(pick(m, p) for m in ms)]
-    return dict(title="Labels on the training pictures", head=["", "coverage %", "precision %", "mIoU %"], rows=rows,
-                text="Coverage: share of pixels that carry a label. Precision: share of those that is right. In the mIoU an unlabelled pixel counts as wrong." + _spread(ms))
+def seed_table(ms) -> dict:
+    """Labels on the training pictures: coverage, precision and mIoU (an unlabelled pixel counts as
+    wrong).
+    """
+
+    def cells(p):
+        return [
+            mean_std([pick(m, f"{p}.{k}") for m in ms]) for k in ("coverage", "precision", "miou")
+        ]
+
+    rows = [
+        dict(cells=[name, *cells(p)], kind="ours" if p == "grown.-1" else "")
+        for name, p in _SEED_ROWS
+        if any(pick(m, p) for m in ms)
+    ]
+    return dict(
+        title="Labels on the training pictures",
+        head=["", "coverage %", "precision %", "mIoU %"],
+        rows=rows,
+        text=(
+            "Coverage: share of pixels that carry a label. Precision: share of those that is right."
+            " In the mIoU an unlabelled pixel counts as wrong."
+        )
+        + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #be247728
-def net_table(ms)->dict:
+def net_table(ms) -> dict:
     "Segmenters on held-out pictures: mIoU without and with the CRF."
-    cells = lambda p: [mean_std([pick(m, f"{p}.{k}.miou") for m in ms]) for k in ("plain", "crf")]
-    rows = [dict(cells=[name, *cells(p)], kind=kind) for name, p, kind in _NET_ROWS if any(pick(m, p) for m in ms)]
-    return dict(title="Segmenters on held-out pictures", head=["", "mIoU %", "mIoU % with CRF"], rows=rows, text="The same net and settings in every row; only the labels it learned from differ." + _spread(ms))
+
+    def cells(p):
+        return [mean_std([pick(m, f"{p}.{k}.miou") for m in ms]) for k in ("plain", "crf")]
+
+    rows = [
+        dict(cells=[name, *cells(p)], kind=kind)
+        for name, p, kind in _NET_ROWS
+        if any(pick(m, p) for m in ms)
+    ]
+    return dict(
+        title="Segmenters on held-out pictures",
+        head=["", "mIoU %", "mIoU % with CRF"],
+        rows=rows,
+        text="The same net and settings in every row; only the labels it learned from differ."
+        + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #8471b343
-def superpixel_table(ms)->dict:
-    "Superpixels on the training pictures: (3.9)-(3.12), mean over pictures; the same maps serve every seed."
+def superpixel_table(ms) -> dict:
+    """Superpixels on the training pictures: (3.9)-(3.12), mean over pictures; the same maps serve
+    every seed.
+    """
     q = pick(ms[0], "superpixels") or {}
-    rows = [dict(cells=["superpixels", mean_std([q.get("count")], 1), *(mean_std([q.get(k)], 1, 3) for k in ("ue", "bp", "br", "asa"))], kind="")] if q else []
-    return dict(title="Superpixels on the training pictures", head=["", "count", "UE ↓ (3.9)", "BP ↑ (3.11)", "BR ↑ (3.10)", "ASA ↑ (3.12)"], rows=rows, text="Made once and used by every seed. They need not be connected, and nobody fixes their number.")
+    rows = (
+        [
+            dict(
+                cells=[
+                    "superpixels",
+                    mean_std([q.get("count")], 1),
+                    *(mean_std([q.get(k)], 1, 3) for k in ("ue", "bp", "br", "asa")),
+                ],
+                kind="",
+            )
+        ]
+        if q
+        else []
+    )
+    return dict(
+        title="Superpixels on the training pictures",
+        head=["", "count", "UE ↓ (3.9)", "BP ↑ (3.11)", "BR ↑ (3.10)", "ASA ↑ (3.12)"],
+        rows=rows,
+        text=(
+            "Made once and used by every seed. They need not be connected, and nobody fixes their"
+            " number."
+        ),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a197d1fb
-TABLE_2_3 = {r: dict(net=n, saliency=s, classifier=c, paths=N, plain=p, crf=q) for r, n, s, c, N, p, q in (
-    ("A1", "VGG16", "raw", "none", 0, 62.0, 62.2), ("A2", "VGG16", "refined", "none", 0, 61.4, 63.8), ("A3", "VGG16", "raw", "standard", 1, 62.4, 64.0), ("A4", "VGG16", "raw", "dilation", 1, 62.9, 64.7),
-    ("A5", "VGG16", "refined", "dilation", 1, 62.4, 66.4), ("A6", "VGG16", "refined", "dilation", 2, 62.0, 66.5), ("A7", "VGG16", "refined", "dilation", 3, 62.2, 66.4),
-    ("B1", "ResNet101", "raw", "none", 0, 64.2, 65.1), ("B2", "ResNet101", "refined", "none", 0, 65.7, 66.8), ("B3", "ResNet101", "refined", "dilation", 1, 66.2, 68.8),
-    ("B4", "ResNet101", "refined", "dilation", 2, 66.1, 68.7), ("B5", "ResNet101", "refined", "dilation", 3, 66.1, 69.0),
-    ("C1", "VGG16", "true", "none", 0, 66.2, 67.5), ("C2", "VGG16", "true", "dilation", 2, 66.6, 69.3), ("C3", "ResNet101", "true", "none", 0, 70.2, 70.9), ("C4", "ResNet101", "true", "dilation", 2, 70.9, 73.1))}
+TABLE_2_3 = {
+    r: dict(net=n, saliency=s, classifier=c, paths=N, plain=p, crf=q)
+    for r, n, s, c, N, p, q in (
+        ("A1", "VGG16", "raw", "none", 0, 62.0, 62.2),
+        ("A2", "VGG16", "refined", "none", 0, 61.4, 63.8),
+        ("A3", "VGG16", "raw", "standard", 1, 62.4, 64.0),
+        ("A4", "VGG16", "raw", "dilation", 1, 62.9, 64.7),
+        ("A5", "VGG16", "refined", "dilation", 1, 62.4, 66.4),
+        ("A6", "VGG16", "refined", "dilation", 2, 62.0, 66.5),
+        ("A7", "VGG16", "refined", "dilation", 3, 62.2, 66.4),
+        ("B1", "ResNet101", "raw", "none", 0, 64.2, 65.1),
+        ("B2", "ResNet101", "refined", "none", 0, 65.7, 66.8),
+        ("B3", "ResNet101", "refined", "dilation", 1, 66.2, 68.8),
+        ("B4", "ResNet101", "refined", "dilation", 2, 66.1, 68.7),
+        ("B5", "ResNet101", "refined", "dilation", 3, 66.1, 69.0),
+        ("C1", "VGG16", "true", "none", 0, 66.2, 67.5),
+        ("C2", "VGG16", "true", "dilation", 2, 66.6, 69.3),
+        ("C3", "ResNet101", "true", "none", 0, 70.2, 70.9),
+        ("C4", "ResNet101", "true", "dilation", 2, 70.9, 73.1),
+    )
+}
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a65ff2dc
-def _saliency(params): # raw, refined or true: which maps a run's own segmenter learned from
-    return "true" if params.get("saliency") == "truth" else params["maps"].split("/")[-1].replace("original", "raw")
+def _saliency(params):  # raw, refined or true: which maps a run's own segmenter learned from
+    return (
+        "true"
+        if params.get("saliency") == "truth"
+        else params["maps"].split("/")[-1].replace("original", "raw")
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #cfef40c5
-def _own_row(params:dict)->str:
+def _own_row(params: dict) -> str:
     "The row of Table 2.3 that a masking run's own segmenter is, or `this run`."
-    kind = (_saliency(params), "none" if not params["paths"] else "dilation" if params["dilations"] else "standard", params["paths"])
+    kind = (
+        _saliency(params),
+        "none" if not params["paths"] else "dilation" if params["dilations"] else "standard",
+        params["paths"],
+    )
     usual = params["low"] == "unlabeled" or kind[0] != "refined"
-    return next((r for r, t in TABLE_2_3.items() if usual and kind == (t["saliency"], t["classifier"], t["paths"])), "this run")
+    return next(
+        (
+            r
+            for r, t in TABLE_2_3.items()
+            if usual and kind == (t["saliency"], t["classifier"], t["paths"])
+        ),
+        "this run",
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #1c4e93cf
-def net_names(d:dict)->dict: # a run's record -> {segmenter's folder: words}
+def net_names(d: dict) -> dict:  # a run's record -> {segmenter's folder: words}
     "What each segmenter of a run is, in a few words."
-    if d.get("method") != "masking": return {s: {"segmenter": "from growing seeds", "segmenter-plain": "from plain labels", "segmenter-masks": "from true masks"}[s] for _, s, _ in _NET_ROWS}
+    if d.get("method") != "masking":
+        return {
+            s: {
+                "segmenter": "from growing seeds",
+                "segmenter-plain": "from plain labels",
+                "segmenter-masks": "from true masks",
+            }[s]
+            for _, s, _ in _NET_ROWS
+        }
     return {"segmenter": _own_row(d["parameters"])} | {f"segmenter-{r}": r for r in TABLE_2_3}
 
 # %% ../nbs/4_workbench/43_tables.ipynb #46e0f6fa
-def _rows(ms, d): # (row, folder) of the segmenters that were scored, in the table's order
+def _rows(ms, d):  # (row, folder) of the segmenters that were scored, in the table's order
     return sorted((r, f) for f, r in net_names(d).items() if any(pick(m, f) for m in ms))
 
 # %% ../nbs/4_workbench/43_tables.ipynb #2babde73
-def masking_table(ms, d)->dict:
+def masking_table(ms, d) -> dict:
     "The ablation of a masking run beside the paper's Table 2.3: mIoU on held-out pictures."
-    ours = lambda f: [mean_std([pick(m, f"{f}.{k}.miou") for m in ms]) for k in ("plain", "crf")]
-    facts = lambda t: [t["saliency"], t["classifier"], t["paths"]] if t else [_saliency(d["parameters"]), "dilation" if d["parameters"]["dilations"] else "standard", d["parameters"]["paths"]]
-    theirs = lambda t: [f"{t[k]:.1f}" for k in ("plain", "crf")] if t else ["–", "–"]
-    rows = [dict(cells=[r, *facts(t := TABLE_2_3.get(r)), *ours(f), *theirs(t)], kind="bound" if r[0] == "C" or f == "segmenter" and _saliency(d["parameters"]) == "true" else "ours" if f == "segmenter" else "") for r, f in _rows(ms, d)]
-    return dict(title="Masking: segmenters on held-out pictures", head=["row", "saliency", "classifier", "N", "mIoU %", "with CRF", "paper: VOC", "with CRF"], rows=rows,
-                text="The same segmenter in every row. The paper's columns are its Table 2.3: VGG16 on VOC 2012 val, another dataset and net, to compare the order only. Rows C saw true masks: upper bounds." + _spread(ms))
+
+    def ours(f):
+        return [mean_std([pick(m, f"{f}.{k}.miou") for m in ms]) for k in ("plain", "crf")]
+
+    def facts(t):
+        return (
+            [t["saliency"], t["classifier"], t["paths"]]
+            if t
+            else [
+                _saliency(d["parameters"]),
+                "dilation" if d["parameters"]["dilations"] else "standard",
+                d["parameters"]["paths"],
+            ]
+        )
+
+    def theirs(t):
+        return [f"{t[k]:.1f}" for k in ("plain", "crf")] if t else ["–", "–"]
+
+    rows = [
+        dict(
+            cells=[r, *facts(t := TABLE_2_3.get(r)), *ours(f), *theirs(t)],
+            kind=(
+                "bound"
+                if r[0] == "C" or f == "segmenter" and _saliency(d["parameters"]) == "true"
+                else "ours"
+                if f == "segmenter"
+                else ""
+            ),
+        )
+        for r, f in _rows(ms, d)
+    ]
+    return dict(
+        title="Masking: segmenters on held-out pictures",
+        head=["row", "saliency", "classifier", "N", "mIoU %", "with CRF", "paper: VOC", "with CRF"],
+        rows=rows,
+        text=(
+            "The same segmenter in every row. The paper's columns are its Table 2.3: VGG16 on VOC"
+            " 2012 val, another dataset and net, to compare the order only. Rows C saw true masks:"
+            " upper bounds."
+        )
+        + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #5a12ad12
-def _verdict(v): # differences in percent points, one a seed
-    if not len(v): return "not run"
-    if len(v) == 1: return "too close to tell (one run)" if abs(v[0]) < 1 else ("agrees" if v[0] > 0 else "does not agree") + " (one run)"
-    return "within the spread" if abs(v.mean()) <= v.std(ddof=1) else "agrees" if v.mean() > 0 else "does not agree"
+def _verdict(v):  # differences in percent points, one a seed
+    if not len(v):
+        return "not run"
+    if len(v) == 1:
+        return (
+            "too close to tell (one run)"
+            if abs(v[0]) < 1
+            else ("agrees" if v[0] > 0 else "does not agree") + " (one run)"
+        )
+    return (
+        "within the spread"
+        if abs(v.mean()) <= v.std(ddof=1)
+        else "agrees"
+        if v.mean() > 0
+        else "does not agree"
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #321132b2
-_ORDER = (("A1", "A2", "refined saliency"), ("A1", "A3", "attention loss"), ("A3", "A4", "dilated classifier"), ("A4", "A5", "refined saliency, with attention"), ("A1", "A5", "all of them"), ("A5", "A6", "a second path"), ("A5", "A7", "a third path"))
+_ORDER = (
+    ("A1", "A2", "refined saliency"),
+    ("A1", "A3", "attention loss"),
+    ("A3", "A4", "dilated classifier"),
+    ("A4", "A5", "refined saliency, with attention"),
+    ("A1", "A5", "all of them"),
+    ("A5", "A6", "a second path"),
+    ("A5", "A7", "a third path"),
+)
 
-def order_table(ms, d)->dict:
+# %% ../nbs/4_workbench/43_tables.ipynb #9d364f34
+def order_table(ms, d) -> dict:
     "What each part adds, with the CRF, and whether that is the dissertation's order."
     folder = {r: f for r, f in _rows(ms, d)}
-    gain = lambda a, b: np.array([100*(pick(m, f"{folder[b]}.crf.miou") - pick(m, f"{folder[a]}.crf.miou")) for m in ms if {a, b} <= folder.keys() and pick(m, f"{folder[a]}.crf") and pick(m, f"{folder[b]}.crf")])
-    paper = lambda a, b: round(TABLE_2_3[b]["crf"]-TABLE_2_3[a]["crf"], 1)
-    rows = [dict(cells=[f"{a} → {b}: {what}", mean_std(v, 1), f"{paper(a, b):+.1f}", _verdict(v) if paper(a, b) > .1 else "no order there"], kind="") for a, b, what in _ORDER if len(v := gain(a, b))]
-    return dict(title="What each part adds", head=["", "points of mIoU", "paper: VOC", "the dissertation's order"], rows=rows, text="Differences with the CRF, of the same seed." + _spread(ms))
+
+    def gain(a, b):
+        return np.array(
+            [
+                100 * (pick(m, f"{folder[b]}.crf.miou") - pick(m, f"{folder[a]}.crf.miou"))
+                for m in ms
+                if {a, b} <= folder.keys()
+                and pick(m, f"{folder[a]}.crf")
+                and pick(m, f"{folder[b]}.crf")
+            ]
+        )
+
+    def paper(a, b):
+        return round(TABLE_2_3[b]["crf"] - TABLE_2_3[a]["crf"], 1)
+
+    rows = [
+        dict(
+            cells=[
+                f"{a} → {b}: {what}",
+                mean_std(v, 1),
+                f"{paper(a, b):+.1f}",
+                _verdict(v) if paper(a, b) > 0.1 else "no order there",
+            ],
+            kind="",
+        )
+        for a, b, what in _ORDER
+        if len(v := gain(a, b))
+    ]
+    return dict(
+        title="What each part adds",
+        head=["", "points of mIoU", "paper: VOC", "the dissertation's order"],
+        rows=rows,
+        text="Differences with the CRF, of the same seed." + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #3d3e8e2f
-def saliency_table(ms)->dict:
+def saliency_table(ms) -> dict:
     "Saliency maps of the training pictures against the true masks."
-    cells = lambda k: [mean_std([pick(m, f"saliency.{k}.{q}") for m in ms]) for q in ("labelled", "iou", "fbeta")]
-    rows = [dict(cells=[w, *cells(k)], kind="") for k, w in (("original", "as they came"), ("refined", "refined (2.6)")) if any(pick(m, f"saliency.{k}") for m in ms)]
-    return dict(title="Saliency maps of the training pictures", head=["", "labelled %", "IoU %", "F %"], rows=rows, text="Of foreground against background, over the pixels that carry a label." + _spread(ms))
+
+    def cells(k):
+        return [
+            mean_std([pick(m, f"saliency.{k}.{q}") for m in ms])
+            for q in ("labelled", "iou", "fbeta")
+        ]
+
+    rows = [
+        dict(cells=[w, *cells(k)], kind="")
+        for k, w in (("original", "as they came"), ("refined", "refined (2.6)"))
+        if any(pick(m, f"saliency.{k}") for m in ms)
+    ]
+    return dict(
+        title="Saliency maps of the training pictures",
+        head=["", "labelled %", "IoU %", "F %"],
+        rows=rows,
+        text="Of foreground against background, over the pixels that carry a label." + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #8a549dc8
-def class_table(ms, classes, d=None)->dict:
+def class_table(ms, classes, d=None) -> dict:
     "IoU by class on held-out pictures (the layout of Table 3.4)."
-    named = [(n, p) for n, p, _ in _NET_ROWS] if (d or {}).get("method") != "masking" else _rows(ms, d)
+    named = (
+        [(n, p) for n, p, _ in _NET_ROWS] if (d or {}).get("method") != "masking" else _rows(ms, d)
+    )
     nets = [(n, p) for n, p in named if any(pick(m, p) for m in ms)]
-    value = lambda p, c: mean_std([v for m in ms for v in (pick(m, f"{p}.crf.iou") or pick(m, f"{p}.plain.iou") or [])[c:c+1]])
-    rows = [dict(cells=[name, *(value(p, c) for _, p in nets)], kind="") for c, name in enumerate(["background", *classes])]
-    return dict(title="By class", head=["IoU %", *(n for n, _ in nets)], rows=rows, text="With the CRF, where there is one." + _spread(ms))
+
+    def value(p, c):
+        return mean_std(
+            [
+                v
+                for m in ms
+                for v in (pick(m, f"{p}.crf.iou") or pick(m, f"{p}.plain.iou") or [])[c : c + 1]
+            ]
+        )
+
+    rows = [
+        dict(cells=[name, *(value(p, c) for _, p in nets)], kind="")
+        for c, name in enumerate(["background", *classes])
+    ]
+    return dict(
+        title="By class",
+        head=["IoU %", *(n for n, _ in nets)],
+        rows=rows,
+        text="With the CRF, where there is one." + _spread(ms),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #242881f4
-def as_text(table)->str:
+def as_text(table) -> str:
     "A table for the terminal."
     rows = [table["head"], *(r["cells"] for r in table["rows"])]
     w = [max(len(str(r[i])) for r in rows) for i in range(len(rows[0]))]
-    line = lambda r: "  ".join(str(c).ljust(w[0]) if i == 0 else str(c).rjust(w[i]) for i, c in enumerate(r))
-    return "\n".join([table["title"], line(rows[0]), "  ".join("-"*n for n in w), *map(line, rows[1:])])
+
+    def line(r):
+        return "  ".join(
+            str(c).ljust(w[0]) if i == 0 else str(c).rjust(w[i]) for i, c in enumerate(r)
+        )
+
+    return "\n".join(
+        [table["title"], line(rows[0]), "  ".join("-" * n for n in w), *map(line, rows[1:])]
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #7c047781
 def _packaged(name):
     import wsss_nb
-    return Path(wsss_nb.__file__).parent/"data"/name
+
+    return Path(wsss_nb.__file__).parent / "data" / name
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a6a6df27
-def paper_table(number:str)->dict: # title, head, rows, text: as the other tables
-    "A table of the dissertation, such as `3.6`, with its numbers as printed. Raises `ParameterError` for one that holds none."
+def paper_table(number: str) -> dict:  # title, head, rows, text: as the other tables
+    """A table of the dissertation, such as `3.6`, with its numbers as printed.
+
+    Raises `ParameterError` for one that holds none.
+    """
     tables = read_json(_packaged("paper.json"))
-    need(number in tables, f"the dissertation has no table {number!r} with numbers: choose from {', '.join(tables)}", ParameterError)
-    t, show = tables[number], lambda v: "" if v is None else str(v)
-    rows = [dict(cells=[r["name"], *map(show, r["cells"])], kind="own" if r["ours"] else "") for r in t["rows"]]
-    return dict(title=f"Table {number} of the paper: {t['caption']}", head=[t["row_header"], *t["columns"]], rows=rows, text=t["notes"])
+    need(
+        number in tables,
+        f"the dissertation has no table {number!r} with numbers: choose from {', '.join(tables)}",
+        ParameterError,
+    )
+    t = tables[number]
+
+    def show(v):
+        return "" if v is None else str(v)
+
+    rows = [
+        dict(cells=[r["name"], *map(show, r["cells"])], kind="own" if r["ours"] else "")
+        for r in t["rows"]
+    ]
+    return dict(
+        title=f"Table {number} of the paper: {t['caption']}",
+        head=[t["row_header"], *t["columns"]],
+        rows=rows,
+        text=t["notes"],
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #4b360376
-_FIGURES = (("predictions.png", "Predictions", "Held-out pictures (training pictures where nothing is held out): photograph, truth where there is one, and what each segmenter says (with CRF, first seed of the run).", ""),
-           ("growth.gif", "Seeds growing", "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are striped, background is the bare photograph. Growth starts from the initial seed every time (3.6, 3.7).", ""),
-           ("growth.png", "Growth in numbers", "Coverage and precision of the grown seed on the training pictures, by epoch (first seed of the run).", "small"),
-           ("masking.png", "What the classifier is shown", "Figure 2.5, live: the attention map F (bright stays, dark is erased) and the masked picture for every choice of erased classes, with the classifier's probability of each class that is there.", ""),
-           ("erasing.png", "Before and after erasing", "The frozen classifier's probability of a present class: before anything is erased, after the class itself is, and after another class of the picture is.", "small"),
-           ("saliency.png", "Saliency, before and after refinement", "Photograph, the saliency map, its foreground, and the refined map (2.6); stripes are unlabelled.", ""),
-           ("dilation.png", "What the dilated blocks add", "Where the standard block looks, the mean of the dilated blocks, and the dense map of both.", ""),
-           ("seeds.png", "From CAM to seed", "CAM, superpixels, initial seed, and the plain pseudo-label.", ""),
-           ("superpixels.png", "Superpixels", "Discovered first is bright, last is dark. A superpixel need not be connected, and nobody fixes how many there are.", ""),
-           ("classifier.png", "The classifier", "Loss of the multi-label classifier while it learns.", "small"))
+_FIGURES = (
+    (
+        "predictions.png",
+        "Predictions",
+        (
+            "Held-out pictures (training pictures where nothing is held out): photograph, truth"
+            " where there is one, and what each segmenter says (with CRF, first seed of the run)."
+        ),
+        "",
+    ),
+    (
+        "growth.gif",
+        "Seeds growing",
+        (
+            "The initial seed and what the regions grow to, epoch by epoch; unlabelled pixels are"
+            " striped, background is the bare photograph. Growth starts from the initial seed every"
+            " time (3.6, 3.7)."
+        ),
+        "",
+    ),
+    (
+        "growth.png",
+        "Growth in numbers",
+        (
+            "Coverage and precision of the grown seed on the training pictures, by epoch (first"
+            " seed of the run)."
+        ),
+        "small",
+    ),
+    (
+        "masking.png",
+        "What the classifier is shown",
+        (
+            "Figure 2.5, live: the attention map F (bright stays, dark is erased) and the masked"
+            " picture for every choice of erased classes, with the classifier's probability of each"
+            " class that is there."
+        ),
+        "",
+    ),
+    (
+        "erasing.png",
+        "Before and after erasing",
+        (
+            "The frozen classifier's probability of a present class: before anything is erased,"
+            " after the class itself is, and after another class of the picture is."
+        ),
+        "small",
+    ),
+    (
+        "saliency.png",
+        "Saliency, before and after refinement",
+        (
+            "Photograph, the saliency map, its foreground, and the refined map (2.6); stripes are"
+            " unlabelled."
+        ),
+        "",
+    ),
+    (
+        "dilation.png",
+        "What the dilated blocks add",
+        (
+            "Where the standard block looks, the mean of the dilated blocks, and the dense map of"
+            " both."
+        ),
+        "",
+    ),
+    (
+        "seeds.png",
+        "From CAM to seed",
+        "CAM, superpixels, initial seed, and the plain pseudo-label.",
+        "",
+    ),
+    (
+        "superpixels.png",
+        "Superpixels",
+        (
+            "Discovered first is bright, last is dark. A superpixel need not be connected, and"
+            " nobody fixes how many there are."
+        ),
+        "",
+    ),
+    (
+        "classifier.png",
+        "The classifier",
+        "Loss of the multi-label classifier while it learns.",
+        "small",
+    ),
+)
 
 # %% ../nbs/4_workbench/43_tables.ipynb #875f3754
-def _facts(d)->list:
+def _facts(d) -> list:
     "The lines of the record a reader asks for first."
     data, stages = d.get("data", {}), d.get("stages", {})
-    budget = lambda v: "; ".join(f"{k}: {i.get('source', i)}" for k, i in (v or {}).items())
-    return [(k, v) for k, v in (("dataset", f"{data.get('name')} ({data.get('train')} to learn from, {data.get('val')} held out)"), ("image labels from", d.get("label_source")), ("supervision", d.get("supervision")),
-        ("weights started from", budget(d.get("init"))), ("seeds", d.get("parameters", {}).get("seeds")), ("preset over the dissertation's settings", ", ".join(f"{k}={v}" for k, v in d.get("overrides", {}).items())),
-        ("time of each stage, first seed", ", ".join(f"{k} {s.get('seconds', 0):.0f} s" for k, s in stages.items())), ("peak memory of a stage", f"{max([s.get('peak_memory_mb', 0) for s in stages.values()], default=0)} MB"),
-        ("versions", ", ".join(f"{k} {v}" for k, v in d.get("versions", {}).items() if v)), ("commit", d.get("commit"))) if v]
+
+    def budget(v):
+        return "; ".join(f"{k}: {i.get('source', i)}" for k, i in (v or {}).items())
+
+    return [
+        (k, v)
+        for k, v in (
+            (
+                "dataset",
+                (
+                    f"{data.get('name')} ({data.get('train')} to learn from, {data.get('val')} held"
+                    " out)"
+                ),
+            ),
+            ("image labels from", d.get("label_source")),
+            ("supervision", d.get("supervision")),
+            ("weights started from", budget(d.get("init"))),
+            ("seeds", d.get("parameters", {}).get("seeds")),
+            (
+                "preset over the dissertation's settings",
+                ", ".join(f"{k}={v}" for k, v in d.get("overrides", {}).items()),
+            ),
+            (
+                "time of each stage, first seed",
+                ", ".join(f"{k} {s.get('seconds', 0):.0f} s" for k, s in stages.items()),
+            ),
+            (
+                "peak memory of a stage",
+                f"{max([s.get('peak_memory_mb', 0) for s in stages.values()], default=0)} MB",
+            ),
+            ("versions", ", ".join(f"{k} {v}" for k, v in d.get("versions", {}).items() if v)),
+            ("commit", d.get("commit")),
+        )
+        if v
+    ]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #636b3dcc
 def _tables(ms, d):
     "The tables of a run, the most important first; those without rows are left out."
     classes = d.get("data", {}).get("classes", [])
-    own = [masking_table(ms, d), order_table(ms, d), saliency_table(ms)] if d.get("method") == "masking" else [net_table(ms), seed_table(ms)]
+    own = (
+        [masking_table(ms, d), order_table(ms, d), saliency_table(ms)]
+        if d.get("method") == "masking"
+        else [net_table(ms), seed_table(ms)]
+    )
     return [t for t in (*own, superpixel_table(ms), class_table(ms, classes, d)) if t["rows"]]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #a91d0c3e
 def _applied(out):
     "How its segmenter is put to use, where there is one"
-    there = (out/"segmenter"/"model.safetensors").exists()
+    there = (out / "segmenter" / "model.safetensors").exists()
     return [("new photographs", f"wsss-nb segment FOLDER --run {out}")] if there else []
 
 # %% ../nbs/4_workbench/43_tables.ipynb #0b151da7
@@ -202,118 +584,245 @@ def _section(out):
     "All that the page says of one run."
     need(out.is_dir(), f"{out}: no such folder; name the folder of a run", RunError)
     d = RunRecord(out).data
-    ms = replicas(out) if any(out.glob("metrics.json")) or any(out.glob("replicas/*/metrics.json")) else []
+    ms = (
+        replicas(out)
+        if any(out.glob("metrics.json")) or any(out.glob("replicas/*/metrics.json"))
+        else []
+    )
     tables = _tables(ms, d) if ms else []
-    figures = [dict(title=t, text=c, kind=k, src=data_uri(out/"pictures"/f)) for f, t, c, k in _FIGURES if (out/"pictures"/f).exists()]
+    figures = [
+        dict(title=t, text=c, kind=k, src=data_uri(out / "pictures" / f))
+        for f, t, c, k in _FIGURES
+        if (out / "pictures" / f).exists()
+    ]
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
-    return dict(title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}", lead=_lead(d, ms), notes=_notes(d, ms), tables=tables, figures=figures, record=_facts(d) + _applied(out), parameters=json.dumps(d.get("parameters", {}), indent=1), method=d.get("method"), ms=ms, d=d)
+    return dict(
+        title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}",
+        lead=_lead(d, ms),
+        notes=_notes(d, ms),
+        tables=tables,
+        figures=figures,
+        record=_facts(d) + _applied(out),
+        parameters=json.dumps(d.get("parameters", {}), indent=1),
+        method=d.get("method"),
+        ms=ms,
+        d=d,
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #38902356
-def _taught_by(params): # a few words
+def _taught_by(params):  # a few words
     source = params.get("saliency")
-    return "image-level labels" + (f", saliency: {Path(source).name if Path(source).is_absolute() else source}" if source else "")
+    return "image-level labels" + (
+        f", saliency: {Path(source).name if Path(source).is_absolute() else source}"
+        if source
+        else ""
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #95675b36
-def _apart(folders): # -> list of text
-    "Each folder by the last part of its path, and by more of it where that does not tell them apart."
+def _apart(folders):  # -> list of text
+    """Each folder by the last part of its path, and by more of it where that does not tell them
+    apart.
+    """
     parts = [Path(f).resolve().parts for f in folders]
-    n = next((k for k in range(1, max(map(len, parts))) if len({p[-k:] for p in parts}) == len(set(parts))), 1)
+    n = next(
+        (
+            k
+            for k in range(1, max(map(len, parts)))
+            if len({p[-k:] for p in parts}) == len(set(parts))
+        ),
+        1,
+    )
     return ["/".join(p[-n:]) for p in parts]
 
-_SAID = ("saliency", "seeds", "compare", "jobs", "workers", "device", "superpixels", "watch", "softmax") # they stand elsewhere, or decide nothing
+# %% ../nbs/4_workbench/43_tables.ipynb #5deb4638
+_SAID = (
+    "saliency",
+    "seeds",
+    "compare",
+    "jobs",
+    "workers",
+    "device",
+    "superpixels",
+    "watch",
+    "softmax",
+)  # they stand elsewhere, or decide nothing
 
+# %% ../nbs/4_workbench/43_tables.ipynb #ea5309ef
 def _differs(section, others, most=40):
     "What a run has otherwise than others of its method, where that is short."
-    of = lambda s: s["d"].get("parameters", {})
-    said = ", ".join(f"{k}={v}" for k, v in of(section).items() if k not in _SAID and f"{k}={v}" not in section["name"] and any(of(o).get(k, v) != v for o in others))
+
+    def of(s):
+        return s["d"].get("parameters", {})
+
+    said = ", ".join(
+        f"{k}={v}"
+        for k, v in of(section).items()
+        if k not in _SAID
+        and f"{k}={v}" not in section["name"]
+        and any(of(o).get(k, v) != v for o in others)
+    )
     return f" ({said})" if 0 < len(said) <= most else ""
 
+# %% ../nbs/4_workbench/43_tables.ipynb #dc1a29e4
 def _named(sections, folders):
     "The sections with their folders' names, which join a title that two of them have."
     titles = [s["title"] for s in sections]
-    return [s | dict(name=n, title=s["title"] + f": {n}"*(titles.count(s["title"]) > 1)) for s, n in zip(sections, _apart(folders))]
-
+    return [
+        s | dict(name=n, title=s["title"] + f": {n}" * (titles.count(s["title"]) > 1))
+        for s, n in zip(sections, _apart(folders))
+    ]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #04acfe29
 def _side_by_side(sections):
     "One table of the runs' own segmenters."
-    score = lambda v: mean_std(v) + " (one run)"*(sum(x is not None for x in v) == 1)
-    cells = lambda s: [score([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
-    alike = lambda s: [o for o in sections if o is not s and o["method"] == s["method"]]
-    name = lambda s: f"{s['method']}: "*(not s["name"].startswith(str(s["method"]))) + s["name"] + _differs(s, alike(s)) if alike(s) else s["method"]
-    rows = [dict(cells=[name(s), _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)], kind="") for s in sections if any(pick(m, "segmenter") for m in s["ms"])]
-    return dict(title="Side by side", head=["method", "learned from", "seeds", "mIoU %", "with CRF"], rows=rows, text="Each run's own segmenter on the held-out pictures. The methods differ in what they were taught with and in what their networks started from; both stand under “How this was made”.")
+
+    def score(v):
+        return mean_std(v) + " (one run)" * (sum(x is not None for x in v) == 1)
+
+    def cells(s):
+        return [score([pick(m, f"segmenter.{k}.miou") for m in s["ms"]]) for k in ("plain", "crf")]
+
+    def alike(s):
+        return [o for o in sections if o is not s and o["method"] == s["method"]]
+
+    def name(s):
+        return (
+            f"{s['method']}: " * (not s["name"].startswith(str(s["method"])))
+            + s["name"]
+            + _differs(s, alike(s))
+            if alike(s)
+            else s["method"]
+        )
+
+    rows = [
+        dict(
+            cells=[name(s), _taught_by(s["d"].get("parameters", {})), len(s["ms"]), *cells(s)],
+            kind="",
+        )
+        for s in sections
+        if any(pick(m, "segmenter") for m in s["ms"])
+    ]
+    return dict(
+        title="Side by side",
+        head=["method", "learned from", "seeds", "mIoU %", "with CRF"],
+        rows=rows,
+        text=(
+            "Each run's own segmenter on the held-out pictures. The methods differ in what they"
+            " were taught with and in what their networks started from; both stand under “How this"
+            " was made”."
+        ),
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #0441027a
-def _title(titles): # "a on x", "b on x" -> "a and b on x"
+def _title(titles):  # "a on x", "b on x" -> "a and b on x"
     methods, data = zip(*(t.rpartition(" on ")[::2] for t in titles))
-    return f"{' and '.join(dict.fromkeys(methods))} on {data[0]}" if len(set(data)) == 1 else " and ".join(titles)
+    return (
+        f"{' and '.join(dict.fromkeys(methods))} on {data[0]}"
+        if len(set(data)) == 1
+        else " and ".join(titles)
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #48f0e49a
 _HEAD = "From photographs and names to masks"
 
+
 def _pictures(folder):
-    "Files of the pictures that `wsss-nb segment` has made in a folder: how masks came about, else the masks"
-    found = [sorted((folder/name).glob("*.[jp][pn]g")) for name in ("steps", "overlays")]
+    """Files of the pictures that `wsss-nb segment` has made in a folder: how masks came about, else
+    the masks
+    """
+    found = [sorted((folder / name).glob("*.[jp][pn]g")) for name in ("steps", "overlays")]
     return found[0] or found[1]
 
+# %% ../nbs/4_workbench/43_tables.ipynb #a20d70cd
 def _asked(folder):
     "{name of a mask: {word: probability}} that `wsss-nb segment` asked for in a folder"
-    words, table = {}, folder/"areas.csv"
+    words, table = {}, folder / "areas.csv"
     if not table.is_file():
         return words
     try:
         with open(table, newline="", encoding="utf-8") as f:
             for row in csv.DictReader(f, strict=True):
                 if row["probability"]:
-                    words.setdefault(Path(row.get("mask") or "").stem, {})[row["class"]] = float(row["probability"])
+                    words.setdefault(Path(row.get("mask") or "").stem, {})[row["class"]] = float(
+                        row["probability"]
+                    )
     except (csv.Error, KeyError, ValueError) as e:
-        raise RunError(f"{table} is damaged or not of `wsss-nb segment` ({type(e).__name__}: {e}): delete it, and "
-                       "run `wsss-nb segment` on this folder again") from e
+        raise RunError(
+            f"{table} is damaged or not of `wsss-nb segment` ({type(e).__name__}: {e}): delete it,"
+            " and run `wsss-nb segment` on this folder again"
+        ) from e
     return words
 
+# %% ../nbs/4_workbench/43_tables.ipynb #a86aa5b6
 def _photographs(folder):
-    "The figures of a folder of masks on photographs, the surest first; none of no folder. Raises `RunError` where there are no pictures."
+    """The figures of a folder of masks on photographs, the surest first; none of no folder.
+
+    Raises `RunError` where there are no pictures.
+    """
     if not folder:
         return []
     folder = Path(folder)
-    need(folder.is_dir(), f"{folder}: no such folder; name one that `wsss-nb segment` has filled", RunError)
+    need(
+        folder.is_dir(),
+        f"{folder}: no such folder; name one that `wsss-nb segment` has filled",
+        RunError,
+    )
     files = _pictures(folder)
-    need(files, f"{folder} holds no pictures: fill it with `wsss-nb segment … --steps --out {folder}`", RunError)
+    need(
+        files,
+        f"{folder} holds no pictures: fill it with `wsss-nb segment … --steps --out {folder}`",
+        RunError,
+    )
     asked = _asked(folder)
     words = {p: asked.get(p.stem, {}) for p in files}
     files.sort(key=lambda p: -max(words[p].values(), default=0))
-    said = {p: ", ".join(f"“{w}” (the classifier's probability: {q:.2f})" for w, q in words[p].items()) for p in files}
+    said = {
+        p: ", ".join(f"“{w}” (the classifier's probability: {q:.2f})" for w, q in words[p].items())
+        for p in files
+    }
     return [dict(title=p.stem, text=said[p], kind="", src=data_uri(read_image(p))) for p in files]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #28b33168
 def _opening(sections):
-    "Of several runs the pictures of what each predicts, with its title, and the sections without them"
+    """Of several runs the pictures of what each predicts, with its title, and the sections without
+    them
+    """
     if len(sections) == 1:
         return [], sections
-    mine = lambda f: f["title"] == "Predictions"
-    found = [f | dict(title=f"{f['title']}: {s['title']}") for s in sections for f in s["figures"] if mine(f)]
+
+    def mine(f):
+        return f["title"] == "Predictions"
+
+    found = [
+        f | dict(title=f"{f['title']}: {s['title']}")
+        for s in sections
+        for f in s["figures"]
+        if mine(f)
+    ]
     return found, [s | dict(figures=[f for f in s["figures"] if not mine(f)]) for s in sections]
 
 # %% ../nbs/4_workbench/43_tables.ipynb #73e3986a
 def _write_page(to, **parts):
     "The page, whole or not at all"
-    page = Environment(autoescape=True).from_string(_packaged("report.html.j2").read_text(encoding="utf-8"))
+    page = Environment(autoescape=True).from_string(
+        _packaged("report.html.j2").read_text(encoding="utf-8")
+    )
     with atomic(to) as t:
         t.write_text(page.render(parts), encoding="utf-8")
 
 # %% ../nbs/4_workbench/43_tables.ipynb #3c71f98a
 def write_report(
-    *runs,             # folders
-    to=None,           # the page; by default report.html in the first run's folder
-    title=None,        # of the page
+    *runs,  # folders
+    to=None,  # the page; by default report.html in the first run's folder
+    title=None,  # of the page
     photographs=None,  # a folder that `wsss-nb segment` has filled: its pictures come first
-)->Path:
-    """Bind the pictures and tables of one or more runs into a page that opens with pictures, and print the tables.
+) -> Path:
+    """Bind the pictures and tables of one or more runs into a page that opens with pictures, and
+    print the tables.
 
     Raises `RunError` where nothing is evaluated."""
     need(runs, "name at least one run's folder", RunError)
-    to = Path(to or Path(runs[0])/"report.html")
+    to = Path(to or Path(runs[0]) / "report.html")
     first = _photographs(photographs)
     sections = [_section(Path(o)) for o in runs]
     about = _title([s["title"] for s in sections])
@@ -321,27 +830,84 @@ def write_report(
     tables = [_side_by_side(sections)] if len(sections) > 1 else []
     opening, sections = _opening(sections)
     head = title or (_HEAD if first else about)
-    _write_page(to, title=head, about=about, photographs=first, opening=opening, tables=tables, sections=sections)
+    _write_page(
+        to,
+        title=head,
+        about=about,
+        photographs=first,
+        opening=opening,
+        tables=tables,
+        sections=sections,
+    )
     for t in tables + [t for s in sections for t in s["tables"][:2]]:
         print(as_text(t), end="\n\n")
     return to
 
 # %% ../nbs/4_workbench/43_tables.ipynb #244ea5bf
-_LEADS = dict(clustering="superpixels from self-supervised features, seeds from a classifier, regions that grow while a segmenter learns.",
-              masking="a segmenter learns regions from saliency maps, and their classes from a frozen classifier that looks at what its masks leave of the picture.")
+_LEADS = dict(
+    clustering=(
+        "superpixels from self-supervised features, seeds from a classifier, regions that grow"
+        " while a segmenter learns."
+    ),
+    masking=(
+        "a segmenter learns regions from saliency maps, and their classes from a frozen classifier"
+        " that looks at what its masks leave of the picture."
+    ),
+)
+
 
 def _lead(d, ms):
-    n = len(ms)
-    return f"From photographs and the names of what they show, to masks: {_LEADS.get(d.get('method'), '')} {'Mean ± standard deviation over ' + str(n) + ' seeds.' if n > 1 else 'A single seed.' if n else 'No ground truth: pictures only.'}"
+    if len(ms) > 1:
+        judged = f"Mean ± standard deviation over {len(ms)} seeds."
+    elif ms:
+        judged = "A single seed."
+    else:
+        judged = "No ground truth: pictures only."
+    return (
+        "From photographs and the names of what they show, to masks:"
+        f" {_LEADS.get(d.get('method'), '')} {judged}"
+    )
 
 # %% ../nbs/4_workbench/43_tables.ipynb #721e71a4
 def _notes(d, ms):
     "What a reader must know before quoting a number."
-    random = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and str(i.get("source", "")).startswith("random")]
-    notes = ["These are scores on the built-in synthetic scenes. They show that the method works from end to end and how its parts compare; they say nothing about VOC or COCO."] if d.get("data", {}).get("name") == "scenes" else []
-    small = [k for k, i in (d.get("init") or {}).items() if isinstance(i, dict) and i.get("name") in ("small", "mini")]
-    theirs = "VGG16 from ImageNet as classifier and a DeepLab from MS-COCO" if d.get("method") == "masking" else "DINO ViT-B/8 and ResNets from ImageNet"
-    if random: notes.append(f"No pre-trained weights: {', '.join(random)} started from random numbers. The dissertation used {theirs}; low scores here are what that costs.")
-    elif small and d.get("data", {}).get("name") != "scenes": notes.append(f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's small nets, made for the synthetic scenes. The dissertation used {theirs}; low scores here are what their absence costs, not what the method can do.")
-    if not ms: notes.append("There is no metrics.json: this dataset has no masks for its held-out pictures, so that nothing could be scored, or the run is not evaluated yet.")
+    random = [
+        k
+        for k, i in (d.get("init") or {}).items()
+        if isinstance(i, dict) and str(i.get("source", "")).startswith("random")
+    ]
+    notes = (
+        [
+            "These are scores on the built-in synthetic scenes. They show that the method works"
+            " from end to end and how its parts compare; they say nothing about VOC or COCO."
+        ]
+        if d.get("data", {}).get("name") == "scenes"
+        else []
+    )
+    small = [
+        k
+        for k, i in (d.get("init") or {}).items()
+        if isinstance(i, dict) and i.get("name") in ("small", "mini")
+    ]
+    theirs = (
+        "VGG16 from ImageNet as classifier and a DeepLab from MS-COCO"
+        if d.get("method") == "masking"
+        else "DINO ViT-B/8 and ResNets from ImageNet"
+    )
+    if random:
+        notes.append(
+            f"No pre-trained weights: {', '.join(random)} started from random numbers. The"
+            f" dissertation used {theirs}; low scores here are what that costs."
+        )
+    elif small and d.get("data", {}).get("name") != "scenes":
+        notes.append(
+            f"No weights pre-trained on photographs at scale: {', '.join(small)} use this project's"
+            f" small nets, made for the synthetic scenes. The dissertation used {theirs}; low"
+            " scores here are what their absence costs, not what the method can do."
+        )
+    if not ms:
+        notes.append(
+            "There is no metrics.json: this dataset has no masks for its held-out pictures, so that"
+            " nothing could be scored, or the run is not evaluated yet."
+        )
     return [*d.get("problems", []), *notes]

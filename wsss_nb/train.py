@@ -19,217 +19,413 @@ import torch
 from torch import nn
 from torch.utils.data import default_collate
 
-from .core import (DataError, ParameterError, RunError, WsssError, atomic, load_weights, need, pick_device,
-                          progress, save_weights)
+from wsss_nb.core import (
+    DataError,
+    ParameterError,
+    RunError,
+    WsssError,
+    atomic,
+    load_weights,
+    need,
+    pick_device,
+    progress,
+    save_weights,
+)
 from .deeplab import weights_meta
 
 # %% ../nbs/1_nets/14_train.ipynb #0536e098
-def poly_rate(step:int, # from 0
-              total:int, # steps in the whole training
-              base=1e-3, power=0.9,
-              warmup=0, # steps of the linear rise
-              warmup_from=1e-6): # the rate of step 0, when there is a rise
-    "The learning rate of one step: `base*(1-step/total)**power`, after a linear rise over `warmup` steps (§3.4.1). Raises `ParameterError`."
-    need(total > 0 and 0 <= step <= total, f"step must lie in 0..total with total > 0, but step={step}, total={total}", ParameterError)
-    need(0 <= warmup <= total, f"warmup must lie in 0..total={total}, but is {warmup}", ParameterError)
-    if step < warmup: return warmup_from + (base-warmup_from)*step/warmup
-    return base*(1 - step/total)**power
+def poly_rate(
+    step: int,  # from 0
+    total: int,  # steps in the whole training
+    base=1e-3,
+    power=0.9,
+    warmup=0,  # steps of the linear rise
+    warmup_from=1e-6,
+):  # the rate of step 0, when there is a rise
+    """The learning rate of one step: `base*(1-step/total)**power`, after a linear rise over
+    `warmup` steps (§3.4.1). Raises `ParameterError`.
+    """
+    need(
+        total > 0 and 0 <= step <= total,
+        f"step must lie in 0..total with total > 0, but step={step}, total={total}",
+        ParameterError,
+    )
+    need(
+        0 <= warmup <= total,
+        f"warmup must lie in 0..total={total}, but is {warmup}",
+        ParameterError,
+    )
+    if step < warmup:
+        return warmup_from + (base - warmup_from) * step / warmup
+    return base * (1 - step / total) ** power
 
 # %% ../nbs/1_nets/14_train.ipynb #f2e4ad1d
-def param_groups(model:nn.Module, # its last layers are `model.head`, if it has one
-                 lr, weight_decay,
-                 head_mult=10): # how much faster the head learns
-    "Optimiser groups: the body at `lr`, `model.head` at `head_mult*lr`; parameters that need no gradient are left out."
+def param_groups(
+    model: nn.Module,  # its last layers are `model.head`, if it has one
+    lr,
+    weight_decay,
+    head_mult=10,
+):  # how much faster the head learns
+    """Optimiser groups: the body at `lr`, `model.head` at `head_mult*lr`; parameters that need no
+    gradient are left out.
+    """
     head = {id(p) for p in getattr(model, "head", nn.Module()).parameters()}
     learn = [p for p in model.parameters() if p.requires_grad]
-    parts = ((1, [p for p in learn if id(p) not in head]), (head_mult, [p for p in learn if id(p) in head]))
-    return [dict(params=ps, mult=m, lr=m*lr, weight_decay=weight_decay) for m, ps in parts if ps]
+    parts = (
+        (1, [p for p in learn if id(p) not in head]),
+        (head_mult, [p for p in learn if id(p) in head]),
+    )
+    return [dict(params=ps, mult=m, lr=m * lr, weight_decay=weight_decay) for m, ps in parts if ps]
 
 # %% ../nbs/1_nets/14_train.ipynb #30d408de
-def freeze_batchnorm(model:nn.Module):
-    "Fix every batch normalisation of `model`: running statistics in use, scale and shift without gradient. To be called again after `model.train()`."
+def freeze_batchnorm(model: nn.Module):
+    """Fix every batch normalisation of `model`: running statistics in use, scale and shift without
+    gradient. To be called again after `model.train()`.
+    """
     for m in model.modules():
-        if isinstance(m, nn.modules.batchnorm._BatchNorm): m.eval().requires_grad_(False)
+        if isinstance(m, nn.modules.batchnorm._BatchNorm):
+            m.eval().requires_grad_(False)
     return model
 
 # %% ../nbs/1_nets/14_train.ipynb #3e11756d
-def item_seed(seed:int, epoch:int, index:int)->int:
+def item_seed(seed: int, epoch: int, index: int) -> int:
     "One seed for one item in one epoch, below 2**31."
     return int(np.random.SeedSequence((seed, epoch, index)).generate_state(1)[0] >> 1)
 
 # %% ../nbs/1_nets/14_train.ipynb #5d3fac5a
-def prefetch(fn, # job -> result, run by a background thread
-             jobs, # iterable
-             workers=1, ahead=3): # threads; results that may wait
-    "Yield `fn(job)` in order, worked out ahead of time. What a job raises is raised here; leaving the loop early stops the rest."
+def prefetch(
+    fn,  # job -> result, run by a background thread
+    jobs,  # iterable
+    workers=1,
+    ahead=3,
+):  # threads; results that may wait
+    """Yield `fn(job)` in order, worked out ahead of time.
+
+    What a job raises is raised here; leaving the loop early stops the rest.
+    """
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         todo = deque()
         try:
             for job in jobs:
                 todo.append(pool.submit(fn, job))
-                if len(todo) > ahead: yield todo.popleft().result()
-            while todo: yield todo.popleft().result()
+                if len(todo) > ahead:
+                    yield todo.popleft().result()
+            while todo:
+                yield todo.popleft().result()
         finally:
-            for f in todo: f.cancel()
+            for f in todo:
+                f.cancel()
 
 # %% ../nbs/1_nets/14_train.ipynb #a5c8c68f
 class Batches:
-    "`batches(epoch)` yields collated dicts of `item(index, seed)`; `len(batches)` is the number of steps in an epoch."
-    def __init__(self, n:int, # how many items there are
-                 item, # (index, seed) -> dict of tensors
-                 batch=20, seed=0, workers=1):
+    """`batches(epoch)` yields collated dicts of `item(index, seed)`; `len(batches)` is the number
+    of steps in an epoch.
+    """
+
+    def __init__(
+        self,
+        n: int,  # how many items there are
+        item,  # (index, seed) -> dict of tensors
+        batch=20,
+        seed=0,
+        workers=1,
+    ):
         need(n > 0, "there are no images to train on: the list is empty", DataError)
         need(batch > 0, f"batch must be positive, but is {batch}", ParameterError)
-        self.n, self.item, self.batch, self.seed, self.workers = n, item, batch, seed, workers
-    def __len__(self): return max(1, (self.n + self.batch//2)//self.batch)
+        self.n = n
+        self.item = item
+        self.batch = batch
+        self.seed = seed
+        self.workers = workers
+
+    def __len__(self):
+        return max(1, (self.n + self.batch // 2) // self.batch)
+
     def __call__(self, epoch):
         order = np.random.default_rng((self.seed, epoch)).permutation(self.n).tolist()
-        def make(k): return default_collate([self.item(i, item_seed(self.seed, epoch, i)) for i in order[k*self.batch:(k+1)*self.batch]])
+
+        def make(k):
+            return default_collate(
+                [
+                    self.item(i, item_seed(self.seed, epoch, i))
+                    for i in order[k * self.batch : (k + 1) * self.batch]
+                ]
+            )
+
         return prefetch(make, range(len(self)), self.workers)
 
 # %% ../nbs/1_nets/14_train.ipynb #e2d881ea
 @contextmanager
 def _about(id):
     "What is wrong inside says which picture it is about"
-    try: yield
-    except WsssError as e: raise e if str(id) in str(e) else type(e)(f"{id}: {e}") from e
+    try:
+        yield
+    except WsssError as e:
+        raise e if str(id) in str(e) else type(e)(f"{id}: {e}") from e
+
 
 def _keep(fn, ram):
-    "`fn` with its results kept, until they fill `ram` bytes, or half of the memory that is free when this begins."
-    kept, left = {}, [min(ram, psutil.virtual_memory().available//2)]
-    def size(o): return o.nbytes if hasattr(o, "nbytes") else sum(map(size, o.values() if isinstance(o, dict) else o))
+    """`fn` with its results kept, until they fill `ram` bytes, or half of the memory that is free
+    when this begins.
+    """
+    kept, left = {}, [min(ram, psutil.virtual_memory().available // 2)]
+
+    def size(o):
+        return (
+            o.nbytes
+            if hasattr(o, "nbytes")
+            else sum(map(size, o.values() if isinstance(o, dict) else o))
+        )
+
     def call(key):
-        if key in kept: return kept[key]
+        if key in kept:
+            return kept[key]
         out = fn(key)
-        if (s := size(out)) <= left[0]: kept[key] = out; left[0] -= s
+        if (s := size(out)) <= left[0]:
+            kept[key] = out
+            left[0] -= s
         return out
+
     return call
 
 # %% ../nbs/1_nets/14_train.ipynb #0eae3eeb
-def map_files(ds, ids, **folders): # name of a map -> folder that holds <id>.png
+def map_files(ds, ids, **folders):  # name of a map -> folder that holds <id>.png
     "{id: {name: file}}. Raises `DataError` for maps that are missing, before any is needed."
-    files = {id: {k: Path(f)/f"{id}.png" for k, f in folders.items()} for id in ids}
+    files = {id: {k: Path(f) / f"{id}.png" for k, f in folders.items()} for id in ids}
     lost = [p for fs in files.values() for p in fs.values() if not p.is_file()]
-    need(not lost, f"{len(lost)} maps for the {len(ids)} images of {ds.name} are missing, the first is {lost[:1] and lost[0]}: run the stage that writes them", DataError)
+    need(
+        not lost,
+        f"{len(lost)} maps for the {len(ids)} images of {ds.name} are missing, the first is"
+        f" {lost[:1] and lost[0]}: run the stage that writes them",
+        DataError,
+    )
     return files
 
 # %% ../nbs/1_nets/14_train.ipynb #2a4172f7
-def image_batches(ds, ids, # a `Dataset` and the ids to train on
-                  maps_fn=None, # id -> dict of maps that are augmented with the image
-                  augment=None, # `transforms.Augment`, or anything that is called like it
-                  batch=20, seed=0, workers=1,
-                  ram=2<<30): # bytes of decoded images and maps to keep
-    "`Batches` with `image` (B,3,S,S), `present` (B,C) float32, `index` (B,) into `ids`, and one tensor for each map."
+def image_batches(
+    ds,
+    ids,  # a `Dataset` and the ids to train on
+    maps_fn=None,  # id -> dict of maps that are augmented with the image
+    augment=None,  # `transforms.Augment`, or anything that is called like it
+    batch=20,
+    seed=0,
+    workers=1,
+    ram=2 << 30,
+):  # bytes of decoded images and maps to keep
+    """`Batches` with `image` (B,3,S,S), `present` (B,C) float32, `index` (B,) into `ids`, and one
+    tensor for each map.
+    """
     load = _keep(lambda id: (ds.image(id), maps_fn(id) if maps_fn else {}), ram)
+
     def item(i, seed):
-        with _about(ids[i]): image, maps = augment(*load(ids[i]), seed)
-        return dict(image=image, present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32), index=i, **maps)
+        with _about(ids[i]):
+            image, maps = augment(*load(ids[i]), seed)
+        return dict(
+            image=image,
+            present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32),
+            index=i,
+            **maps,
+        )
+
     return Batches(len(ids), item, batch, seed, workers)
 
 # %% ../nbs/1_nets/14_train.ipynb #7122568e
-def _momentum(model, opt): # name of each parameter that has momentum -> its buffer
+def _momentum(model, opt):  # name of each parameter that has momentum -> its buffer
     names = {id(p): n for n, p in model.named_parameters()}
-    return {names[id(p)]: s["momentum_buffer"] for p, s in opt.state.items() if s.get("momentum_buffer") is not None}
+    return {
+        names[id(p)]: s["momentum_buffer"]
+        for p, s in opt.state.items()
+        if s.get("momentum_buffer") is not None
+    }
 
 # %% ../nbs/1_nets/14_train.ipynb #a17b81e8
 def save_checkpoint(path, model, opt, rows, settings):
     "Write weights, momentum, log rows and settings as one safetensors file, atomically."
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {f"momentum.{k}": v for k, v in _momentum(model, opt).items()}
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {
+        f"momentum.{k}": v for k, v in _momentum(model, opt).items()
+    }
     save_weights(path, tensors, dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))))
 
 # %% ../nbs/1_nets/14_train.ipynb #734ba4ff
 def _same(old, new, folder):
-    diff = [f"{k}={old.get(k)!r} there, {new.get(k)!r} here" for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
-    need(not diff, f"{folder} holds a training with other settings ({'; '.join(diff)}): use the same settings, or another folder", RunError)
+    diff = [
+        f"{k}={old.get(k)!r} there, {new.get(k)!r} here"
+        for k in sorted({*old, *new})
+        if old.get(k) != new.get(k)
+    ]
+    need(
+        not diff,
+        f"{folder} holds a training with other settings ({'; '.join(diff)}): use the same settings,"
+        " or another folder",
+        RunError,
+    )
 
 # %% ../nbs/1_nets/14_train.ipynb #ebcfc7dd
-def load_checkpoint(path, model, opt, settings)->list: # the log rows, one for each epoch that is done
-    "Put model and optimiser back where `path` left them; without a file, an empty list. Raises `RunError` when the settings differ."
-    if not Path(path).exists(): return []
+def load_checkpoint(
+    path, model, opt, settings
+) -> list:  # the log rows, one for each epoch that is done
+    """Put model and optimiser back where `path` left them; without a file, an empty list.
+
+    Raises `RunError` when the settings differ.
+    """
+    if not Path(path).exists():
+        return []
     meta, tensors = weights_meta(path, {"settings!": dict, "rows!": [dict]}), load_weights(path)
     _same(meta["settings"], json.loads(json.dumps(settings)), Path(path).parent)
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    model.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
     for name, p in model.named_parameters():
-        if (m := tensors.get(f"momentum.{name}")) is not None: opt.state[p]["momentum_buffer"] = torch.empty_like(p).copy_(m).detach()
+        if (m := tensors.get(f"momentum.{name}")) is not None:
+            opt.state[p]["momentum_buffer"] = torch.empty_like(p).copy_(m).detach()
     return meta["rows"]
 
 # %% ../nbs/1_nets/14_train.ipynb #fa5bb90b
 def _to_device(batch, device):
-    def move(v): return v.to(device, non_blocking=True, **(dict(memory_format=torch.channels_last) if v.ndim == 4 and v.is_floating_point() else {}))
+    def move(v):
+        return v.to(
+            device,
+            non_blocking=True,
+            **(
+                dict(memory_format=torch.channels_last)
+                if v.ndim == 4 and v.is_floating_point()
+                else {}
+            ),
+        )
+
     return {k: move(v) if torch.is_tensor(v) else v for k, v in batch.items()}
 
 # %% ../nbs/1_nets/14_train.ipynb #d83dd4ce
-def _loss(model, loss, batch, amp, where): # -> scalar tensor, dict of floats for the log
+def _loss(model, loss, batch, amp, where):  # -> scalar tensor, dict of floats for the log
     kind = next(v.device.type for v in batch.values() if torch.is_tensor(v))
     try:
-        with torch.autocast(kind, torch.bfloat16, enabled=amp): out = loss(model, batch)
-    except WsssError as e: raise RunError(f"{e}; this was {where}") from e
+        with torch.autocast(kind, torch.bfloat16, enabled=amp):
+            out = loss(model, batch)
+    except WsssError as e:
+        raise RunError(f"{e}; this was {where}") from e
     l, more = out if isinstance(out, tuple) else (out, {})
     return l, dict(loss=float(l.detach()), **{k: float(v) for k, v in more.items()})
 
 # %% ../nbs/1_nets/14_train.ipynb #c3d5a497
-def _step(model, opt, loss, batch, rate, amp, where): # -> dict of floats for the log
-    for g in opt.param_groups: g["lr"] = rate*g["mult"]
+def _step(model, opt, loss, batch, rate, amp, where):  # -> dict of floats for the log
+    for g in opt.param_groups:
+        g["lr"] = rate * g["mult"]
     opt.zero_grad(set_to_none=True)
     l, out = _loss(model, loss, batch, amp, where)
-    need(math.isfinite(out["loss"]), f"the loss became {out['loss']} in {where} (rate {rate:.3g}): lower lr or lengthen the warm-up, and start in another folder", RunError)
-    l.backward(); opt.step()
+    need(
+        math.isfinite(out["loss"]),
+        f"the loss became {out['loss']} in {where} (rate {rate:.3g}): lower lr or lengthen the"
+        " warm-up, and start in another folder",
+        RunError,
+    )
+    l.backward()
+    opt.step()
     return out
 
 # %% ../nbs/1_nets/14_train.ipynb #cb72be48
-def _epoch(model, opt, loss, batches, rates, device, amp, bar, title): # -> one log row
-    t, n, seen = time.perf_counter(), 0, []
+def _epoch(model, opt, loss, batches, rates, device, amp, bar, title):  # -> one log row
+    t = time.perf_counter()
+    n = 0
+    seen = []
     for i, batch in enumerate(batches):
         batch = _to_device(batch, device)
-        seen.append(_step(model, opt, loss, batch, rates[i], amp, f"{title}, step {i+1}"))
+        seen.append(_step(model, opt, loss, batch, rates[i], amp, f"{title}, step {i + 1}"))
         n += len(next(iter(batch.values())))
-        bar.set_postfix_str(f"{title}, loss {seen[-1]['loss']:.3f}", refresh=False); bar.update()
-    t = time.perf_counter()-t
-    return {k: float(np.mean([s[k] for s in seen])) for k in seen[0]} | dict(lr=rates[-1], images_per_s=round(n/t, 2), seconds=round(t, 2))
+        bar.set_postfix_str(f"{title}, loss {seen[-1]['loss']:.3f}", refresh=False)
+        bar.update()
+    t = time.perf_counter() - t
+    return {k: float(np.mean([s[k] for s in seen])) for k in seen[0]} | dict(
+        lr=rates[-1], images_per_s=round(n / t, 2), seconds=round(t, 2)
+    )
 
 # %% ../nbs/1_nets/14_train.ipynb #49bb8bd1
 def _write_log(folder, rows):
-    with atomic(Path(folder)/"log.jsonl") as f: f.write_text("".join(json.dumps(r)+"\n" for r in rows))
+    with atomic(Path(folder) / "log.jsonl") as f:
+        f.write_text("".join(json.dumps(r) + "\n" for r in rows))
 
 # %% ../nbs/1_nets/14_train.ipynb #be57bbf1
-def _steps(batches): return len(batches) if hasattr(batches, "__len__") else sum(1 for _ in batches(0))
+def _steps(batches):
+    return len(batches) if hasattr(batches, "__len__") else sum(1 for _ in batches(0))
 
 # %% ../nbs/1_nets/14_train.ipynb #220d63d5
-def _ready(model, freeze_bn): # in training mode
+def _ready(model, freeze_bn):  # in training mode
     return freeze_batchnorm(model.train()) if freeze_bn else model.train()
 
 # %% ../nbs/1_nets/14_train.ipynb #5a5f3627
-def _bfloat16(device)->bool: # does the hardware compute in it?
-    if device.type == "cuda": return torch.cuda.is_bf16_supported(including_emulation=False)
+def _bfloat16(device) -> bool:  # does the hardware compute in it?
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
 
 # %% ../nbs/1_nets/14_train.ipynb #2b433c39
-_SETTINGS = "epochs lr weight_decay momentum power warmup_epochs head_mult seed amp freeze_bn".split()  # must not change when a run goes on
+_SETTINGS = (
+    "epochs lr weight_decay momentum power warmup_epochs head_mult seed amp freeze_bn".split()
+)  # must not change when a run goes on
 
 # %% ../nbs/1_nets/14_train.ipynb #687abd88
-def fit(model, # its last layers are `model.head`
-        batches, # callable: epoch -> iterable of dicts of tensors; with a `len`, the steps of an epoch
-        loss, # (model, batch) -> scalar, or (scalar, dict of numbers for the log)
-        *, epochs:int, lr:float, folder, # `folder` receives checkpoint.safetensors and log.jsonl
-        weight_decay=5e-4, momentum=0.9, power=0.9, warmup_epochs=0, head_mult=10, seed=0, device="auto",
-        amp=False, # bfloat16 where torch's autocast holds it safe; "auto": if the hardware computes in it
-        on_epoch=None, # (epoch, model, row) -> None or a dict that joins the row
-        freeze_bn=False, # keep batch normalisation as it came
-        settings=None, desc="training"): # more that must be the same when a run goes on; the words before the bar
-    "Train by SGD under `poly_rate`; returns the log rows, one an epoch. Goes on after the last whole epoch in `folder`. Raises `RunError`."
-    args, steps, path, device = dict(locals()), _steps(batches), Path(folder)/"checkpoint.safetensors", pick_device(device)
+def fit(
+    model,  # its last layers are `model.head`
+    batches,  # callable: epoch -> iterable of dicts of tensors; with a `len`, the steps of an epoch
+    loss,  # (model, batch) -> scalar, or (scalar, dict of numbers for the log)
+    *,
+    epochs: int,
+    lr: float,
+    folder,  # `folder` receives checkpoint.safetensors and log.jsonl
+    weight_decay=5e-4,
+    momentum=0.9,
+    power=0.9,
+    warmup_epochs=0,
+    head_mult=10,
+    seed=0,
+    device="auto",
+    amp=False,  # bfloat16 where torch's autocast holds it safe; "auto": if the hardware computes in it
+    on_epoch=None,  # (epoch, model, row) -> None or a dict that joins the row
+    freeze_bn=False,  # keep batch normalisation as it came
+    settings=None,
+    desc="training",
+):  # more that must be the same when a run goes on; the words before the bar
+    """Train by SGD under `poly_rate`; returns the log rows, one an epoch.
+
+    Goes on after the last whole epoch in `folder`. Raises `RunError`.
+    """
+    args = dict(locals())
+    steps = _steps(batches)
+    path = Path(folder) / "checkpoint.safetensors"
+    device = pick_device(device)
     args["amp"] = amp = _bfloat16(device) if amp == "auto" else bool(amp)
-    need(epochs > 0 and lr > 0, f"epochs and lr must be positive, but epochs={epochs}, lr={lr}", ParameterError)
+    need(
+        epochs > 0 and lr > 0,
+        f"epochs and lr must be positive, but epochs={epochs}, lr={lr}",
+        ParameterError,
+    )
     cfg = {k: args[k] for k in _SETTINGS} | dict(steps=steps) | (settings or {})
     _ready(model.to(device, memory_format=torch.channels_last), freeze_bn)
-    opt = torch.optim.SGD(param_groups(model, lr, weight_decay, head_mult), lr=lr, momentum=momentum)
+    opt = torch.optim.SGD(
+        param_groups(model, lr, weight_decay, head_mult), lr=lr, momentum=momentum
+    )
     rows = load_checkpoint(path, model, opt, cfg)
-    rates = [poly_rate(i, epochs*steps, lr, power, min(warmup_epochs, epochs)*steps) for i in range(epochs*steps)]
-    with progress(desc=desc, total=epochs*steps, initial=len(rows)*steps) as bar:
+    rates = [
+        poly_rate(i, epochs * steps, lr, power, min(warmup_epochs, epochs) * steps)
+        for i in range(epochs * steps)
+    ]
+    with progress(desc=desc, total=epochs * steps, initial=len(rows) * steps) as bar:
         for e in range(len(rows), epochs):
-            torch.manual_seed(item_seed(seed, e, 0)); _ready(model, freeze_bn)
-            row = dict(epoch=e) | _epoch(model, opt, loss, batches(e), rates[e*steps:(e+1)*steps], device, amp, bar, f"epoch {e+1}/{epochs}")
+            torch.manual_seed(item_seed(seed, e, 0))
+            _ready(model, freeze_bn)
+            row = dict(epoch=e) | _epoch(
+                model,
+                opt,
+                loss,
+                batches(e),
+                rates[e * steps : (e + 1) * steps],
+                device,
+                amp,
+                bar,
+                f"epoch {e + 1}/{epochs}",
+            )
             rows.append(row | ((on_epoch(e, model.eval(), row) if on_epoch else None) or {}))
-            save_checkpoint(path, model, opt, rows, cfg); _write_log(folder, rows)
-    _write_log(folder, rows); model.eval()
+            save_checkpoint(path, model, opt, rows, cfg)
+            _write_log(folder, rows)
+    _write_log(folder, rows)
+    model.eval()
     return rows

@@ -12,16 +12,19 @@ from .core import need, DataError, ParameterError
 
 # %% ../nbs/0_base/04_transforms.ipynb #98c12e0c
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD  = (0.229, 0.224, 0.225)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 # %% ../nbs/0_base/04_transforms.ipynb #a026d675
-def _column(values): return torch.tensor(values)[:, None, None]
+def _column(values):
+    return torch.tensor(values)[:, None, None]
 
 # %% ../nbs/0_base/04_transforms.ipynb #e22230df
 def as_tensor(
-    a,        # array, or what makes one; a tensor is returned as it is
-):            # tensor
-    "A tensor of an array: on the same memory, or on a copy where the array is read-only or not in one piece."
+    a,  # array, or what makes one; a tensor is returned as it is
+):  # tensor
+    """A tensor of an array: on the same memory, or on a copy where the array is read-only or not in
+    one piece.
+    """
     if isinstance(a, torch.Tensor):
         return a
     return torch.from_numpy(np.require(a, requirements="CW"))
@@ -30,12 +33,17 @@ def as_tensor(
 def _chw(image):
     "(H,W,3) uint8 → (3,H,W) uint8 tensor on the same memory"
     I = np.ascontiguousarray(image)
-    need(I.ndim == 3 and I.shape[-1] == 3 and I.dtype == np.uint8, f"an image is (H,W,3) uint8, but this one is {I.dtype} of shape {I.shape}", DataError)
+    need(
+        I.ndim == 3 and I.shape[-1] == 3 and I.dtype == np.uint8,
+        f"an image is (H,W,3) uint8, but this one is {I.dtype} of shape {I.shape}",
+        DataError,
+    )
     need(I.size, f"the image is empty: its shape is {I.shape}", DataError)
     return as_tensor(I).permute(2, 0, 1)
 
 # %% ../nbs/0_base/04_transforms.ipynb #59cba577
-def _normalized(x): return x.sub_(_column(IMAGENET_MEAN)).div_(_column(IMAGENET_STD))
+def _normalized(x):
+    return x.sub_(_column(IMAGENET_MEAN)).div_(_column(IMAGENET_STD))
 
 # %% ../nbs/0_base/04_transforms.ipynb #518dce02
 def to_tensor(image):
@@ -44,70 +52,98 @@ def to_tensor(image):
 
 # %% ../nbs/0_base/04_transforms.ipynb #38ef0d14
 def denormalize(x):
-    "The reverse of `to_tensor`: (3,H,W) or (B,3,H,W) → (H,W,3) or (B,H,W,3) uint8 array, to be looked at."
-    x = x.detach().cpu().float()*_column(IMAGENET_STD) + _column(IMAGENET_MEAN)
+    """The reverse of `to_tensor`: (3,H,W) or (B,3,H,W) → (H,W,3) or (B,H,W,3) uint8 array, to be
+    looked at.
+    """
+    x = x.detach().cpu().float() * _column(IMAGENET_STD) + _column(IMAGENET_MEAN)
     return x.clamp(0, 1).mul(255).round().byte().movedim(-3, -1).numpy()
 
 # %% ../nbs/0_base/04_transforms.ipynb #d3e5657c
-_YIQ = np.array([[.299, .587, .114], [.5959, -.2746, -.3213], [.2115, -.5227, .3112]])
+_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 # %% ../nbs/0_base/04_transforms.ipynb #1606e0cc
 def _chroma_matrix(saturation, hue):
     "(3,3): M above"
-    a = -2*math.pi*hue
+    a = -2 * math.pi * hue
     R = np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
     T = _YIQ.copy()
-    T[1:] = saturation*R @ _YIQ[1:]
+    T[1:] = saturation * R @ _YIQ[1:]
     return np.linalg.solve(_YIQ, T)
 
 # %% ../nbs/0_base/04_transforms.ipynb #6ba2c123
-def adjust_color(x, brightness=1., contrast=1., saturation=1., hue=0.):
+def adjust_color(x, brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0):
     "(3,H,W) float in [0, 1] → the same, changed: factors 1 and a hue of 0 turns leave it alone."
     M = torch.from_numpy(_chroma_matrix(saturation, hue)).to(x)
     p = x.flatten(1)  # (3,HW)
     mean = torch.from_numpy(_YIQ[0]).to(x) @ p.mean(1)
-    return torch.addmm((brightness*(1 - contrast)*mean).reshape(1, 1), M, p, alpha=brightness*contrast).clamp_(0, 1).view_as(x)
+    return (
+        torch.addmm(
+            (brightness * (1 - contrast) * mean).reshape(1, 1), M, p, alpha=brightness * contrast
+        )
+        .clamp_(0, 1)
+        .view_as(x)
+    )
 
 # %% ../nbs/0_base/04_transforms.ipynb #587d3bb1
 def _start(n, crop, u):
     "Where a window of `crop` starts along an axis of `n` pixels, for `u` uniform in [0, 1)"
     low, high = min(0, n - crop), max(0, n - crop)
-    return low + int(u*(high - low + 1))
+    return low + int(u * (high - low + 1))
 
 # %% ../nbs/0_base/04_transforms.ipynb #980c12b5
 def _cut(x, top, left, crop):
     "(…,h,w) tensor → the part of it that the window (top, left, crop, crop) shows"
-    return x[..., max(top, 0):top + crop, max(left, 0):left + crop]
+    return x[..., max(top, 0) : top + crop, max(left, 0) : left + crop]
 
 # %% ../nbs/0_base/04_transforms.ipynb #036cbaf2
 def _pad(x, top, left, crop, fill):
     "What the window shows → (…,crop,crop), `fill` where there is nothing"
     t, l = max(-top, 0), max(-left, 0)
-    return torch.nn.functional.pad(x, (l, crop - l - x.shape[-1], t, crop - t - x.shape[-2]), value=fill)
+    return torch.nn.functional.pad(
+        x, (l, crop - l - x.shape[-1], t, crop - t - x.shape[-2]), value=fill
+    )
 
 # %% ../nbs/0_base/04_transforms.ipynb #7e391e71
 def _nearest(a, hw):
     "(…,H,W) tensor of any type → (…,h,w), the pixel under each new pixel's centre"
-    y, x = (torch.div((2*torch.arange(n) + 1)*N, 2*n, rounding_mode="floor") for n, N in zip(hw, a.shape[-2:]))
+    y, x = (
+        torch.div((2 * torch.arange(n) + 1) * N, 2 * n, rounding_mode="floor")
+        for n, N in zip(hw, a.shape[-2:])
+    )
     return a.index_select(-2, y).index_select(-1, x)
 
 # %% ../nbs/0_base/04_transforms.ipynb #fe09991b
 def _map(name, a, hw):
     "A map as a tensor, and what to fill it with"
     a = np.asarray(a.detach().cpu() if hasattr(a, "detach") else a)
-    need(a.ndim in (2, 3) and a.shape[-2:] == hw, f"the map {name!r} has shape {a.shape}, but its image is {hw}", DataError)
-    if a.dtype.kind == "f": return torch.from_numpy(a.astype(np.float32)), 0
-    if a.dtype in (bool, np.uint8): return torch.from_numpy(a.copy()), 255 if a.dtype == np.uint8 else False
+    need(
+        a.ndim in (2, 3) and a.shape[-2:] == hw,
+        f"the map {name!r} has shape {a.shape}, but its image is {hw}",
+        DataError,
+    )
+    if a.dtype.kind == "f":
+        return torch.from_numpy(a.astype(np.float32)), 0
+    if a.dtype in (bool, np.uint8):
+        return torch.from_numpy(a.copy()), 255 if a.dtype == np.uint8 else False
     return torch.from_numpy(a.astype(np.int64 if a.itemsize == 8 else np.int32)), -1
 
 # %% ../nbs/0_base/04_transforms.ipynb #8695c667
 def _scaled(x, hw, interpolate=None):
-    "(…,H,W) → (…,h,w): floats (and photographs, if told) interpolated, other maps by the nearest pixel"
-    if list(x.shape[-2:]) == list(hw): return x
+    """(…,H,W) → (…,h,w): floats (and photographs, if told) interpolated, other maps by the nearest
+    pixel
+    """
+    if list(x.shape[-2:]) == list(hw):
+        return x
     interpolate = x.is_floating_point() if interpolate is None else interpolate
-    if not interpolate: return _nearest(x, hw)
-    from torchvision.transforms.v2.functional import resize  # not above: it takes more than a second
-    return resize(x.reshape(-1, *x.shape[-2:]), list(hw), antialias=True).reshape(*x.shape[:-2], *hw)  # (K,H,W) → (K,h,w)
+    if not interpolate:
+        return _nearest(x, hw)
+    from torchvision.transforms.v2.functional import (
+        resize,
+    )  # not above: it takes more than a second
+
+    return resize(x.reshape(-1, *x.shape[-2:]), list(hw), antialias=True).reshape(
+        *x.shape[:-2], *hw
+    )  # (K,H,W) → (K,h,w)
 
 # %% ../nbs/0_base/04_transforms.ipynb #94294401
 def _place_map(a, fill, size, top, left, crop, flip):
@@ -119,27 +155,55 @@ def _place_map(a, fill, size, top, left, crop, flip):
 class Augment:
     """Random scale, crop, flip and colour, alike for a photograph and its maps.
 
-    `scales`: one of them is drawn; `crop`: side of the square window; `color`: largest change of brightness, contrast and saturation
-    (factors 1 ± v) and of hue (± turns). The scales and the flip are those of the dissertation (3.4.1)."""
+    `scales`: one of them is drawn; `crop`: side of the square window; `color`: largest change of
+    brightness, contrast and saturation
+    (factors 1 ± v) and of hue (± turns). The scales and the flip are those of the dissertation
+    (3.4.1).
+    """
+
     def __init__(self, crop=448, scales=(0.5, 1, 1.5), flip=True, color=(0.3, 0.3, 0.3, 0.1)):
-        need(int(crop) == crop > 0, f"crop is {crop}; it must be a whole number of pixels", ParameterError)
-        need(len(scales) and all(0 < s <= 8 for s in scales), f"scales are {scales}; they are one or more factors in (0, 8]", ParameterError)
-        need(len(color) == 4 and all(0 <= v <= 1 for v in color), f"color is {color}; it is four numbers in [0, 1]: brightness, contrast, saturation, hue", ParameterError)
-        self.crop, self.scales, self.flip, self.color = int(crop), tuple(scales), flip, np.array(color)
+        need(
+            int(crop) == crop > 0,
+            f"crop is {crop}; it must be a whole number of pixels",
+            ParameterError,
+        )
+        need(
+            len(scales) and all(0 < s <= 8 for s in scales),
+            f"scales are {scales}; they are one or more factors in (0, 8]",
+            ParameterError,
+        )
+        need(
+            len(color) == 4 and all(0 <= v <= 1 for v in color),
+            f"color is {color}; it is four numbers in [0, 1]: brightness, contrast,"
+            " saturation, hue",
+            ParameterError,
+        )
+        self.crop = int(crop)
+        self.scales = tuple(scales)
+        self.flip = flip
+        self.color = np.array(color)
 
     def _draw(self, hw, seed):
-        "Where to (scaled size, top, left, crop, flip) and the four colour changes: eight numbers, always drawn, always in this order"
+        """Where to (scaled size, top, left, crop, flip) and the four colour changes: eight numbers,
+        always drawn, always in this order
+        """
         u = np.random.default_rng(seed).random(8)
-        size = [max(1, round(n*self.scales[int(u[0]*len(self.scales))])) for n in hw]
+        size = [max(1, round(n * self.scales[int(u[0] * len(self.scales))])) for n in hw]
         top, left = (_start(n, self.crop, v) for n, v in zip(size, u[1:3]))
-        return (size, top, left, self.crop, self.flip and u[3] < .5), (2*u[4:] - 1)*self.color + (1, 1, 1, 0)
+        return (size, top, left, self.crop, self.flip and u[3] < 0.5), (
+            2 * u[4:] - 1
+        ) * self.color + (1, 1, 1, 0)
 
     def __call__(self, image, maps=None, seed=0):
-        "(H,W,3) uint8, {name: (H,W) or (K,H,W)}, a whole number or several → (3,crop,crop) normalised, {name: (…,crop,crop)}."
+        """(H,W,3) uint8, {name: (H,W) or (K,H,W)}, a whole number or several → (3,crop,crop)
+        normalised, {name: (…,crop,crop)}.
+        """
         x, hw = _chw(image), image.shape[:2]
         maps = {k: _map(k, a, hw) for k, a in (maps or {}).items()}
         place, color = self._draw(hw, seed)
         size, *window, flip = place
         x = _cut(_scaled(x, size, interpolate=True), *window).float().div_(255)
         x = _pad(_normalized(adjust_color(x, *color)), *window, fill=0)
-        return x.flip(-1) if flip else x, {k: _place_map(a, fill, *place) for k, (a, fill) in maps.items()}
+        return x.flip(-1) if flip else x, {
+            k: _place_map(a, fill, *place) for k, (a, fill) in maps.items()
+        }

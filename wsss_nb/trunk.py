@@ -14,111 +14,220 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .core import ParameterError, cache_home, fingerprint, load_arrays, need, pick_device, progress, save_arrays
+from wsss_nb.core import (
+    ParameterError,
+    cache_home,
+    fingerprint,
+    load_arrays,
+    need,
+    pick_device,
+    progress,
+    save_arrays,
+)
 from .deeplab import at_side
 from .train import Batches, _about, _keep, image_batches
 from .transforms import Augment, _map, _place_map, to_tensor
 
 # %% ../nbs/1_nets/19_trunk.ipynb #98024bac
-def squared(image, # (H,W,3) uint8
-            side, # the picture's longest, pixels
-            square=None): # side of the square, pixels; None: the same
-    "The picture at that size, the rest of the square its mean colour: (3,square,square), normalised."
+def squared(
+    image,  # (H,W,3) uint8
+    side,  # the picture's longest, pixels
+    square=None,
+):  # side of the square, pixels; None: the same
+    """The picture at that size, the rest of the square its mean colour: (3,square,square),
+    normalised.
+    """
     x, square = at_side(to_tensor(image)[None], side)[0], square or side
     h, w = x.shape[-2:]
     return F.pad(x, (0, square - w, 0, square - h))
 
 # %% ../nbs/1_nets/19_trunk.ipynb #f725cdbe
-def squared_maps(maps, # name -> (H,W) array
-                 hw,   # (H,W)
-                 side, square=None): # as in `squared`
-    "Maps in the same square, by the nearest pixel; beyond the picture 255 of labels, -1 of superpixels: name -> (square,square) tensor."
-    size = [max(1, round(n*side/max(hw))) for n in hw]
-    return {k: _place_map(*_map(k, a, tuple(hw)), size, 0, 0, square or side, False) for k, a in maps.items()}
+def squared_maps(
+    maps,  # name -> (H,W) array
+    hw,  # (H,W)
+    side,
+    square=None,
+):  # as in `squared`
+    """Maps in the same square, by the nearest pixel; beyond the picture 255 of labels, -1 of
+    superpixels: name -> (square,square) tensor.
+    """
+    size = [max(1, round(n * side / max(hw))) for n in hw]
+    return {
+        k: _place_map(*_map(k, a, tuple(hw)), size, 0, 0, square or side, False)
+        for k, a in maps.items()
+    }
 
 # %% ../nbs/1_nets/19_trunk.ipynb #0a08c2d3
-def trunk_features(image, # (H,W,3) uint8
-                   backbone, # from `backbones.create`, in eval mode
-                   side, square=None): # as in `squared`
+def trunk_features(
+    image,  # (H,W,3) uint8
+    backbone,  # from `backbones.create`, in eval mode
+    side,
+    square=None,
+):  # as in `squared`
     "What the net makes of a picture and of its mirror image: (2,D,h,w) float16."
     x = squared(image, side, square)
-    with torch.inference_mode(): f = backbone.forward_features(torch.stack([x, x.flip(-1)]).to(next(backbone.parameters()).device))
+    with torch.inference_mode():
+        f = backbone.forward_features(
+            torch.stack([x, x.flip(-1)]).to(next(backbone.parameters()).device)
+        )
     return f.half().cpu().numpy()
 
 # %% ../nbs/1_nets/19_trunk.ipynb #c0a2a2f7
-def trunk_files(ds, ids, # a `Dataset`, and which of its pictures
-                backbone, output_stride, # from `backbones.create`, and its stride
-                sides, # longest sides of the picture, pixels
-                device="auto", folder=None): # None: in `core.cache_home`
-    "Compute what is not kept yet: {(id, side): file of `trunk_features`}. Goes on where it was stopped."
+def trunk_files(
+    ds,
+    ids,  # a `Dataset`, and which of its pictures
+    backbone,
+    output_stride,  # from `backbones.create`, and its stride
+    sides,  # longest sides of the picture, pixels
+    device="auto",
+    folder=None,
+):  # None: in `core.cache_home`
+    """Compute what is not kept yet: {(id, side): file of `trunk_features`}.
+
+    Goes on where it was stopped.
+    """
     net, square = backbone.eval().to(pick_device(device)), max(sides)
-    folder, files = Path(folder or cache_home()/"trunk"), {}
+    folder, files = Path(folder or cache_home() / "trunk"), {}
     for id in progress(ids, "frozen net"):
         image = ds.image(id)
         for side in sides:
-            file = folder/fingerprint(backbone.init, output_stride, side, square)/f"{fingerprint(image)}.npz"
-            if not file.is_file(): save_arrays(file, f=trunk_features(image, net, side, square))
+            file = (
+                folder
+                / fingerprint(backbone.init, output_stride, side, square)
+                / f"{fingerprint(image)}.npz"
+            )
+            if not file.is_file():
+                save_arrays(file, f=trunk_features(image, net, side, square))
             files[id, side] = file
     return files
 
 # %% ../nbs/1_nets/19_trunk.ipynb #d067724d
-def trunk_batches(ds, ids, files, # a `Dataset`, the ids to train on, from `trunk_files`
-                  maps_fn, sides, # id -> dict of maps, and the longest sides; the largest is that of the square
-                  picture_side=0, # of the square of pictures that go along, in pixels; 0: none
-                  batch=16, seed=0, workers=1, ram=4<<30): # as in `train.image_batches`
-    "`Batches` with `features` (B,D,h,w), `present` (B,C) float32, `index` (B,), maps (B,side,side) and, if asked for, `image` (B,3,S,S), at a size and mirrored by chance."
+def trunk_batches(
+    ds,
+    ids,
+    files,  # a `Dataset`, the ids to train on, from `trunk_files`
+    maps_fn,
+    sides,  # id -> dict of maps, and the longest sides; the largest is that of the square
+    picture_side=0,  # of the square of pictures that go along, in pixels; 0: none
+    batch=16,
+    seed=0,
+    workers=1,
+    ram=4 << 30,
+):  # as in `train.image_batches`
+    """`Batches` with `features` (B,D,h,w), `present` (B,C) float32, `index` (B,), maps
+    (B,side,side) and, if asked for, `image` (B,3,S,S), at a size and mirrored by chance.
+    """
     square = max(sides)
+
     def read(key):
         (id, side), image = key, ds.image(key[0])
-        with _about(id): kept = {k: m.numpy() for k, m in squared_maps(maps_fn(id), image.shape[:2], side, square).items()}
-        if picture_side: kept["image"] = squared(image, max(1, round(picture_side*side/square)), picture_side).numpy()
+        with _about(id):
+            kept = {
+                k: m.numpy()
+                for k, m in squared_maps(maps_fn(id), image.shape[:2], side, square).items()
+            }
+        if picture_side:
+            kept["image"] = squared(
+                image, max(1, round(picture_side * side / square)), picture_side
+            ).numpy()
         return dict(features=load_arrays(files[key])["f"], maps=kept)
+
     load = _keep(read, ram)
+
     def item(i, seed):
         rng = np.random.default_rng(seed)
-        mirrored, side = rng.random() < .5, sides[rng.integers(len(sides))]
+        mirrored, side = rng.random() < 0.5, sides[rng.integers(len(sides))]
         kept = load((ids[i], side))
         maps = {k: torch.from_numpy(m) for k, m in kept["maps"].items()}
-        if mirrored: maps = {k: m.flip(-1) for k, m in maps.items()}
+        if mirrored:
+            maps = {k: m.flip(-1) for k, m in maps.items()}
         f = torch.from_numpy(kept["features"][int(mirrored)]).float()
-        return dict(features=f, present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32), index=i, **maps)
+        return dict(
+            features=f,
+            present=torch.as_tensor(ds.present(ids[i]), dtype=torch.float32),
+            index=i,
+            **maps,
+        )
+
     return Batches(len(ids), item, batch, seed, workers)
 
 # %% ../nbs/1_nets/19_trunk.ipynb #7b63d1ac
-FROZEN = dict(lite0_blocks=256) # nets that never learn -> channels of the layer between them and the head
+FROZEN = dict(
+    lite0_blocks=256
+)  # nets that never learn -> channels of the layer between them and the head
+
 
 def head_settings(net, crop, init="imagenet", train_scales=(1,)):
-    "How a segmenter on that net is built, besides its classes: keywords of `DeepLab`. Raises `ParameterError` as `check_frozen` does."
+    """How a segmenter on that net is built, besides its classes: keywords of `DeepLab`.
+
+    Raises `ParameterError` as `check_frozen` does.
+    """
     check_frozen(net, init, train_scales)
     return dict(neck=FROZEN[net], side=int(crop)) if net in FROZEN else {}
 
 # %% ../nbs/1_nets/19_trunk.ipynb #fc5f5143
 class OnFeatures(nn.Module):
     "A segmenter's head on a frozen net's features: (B,D,h,w) -> (B,K,h,w) logits."
-    def __init__(self, model): # a `DeepLab`
+
+    def __init__(self, model):  # a `DeepLab`
         super().__init__()
         self.head = model.head
-    def forward(self, x): return self.head(x)
+
+    def forward(self, x):
+        return self.head(x)
 
 # %% ../nbs/1_nets/19_trunk.ipynb #0276c2bf
 def seen(batch):
-    "What the net that learns is given: a frozen net's features where there are some, else pictures."
+    """What the net that learns is given: a frozen net's features where there are some, else
+    pictures.
+    """
     return batch.get("features", batch.get("image"))
 
 # %% ../nbs/1_nets/19_trunk.ipynb #b8dbfca7
 def check_frozen(net, init, train_scales):
-    "Refuse random weights, and a loss at several sizes, where the net below is frozen. Raises `ParameterError`."
-    need(net not in FROZEN or init != "random", f"{net} never learns, so random weights would stay random: leave seg_init=imagenet, or give a file", ParameterError)
-    need(net not in FROZEN or [*train_scales] == [1], f"{net} is run once for each picture, so its loss is taken at one size: leave train_scales=[1.0]; "
-         f"it is {list(train_scales)}. Sizes to draw from are seg_aug_scales", ParameterError)
+    """Refuse random weights, and a loss at several sizes, where the net below is frozen.
+
+    Raises `ParameterError`.
+    """
+    need(
+        net not in FROZEN or init != "random",
+        f"{net} never learns, so random weights would stay random: leave seg_init=imagenet, or give"
+        " a file",
+        ParameterError,
+    )
+    need(
+        net not in FROZEN or [*train_scales] == [1],
+        f"{net} is run once for each picture, so its loss is taken at one size: leave"
+        f" train_scales=[1.0]; it is {list(train_scales)}. Sizes to draw from are seg_aug_scales",
+        ParameterError,
+    )
 
 # %% ../nbs/1_nets/19_trunk.ipynb #0c067d28
-def learner(model, ds, ids, # a `DeepLab`, a `Dataset`, the ids to train on
-            maps_fn, # id -> dict of maps
-            *, crop, scales, color, batch, seed, workers, output_stride, device, picture_side=0):
-    "What learns, and its batches: the whole net and pictures at random; or the head of a frozen net and its features, kept."
+def learner(
+    model,
+    ds,
+    ids,  # a `DeepLab`, a `Dataset`, the ids to train on
+    maps_fn,  # id -> dict of maps
+    *,
+    crop,
+    scales,
+    color,
+    batch,
+    seed,
+    workers,
+    output_stride,
+    device,
+    picture_side=0,
+):
+    """What learns, and its batches: the whole net and pictures at random; or the head of a frozen
+    net and its features, kept.
+    """
     if model.backbone.name not in FROZEN:
-        return model, image_batches(ds, ids, maps_fn, Augment(crop, scales, color=color), batch, seed, workers)
-    sides = sorted({max(1, round(crop*s)) for s in scales})
+        return model, image_batches(
+            ds, ids, maps_fn, Augment(crop, scales, color=color), batch, seed, workers
+        )
+    sides = sorted({max(1, round(crop * s)) for s in scales})
     files = trunk_files(ds, ids, model.backbone, output_stride, sides, device)
-    return OnFeatures(model), trunk_batches(ds, ids, files, maps_fn, sides, picture_side, batch, seed, workers)
+    return OnFeatures(model), trunk_batches(
+        ds, ids, files, maps_fn, sides, picture_side, batch, seed, workers
+    )
