@@ -204,7 +204,7 @@ def test_unknown_names_list_all(name):
 
 def test_the_table_in_the_notebook(repo):
     "Its rows are the nets: name, timm's name, cell, D; and each says which labels were used"
-    text = "".join("".join(c["source"]) for c in json.loads((repo/"nbs/1_nets/11_features.ipynb").read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "markdown")
+    text = "".join("".join(c["source"]) for c in json.loads((repo/"nbs/1_nets/110_features.ipynb").read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "markdown")
     rows = {r[0].strip("`"): r[1:] for line in text.splitlines() if line.startswith("| `") for r in [[c.strip() for c in line.strip("|").split("|")]]}
     assert rows.keys() == {"rgb", "mini", "lite0", *NETS} and all(r[-1] for r in rows.values())
     assert {k: r[0].strip("`") for k, r in rows.items() if k in NETS} == NETS

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 REPO = Path(__file__).resolve().parents[1]
 NBS = sorted(p for p in (REPO/"nbs").rglob("*.ipynb") if not any(o.startswith((".", "_")) for o in p.relative_to(REPO).parts))
-NUMBERED = [p for p in NBS if re.match(r"\d\d_", p.name)]
+NUMBERED = [p for p in NBS if re.match(r"\d{3}_", p.name)]
 TRAINING = [p for p in NBS if p.parent.name == "training"]
 GUIDE = REPO/"nbs"/"guide"
 PAGES = [REPO/"README.md", REPO/"CONTRIBUTING.md", *sorted(GUIDE.glob("*.ipynb"))]
@@ -51,7 +51,7 @@ def code(source):
 def is_exported(source): return any(w in ("export", "exporti", "exports") for w, *_ in directives(source))
 def exported(path): return [s for _, s in cells(path) if is_exported(s)]
 def module_of(path): return next((rest.strip() for _, s in cells(path) for w, _, rest in directives(s) if w == "default_exp"), None)
-def number(path): return int(path.name[:2]) if path in NUMBERED else 1000
+def number(path): return int(path.name[:3]) if path in NUMBERED else 1000
 def is_import(node): return isinstance(node, (ast.Import, ast.ImportFrom))
 def constant(node): return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
@@ -89,7 +89,7 @@ def nbdev(tool, cwd):
 # ---- order and form of the notebooks
 
 def test_numbers_are_unique():
-    numbers = [p.name[:2] for p in NUMBERED]
+    numbers = [p.name[:3] for p in NUMBERED]
     assert len(set(numbers)) == len(numbers), sorted(o for o in set(numbers) if numbers.count(o) > 1)
     order = [p.name for p in sorted(NUMBERED, key=rel)]
     assert order == sorted(order), "folders are not in the order of the numbers"
@@ -113,7 +113,7 @@ def test_import_rule_sees_hidden_imports():
 
 @each(NUMBERED)
 def test_header(path):
-    assert module_of(path) == path.stem[3:], f"{rel(path)} should export module {path.stem[3:]}"
+    assert module_of(path) == path.stem[4:], f"{rel(path)} should export module {path.stem[4:]}"
     first = json.loads(path.read_text(encoding="utf-8"))["cells"][0]
     assert first["cell_type"] == "markdown" and re.match(r"# .+\n+> .+", "".join(first["source"])), "first cell: `# title`, then `> summary`"
 
@@ -260,13 +260,13 @@ def functions(path):
 def test_cell_sizes(path):
     sizes = [lines(s) for s in exported(path)]
     assert sizes, "exports nothing"
-    assert max(sizes) <= LONG_CELLS.get(path.stem[3:], 60), f"an exported cell of {max(sizes)} lines"
+    assert max(sizes) <= LONG_CELLS.get(path.stem[4:], 60), f"an exported cell of {max(sizes)} lines"
 
 
 @each(NUMBERED)
 def test_function_sizes(path):
     long = {f.name: length(f) for f in functions(path) if length(f) > 40}
-    assert set(long) <= LONG.get(path.stem[3:], set()), long
+    assert set(long) <= LONG.get(path.stem[4:], set()), long
 
 
 def test_functions_are_short():
@@ -276,7 +276,7 @@ def test_functions_are_short():
 @each(NUMBERED)
 def test_parameters(path):
     many = {f.name: parameters(f) for f in functions(path) if parameters(f) > 8 and not f.name.startswith("_")}
-    assert set(many) <= MANY.get(path.stem[3:], set()), f"{many}: what travels together is a frozen dataclass"
+    assert set(many) <= MANY.get(path.stem[4:], set()), f"{many}: what travels together is a frozen dataclass"
 
 
 @each(MODULES)
@@ -289,7 +289,7 @@ def test_exceptions_are_needed():
     "A limit that a module keeps by now is taken off the lists."
     for name, n in LARGE.items():
         assert lines((REPO/"wsss_nb"/f"{name}.py").read_text(encoding="utf-8")) > max(400, .9*n), f"{name}: lower its number in LARGE"
-    by_name = {p.stem[3:]: p for p in NUMBERED}
+    by_name = {p.stem[4:]: p for p in NUMBERED}
     for name, long in LONG.items():
         assert long == {f.name for f in functions(by_name[name]) if length(f) > 40}, f"LONG[{name!r}]"
     for name, many in MANY.items():

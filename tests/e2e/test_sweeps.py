@@ -249,7 +249,7 @@ def test_a_real_sweep_and_its_table(world, tmp_path):
     assert [s.status for s in states] == ["done"]*2, states
     made = [s["name"] for s in sweep.stages.values()]
     assert [made.count(n) for n in ("t20_superpixels", "t21_classifier", "t22_seeds", "t23_growing", "t30_evaluate")] == [1, 1, 1, 2, 2]
-    table = toy.sweeps.sweep_table(tmp_path/"sweep")
+    table = toy.results.sweep_table(tmp_path/"sweep")
     assert table["head"] == ["beta_bg", "seeds", "mIoU %", "with CRF"] and [r["cells"][:2] for r in table["rows"]] == [[b, "1 (single)"] for b in ("0.5", "0.8")]
     run = tmp_path/"sweep"/names[0]
     assert read_json(run/"run.json")["init"].keys() >= {"superpixels", "classifier", "segmenter"} and len(list((run/"predictions"/"segmenter").glob("*.png"))) == 4

@@ -3,6 +3,7 @@ import json
 import sys
 from pathlib import Path
 
+import wsss_nb.results as results
 import wsss_nb.runs as runs
 import wsss_nb.sweeps as sweeps
 from wsss_nb.tables import as_text
@@ -48,7 +49,7 @@ def sweep(folder, grid, **how):
     return sweeps.execute(plan, names, **how)
 
 
-def table(folder): return as_text(sweeps.sweep_table(folder)) + sweeps.write_csv(folder).read_text()
+def table(folder): return as_text(results.sweep_table(folder)) + results.write_csv(folder).read_text()
 
 
 if __name__ == "__main__":
