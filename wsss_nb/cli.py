@@ -219,7 +219,8 @@ def _lost_scores(out):
 def params_command(args) -> int:
     "`wsss-nb params`: what a method's parameters are, mean and default to."
     from wsss_nb.core import ParameterError, need
-    from wsss_nb.runs import METHODS, explain_parameters
+    from wsss_nb.parameters import explain_parameters
+    from wsss_nb.stages import METHODS
 
     need(
         args.method in METHODS,
