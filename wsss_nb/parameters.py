@@ -110,7 +110,7 @@ def _check_range(p, value):
     words = set(value if isinstance(value, list) else [value])
     need(
         not p.choices or words <= set(p.choices),
-        f"parameter {p.name}={value!r} must be among {', '.join(p.choices)}",
+        f"parameter {p.name}={value!r} must be among {', '.join(filter(None, p.choices))}",
         ParameterError,
     )
 

@@ -48,8 +48,9 @@ def install(folder):
     for name, own in PARAMETERS.items():
         for word, value in (o.split(" = ") for o in own):
             if word == "seed": continue
-            known = parameters.PARAMETERS.get(word) or parameters.Parameter(word, ast.literal_eval(value), word)
-            parameters.PARAMETERS[word] = replace(known, stages=(*known.stages, name[:2]))
+            known = parameters.PARAMETERS.get(word) or parameters.Parameter(word, None, word)
+            default = {m: known.of("default", m) for m in stages.METHODS} | dict(toy=ast.literal_eval(value))
+            parameters.PARAMETERS[word] = replace(known, default=default, stages=(*known.stages, name[:2]))
     plan.training_folder = sweeps.training_folder = lambda: folder
 
 
