@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from wsss_nb.check import Look, check_dataset, contradiction, mask_problems, name_notes, print_survey, survey_dataset
+from wsss_nb.check import Look, check_dataset, contradiction, left_out, mask_problems, name_notes, print_survey, survey_dataset
 from wsss_nb.cli import main
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
@@ -83,6 +83,23 @@ def test_two_names_of_many_exchanged_are_found_by_class(tmp_path):
 def test_masks_that_were_resized(tmp_path):
     root = own(tmp_path/"d", ["owl", "pig", "pig"], ["cat;dog;owl", "cat;dog;owl;pig", "dog;pig"])
     assert "resize them by the nearest pixel" in errors(root)[0]
+
+
+def test_masks_whose_red_and_blue_are_exchanged(tmp_path):
+    "cat's (128, 0, 0) becomes pig's (0, 0, 128)"
+    root = own(tmp_path/"d", ["cat", "dog", "cat;dog"]*2, ["cat", "dog", "cat;dog"]*2)
+    for path in (root/"masks").iterdir():
+        Image.fromarray(np.asarray(Image.open(path).convert("RGB"))[..., ::-1]).save(path)
+    assert any("Their red and blue seem to be exchanged" in e for e in errors(root))
+
+
+def test_objects_on_nothing_but_void(tmp_path):
+    root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
+    assert not any("holds background" in n for n in notes(root))
+    for path in (root/"masks").iterdir():
+        M = read_mask(path)
+        write_mask(path, np.where(M == 0, 255, M))
+    assert sum("none of 4 masks holds background (0)" in n for n in notes(root)) == 1
 
 
 def test_masks_of_nothing(tmp_path):
@@ -173,6 +190,27 @@ def test_what_is_the_same_of_many_files_is_said_once(tmp_path, capsys):
     assert print_survey(survey_dataset(root)) == 0
     out = capsys.readouterr().out
     assert out.count("grey") == 1 and "5 files, such as" in out and "6 pictures (train 4, val 2), 6 masks" in out and "cat 6" in out
+
+
+def test_what_differs_in_numbers_only_is_said_once(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat"]*6, ["cat"]*6)
+    for k in range(6): write_mask(root/"masks"/f"p{k}.png", np.full((20, 30), 100 + k, np.uint8))
+    assert print_survey(survey_dataset(root)) == 1
+    out = capsys.readouterr().out
+    assert f"error  6 of this kind, such as {root}/masks/p0.png: ids outside 0…4 and 255: 100 (600 pixels)\n" in out and "6 errors" in out and "p1.png" not in out
+
+
+def test_colour_profiles_are_counted_whatever_else_is_odd(tmp_path, capsys):
+    from test_reading import P3, SRGB, profile
+    root = own(tmp_path/"d", ["cat"]*6, ["cat"]*6)
+    for k in range(6):
+        im, turn = Image.open(root/"images"/f"p{k}.png"), Image.Exif()
+        if k == 5: turn[274] = 2
+        im.save(root/"images"/f"p{k}.png", icc_profile=profile("Display P3" if k else "c2", P3 if k else SRGB, 2.2), exif=turn)
+    assert main(["data", "check", str(root)]) == 0
+    out = capsys.readouterr().out
+    assert f"note   5 files, such as {root}/images/p1.png: colour profile Display P3 read as sRGB's\n" in out
+    assert f"note   {root}/images/p5.png: EXIF-rotated: converted when read\n" in out and "p0.png" not in out
 
 
 def test_json(tmp_path, capsys):
@@ -299,6 +337,19 @@ def test_evaluate_judges_the_pictures_that_have_a_mask(tmp_path, capsys):
     assert "1 of 4 pictures in val have no mask: not judged" in out and "on 3 pictures" in out
 
 
+def test_what_a_score_leaves_out_is_counted(tmp_path):
+    root = own(tmp_path/"d", ["cat", "dog", "cat", "dog", "cat"], ["cat", "dog", "cat", "dog", "cat"])
+    (root/"labels.csv").write_text("file,labels\np0.png,cat\np1.png,dog\np2.png,\n")
+    (root/"train.txt").write_text("p0\n")
+    (root/"val.txt").write_text("p1\np2\np3\np4\n")
+    ds = open_dataset(root)
+    said = "2 of 4 pictures to be judged have no label: the classifier's score leaves them out"
+    assert left_out(ds, ds.ids("val")) == [said] and left_out(ds, ["p1", "p2"]) == []   # an empty label is one
+    (root/"masks"/"p4.png").unlink()
+    assert left_out(ds, ds.ids("val")) == ["1 of 4 pictures to be judged have no mask: they are in no score but the classifier's", said]
+    assert left_out(ds, ["p4"]) == []                               # nothing is scored
+
+
 def test_nothing_is_scored_where_there_is_no_mask(tmp_path, capsys):
     root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
     pred = predicted(root, tmp_path/"pred")
@@ -315,6 +366,29 @@ def test_a_run_refuses_to_learn_from_what_it_is_judged_by(tmp_path, capsys):
     assert "learned from and judged" in capsys.readouterr().err and not (tmp_path/"run").exists()
 
 
+def spoil_label(root): (root/"labels.csv").write_text("file,labels\np0.png,cat\np2.png,dog\np3.png,dog\n")
+def empty_train(root): (root/"train.txt").write_text("")
+def bare_voc(root):
+    for name in ("labels.csv", "train.txt", "val.txt", "classes.txt"): (root/name).unlink()
+    (root/"images").rename(root/"JPEGImages")
+    (root/"masks").rename(root/"SegmentationClass")
+    (root/"ImageSets"/"Segmentation").mkdir(parents=True)
+    for n, id in (("train", "p1"), ("val", "p2")): (root/"ImageSets"/"Segmentation"/f"{n}.txt").write_text(id)
+    (root/"SegmentationClass"/"p1.png").unlink()
+
+
+@pytest.mark.parametrize("change, words", [(spoil_label, "p1 has no row in labels.csv"), (empty_train, "train is empty, so there is nothing to learn from"), (bare_voc, "nobody says what p1 of train shows")])
+def test_a_dry_run_says_what_training_would_stumble_over(tmp_path, capsys, change, words):
+    root = own(tmp_path/"d", ["cat", "dog"]*2, ["cat", "dog"]*2)
+    (root/"train.txt").write_text("p0\np1\n")
+    (root/"val.txt").write_text("p2\np3\n")
+    few = "features=mini cls_net=small cls_init=scenes seg_net=small seg_init=classifier freeze_bn=False --dry-run"
+    assert main(["run", "clustering", "--data", str(root), "--out", str(tmp_path/"run"), *few.split()]) == 0
+    change(root)
+    assert main(["run", "clustering", "--data", str(root), "--out", str(tmp_path/"run"), *few.split()]) == 2
+    assert words in capsys.readouterr().err
+
+
 # ---- what lies beside
 
 def test_a_picture_that_is_learned_from_and_held_out_under_two_names(tmp_path):
@@ -329,6 +403,29 @@ def test_saliency_maps_that_nobody_reads_are_counted(tmp_path):
     for name in ("p0.jpg", "p1_sal.png", "p2.png"):
         Image.fromarray(np.full((20, 30), 255, np.uint8)).save(root/"saliency"/name)
     assert any("is no saliency map of a listed picture and 1 more" in n for n in notes(root))
+
+
+SALIENCY = {"shares of 100": (lambda m: m*100, "no value of its 6 maps exceeds 0.39 of 1"), "inverted": (lambda m: 255 - m*255, "6 of 6 maps are more salient along the edge"),
+            "empty": (lambda m: m*0, "6 of 6 maps hold nothing salient"), "0 and 255": (lambda m: m*255, ""), "0 and 1": (lambda m: m, "")}
+
+
+@pytest.mark.parametrize("how", SALIENCY)
+def test_saliency_maps_are_looked_at_together(tmp_path, how):
+    root, (change, words) = own(tmp_path/"d", ["cat"]*6, ["cat"]*6), SALIENCY[how]
+    (root/"saliency").mkdir()
+    for k in range(6): Image.fromarray(change(np.uint8(read_mask(root/"masks"/f"p{k}.png") > 0)).astype(np.uint8)).save(root/"saliency"/f"p{k}.png")
+    said = [p for p in check_dataset(root) if p.file == str(root/"saliency")]
+    assert [p.severity for p in said] == ["note"]*bool(words) and all(words in p.what for p in said)
+
+
+def test_saliency_of_another_ending_is_named_where_it_is_lacking(tmp_path, capsys):
+    root = own(tmp_path/"d", ["cat"]*4, ["cat"]*4)
+    (root/"saliency").mkdir()
+    few = "saliency=dataset cls_net=small cls_init=scenes seg_net=small seg_init=classifier freeze_bn=False --dry-run".split()
+    call = ["run", "masking", "--data", str(root), "--out", str(tmp_path/"run"), *few]
+    assert main(call) == 2 and "has no saliency maps" in capsys.readouterr().err
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(root/"saliency"/"p1.jpg")
+    assert main(call) == 2 and "what it holds looks like p1.jpg" in capsys.readouterr().err
 
 
 def test_pictures_in_folders_inside_images(tmp_path):

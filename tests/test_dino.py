@@ -1,4 +1,5 @@
 """Self-supervision: crops that know where they are, losses by hand, and a training that resumes to the bit."""
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 from hypothesis import given, settings, strategies as st
 
 from wsss_nb import dino
-from wsss_nb.core import DataError, RunError, load_weights
+from wsss_nb.core import DataError, RunError, WeightsError, load_weights, save_weights
+from wsss_nb.deeplab import weights_meta
 from wsss_nb.dino import blank, boxes, crop, cuttings, key_loss, photographs, points, pretrain, recolor, sameness, schedule, spread, views
 
 pytest.importorskip("lightly", reason="training mini needs lightly")
@@ -126,6 +128,25 @@ def test_resume_to_the_bit(tmp_path, monkeypatch):
     done, _ = pretrain(TINY, tmp_path/"cut", **kw)  # nothing left to do
     assert all(torch.equal(a, b) for a, b in zip(done.state_dict().values(), again.state_dict().values()))
     with pytest.raises(RunError, match="another folder"): pretrain(TINY, tmp_path/"cut", **(kw | dict(lr=1.)))
+
+
+NONE = [(None, "settings is missing"), ({}, "settings is missing"), (dict(wsss_nb="[]"), "it should be an object, but is a list"),
+        (dict(wsss_nb="{"), "valid JSON"), (dict(wsss_nb='{"settings": {}, "rows": {}}'), "rows should be a list"),
+        (dict(wsss_nb='{"settings": {}, "rows": [{"cls": "a"}]}'), r"rows\[0\].\w+ is missing")]
+
+
+@pytest.mark.parametrize("meta, words", NONE, ids=range(len(NONE)))
+def test_a_checkpoint_that_is_none(meta, words, tmp_path):
+    save_weights(tmp_path/"checkpoint.safetensors", dict(a=torch.ones(2)), meta)
+    with pytest.raises(WeightsError, match=f"checkpoint.safetensors is not .*{words}"): pretrain(TINY, tmp_path, steps=2, batch=2, device="cpu")
+
+
+def test_a_checkpoint_with_other_tensors(tmp_path):
+    kw = dict(steps=1, batch=2, device="cpu", every=1)
+    pretrain(TINY, tmp_path, **kw)
+    file = tmp_path/"checkpoint.safetensors"
+    save_weights(file, dict(a=torch.ones(2)), dict(wsss_nb=json.dumps(weights_meta(file))))
+    with pytest.raises(WeightsError, match="does not hold the tensors of this training"): pretrain(TINY, tmp_path, **kw)
 
 
 def test_pictures_must_be_a_batch(tmp_path):

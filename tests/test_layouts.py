@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as rle
 
 from wsss_nb.check import check_dataset, survey_dataset
+from wsss_nb.cli import main
 from wsss_nb.core import DataError
 from wsss_nb.datasets import open_dataset, pictures
 from wsss_nb.images import write_image, write_mask
@@ -207,6 +208,22 @@ def test_voc_with_classes_of_ones_own(tmp_path, ending, source):
     assert not [p for p in check_dataset(voc) if p.severity == "error"]
 
 
+@pytest.mark.parametrize("word", ["none", "None", "NaN", "null", "N/A", "nothing", "-"])
+def test_a_word_for_nothing_is_no_class(tmp_path, word):
+    root = write_own(tmp_path/"own", NAMES[:3], ".png")
+    (root/"classes.txt").unlink()
+    (root/"labels.csv").write_text((root/"labels.csv").read_text() + f"{NAMES[3]}.png,{word}\n")
+    save(root/"images"/f"{NAMES[3]}.png", photograph(3))
+    with pytest.raises(DataError, match=f"labels.csv: {word} is no class: .*has an empty label"): open_dataset(root)
+
+
+def test_columns_that_are_not_read_are_said(tmp_path):
+    root = write_own(tmp_path/"own", NAMES[:3], ".png")
+    lines = (root/"labels.csv").read_text().splitlines()
+    (root/"labels.csv").write_text("\n".join([f"{lines[0]},split,author", *(f"{o},train,me" for o in lines[1:])]))
+    assert sum("its columns split, author are not read" in p.what for p in check_dataset(root)) == 1
+
+
 # ---- COCO
 
 def outline(M, form):
@@ -295,6 +312,93 @@ def test_coco_boxes_only_are_no_truth(tmp_path, none):
     assert survey_dataset(ds.root).masks == 0
 
 
+def changed(root, change, lists=("train2014", "val2014")):
+    "A COCO dataset whose annotations have a box and were changed: `change(annotation, image, mask)`"
+    for split in lists:
+        file = root/"annotations"/f"instances_{split}.json"
+        data = json.loads(file.read_text())
+        for a, one in zip(data["annotations"], data["images"]):
+            M = mask_of(one["id"]) % 255 > 0
+            y, x = np.nonzero(M)
+            a["bbox"] = [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1]
+            change(a, one, M)
+        file.write_text(json.dumps(data))
+    return root
+
+
+def shares(a, one, M): a["segmentation"] = [[v/one["width" if i % 2 == 0 else "height"] for i, v in enumerate(p)] for p in a["segmentation"]]
+def exchanged(a, one, M): a["segmentation"] = [[v for i in range(0, len(p), 2) for v in (p[i + 1], p[i])] for p in a["segmentation"]]
+def by_rows(a, one, M): a["segmentation"]["counts"] = outline(M.T, "runs")["counts"]
+def compressed_by_rows(a, one, M): a["segmentation"]["counts"] = rle.encode(np.asfortranarray(M.T.astype(np.uint8)))["counts"].decode()
+
+
+@pytest.mark.parametrize("form, change, words", [("polygon", shares, "lie between 0 and 1"), ("polygon", exchanged, "only with x and y exchanged"),
+                                                 ("runs", by_rows, "only with x and y exchanged"), ("compressed", compressed_by_rows, "only with x and y exchanged")])
+def test_coco_outlines_in_another_place_than_their_boxes(tmp_path, form, change, words):
+    "An outline can be sound, and drawn where nothing is: no score is made of it."
+    root = changed(write_coco(tmp_path/"coco", form), change)
+    with pytest.raises(DataError, match=f"instances_train2014.json: the outlines of . annotations, such as ., .*{words}"): open_dataset(root)
+    assert sum(p.severity == "error" and words in p.what for p in check_dataset(root)) == 2
+
+
+@pytest.mark.parametrize("form", ["polygon", "compressed", "runs"])
+def test_coco_boxes_that_say_nothing_change_nothing(tmp_path, form):
+    right = changed(write_coco(tmp_path/"right", form), lambda *a: None)
+    assert not [p for p in check_dataset(right) if "outline" in p.what]
+    for n, box in enumerate((None, [0, 0, 0, 0], [0, 0, 1, 1], ["a"], [16, 11, 1, 1])):
+        root = changed(write_coco(tmp_path/str(n), form), lambda a, one, M: a.update(bbox=box))
+        said = [p for p in check_dataset(root) if "boxes" in p.what]
+        assert {p.severity for p in said} <= {"note"} and bool(said) == (n in (2, 4))
+        ds = open_dataset(root)
+        assert all((ds.mask(i) > 0).any() for i in ds.ids("val"))
+
+
+def test_coco_a_box_in_the_place_of_an_outline(tmp_path):
+    "Four numbers: pycocotools takes them for a box, others for two corners. As a rule they are no truth; a single one is left out."
+    root = changed(write_coco(tmp_path/"all"), lambda a, one, M: a.update(segmentation=[a["bbox"]]))
+    assert not any(map(open_dataset(root).has_mask, open_dataset(root).ids("val"))) and survey_dataset(root).masks == 0
+    root = changed(write_coco(tmp_path/"one"), lambda a, one, M: a.update(segmentation=[a["bbox"]] if a["id"] == 4 else a["segmentation"]))
+    ds = open_dataset(root)
+    assert all(map(ds.has_mask, ds.ids("val"))) and sum("no three corners" in p.what and p.severity == "note" for p in check_dataset(root)) == 1
+    assert survey_dataset(root).masks == 6
+
+
+@pytest.mark.parametrize("name", ["valid", "validation", "val"])
+def test_coco_whatever_the_held_out_list_is_called(tmp_path, name):
+    ds = open_dataset(write_coco(tmp_path/"coco", lists=("train", name)))
+    assert len(ds.ids("train")) == len(ds.ids("val")) == 3 and set(ds.splits) == {"train", "val"}
+
+
+def test_coco_one_list_only(tmp_path):
+    root = write_coco(tmp_path/"coco", lists=("default", "test"))
+    assert [len(open_dataset(root).ids(n)) for n in ("train", "val", "test", "default")] == [0, 0, 3, 3]
+    (root/"annotations"/"instances_test.json").unlink()
+    assert len(open_dataset(root).ids("train")) == 3 and any("every tenth of its 3 pictures" in p.what for p in check_dataset(root))
+    (root/"annotations"/"instances_default.json").rename(root/"annotations"/"instances_val.json")
+    (root/"default").rename(root/"val")
+    assert open_dataset(root).ids("train") == () and len(open_dataset(root).ids("val")) == 3    # the whole list is judged
+
+
+def test_coco_paths_as_windows_writes_them(tmp_path):
+    root = write_coco(tmp_path/"coco", files=lambda s, k: f"part/{k}.png")
+    for split in ("train2014", "val2014"):
+        file = root/"annotations"/f"instances_{split}.json"
+        file.write_text(file.read_text().replace("part/", "part\\\\"))
+    ds = open_dataset(root)
+    assert ds.ids("val") == ("3", "4", "5") and (ds.image("3") == photograph(3)).all()
+    file.write_text(file.read_text().replace("part\\\\", "..\\\\..\\\\"))
+    with pytest.raises(DataError, match="outside the dataset"): open_dataset(root)
+
+
+def test_coco_masks_are_set_beside_labels_before_they_are_scored(tmp_path, capsys):
+    "An outline of less than a pixel names a class, and draws nothing."
+    tiny = lambda a, one, M: a.update(segmentation=[[3.1, 3.1, 3.2, 3.1, 3.2, 3.2]], bbox=[3.1, 3.1, .1, .1])
+    root = changed(write_coco(tmp_path/"coco"), tiny)
+    for i in open_dataset(root).ids("val"): write_mask(tmp_path/"pred"/f"{i}.png", np.zeros(open_dataset(root).claimed_size(i), np.uint8))
+    assert main(["evaluate", "--data", str(root), "--pred", str(tmp_path/"pred")]) == 1
+    assert "error" in (said := capsys.readouterr().out) and "3 of 3 masks contradict their picture's label" in said
+
+
 ENTRIES = [("images", "file_name", 5), ("images", "height", 10**9), ("images", "height", -3), ("images", "width", "17"), ("images", "file_name", "../../x.png"),
            ("categories", "name", 7), ("annotations", "image_id", None), ("annotations", "category_id", [1]), ("images", "height", True)]
 
@@ -325,6 +429,11 @@ def test_names_of_results_cannot_collide(tmp_path):
         save(tmp_path/name, photograph(1))
     names = [n for n, _ in pictures(tmp_path)]
     assert len(set(names)) == 4 and "b" in names
+
+
+def test_coco_categories_of_two_kinds(tmp_path):
+    root = write_coco(tmp_path/"coco", categories=((3, "zebra"), ("17", "dog"), (90, "cup")))
+    with pytest.raises(DataError, match="some ids of categories are numbers and some are texts"): open_dataset(root)
 
 
 @pytest.mark.parametrize("again", [dict(id=3, name="zebra 2"), dict(id=4, name="zebra")])

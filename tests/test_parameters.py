@@ -26,9 +26,17 @@ def test_a_stage_takes_what_the_table_says(method, stage):
 
 
 def test_every_parameter_belongs_to_stages_there_are():
-    numbers = {n.split("_")[0] for m in METHODS.values() for n in m}
+    numbers = {n.split("_")[0] for m in METHODS.values() for n in m} | {"t00", "t01", "t02"}
     assert all(set(p.stages) <= numbers for p in PARAMETERS.values())
     assert all(p.words and not (p.bounds and p.choices) and p.path in ("", "file", "folder", "file or folder") for p in PARAMETERS.values())
+
+
+@pytest.mark.parametrize("stage", ["t00_dino", "t01_small", "t02_detector"])
+def test_packaged_weights_are_made_as_the_table_says(stage):
+    number = stage.split("_")[0]
+    cell = notebook_parameters(training_folder()/f"{stage}.ipynb")
+    for k, p in PARAMETERS.items():
+        if number in p.stages and k in cell and k not in parameters_of("clustering"): assert cell[k] == p.of("default", number)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -469,10 +469,41 @@ def test_kinds_are_said(tmp_path, mode, said):
     assert I.describe(I.open_picture(path)) == said
 
 
-@pytest.mark.parametrize("raw", [b"none", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()], ids=["damaged", "another"])
-def test_a_colour_profile_is_not_applied(tmp_path, raw):
-    Image.fromarray(RGB).save(tmp_path/"p.png", icc_profile=raw)
-    check(tmp_path/"p.png", RGB, [], off=0)
+def profile(name, primaries, gamma, space=b"RGB "):
+    "A colour profile by hand: where red, green and blue lie (XYZ under D50), and a gamma."
+    number = lambda v: struct.pack(">i", round(v*65536))
+    place = lambda v: b"XYZ \0\0\0\0" + b"".join(map(number, v))
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma*256))
+    text = name.encode() + b"\0"
+    tags = dict(desc=b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(79), wtpt=place(D50), cprt=b"text\0\0\0\0none\0")
+    tags |= dict(kTRC=curve) if space == b"GRAY" else {f"{c}{k}": v for c, xyz in zip("rgb", primaries) for k, v in (("XYZ", place(xyz)), ("TRC", curve))}
+    table, body, start = struct.pack(">I", len(tags)), b"", 132 + 12*len(tags)
+    for k, v in tags.items():
+        table += k.encode() + struct.pack(">II", start + len(body), len(v))
+        body += v + bytes(-len(v) % 4)
+    head = struct.pack(">I4sI4s4s4s", start + len(body), b"none", 0x02100000, b"mntr", space, b"XYZ ")
+    return head + bytes(12) + b"acsp" + bytes(28) + b"".join(map(number, D50)) + bytes(48) + table + body
+
+
+D50 = (.9642, 1, .8249)
+SRGB = ((.4361, .2225, .0139), (.3851, .7169, .0971), (.1431, .0606, .7141))
+ADOBE = ((.6097, .3111, .0195), (.2053, .6257, .0609), (.1492, .0632, .7446))
+P3 = ((.5151, .2412, -.0011), (.2920, .6922, .0419), (.1571, .0666, .7841))
+PROFILES = [
+    (b"", ""), (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), ""), (profile("c2", SRGB, 2.2), ""),
+    (profile("Adobe RGB (1998)", ADOBE, 2.2), "colour profile Adobe RGB (1998)"), (profile("Display P3", P3, 2.2), "colour profile Display P3"),
+    (profile("sRGB, but linear", SRGB, 1), "colour profile sRGB, but linear"), (profile("Grey gamma", None, 2.2, b"GRAY"), ""),
+    (profile("Dot gain", None, 1.75, b"GRAY"), "colour profile Dot gain"), (profile("cut", P3, 2.2)[:200], "unusable colour profile"),
+    (b"none", "unusable colour profile"), (ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(), "unusable colour profile")]
+
+
+@pytest.mark.parametrize("raw, said", PROFILES, ids=range(len(PROFILES)))
+@pytest.mark.parametrize("name", ["p.png", "p.jpg", "p.tif", "p.webp"])
+def test_a_colour_profile_is_not_applied_and_said_if_it_is_not_srgbs(tmp_path, name, raw, said):
+    how = dict(quality=95) if name == "p.jpg" else dict(lossless=True) if name == "p.webp" else {}
+    Image.fromarray(RGB).save(tmp_path/name, icc_profile=raw, **how)
+    Image.fromarray(RGB).save(tmp_path/f"plain-{name}", **how)
+    check(tmp_path/name, I.read_image(tmp_path/f"plain-{name}"), [f"{said} read as sRGB's"] if said else [], off=0)
 
 
 @pytest.mark.parametrize("gamma, said", [(45455, []), (100000, ["gamma 1 read as sRGB's"]), (55556, ["gamma 0.556 read as sRGB's"])])
@@ -559,6 +590,15 @@ def test_a_faint_map_is_said(tmp_path, top, full, depth):
     said = []
     assert np.isclose(I.read_saliency(write_png(tmp_path/"s.png", np.array([[0, top]]), depth), said=said).max(), top/full)
     assert said == [f"largest value {top} of {full}"]
+
+
+def test_saliency_of_0_and_1_with_void_is_refused(tmp_path):
+    a = np.eye(9, dtype=np.uint8)
+    Image.fromarray(a*255).save(tmp_path/"right.png")
+    assert I.read_saliency(tmp_path/"right.png").max() == 1
+    a[0] = 255
+    Image.fromarray(a).save(tmp_path/"s.png")
+    refused(I.read_saliency, tmp_path/"s.png", "holds 0, 1 and 255 only")
 
 
 @pytest.mark.parametrize("value, dtype", [(-1, np.int16), (70000, np.int32), (.5, np.float32), (-1, np.int8)])

@@ -259,6 +259,76 @@ def test_the_end_of_the_scanned_range_is_called_so(ds, folder):
     assert evaluate_folder(ds, folder, IDS, threshold=[.92, .97])["at_end"] == "start"
 
 
+@pytest.mark.parametrize("scale", [.4, .004, 1e-6])
+@pytest.mark.parametrize("writer", [irn, psa, array])
+def test_thresholds_reach_as_far_as_the_scores(ds, folder, writer, scale):
+    write(folder, writer)
+    best = evaluate_folder(ds, folder, IDS)
+    write(folder, writer, scale=scale)
+    r = evaluate_folder(ds, folder, IDS)
+    assert r["miou"] == pytest.approx(best["miou"]) and r["threshold"] == pytest.approx(scale*best["threshold"])
+    assert f"no score exceeds {scale:.3g}: thresholds are scanned up to that" in r["notes"]
+    assert evaluate_folder(ds, folder, IDS, threshold=.5)["iou"][1:] == [0]*C       # what is asked for is done
+
+
+def test_scores_of_which_none_is_above_zero_are_refused(ds, folder):
+    write(folder, irn, shift=1.)
+    with pytest.raises(DataError, match=rf"{folder}: no score is above 0 .-1…0., so nothing would be foreground"): evaluate_folder(ds, folder, IDS)
+    write(folder, irn, scale=0.)
+    assert evaluate_folder(ds, folder, IDS)["iou"][1:] == [0]*C                      # nothing was found: that can be
+
+
+ORDERS = {"from 0, the background last": lambda T: np.where(T == 0, C, T - 1), "from 0, the background void": lambda T: np.where(T == 0, 255, T - 1),
+          "two exchanged": lambda T: np.array([0, 2, 1, 3, 4, 5])[T], "backwards": lambda T: np.where(T == 0, 0, C + 1 - T), "one moved": lambda T: np.where(T == 5, 3, np.where(T == 3, 4, np.where(T == 4, 5, T)))}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("noise", [0, .2, .4])
+def test_ids_in_another_order_are_said(ds, folder, order, noise):
+    "A good prediction whose ids mean something else is never taken for a bad one in silence."
+    rng = np.random.default_rng(1)
+    for id in IDS:
+        T = np.where(ds.mask(id) == 255, 0, ds.mask(id))
+        T = np.where(rng.random(T.shape) < noise, rng.integers(0, C + 1, T.shape), T)
+        write_mask(folder/f"{id}.png", ORDERS[order](T))
+    r = evaluate_folder(ds, folder, IDS)
+    said = [n for n in r["notes"] if "stand for other classes" in n]
+    assert len(said) == 1
+    for c in range(1, C + 1):
+        k = int(ORDERS[order](np.array(c)))
+        assert k == c or f"{k} where {NAMES[c - 1]} ({c}) is" in said[0]
+
+
+@pytest.mark.parametrize("how", ["right", "noise", "background", "void", "seeds", "one class"])
+def test_a_bad_prediction_is_not_called_one_of_another_order(ds, folder, how):
+    rng = np.random.default_rng(2)
+    for id in IDS:
+        T = ds.mask(id)
+        P = dict(right=T, noise=rng.integers(0, C + 1, T.shape), background=T*0, void=T*0 + 255, seeds=np.where(rng.random(T.shape) < .1, T, 255))
+        write_mask(folder/f"{id}.png", P.get(how, np.where(T == 2, 2, 0)))
+    assert not any("stand for other" in n for n in evaluate_folder(ds, folder, IDS)["notes"])
+
+
+def test_masks_of_one_class_that_hold_255(ds, folder):
+    for id in IDS: write_mask(folder/f"{id}.png", np.where(ds.mask(id) == 1, 255, 0))
+    assert any("255 where ant (1) is" in n for n in evaluate_folder(ds, folder, IDS)["notes"])
+
+
+def test_a_truth_of_16_bits_is_read_as_the_check_reads_it(ds, folder, tmp_path):
+    root = shutil.copytree(ds.root, tmp_path/"deep")
+    for id in IDS:
+        write_mask(folder/f"{id}.png", ds.mask(id))
+        Image.fromarray(ds.mask(id).astype(np.uint16)).save(root/"masks"/f"{id}.png")
+    assert evaluate_folder(open_dataset(root), folder, IDS)["miou"] == 1
+
+
+def test_a_mask_of_another_size_than_its_picture_is_blamed_itself(ds, folder, tmp_path):
+    root = shutil.copytree(ds.root, tmp_path/"small")
+    for id in IDS: write_mask(folder/f"{id}.png", ds.mask(id))
+    write_mask(root/"masks"/"p2.png", ds.mask("p2")[:5])
+    with pytest.raises(DataError, match=rf"{root}/masks/p2.png: is 5x14 .height x width., but its picture is 9x14"): evaluate_folder(open_dataset(root), folder, IDS)
+
+
 def test_thresholds_that_mean_nothing_are_refused(ds, folder):
     write(folder, psa_crf)
     with pytest.raises(ParameterError, match="take no threshold"): evaluate_folder(ds, folder, IDS, threshold=.3)

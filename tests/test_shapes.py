@@ -19,6 +19,7 @@ from wsss_nb.deeplab import DeepLab, load_deeplab, save_model
 from wsss_nb.features import load
 from wsss_nb.output import Ledger
 from wsss_nb.processes import bar_of
+from wsss_nb.queue import run_stage
 from wsss_nb.record import METRICS, RECORD, RunRecord, stage_folder, stage_key
 from wsss_nb.store import run_states
 from wsss_nb.study import Run, demo_folder
@@ -285,7 +286,8 @@ def test_a_field_of_another_kind_is_named(name, holds, words, tmp_path):
 
 PLANS = [(lambda p: p.pop("data"), "data is missing"), (lambda p: p.update(runs=[]), "runs should be an object"), (lambda p: p["runs"].update(r=3), "runs.r should be an object"), (lambda p: p["runs"]["r"].pop("stages"), "runs.r.stages is missing"),
          (lambda p: p["runs"]["r"].update(seed="0"), "runs.r.seed should be a whole number"), (lambda p: p.pop("stages"), "stages is missing"), (lambda p: p["stages"]["t-1"].update(needs=None), "stages.t-1.needs should be a list"),
-         (lambda p: p["runs"]["r"].update(stages=["t-2"]), "a run names a stage that is not in it"), (lambda p: p["runs"]["r"].update(stages=[["t-1"]]), r"runs.r.stages\[0\] should be text")]
+         (lambda p: p["runs"]["r"].update(stages=["t-2"]), "a run or a stage names a stage that is not in it"), (lambda p: p["stages"]["t-1"].update(needs=["t-2"]), "a run or a stage names a stage that is not in it"),
+         (lambda p: p["runs"]["r"].update(shown="alpha"), "runs.r.shown should be a list or null"), (lambda p: p["runs"]["r"].update(tags=[1]), r"runs.r.tags\[0\] should be text"), (lambda p: p["runs"]["r"].update(stages=[["t-1"]]), r"runs.r.stages\[0\] should be text")]
 
 
 @pytest.mark.parametrize("change, words", PLANS, ids=range(len(PLANS)))
@@ -294,6 +296,21 @@ def test_a_sweeps_plan_with_something_wrong(change, words, tmp_path):
     change(plan)
     write_json(tmp_path/"sweep.json", plan)
     with pytest.raises(RunError, match=f"sweep.json is not what it was: {words}"): run_states(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [*BAD, "a folder"])
+@pytest.mark.parametrize("name", ["run.json", "notebooks/t.json"])
+def test_a_stage_that_cannot_be_read_ends_in_a_sentence(name, bad, tmp_path):
+    "The queue's own two files: what the stage is, and what has become of it. Its process is never started."
+    write_json(tmp_path/"notebooks"/"t.json", dict(name="t", notebook="none.ipynb", folder=str(tmp_path), params={}, makes="o", key="k"))
+    file = tmp_path/name
+    file.unlink(missing_ok=True)
+    if bad == "a folder": file.mkdir()
+    else: file.write_bytes(BAD[bad])
+    if (name, bad) == ("run.json", "a NaN"): write_json(file, dict(stages=dict(t=[])))
+    ended = run_stage(tmp_path/"notebooks"/"t.json")
+    assert ended["status"] == "failed" and str(file) in ended["error"]
+    assert "\n" not in ended["error"] and not (tmp_path/"notebooks"/"t.log").exists()
 
 
 @pytest.mark.parametrize("text", [b"[]", b"null", b"5", b"{}", b'{"n": "a", "total": 3, "desc": ""}', b'{"n": 1, "total": "x"}', b"["*100_000, b"\xff", b'{"n": 1, "to'])

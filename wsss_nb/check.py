@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Look', 'contradiction', 'mask_problems', 'name_notes', 'Survey', 'survey_dataset', 'check_dataset', 'truth_problems',
-           'print_survey']
+           'left_out', 'print_survey']
 
 # %% ../nbs/0_base/025_check.ipynb #8f46ae89
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +20,14 @@ from scipy.optimize import linear_sum_assignment
 
 from .core import DataError, progress, sha256
 from .datasets import Dataset, Problem, open_dataset
-from .images import describe, open_picture, picture_size, read_mask, read_saliency
+from wsss_nb.images import (
+    describe,
+    open_picture,
+    picture_size,
+    read_mask,
+    read_saliency,
+    voc_palette,
+)
 
 # %% ../nbs/0_base/025_check.ipynb #958fd8d9
 class Look(NamedTuple):
@@ -30,6 +38,8 @@ class Look(NamedTuple):
     label: tuple = None  # names in its label; None: not known
     mask: tuple = None  # ids in its mask, 0 and 255 among them; None: there is none
     digest: str = ""  # SHA-256 of the picture's file
+    # of its saliency map: the largest value; the mean of its rim less that of all
+    salient: tuple = ()
 
 
 def _problem(path, e):
@@ -51,8 +61,10 @@ def _look_at_image(path):
 
 
 def _said(path, phrases, more=""):
-    "How a file was read where that is not plain, as a note"
-    return [Problem(str(path), ", ".join(phrases) + more, "note")] if phrases else []
+    """How a file was read where that is not plain: a note for each thing, so that they can be
+    counted
+    """
+    return [Problem(str(path), o + more * ("read" not in o), "note") for o in phrases]
 
 # %% ../nbs/0_base/025_check.ipynb #331f8c54
 def _turned(shape, size):
@@ -70,8 +82,8 @@ def _read_truth(ds, id):
     "Shape and ids of a true mask (or of the first of several), and how it was read"
     if not ds.classes:
         return ds.maps(id)[0].shape, None, []
-    said = []
-    M = read_mask(ds.mask_path(id), ds.n_classes, said)
+    said, path = [], ds.mask_path(id)
+    M = read_mask(path, ds.n_classes, said) if path.exists() else ds.mask(id)  # COCO's is drawn
     return (
         M.shape,
         tuple(int(k) for k in np.flatnonzero(np.bincount(M.ravel(), minlength=256))),
@@ -129,24 +141,26 @@ def _like(a, b):
 
 # %% ../nbs/0_base/025_check.ipynb #1538ec1b
 def _look_at_saliency(ds, id, size, turned):
+    "What is salient in a picture's map, and problems"
     path = ds.root / "saliency" / f"{id}.png"
     if not path.exists():
-        return []
+        return (), []
     said = []
     try:
-        shape = read_saliency(path, said=said).shape
+        S = read_saliency(path, said=said)
     except DataError as e:
-        return [_problem(path, e)]
-    notes = _said(path, said)
-    if _like(shape, size):
-        return notes
-    if turned and _like(shape, size[::-1]):
-        return [*notes, Problem(str(path), _turned(shape, size))]
+        return (), [_problem(path, e)]
+    rim = np.concatenate([S[0], S[-1], S[:, 0], S[:, -1]])
+    salient, notes = (float(S.max()), float(rim.mean() - S.mean())), _said(path, said)
+    if _like(S.shape, size):
+        return salient, notes
+    if turned and _like(S.shape, size[::-1]):
+        return salient, [*notes, Problem(str(path), _turned(S.shape, size))]
     odd = (
-        f"is {_size(shape)}, of another shape than its picture of {_size(size)}: stretched when"
+        f"is {_size(S.shape)}, of another shape than its picture of {_size(size)}: stretched when"
         " read"
     )
-    return [*notes, Problem(str(path), odd, "note")]
+    return salient, [*notes, Problem(str(path), odd, "note")]
 
 # %% ../nbs/0_base/025_check.ipynb #54dc97aa
 def _look(ds, held_out, id):
@@ -156,8 +170,8 @@ def _look(ds, held_out, id):
     if size is None:
         return Look(id, problems + more, label)
     mask, wrong = _look_at_mask(ds, id, size, turned, id in held_out)
-    found = problems + wrong + _look_at_saliency(ds, id, size, turned) + more
-    return Look(id, found, label, mask, sha256(ds.image_path(id)))
+    salient, odd = _look_at_saliency(ds, id, size, turned)
+    return Look(id, problems + wrong + odd + more, label, mask, sha256(ds.image_path(id)), salient)
 
 # %% ../nbs/0_base/025_check.ipynb #fbad5b37
 def _differences(look, classes):
@@ -208,6 +222,12 @@ def _best_order(looks, classes):
     return {ids[r]: names[c] for r, c in zip(rows, columns)} if explained else {}
 
 # %% ../nbs/0_base/025_check.ipynb #122e0f35
+def _exchanged(k):
+    "The id whose colour in VOC's palette has red and blue of that of `k` exchanged"
+    colours = voc_palette()
+    return int((colours == colours[k][::-1]).all(1).argmax())
+
+
 def _cause(looks, classes):
     """What may lie behind masks that contradict their labels, and what to do; empty if it cannot be
     told
@@ -222,6 +242,8 @@ def _cause(looks, classes):
         )
     order = _best_order(looks, classes)
     if order and any(classes[k - 1] != c for k, c in order.items()):
+        if all(order[k] in classes[_exchanged(k) - 1 : _exchanged(k)] for k in order):
+            return "Their red and blue seem to be exchanged, as by OpenCV: exchange them back."
         said = ", ".join(f"{k} {c}" for k, c in sorted(order.items()))
         return (
             f"The ids seem to be {said}: put the names into classes.txt in the order of the ids, a"
@@ -241,6 +263,21 @@ def _cause(looks, classes):
     return ""
 
 # %% ../nbs/0_base/025_check.ipynb #61dc8de8
+def _boundless(looks, where):
+    "Masks of objects on nothing but void: a note where all are"
+    drawn = [o for o in looks if set(o.mask) - {0, 255}]
+    if not drawn or any(0 in o.mask for o in drawn) or not all(255 in o.mask for o in drawn):
+        return []
+    return [
+        Problem(
+            str(where),
+            f"none of {len(drawn)} masks holds background (0): around the objects all is void "
+            "(255), so that masks that are too large cost nothing",
+            "note",
+        )
+    ]
+
+
 def _contrary_classes(looks, classes):
     """Sentences about classes that are not where the labels say, as a rule (of at least three
     pictures)
@@ -271,7 +308,7 @@ def mask_problems(
     known = [o for o in looks if o.label is not None and o.mask is not None]
     apart = [said for o in known if (said := contradiction(o, classes))]
     if not apart:
-        return []
+        return _boundless(known, where)
     rule = len(apart) >= 2 and (2 * len(apart) > len(known) or bool(_best_order(known, classes)))
     cause = _cause(known, classes) if rule else ""
     some = "; ".join(apart[:3]) + "; …" * (len(apart) > 3)
@@ -354,6 +391,23 @@ def _copies(ds, looks):
     return [Problem(str(ds.root), what, "note")]
 
 # %% ../nbs/0_base/025_check.ipynb #1f8271f2
+def _odd_saliency(ds, looks):
+    "What is odd about all saliency maps: they do not reach far, hold nothing, or seem inverted"
+    folder, maps = str(ds.root / "saliency"), [o.salient for o in looks if o.salient]
+    n, top = len(maps), max((t for t, _ in maps), default=1)
+    empty, outside = sum(t == 0 for t, _ in maps), sum(rim > 0 for _, rim in maps)
+    notes = [
+        f"no value of its {n} maps exceeds {top:.2g} of 1, and salient is what exceeds 0.5: nothing"
+        " is; are they on another scale?"
+    ] * (0 < top <= 0.5)
+    notes += [f"{empty} of {n} maps hold nothing salient: 0 everywhere"] * (empty > 0)
+    notes += [
+        f"{outside} of {n} maps are more salient along the edge of the picture than on the whole:"
+        " are they inverted?"
+    ] * (n >= 3 and 2 * outside > n)
+    return [Problem(folder, o, "note") for o in notes]
+
+
 def _unread_saliency(ds):
     "Files beside the saliency maps that no picture asks for"
     folder, wanted = ds.root / "saliency", {f"{i}.png" for ids in ds.splits.values() for i in ids}
@@ -423,14 +477,16 @@ def survey_dataset(
     if ds is None:
         return Survey(found)
     looks = _looks(ds)
-    found += [p for o in looks for p in o.problems] + _copies(ds, looks) + _unread_saliency(ds)
+    found += [p for o in looks for p in o.problems] + _copies(ds, looks)
+    found += _odd_saliency(ds, looks) + _unread_saliency(ds)
     labels = Counter(c for o in looks for c in o.label or ())
     if looks and ds.label_source != "masks":
         found += mask_problems(looks, ds.classes, ds.mask_path(looks[0].id).parent)
     if ds.label_source.endswith(".csv"):
         found += name_notes(dict(labels), ds.root / ds.label_source)
     drawn = Counter(ds.classes[k - 1] for o in looks for k in o.mask or () if 0 < k < 255)
-    masks = [o for o in looks if o.mask is not None or not ds.classes and ds.has_mask(o.id)]
+    drawn_later = not ds.classes or ds.label_source == "instances"
+    masks = [o for o in looks if o.mask is not None or drawn_later and ds.has_mask(o.id)]
     return Survey(
         found,
         ds.name,
@@ -474,17 +530,39 @@ def truth_problems(
         )
     return mask_problems(looks, ds.classes, ds.mask_path(ids[0]).parent) if looks else []
 
+# %% ../nbs/0_base/025_check.ipynb #28b0eb51
+def left_out(
+    ds,  # `Dataset`
+    ids,  # pictures that are to be judged
+) -> list:  # of sentences
+    """Which pictures a run's scores leave out: those without a mask or, the classifier's, without a
+    label.
+    """
+    n, bare = len(ids), sum(not ds.has_mask(i) for i in ids)
+    dumb = sum(not ds.has_label(i) for i in ids)
+    if bare == n:  # nothing is scored at all
+        return []
+    masks = [
+        f"{bare} of {n} pictures to be judged have no mask: they are in no score but the"
+        " classifier's"
+    ]
+    labels = [
+        f"{dumb} of {n} pictures to be judged have no label: the classifier's score leaves them out"
+    ]
+    return masks * (bare > 0) + labels * (dumb > 0)
+
 # %% ../nbs/0_base/025_check.ipynb #d1de0bfc
 def _lines_of(problems, most=3):
-    "A line for each problem; what is the same of many files is said once, with their number"
-    same = {}
+    "A line for each problem; what is the same of many but for numbers is said once, and counted"
+    alike = {}
     for p in sorted(problems, key=lambda p: (p.severity, p.file)):
-        same.setdefault((p.severity, p.what), []).append(p.file)
-    for (severity, what), files in same.items():
-        if len(files) > most:
-            yield f"{severity:5}  {len(files)} files, such as {files[0]}: {what}"
+        alike.setdefault((p.severity, re.sub(r"\d+", "0", p.what)), []).append(p)
+    for (severity, _), some in alike.items():
+        if len(some) > most:
+            kind = "files, such as" if len({p.what for p in some}) == 1 else "of this kind, such as"
+            yield f"{severity:5}  {len(some)} {kind} {some[0].file}: {some[0].what}"
         else:
-            yield from (f"{severity:5}  {file}: {what}" for file in files)
+            yield from (f"{severity:5}  {p.file}: {p.what}" for p in some)
 
 
 def _count(n, word):
@@ -523,8 +601,10 @@ def _summary(survey):
         " pictures:"
     )
     yield from (f"  {o}" for o in _class_lines(survey.labels))
+    if not survey.splits.get("train"):
+        yield "nothing to learn from: no picture is in train"
     if not survey.splits.get("val"):
-        yield "nothing is held out: give a val.txt to be judged"
+        yield "nothing is held out: give a list val (val.txt) to be judged"
 
 # %% ../nbs/0_base/025_check.ipynb #9c9160e6
 def print_survey(

@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Callable, NamedTuple
 import numpy as np
@@ -356,6 +357,14 @@ def _table(path, report):
         f"{path}: its first line must be `file,labels`; it is `{','.join(head)[:60]}`",
         DataError,
     )
+    more = [o for o in head if o not in ("file", "labels")]
+    if more:
+        report(
+            path,
+            f"its columns {', '.join(more)} are not read; lists of pictures are files (train.txt, "
+            "val.txt)",
+            "note",
+        )
     for k, fields in lines[1:]:
         if len(fields) > len(head):
             report(path, f"line {k} has more columns than the first line; put `;` between names")
@@ -392,6 +401,12 @@ _NO_CLASS = {
     "void",
     "unlabeled",
     "unlabelled",
+    "none",
+    "nan",
+    "null",
+    "n/a",
+    "nothing",
+    "-",
 }
 
 
@@ -473,6 +488,12 @@ def _own_splits(root, files, rows, masks, report):
     val = (
         masked if len(masked) < len(rows) else masked[::5] if len(rows) > 1 else ()
     )  # all have masks and no list says which to hold out: every fifth
+    if "val" not in s and len(val) < len(masked):
+        report(
+            root,
+            f"no val.txt: every fifth of its {len(masked)} pictures is held out, as val",
+            "note",
+        )
     val = s.get("val", val)
     train = s.get("train", tuple(o for o in rows if o not in set(val) | set(s.get("test", ()))))
     return {**s, "train": train, "val": val}
@@ -717,6 +738,14 @@ def _read_coco(path):
         )
         for k, entry in enumerate(entries):
             _check_entry(path, f"{part}[{k}]", entry, form)
+    kinds = {type(o["id"]) for o in data["categories"]}
+    need(
+        len(kinds) < 2,
+        f"{path}: some ids of categories are numbers and some are texts: give one kind",
+        DataError,
+    )
+    for entry in data["images"]:
+        entry["file_name"] = entry["file_name"].replace("\\", "/")  # as Windows writes it
     return data
 
 # %% ../nbs/0_base/020_datasets.ipynb #1b0d16cd
@@ -782,6 +811,17 @@ def _check_polygon(points, h, w):
     need(inside, f"leaves the picture of {h}x{w} (height x width)", DataError)
 
 # %% ../nbs/0_base/020_datasets.ipynb #fa9dc533
+def _has_outline(a):
+    "Whether an annotation has more than a box: runs, or corners of which three make an area"
+    s = a.get("segmentation")
+    return any(not isinstance(p, list) or len(p) > 4 for p in s) if isinstance(s, list) else bool(s)
+
+
+def _scraps(annotations):
+    "Ids of annotations whose outline has no three corners: a line, or a box in its place"
+    return [a["id"] for a in annotations if a.get("segmentation") and not _has_outline(a)]
+
+
 def _outline_problem(outline, h, w):
     "What is wrong with an outline, in words; empty where nothing is, or where there is none."
     if not outline:
@@ -828,7 +868,7 @@ def _annotation_problems(data):
     for a in data["annotations"]:
         one = known.get(a["image_id"])
         if one is None:
-            yield f"annotation {a['id']} is of image {a['image_id']}, which is not listed"
+            yield f"annotation {a['id']} is of image {a['image_id']!r}, which is not listed"
             continue
         if a["category_id"] not in cats:
             yield f"annotation {a['id']} names the unknown category {a['category_id']}"
@@ -846,6 +886,110 @@ def _coco_problems(data, most=20):
     ]
     return found[:most] + [f"and {len(found) - most} more of this kind"] * (len(found) > most)
 
+# %% ../nbs/0_base/020_datasets.ipynb #e46a0109
+def _box_of_runs(runs, height):
+    "(left, top, right, bottom) of what runs down columns of that height cover"
+    ends = np.cumsum(runs)[1::2]
+    starts = ends - runs[1::2]
+    kept = ends > starts
+    if not kept.any():
+        return None
+    starts, last = starts[kept], ends[kept] - 1
+    whole = (starts // height != last // height).any()  # a run that goes over from column to column
+    top, bottom = (
+        (0, height) if whole else (int((starts % height).min()), int((last % height).max()) + 1)
+    )
+    return int(starts.min() // height), top, int(last.max() // height) + 1, bottom
+
+
+def _box_of(outline, h, w, turned=False):
+    "(left, top, right, bottom) of an outline, or of it with x and y taken for each other; or None"
+    if isinstance(outline, dict):
+        counts = outline["counts"]
+        runs = np.array(counts if isinstance(counts, list) else _runs(counts), np.int64)
+        box = _box_of_runs(runs, w if turned else h)
+    else:
+        xy = np.concatenate([np.array(p, float) for p in outline] or [np.zeros(0)]).reshape(-1, 2)
+        box = (*xy.min(0), *xy.max(0)) if len(xy) else None
+    return (box[1], box[0], box[3], box[2]) if box and turned else box
+
+# %% ../nbs/0_base/020_datasets.ipynb #e9bd12cb
+def _near(a, b):
+    "Whether two boxes, a pixel wider each way, share at least half of what they cover together"
+    a, b = np.add(a, (-1, -1, 1, 1)), np.add(b, (-1, -1, 1, 1))
+    both = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    return 2 * both >= (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - both
+
+
+def _boxed(a):
+    "(left, top, right, bottom) of the box beside an outline, None where there is none"
+    box = a.get("bbox")
+    numbers = isinstance(box, list) and len(box) == 4 and all(type(v) in (int, float) for v in box)
+    return (
+        (box[0], box[1], box[0] + box[2], box[1] + box[3]) if numbers and min(box[2:]) > 0 else None
+    )
+
+# %% ../nbs/0_base/020_datasets.ipynb #1efd36f1
+_LOOKED_AT = 2000  # outlines of which the boxes are compared
+
+
+def _place_of(a, h, w):
+    "How an outline lies to its box: fits, turned, apart, or a share (of the picture); else empty"
+    box, wanted = _box_of(a["segmentation"], h, w), _boxed(a)
+    if box and not isinstance(a["segmentation"], dict) and max(box) <= 1 and min(h, w) > 2:
+        return "share"
+    if not box or not wanted:
+        return ""
+    if _near(box, wanted):
+        return "fits" if not _near(_box_of(a["segmentation"], h, w, turned=True), wanted) else ""
+    return "turned" if _near(_box_of(a["segmentation"], h, w, turned=True), wanted) else "apart"
+
+
+def _places_of(data):
+    "How many of the first outlines lie how to their boxes, and the first annotation of each kind"
+    images, found = {o["id"]: o for o in data["images"]}, {}
+    sound = (
+        a
+        for a in data["annotations"]
+        if a["image_id"] in images
+        and _has_outline(a)
+        and not _outline_problem(a["segmentation"], *_size_of(images[a["image_id"]]))
+    )
+    for a in islice(sound, _LOOKED_AT):
+        found.setdefault(_place_of(a, *_size_of(images[a["image_id"]])), []).append(a["id"])
+    return {k: (len(ids), ids[0]) for k, ids in found.items() if k}
+
+
+def _size_of(image):
+    return image["height"], image["width"]
+
+# %% ../nbs/0_base/020_datasets.ipynb #5d326fc1
+def _misplaced(data):
+    "What is wrong with the places of outlines as a rule, in words, and what is odd about some"
+    found = _places_of(data)
+    (share, first), (turned, other) = found.get("share", (0, "")), found.get("turned", (0, ""))
+    rest, errors = sum(n for n, _ in found.values()), []
+    if 2 * share > rest:
+        errors.append(
+            f"the outlines of {share} annotations, such as {first}, lie between 0 and 1, as shares"
+            " of the picture: give them in pixels, x times the width and y times the height"
+        )
+    if turned > found.get("fits", (0, ""))[0]:
+        errors.append(
+            f"the outlines of {turned} annotations, such as {other}, fit their boxes only with x"
+            " and y exchanged: corners are x, y, x, y …, and runs go down the columns"
+        )
+    apart, one = found.get("apart", (0, ""))
+    odd = (
+        [
+            f"the outlines of {apart} of {rest} annotations, such as {one}, do not lie where their"
+            " boxes are: the outlines are what is drawn"
+        ]
+        if apart
+        else []
+    )
+    return errors, odd
+
 # %% ../nbs/0_base/020_datasets.ipynb #11b685b6
 def _index_coco(path):
     "What training needs of an instances file, as plain JSON: no outlines."
@@ -853,11 +997,16 @@ def _index_coco(path):
     cats = {o["id"]: _same(o["name"]) for o in sorted(data["categories"], key=lambda o: o["id"])}
     names = {o["id"]: set() for o in data["images"]}
     files = {o["id"]: o["file_name"] for o in data["images"]}
-    bare = set()
+    bare, scraps = set(), _scraps(data["annotations"])
+    boxes = set(scraps) if 2 * len(scraps) > len(data["annotations"]) else ()
     for a in data["annotations"]:
         if a["image_id"] in names and a["category_id"] in cats:
             names[a["image_id"]].add(cats[a["category_id"]])
-            bare |= {_id(files[a["image_id"]])} if not a.get("segmentation") else set()
+            bare |= (
+                {_id(files[a["image_id"]])}
+                if not a.get("segmentation") or a["id"] in boxes
+                else set()
+            )
     images = {
         _id(o["file_name"]): [
             o["id"],
@@ -868,11 +1017,18 @@ def _index_coco(path):
         ]
         for o in data["images"]
     }
+    wrong, odd = _misplaced(data)
+    if scraps and not boxes:
+        odd.append(
+            f"the outlines of {len(scraps)} annotations, such as {scraps[0]}, have no three"
+            " corners: left out of the masks"
+        )
     return dict(
         classes=list(cats.values()),
         images=images,
         outlineless=sorted(bare),
-        problems=_coco_problems(data),
+        problems=_coco_problems(data) + wrong,
+        notes=odd,
     )
 
 # %% ../nbs/0_base/020_datasets.ipynb #470ff60d
@@ -881,7 +1037,7 @@ def _coco_cache(path):
     return (
         cache_home()
         / "coco"
-        / hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns, "outlines looked at")
+        / hash_of(str(path.resolve()), s.st_size, s.st_mtime_ns, "outlines and boxes looked at")
     )
 
 
@@ -930,7 +1086,7 @@ def _drawable(a):
     s = a.get("segmentation")
     if not isinstance(s, list):
         return a if s else None
-    s = [p for p in s if len(p) >= 6]
+    s = [p for p in s if len(p) > 4]
     return {**a, "segmentation": s} if s else None
 
 
@@ -966,7 +1122,9 @@ def _coco_files(root):
     ]
     years = {m[2] or "" for m, _ in found}
     year = "2014" if "2014" in years else max(years)
-    return {m[1]: p for m, p in found if (m[2] or "") == year}, f"coco{year}"
+    files = {m[1]: p for m, p in found if (m[2] or "") == year}
+    other = next((n for n in ("valid", "validation") if n in files and "val" not in files), None)
+    return {"val" if n == other else n: p for n, p in files.items()}, f"coco{year}"
 
 # %% ../nbs/0_base/020_datasets.ipynb #9bd57da0
 def _coco_folder(root, path, names):
@@ -1028,17 +1186,24 @@ def _apart(found, report):
     return images, splits
 
 # %% ../nbs/0_base/020_datasets.ipynb #cfee9657
-def _hold_out(splits):
-    "With one split only, every tenth of its sorted ids becomes val."
-    if len(splits) > 1:
-        return splits
+def _hold_out(splits, root, report):
+    """`train` and `val`; of one list only, unless that is val's, every tenth of the sorted ids is
+    val.
+    """
+    if len(splits) > 1 or "val" in splits:
+        return {"train": (), "val": ()} | splits
     ids = sorted(*splits.values())
+    report(
+        root, f"one list only: every tenth of its {len(ids)} pictures is held out, as val", "note"
+    )
     return {"train": tuple(o for i, o in enumerate(ids, 1) if i % 10), "val": tuple(ids[9::10])}
 
 # %% ../nbs/0_base/020_datasets.ipynb #53d51777
 def _report_coco(path, index, report):
     for what in index["problems"]:
         report(path, what)
+    for what in index["notes"]:
+        report(path, what, "note")
     empty, bare = sum(not v[4] for v in index["images"].values()), len(index["outlineless"])
     if empty:
         report(path, f"{empty} image{'s' * (empty > 1)} without any object: in no split", "note")
@@ -1069,11 +1234,12 @@ def _open_coco(root, report):
     files = {o: one.path for o, one in images.items()}
     sizes = {o: one.size for o, one in images.items()}
     bare = frozenset(o for o, one in images.items() if not one.drawn)
+    splits = _hold_out(splits, root / "annotations", report)
     return Dataset(
         name,
         root,
         classes.pop(),
-        _hold_out(splits),
+        splits,
         "instances",
         files,
         partial(_names_of, images),

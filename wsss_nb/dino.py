@@ -13,6 +13,7 @@ from pathlib import Path
 from wsss_nb.core import (
     DataError,
     RunError,
+    WeightsError,
     check_array,
     load_weights,
     need,
@@ -20,11 +21,12 @@ from wsss_nb.core import (
     progress,
     save_weights,
 )
+from .deeplab import weights_meta
 from .images import read_image, resize
 from .features import MEAN, STD, _before_last, _last_keys, mini_vit
 import numpy as np
 import torch
-from safetensors import safe_open
+
 from torch import nn
 from torch.nn import functional as F
 
@@ -270,23 +272,17 @@ def _save(path, nets, opt, rows, settings):
     save_weights(
         path,
         dict(nets.state_dict()) | moments,
-        dict(rows=json.dumps(rows), settings=json.dumps(settings)),
+        dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))),
     )
 
 # %% ../nbs/1_nets/160_dino.ipynb #b44a41cd
-def _restore(path, nets, opt, settings) -> list:
-    "Put all back where `path` left it; the log so far. Raises `RunError` for other settings."
-    if not Path(path).is_file():
-        return []
-    tensors = load_weights(path)
-    with safe_open(path, "pt") as f:
-        meta = {k: json.loads(v) for k, v in f.metadata().items()}
-    need(
-        meta["settings"] == settings,
-        f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or"
-        " another folder",
-        RunError,
-    )
+_ROWS = [
+    {"cls!": float, "key!": float, "same!": float, "seconds!": float}
+]  # the log, one for each step
+
+
+def _put_back(nets, opt, tensors):
+    "Nets and Adam's moments from the tensors of a checkpoint"
     nets.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("adam.")})
     state = {}
     for k, v in tensors.items():
@@ -294,6 +290,26 @@ def _restore(path, nets, opt, settings) -> list:
             _, i, name = k.split(".")
             state.setdefault(int(i), {})[name] = v
     opt.load_state_dict(dict(opt.state_dict(), state=state))
+
+
+def _restore(path, nets, opt, settings) -> list:
+    "Put all back where `path` left it; the log so far. Raises `RunError`, `WeightsError`."
+    if not Path(path).is_file():
+        return []
+    meta = weights_meta(path, {"settings!": dict, "rows!": _ROWS})
+    need(
+        meta["settings"] == settings,
+        f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or"
+        " another folder",
+        RunError,
+    )
+    tensors = load_weights(path)
+    try:
+        _put_back(nets, opt, tensors)
+    except (KeyError, RuntimeError, ValueError) as e:
+        raise WeightsError(
+            f"{path} does not hold the tensors of this training: delete it, or use another folder"
+        ) from e
     return meta["rows"]
 
 # %% ../nbs/1_nets/160_dino.ipynb #f0a01e5f

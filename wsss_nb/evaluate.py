@@ -22,6 +22,7 @@ import torch
 from isal import isal_zlib
 from PIL import Image
 from pycocotools import mask as rle
+from scipy.optimize import linear_sum_assignment
 
 from .core import DataError, ParameterError, WsssError, atomic, need, progress, read_json
 from .datasets import VOC_CLASSES
@@ -67,7 +68,7 @@ def _plain_png(raw):
     return None if rows[:, 0].any() else rows[:, 1:]
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #ae03795d
-def _read_png(path, n_classes):
+def _read_png(path, n_classes, truth=False):
     "Class ids (H,W) of a label map; those of the plain kind are not checked against `n_classes`"
     try:
         with open(path, "rb") as f:
@@ -78,9 +79,9 @@ def _read_png(path, n_classes):
         return ids
     im = open_picture(path)
     need(
-        not im.mode.startswith("I"),
-        f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit"
-        " palette or grey PNG",
+        truth or not im.mode.startswith("I"),
+        f"{path}: has 16 bits a pixel, as superpixels or scores have: save class ids as an 8-bit "
+        "palette or grey PNG",
         DataError,
     )
     return read_mask(path, n_classes)
@@ -713,6 +714,10 @@ class _Predictions:
     def scaled(self):
         return self.scored and not self.background and self.high > _ABOVE
 
+    @property
+    def reach(self):
+        return self.high if 0 < self.high < _FEW else 1.0  # how far thresholds go
+
     def scores(self, id):
         "Class ids (K,), scores (K,H,W), divided where they have to be"
         ids, S = read_scores(self.files[id], self.n_classes, self.layout)
@@ -731,6 +736,7 @@ class _Predictions:
 
 
 _ABOVE = 1.001  # what rounding leaves above 1 is no other scale
+_FEW = 0.5  # a folder of which no score is larger is on another scale
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #d64599b1
 def _said(p, looks):
@@ -743,6 +749,8 @@ def _said(p, looks):
         yield f"scores divided by their maximum (up to {p.high:.3g}), (1.11){absent}"
     if not p.background and p.low < 0:
         yield f"scores below 0 (down to {p.low:.3g}) count as 0"
+    if not p.background and p.reach < 1:
+        yield f"no score exceeds {p.high:.3g}: thresholds are scanned up to that"
     if not p.layout.startswith("array"):
         yield from _strange(p, looks)
 
@@ -771,7 +779,16 @@ def _known(labels, id):
 
 
 def _check_scale(p, looks):
-    "Refuse arrays that must be divided where it is not known by which classes"
+    """Refuse scores of which none is above 0, and arrays of which it is not known which maps to
+    divide
+    """
+    none = p.scored and not p.background and p.low < 0 and p.high <= 0
+    need(
+        not none,
+        f"{looks[0].path.parent}: no score is above 0 ({p.low:.3g}…{p.high:.3g}), so nothing would"
+        " be foreground at any threshold: save activations, or probabilities from 0 to 1",
+        DataError,
+    )
     lost = p.layout == "array" and p.scaled and any(p.labels(o.id) is None for o in looks)
     need(
         not lost,
@@ -819,7 +836,7 @@ def _truth(ds, id):
     "The true mask, and its file; COCO's is drawn first where it has not been"
     path = ds._mask_path(id)
     try:
-        return _read_png(path, ds.n_classes), path
+        return _read_png(path, ds.n_classes, truth=True), path
     except DataError:
         if path.exists():
             raise
@@ -831,13 +848,20 @@ def _truth(ds, id):
     return ds.mask(id), path
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #44978a3f
-def _check_size(path, hw, T):
-    if hw != T.shape:
-        raise DataError(
-            f"{path}: is {hw[0]}x{hw[1]} (height x width), but its picture is"
-            f" {T.shape[0]}x{T.shape[1]}: predictions are judged at the picture's own size; resize"
-            " scores (linear) or labels (nearest) before saving them"
-        )
+def _check_size(ds, id, path, hw, T):
+    """Refuse a prediction of another size than the truth, and say which of the two is not the
+    picture's
+    """
+    if hw == T.shape:
+        return
+    with Image.open(ds.image_path(id)) as im:
+        size = picture_size(im)
+    wrong, other = (path, hw) if hw != size else (ds.mask_path(id), T.shape)
+    raise DataError(
+        f"{wrong}: is {other[0]}x{other[1]} (height x width), but its picture is "
+        f"{size[0]}x{size[1]}: predictions are judged at the picture's own size; "
+        "resize scores (linear) or labels (nearest) before saving them"
+    )
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #8dad7f71
 def _count_labels(ds, lot):
@@ -850,7 +874,7 @@ def _count_labels(ds, lot):
             if path.suffix == ".png"
             else read_prediction(path, ds.n_classes)
         )
-        _check_size(path, P.shape, T)
+        _check_size(ds, id, path, P.shape, T)
         try:
             m.update(P, T)
         except DataError as e:
@@ -866,7 +890,7 @@ def _count_scores(ds, preds, thresholds, lot):
     N = np.zeros(n * n * (len(t) + 1), np.int64)
     for id, path in lot:
         (T, truth), (ids, S) = _truth(ds, id), preds.scores(id)
-        _check_size(path, S.shape[1:], T)
+        _check_size(ds, id, path, S.shape[1:], T)
         need(((T < n) | (T == 255)).all(), f"{truth}: holds ids that are no class", DataError)
         label, top = _best(ids, S)
         b = len(t) if preds.background else np.searchsorted(t, top)
@@ -884,6 +908,39 @@ def _cut(N):
     out[..., 0] += N.sum((1, 2)) - fg.sum(1).T
     return out
 
+# %% ../nbs/1_nets/170_evaluate.ipynb #bb0e8df9
+def _overlaps(counts):
+    "IoU (C+1,C+2) of each true class with each predicted id, 255 last"
+    union = counts.sum(1)[:, None] + counts.sum(0) - counts
+    iou = counts / np.maximum(union, 1)
+    if counts[:, 1:-1].any():
+        iou[:, -1] = 0  # 255 is where no label is, as in seeds
+    iou[0, -1] = 0
+    return iou
+
+
+def _moved(counts):
+    "(id, true class) for ids that lie where other classes are, as a rule; else nothing"
+    iou = _overlaps(counts)
+    classes, ids = linear_sum_assignment(-iou)
+    pairs = [(k, c) for k, c in zip(ids.tolist(), classes.tolist()) if k != c and iou[c, k] > 0]
+    found = sum(iou[c, k] for k, c in pairs)
+    kept = sum(iou[c, c] for _, c in pairs)
+    return sorted(pairs) if found >= 0.3 * max(1, len(pairs)) and 3 * kept < found else []
+
+# %% ../nbs/1_nets/170_evaluate.ipynb #3fc862f0
+def _other_order(counts, names):
+    "A sentence on ids in another order than the names, background first; or none"
+    pairs = _moved(counts)
+    if not pairs:
+        return []
+    ids = [255 if k == len(names) else k for k, _ in pairs]
+    where = ", ".join(f"{k} where {names[c]} ({c}) is" for k, (_, c) in zip(ids, pairs))
+    return [
+        f"its ids seem to stand for other classes, {where}: compare its list of classes with the "
+        "dataset's"
+    ]
+
 # %% ../nbs/1_nets/170_evaluate.ipynb #6e013fac
 def _result(counts, classes):
     "The scores of one confusion table, NaN as None"
@@ -894,13 +951,13 @@ def _result(counts, classes):
         return None if np.isnan(v) else float(v)
 
     iou = m.iou()
-    absent = [c for c, v in zip(["background", *classes], iou) if np.isnan(v)]
-    return dict(
-        coverage=known(m.coverage()),
-        precision=known(m.precision()),
-        miou=known(m.miou()),
-        iou=[known(v) for v in iou],
-        absent=absent,
+    names = ["background", *classes]
+    absent = [c for c, v in zip(names, iou) if np.isnan(v)]
+    scores = dict(
+        coverage=known(m.coverage()), precision=known(m.precision()), miou=known(m.miou())
+    )
+    return scores | dict(
+        iou=[known(v) for v in iou], absent=absent, notes=_other_order(counts, names)
     )
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #080094fd
@@ -919,7 +976,9 @@ def _thresholds(preds, pred, threshold):
     )
     if not takes:
         return [0.0]
-    ts = sorted({float(t) for t in np.ravel(THRESHOLDS if threshold is None else threshold)})
+    if threshold is None:
+        threshold = np.array(THRESHOLDS) * preds.reach
+    ts = sorted({float(t) for t in np.ravel(threshold)})
     why = f" (the scores of {pred} are divided by their maximum first)" * preds.scaled
     need(
         ts and all(0 <= t <= 1 for t in ts),
@@ -990,9 +1049,9 @@ def evaluate_folder(
     )
     ts = _thresholds(preds, pred, threshold)
     scaled = preds.high if preds.scaled else None
-    how = dict(layout=preds.layout, scaled=scaled, notes=list(preds.notes))
     missing = [o for o in ids if o not in preds.files]
     r = _score(ds, preds, ts, workers, f"score {Path(pred).name}")
+    how = dict(layout=preds.layout, scaled=scaled, notes=[*r["notes"], *preds.notes])
     return r | dict(images=len(preds.files), missing=missing) | how
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #c8afd644

@@ -6,7 +6,7 @@
 __all__ = ['execute_step', 'run_stage']
 
 # %% ../nbs/4_runs/440_execute.ipynb #472aea66
-import json, os, signal, threading, time
+import os, signal, threading, time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from .made import damage, note_made
 from .processes import die_with_parent, kill_family, own_kernel, start_python
-from .store import duration
+from .store import duration, read_record
 
 # %% ../nbs/4_runs/440_execute.ipynb #cc7370fb
 def _peak_memory(stop, notes):
@@ -77,9 +77,9 @@ def _papermill(step, output):
 # %% ../nbs/4_runs/440_execute.ipynb #9a3bee0e
 _STEP = {
     "name!": str,
-    "notebook!": str,
+    "notebook": str,
     "folder!": str,
-    "params!": dict,
+    "params": dict,
     "makes!": str,
     "also": [str],
     "key!": str,
@@ -116,12 +116,9 @@ def execute_step(file):
 
 # %% ../nbs/4_runs/440_execute.ipynb #715bdb16
 def _record(step):
-    "What the record of a stage's folder says of it, without importing torch."
-    try:
-        record = json.loads((Path(step["folder"]) / "run.json").read_bytes())
-        return record.get("stages", {}).get(step["name"], {})
-    except (FileNotFoundError, ValueError, AttributeError):
-        return {}
+    "What the record of a stage's folder says of it, without importing torch. Raises `RunError`."
+    record = read_record(Path(step["folder"]) / "run.json")
+    return record.get("stages", {}).get(step["name"], {})
 
 
 def _done(step):
@@ -214,6 +211,24 @@ def _mine(step, stop):
             lock.release()
 
 # %% ../nbs/4_runs/440_execute.ipynb #fd8ef279
+def _ran(file, timeout, stop, device):
+    "(status, sentence) of a stage that was run, or found done."
+    from wsss_nb.core import RunError, read_json
+
+    step = read_json(file, RunError, _STEP)
+    with _mine(step, stop) as free:
+        if not free:
+            return "killed", "stopped"
+        if _done(step):
+            return "done", ""
+        process = _start(file, step, device)
+        try:
+            why = _watch(process, step, timeout, stop)
+        finally:
+            kill_family(process)
+        return _ending(step, process.returncode, why)
+
+
 def run_stage(
     file,  # describes the stage (JSON)
     timeout=0.0,  # seconds; 0: none
@@ -221,18 +236,13 @@ def run_stage(
     device="",  # which GPU it may see
 ) -> dict:  # status, error, seconds
     """Run a stage, unless it is done, wherever this is called: in a Dask worker, a Slurm job or
-    here. Returns how it ended; raises nothing.
+    here. Returns how it ended, also where its description or record is damaged; raises nothing.
     """
-    step, t0 = json.loads(Path(file).read_bytes()), time.monotonic()
-    with _mine(step, stop) as free:
-        if not free:
-            return dict(status="killed", error="stopped", seconds=0.0)
-        if _done(step):
-            return dict(status="done", error="", seconds=0.0)
-        process = _start(file, step, device)
-        try:
-            why = _watch(process, step, timeout, stop)
-        finally:
-            kill_family(process)
-        status, error = _ending(step, process.returncode, why)
+    from wsss_nb.core import RunError
+
+    t0 = time.monotonic()
+    try:
+        status, error = _ran(file, timeout, stop, device)
+    except RunError as e:
+        status, error = "failed", str(e)
     return dict(status=status, error=error, seconds=time.monotonic() - t0)

@@ -7,6 +7,8 @@ __all__ = ['MAX_PIXELS', 'IMAGE_SUFFIXES', 'open_picture', 'read_image', 'descri
            'read_mask', 'write_mask', 'write_labels', 'read_labels', 'resize', 'at_most', 'read_saliency']
 
 # %% ../nbs/0_base/010_images.ipynb #27013018
+import io
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 import cv2
@@ -259,6 +261,29 @@ def _to_rgb(im, path):
         im, said = _over_white(im), said + ["transparent"]
     return im if im.mode == "RGB" else im.convert("RGB"), said
 
+# %% ../nbs/0_base/010_images.ipynb #91f367d5
+_SRGB = ImageCms.createProfile("sRGB")
+_MODES = dict(RGB="RGB", GRAY="L", CMYK="CMYK")
+_SWATCH = Image.fromarray(
+    np.stack(np.meshgrid(*3 * [np.uint8([0, 64, 128, 192, 255])]), -1).reshape(25, 5, 3)
+)
+
+
+@lru_cache(64)  # a camera writes the same one into each picture
+def _other_profile(raw):
+    "A colour profile by its name, empty where there is none or it means sRGB."
+    if not raw:
+        return ""
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(raw))
+        plain = _SWATCH.convert(_MODES.get(profile.profile.xcolor_space.strip(), "RGB"))
+        seen = ImageCms.profileToProfile(plain, profile, _SRGB, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return "unusable colour profile"
+    off = np.abs(np.asarray(seen).astype(int) - np.asarray(plain.convert("RGB"))).mean()
+    name = " ".join((profile.profile.profile_description or "without a name").split())
+    return f"colour profile {name[:60]}" if off > 3 else ""
+
 # %% ../nbs/0_base/010_images.ipynb #4a1bf695
 def _asides(im):
     "What a file holds besides the pixels that are read, in short phrases."
@@ -270,6 +295,8 @@ def _asides(im):
     yield f"{held.bands} bands, of which {n} are read" if held.bands > n else ""
     odd = abs(2.2 * gamma - 1) > 0.05 and not {"srgb", "icc_profile"} & set(im.info)
     yield f"gamma {gamma:.3g} read as sRGB's" if odd else ""
+    profile = "" if im.mode == "LAB" else _other_profile(im.info.get("icc_profile") or b"")
+    yield f"{profile} read as sRGB's" if profile else ""
 
 # %% ../nbs/0_base/010_images.ipynb #77c37941
 def _photograph(im, path):
@@ -717,7 +744,14 @@ def _saliency(im, path):
     v, full = _grey_of(im, path)
     if im.mode != "LA" and (im.mode in _WITH_ALPHA or "transparency" in im.info):
         _opaque(im, path, "saliency")
-    full, said = _range_of(int(v.max()), full)
+    top = int(v.max())
+    if top == full == 255 and (v == 1).any() and ((v <= 1) | (v == 255)).all():
+        _refuse(
+            path,
+            "holds 0, 1 and 255 only, so 1 may mean salient and 255 void; save it with 0 and 255,"
+            " and void as transparent grey",
+        )
+    full, said = _range_of(top, full)
     if im.mode == "LA" and np.asarray(im)[..., 1].min() < 255:
         said = said + ["partly transparent"]
     return v.astype(np.float32) / full, said

@@ -266,6 +266,7 @@ def _cells_so_far():
 
 def check_given(
     cells=None,  # sources of the cells that were run so far; None: those of the notebook that calls
+    ours=False,  # whether that is a training notebook even without `data` and `out`
 ):
     """Check what papermill has set in a training notebook, as the command does.
 
@@ -276,7 +277,7 @@ def check_given(
         if not cell.startswith("# Parameters\n"):
             continue
         known, given = _assigned(before), _assigned(cell)
-        if not {"data", "out"} <= known.keys():
-            continue  # not of ours
+        if not (ours or {"data", "out"} <= known.keys()):
+            continue
         check_names(given, known, "this notebook")
         check_together(known | {k: check_value(k, v, known[k]) for k, v in given.items()})

@@ -233,6 +233,28 @@ def _look_at_lists(params, data, ds):
     )
 
 
+def _look_at_labels(ds, data):
+    "There is something to learn from, and all of it has a label that can be read."
+    train = ds.ids("train")
+    need(
+        train,
+        f"{data}: train is empty, so there is nothing to learn from; its lists are"
+        f" {', '.join(ds.splits)}",
+        DataError,
+    )
+    if ds.label_source != "masks":
+        for id in train:
+            ds.present(id)
+        return
+    dumb = next((i for i in train if not ds.has_mask(i)), None)  # not opened before they are needed
+    need(
+        dumb is None,
+        f"{data}: nobody says what {dumb} of train shows: it has no mask, and there are no"
+        " Annotations/ and no image_labels.csv",
+        DataError,
+    )
+
+
 def _look_at_nets(params, ds):
     "Build each net once and let it go."
     from wsss_nb.backbones import create
@@ -367,6 +389,7 @@ def preflight(
     if "cls_net" not in params:
         return  # superpixels alone
     ds = open_dataset(data)
+    _look_at_labels(ds, data)
     _look_at_lists(params, data, ds)
     _look_at_nets(params, ds)
     if params["superpixels"]:

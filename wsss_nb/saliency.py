@@ -290,7 +290,7 @@ def _from_folder(ds, ids, folder):
 def _from_dataset(ds, ids, **_):
     folder = ds.root / "saliency"
     need(
-        any(folder.glob("*.png")),
+        folder.is_dir() and any(folder.iterdir()),
         f"{ds.name} has no saliency maps: put PNGs into {folder}, give a folder, or name a"
         f" detector: {', '.join(k for k in SOURCES if k not in ('dataset', 'truth'))}",
         DataError,

@@ -550,5 +550,5 @@ def resume(
     """
     sweep = open_sweep(folder, read_store(folder)["data"])
     for r in list(sweep.runs.values()):
-        sweep.add(r["method"], r["params"], r["seed"], r["shown"], r["tags"])
+        sweep.add(r["method"], r["params"], r["seed"], r.get("shown"), r.get("tags") or ())
     return execute(sweep, **how)
