@@ -10,6 +10,7 @@ import os, shutil, sys
 from collections import namedtuple
 from pathlib import Path
 
+from .files import DATA
 from .options import add_command
 
 # %% ../nbs/7_command/770_doctor.ipynb #0326ecd4
@@ -180,7 +181,7 @@ def _disk():
 # %% ../nbs/7_command/770_doctor.ipynb #880353e7
 def _mini():
     from wsss_nb.core import WeightsError
-    from wsss_nb.features import DATA, load
+    from wsss_nb.features import load
 
     file = DATA / "mini.safetensors"
     try:

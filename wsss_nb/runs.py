@@ -204,10 +204,9 @@ PRESETS = dict(
 # %% ../nbs/4_runs/420_runs.ipynb #3920b2e8
 def training_folder() -> Path:
     "Where the training notebooks are: inside the installed package, or in the checkout."
-    import wsss_nb
+    from wsss_nb.files import notebook_folder
 
-    here = Path(wsss_nb.__file__).parent
-    return here / "training" if (here / "training").is_dir() else here.parent / "nbs" / "training"
+    return notebook_folder("training")
 
 # %% ../nbs/4_runs/420_runs.ipynb #520be89b
 @lru_cache
