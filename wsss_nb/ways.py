@@ -17,13 +17,12 @@ from typing import NamedTuple
 
 from .apply import AppliedRun, ApplySettings, by_shape, decide, load_net, softmax_batch
 from .core import WsssError
-from .crf import process_pool
 from .drawing import relabeled
 from .images import read_image
 from .names import likeliest
 from .output import Made, area_rows, write_made
 from .photos import Photograph
-from .processes import ahead
+from .processes import ahead, process_pool
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 
 # %% ../nbs/7_command/715_ways.ipynb #49fb870f
