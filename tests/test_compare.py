@@ -10,14 +10,14 @@ from wsss_nb.compare import average_precision, cam_scores, classifier_scores, di
 from wsss_nb.core import RunError, WsssError, read_json, write_json
 from wsss_nb.metrics import ConfusionMatrix
 from wsss_nb.record import RunRecord
-from wsss_nb.runs import PRESETS, check_parameters
+from wsss_nb.parameters import check_parameters, preset
 from wsss_nb.tables import _packaged, as_text
 
 CLASSES = ["boat", "car"]
 EXPECTED = read_json(_packaged("expected.json"))
 
 def record(method="clustering", name="scenes", classes=CLASSES, **kw):
-    p = check_parameters(method, {}) | PRESETS["scenes"][method] | dict(seeds=[0]) | kw
+    p = check_parameters(method, {}) | preset("scenes", method) | dict(seeds=[0]) | kw
     return dict(method=method, data=dict(name=name, classes=classes, train=400, val=80, fingerprint="f", root="/a", spec="scenes"), label_source="labels.csv", supervision="image-level labels only", seed=p["seeds"][0],
                 parameters=p, init=dict(segmenter=dict(name="small", source="random", sha256="0"*64)), versions=dict(torch="2.13.0"), commit="abc", created="today", argv=["x"], status="done", stages=dict(t20=dict(pid=7, seconds=3)))
 

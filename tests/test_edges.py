@@ -19,12 +19,13 @@ import pytest
 import torch
 from papermill.translators import PythonTranslator
 
-from wsss_nb import cli, doctor, explore_command, figures_command, runs
+from wsss_nb import cli, doctor, execute, explore_command, figures_command, parameters, plan, runs, stages
 from wsss_nb.core import DataError, ParameterError, RunError, atomic, progress, save_arrays, save_weights, write_json
 from wsss_nb.images import write_image, write_labels, write_mask
 from wsss_nb.processes import own_kernel
 from wsss_nb.show import save_animation
-from wsss_nb.record import RunRecord, check_given
+from wsss_nb.parameters import check_given
+from wsss_nb.record import RunRecord
 
 
 # ---- kernels
@@ -53,10 +54,10 @@ WHO = "import sys\nfrom pathlib import Path\nPath('who.txt').write_text(sys.exec
 
 def test_a_stage_runs_in_this_python(foreign):
     (foreign/"run"/"notebooks").mkdir(parents=True)
-    step = runs.Step("t", a_notebook(foreign/"t.ipynb", WHO), foreign/"run", {}, "who.txt", key="k")
+    step = plan.Step("t", a_notebook(foreign/"t.ipynb", WHO), foreign/"run", {}, "who.txt", key="k")
     file = foreign/"run"/"notebooks"/"t.json"
     file.write_text(json.dumps(dict(name="t", notebook=str(step.notebook), folder=str(step.folder), params={}, makes="who.txt", key="k")))
-    r = subprocess.run([sys.executable, "-c", f"from wsss_nb.runs import execute_step; execute_step({str(file)!r})"], capture_output=True, text=True)
+    r = subprocess.run([sys.executable, "-c", f"from wsss_nb.execute import execute_step; execute_step({str(file)!r})"], capture_output=True, text=True)
     assert r.returncode == 0, r.stderr
     assert step.done and (foreign/"run"/"who.txt").read_text() == sys.executable
 
@@ -89,8 +90,8 @@ def test_a_damaged_kernels_description_is_no_failure(foreign):
 
 def test_a_killed_kernel_is_called_by_no_inner_name(tmp_path):
     (tmp_path/"run"/"notebooks").mkdir(parents=True)
-    step = runs.Step("t", a_notebook(tmp_path/"t.ipynb", "import os\nos.kill(os.getpid(), 9)"), tmp_path/"run", {}, "made", key="k")
-    with pytest.raises(RunError, match="its kernel was killed"), step.record.stage("t", "k"): runs._papermill(step, tmp_path/"run"/"notebooks"/"t.ipynb")
+    step = plan.Step("t", a_notebook(tmp_path/"t.ipynb", "import os\nos.kill(os.getpid(), 9)"), tmp_path/"run", {}, "made", key="k")
+    with pytest.raises(RunError, match="its kernel was killed"), step.record.stage("t", "k"): execute._papermill(step.description, tmp_path/"run"/"notebooks"/"t.ipynb")
     said = RunRecord(tmp_path/"run").data["stages"]["t"]
     assert said["status"] == "killed" and said["error"].startswith("t: its kernel was killed in the middle of a cell")
 
@@ -198,7 +199,7 @@ def test_a_stage_without_a_home(tmp_path):
     (tmp_path/"run").mkdir()
     step = dict(name="t", notebook=str(tmp_path/"t.ipynb"), folder=str(tmp_path/"run"), params={}, makes="who.txt", key="k")
     (tmp_path/"t.json").write_text(json.dumps(step))
-    r = homeless("from wsss_nb import cli; cli._have_a_home()\nfrom wsss_nb.runs import execute_step; execute_step(sys.argv[1])", tmp_path, tmp_path/"t.json")
+    r = homeless("from wsss_nb import cli; cli._have_a_home()\nfrom wsss_nb.execute import execute_step; execute_step(sys.argv[1])", tmp_path, tmp_path/"t.json")
     assert r.returncode == 0 and (tmp_path/"run"/"who.txt").read_text() == sys.executable, r.stderr
 
 
@@ -360,19 +361,19 @@ def test_a_disk_that_fills_up(small_disk, capsys):
 
 # ---- a notebook that is run by hand
 
-METHOD_NOTEBOOKS = sorted({n for m in runs.METHODS.values() for n in m})
+METHOD_NOTEBOOKS = sorted({n for m in stages.METHODS.values() for n in m})
 
 
 def cells_of(name, **given):
     "What a kernel has run when a training notebook's own code begins: its defaults, and what papermill has set."
-    nb = nbformat.read(runs.training_folder()/f"{name}.ipynb", 4)
+    nb = nbformat.read(plan.training_folder()/f"{name}.ipynb", 4)
     first = next(c.source for c in nb.cells if "parameters" in c.metadata.get("tags", []))
     return ["", first, PythonTranslator.codify(given) if given else "x = 1"]
 
 
 @pytest.mark.parametrize("name", METHOD_NOTEBOOKS)
 def test_every_training_notebook_knows_its_own_parameters(name):
-    defaults = runs.notebook_parameters(runs.training_folder()/f"{name}.ipynb")
+    defaults = plan.notebook_parameters(plan.training_folder()/f"{name}.ipynb")
     check_given(cells_of(name, **defaults))
     for k in defaults:
         with pytest.raises(ParameterError, match=rf"'{k.upper()}' is unknown to this notebook \(did you mean \w+\?\)"): check_given(cells_of(name, **{k.upper(): defaults[k]}))
@@ -393,7 +394,7 @@ def test_a_notebook_refuses_what_the_command_refuses(name, given):
 
 @pytest.mark.parametrize("method, given", [("clustering", dict(tau=1.5)), ("clustering", dict(tau="nan")), ("clustering", dict(alpha=1.01)), ("clustering", dict(cam_scales=[])), ("clustering", dict(color=[.1, .1])), ("masking", dict(tau1=.2, tau2=.5)), ("masking", dict(paths=-1))])
 def test_the_command_refuses_it_too(method, given):
-    with pytest.raises(ParameterError): runs.check_parameters(method, given)
+    with pytest.raises(ParameterError): parameters.check_parameters(method, given)
 
 
 @pytest.mark.parametrize("given", [dict(tau=1), dict(tau=-1.0), dict(features="rgb", tau=.97), dict(workers=0), dict(superpixels="/elsewhere"), {}])
@@ -411,7 +412,7 @@ def test_papermill_by_hand(given, words, home, tmp_path):
     "As `papermill t20_superpixels.ipynb out.ipynb -p TAU 0.99` does."
     usual = dict(data="scenes:train=2,val=1", out=str(tmp_path/"run"), features="rgb", sp_crf=False, device="cpu", workers=1)
     how = dict(kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
-    run = lambda: papermill.execute_notebook(str(runs.training_folder()/"t20_superpixels.ipynb"), str(tmp_path/"out.ipynb"), usual | given, **how)
+    run = lambda: papermill.execute_notebook(str(plan.training_folder()/"t20_superpixels.ipynb"), str(tmp_path/"out.ipynb"), usual | given, **how)
     if not words: assert run() and len(list((tmp_path/"run"/"superpixels").glob("*.png"))) == 2
     else:
         with pytest.raises(papermill.PapermillExecutionError, match=words): run()
@@ -422,8 +423,8 @@ def test_papermill_by_hand(given, words, home, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "[]", "()"])
 def test_nothing_is_compared_where_nothing_is_asked_for(text, scenes):
-    preset = runs.resolve("clustering", scenes, {})[0]["compare"]
-    assert preset and runs.resolve("clustering", scenes, dict(compare=text))[0]["compare"] == []
+    preset = parameters.resolve("clustering", scenes, {})[0]["compare"]
+    assert preset and parameters.resolve("clustering", scenes, dict(compare=text))[0]["compare"] == []
 
 
 def test_an_empty_list_from_the_command_line(home, tmp_path, capsys):
@@ -432,10 +433,10 @@ def test_an_empty_list_from_the_command_line(home, tmp_path, capsys):
     assert cli.main([*words, "compare="]) == 0 and "t23_growing:" not in capsys.readouterr().out
     for empty, said in (("seeds=", "seeds is an empty list"), ("cam_scales=", "cam_scales is an empty list"), ("tau=", "should be float"), ("order=", "must be among low, high")):
         assert cli.main([*[w for w in words if w != "seeds=0"], empty]) == 2 and said in capsys.readouterr().err
-    assert runs.check_parameters("masking", dict(dilations=""))["dilations"] == []
+    assert parameters.check_parameters("masking", dict(dilations=""))["dilations"] == []
 
 
 def test_the_notebook_without_a_stages_folder_asks_too(home, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match="'SPLIT' is unknown to this notebook .did you mean split"):
-        papermill.execute_notebook(str(runs.training_folder()/"t31_quality.ipynb"), str(tmp_path/"out.ipynb"), dict(data="scenes:train=2,val=1", out=str(tmp_path), SPLIT="val"), kernel_name="python3",
+        papermill.execute_notebook(str(plan.training_folder()/"t31_quality.ipynb"), str(tmp_path/"out.ipynb"), dict(data="scenes:train=2,val=1", out=str(tmp_path), SPLIT="val"), kernel_name="python3",
                                    kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from wsss_nb import paper, runs, superpixels
+from wsss_nb import paper, plan, stages, superpixels
 from wsss_nb.core import ParameterError, read_json
 from wsss_nb.paper import OURS, SETTINGS, Setting, algorithm_table, departures, reproduced_table, settings
-from wsss_nb.runs import check_parameters
+from wsss_nb.parameters import check_parameters
 from wsss_nb.tables import TABLE_2_3, _own_row, _packaged, as_text
 
 TABLES = read_json(_packaged("paper.json"))
@@ -156,7 +156,7 @@ def test_numbers_agree_with_the_ablation():
 
 @pytest.fixture
 def with_superpixels(monkeypatch):
-    monkeypatch.setitem(runs.METHODS, "superpixels", {"t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]), "t31_quality": dict(makes="metrics.json", needs=("t20_superpixels",))})
+    monkeypatch.setitem(stages.METHODS, "superpixels", {"t20_superpixels": dict(makes="superpixels", shared=True, when=lambda p: not p["superpixels"]), "t31_quality": dict(makes="metrics.json", needs=("t20_superpixels",))})
 
 @pytest.mark.parametrize("dataset", ["voc", "scenes"])
 def test_every_row_is_a_run(with_superpixels, dataset):
@@ -344,7 +344,7 @@ def run_cells(name, **params):
     import matplotlib
     matplotlib.use("Agg")
     space = {}
-    for c in json.loads((runs.training_folder()/f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+    for c in json.loads((plan.training_folder()/f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
         if c["cell_type"] != "code": continue
         exec("".join(c["source"]), space)  # noqa: S102
         if "parameters" in c["metadata"].get("tags", []):

@@ -13,7 +13,7 @@ import numpy as np
 from .core import RunError, check_array, need, progress, read_json
 from .metrics import mean_known
 from .record import RunRecord
-from .runs import PRESETS, check_parameters
+from .parameters import check_parameters, preset
 from .store import read_store
 from .tables import _apart, _packaged, mean_std, net_names, pick, replicas
 
@@ -531,9 +531,7 @@ def _unlike(d):
     if d.get("method") not in _STAGES:
         return []
     try:
-        usual = check_parameters(d["method"], {}) | PRESETS.get(pick(d, "data.name"), {}).get(
-            d["method"], {}
-        )
+        usual = check_parameters(d["method"], {}) | preset(pick(d, "data.name"), d["method"])
     except ValueError:
         return []
     there = tuple(pick(d, f"data.{k}") for k in ("train", "val"))

@@ -238,6 +238,23 @@ def fingerprint(self: Dataset, split="train"):
         self._cache[key] = hash_of(self.classes, rows)
     return self._cache[key]
 
+# %% ../nbs/0_base/020_datasets.ipynb #cdcfe6cf
+def _truth_of(ds, id):
+    "The mask file by content; of masks that are drawn from a JSON (COCO), that file's version."
+    path = ds._mask_path(id)
+    if ds._draw:
+        return [id, path.parent.parent.name]
+    return [id, sha256(path) if path.exists() else None]
+
+
+@patch
+def truth_fingerprint(self: Dataset, *splits):
+    "A hash of some splits' true masks: what a score depends on, beside pictures and labels."
+    ids = [i for s in splits for i in self.ids(s)]
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(progress(pool.map(partial(_truth_of, self), ids), "fingerprint", len(ids)))
+    return hash_of(rows)
+
 # %% ../nbs/0_base/020_datasets.ipynb #e311aa8d
 class Problem(NamedTuple):
     'What is wrong with a file: `severity` is "error", or "note" for what is unusual but handled.'

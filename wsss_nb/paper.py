@@ -12,7 +12,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .core import ParameterError, need, read_json
-from .runs import check_parameters
+from .parameters import check_parameters
 from .tables import TABLE_2_3, _packaged, mean_std, paper_table, pick
 
 # %% ../nbs/5_report/510_paper.ipynb #3e86eb92

@@ -68,7 +68,8 @@ def add_run(commands):
 # %% ../nbs/7_command/735_run_commands.ipynb #382c3d31
 def params_command(args) -> int:
     "`wsss-nb params`: what a method's parameters are, mean and default to."
-    from wsss_nb.runs import METHODS, explain_parameters
+    from wsss_nb.parameters import explain_parameters
+    from wsss_nb.stages import METHODS
 
     known = args.method in METHODS
     demand(known, f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}")

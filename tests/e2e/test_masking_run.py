@@ -11,7 +11,9 @@ from wsss_nb.classifier import load_classifier
 from wsss_nb.core import DataError, ParameterError, RunError, WeightsError, WsssError, read_json
 from wsss_nb.deeplab import save_model, weights_meta
 from wsss_nb.images import read_mask
-from wsss_nb.runs import check_parameters, plan, run_method, run_steps
+from wsss_nb.parameters import check_parameters
+from wsss_nb.plan import plan
+from wsss_nb.runs import run_method, run_steps
 
 TINY = dict(seeds=[0], compare=[], jobs=2, threads=1, workers=1, device="cpu", saliency="spectral", threshold=.3, cam_scales=[1.0],
             cls_net="small", cls_init="random", width=8, dilations=[2], cls_epochs=3, cls_batch=4, cls_crop=96, cls_aug_scales=[1.0],
@@ -113,7 +115,7 @@ def outside(base, world, tmp_path_factory):
             m.chdir(here)
             return {s.name: s for s in run_method("masking", str(world), here/"run", TINY | dict(saliency="maps", classifier="judge", paths=1, seg_epochs=1), dry_run=True)}
     todo = steps()
-    run_steps([todo[k] for k in ("t11_saliency", "t12_masking")], 1, 1)
+    run_steps([todo[k] for k in ("t11_saliency", "t12_masking")], 1)
     return here, steps
 
 
@@ -128,7 +130,7 @@ def test_a_changed_map_makes_the_stages_run_again(outside):
     changed = sorted((here/"maps").glob("*.png"))[2]
     Image.fromarray(np.full((50, 70), 255, np.uint8)).save(changed)
     assert not any(s.done for s in steps().values())
-    run_steps([steps()["t11_saliency"]], 1, 1)
+    run_steps([steps()["t11_saliency"]], 1)
     assert (read_mask(here/"run/saliency/original"/changed.name) == 1).all()
 
 
@@ -170,7 +172,7 @@ def test_a_classifier_file_will_do(base, world, tmp_path):
     "A trained classifier is a file or a folder, and needs nothing beside its weights."
     for f in ("model.safetensors", "model.safetensors.sha256"): (tmp_path/"judge").mkdir(exist_ok=True); shutil.copy(base/"classifier"/f, tmp_path/"judge"/f)
     steps = {s.name: s for s in run_method("masking", str(world), tmp_path/"run", TINY | dict(classifier=str(tmp_path/"judge/model.safetensors")), dry_run=True)}
-    run_steps([steps["t11_saliency"]], 1, 1)
+    run_steps([steps["t11_saliency"]], 1)
     assert artefacts(tmp_path/"run", ["saliency"]) == artefacts(base, ["saliency"])
 
 

@@ -8,7 +8,9 @@ from fastcore.basics import merge
 
 from helpers import artefacts as contents, start, wait_for
 from wsss_nb.core import ParameterError, RunError, read_json
-from wsss_nb.runs import check_parameters, plan, run_method, run_steps
+from wsss_nb.parameters import check_parameters
+from wsss_nb.plan import plan
+from wsss_nb.runs import run_method, run_steps
 
 TINY = dict(seeds=[0], compare=["plain"], jobs=2, threads=1, features="mini", workers=1, device="cpu",
             cls_net="small", cls_init="random", cls_epochs=2, cls_batch=4, cls_crop=96, cls_aug_scales=[1.0],
@@ -74,7 +76,7 @@ def test_training_never_opens_a_mask(base, world, tmp_path):
     garbage = shutil.copytree(world, tmp_path/"tiny")
     for f in (garbage/"masks").iterdir(): f.write_bytes(os.urandom(100))
     steps = plan("clustering", str(garbage), tmp_path/"run", merge(check_parameters("clustering", TINY)))
-    run_steps([s for s in steps if s.name != "t30_evaluate"], jobs=2, threads=1)
+    run_steps([s for s in steps if s.name != "t30_evaluate"], jobs=2)
     ours, theirs = artefacts(tmp_path/"run"), artefacts(base)
     assert ours == {k: v for k, v in theirs.items() if not k.startswith("predictions")}
 

@@ -23,9 +23,11 @@ GRID = dict(alpha=[.1, .2], seed=[0, 1])
 def method(request, tmp_path, monkeypatch):
     "The toy method, for one test."
     if "real" in request.node.name: return
-    for module in (toy.runs, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
-    monkeypatch.setattr(toy.runs, "METHODS", dict(toy.runs.METHODS))
-    toy.runs.notebook_parameters.cache_clear()
+    for module in (toy.plan, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
+    monkeypatch.setitem(toy.stages.METHODS, "toy", None)
+    for word in {o.split(" = ")[0] for own in toy.PARAMETERS.values() for o in own} - {"seed"}:
+        monkeypatch.setitem(toy.parameters.PARAMETERS, word, toy.parameters.PARAMETERS.get(word))
+    toy.plan.notebook_parameters.cache_clear()
     toy.install(tmp_path/"notebooks")
 
 
@@ -205,7 +207,7 @@ def test_a_full_disk(tmp_path):
         for f in (disk/"sweep").rglob("ballast"): f.unlink()
         nb = tmp_path/"notebooks"/"x2_work.ipynb"
         nb.write_text(nb.read_text().replace("while True", "while False"))
-        toy.runs._notebook_code.cache_clear()
+        toy.plan._notebook_code.cache_clear()
         assert [s.status for s in toy.sweeps.resume(disk/"sweep", workers=1)] == ["done"]*2
     finally: subprocess.run(["umount", "-l", str(disk)])
 

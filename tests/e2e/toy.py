@@ -1,10 +1,14 @@
 "A method of three small notebooks that need neither torch nor a dataset's pictures: what sweeps do with stages can be seen in seconds. Also run as a program, to be killed."
+import ast
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import wsss_nb.parameters as parameters
+import wsss_nb.plan as plan
 import wsss_nb.results as results
-import wsss_nb.runs as runs
+import wsss_nb.stages as stages
 import wsss_nb.sweeps as sweeps
 from wsss_nb.tables import as_text
 
@@ -40,13 +44,18 @@ def install(folder):
         nb = dict(nbformat=4, nbformat_minor=5, metadata=dict(kernelspec=dict(display_name="python3", language="python", name="python3")), cells=[
             dict(cell_type="code", id=f"c{i}", metadata=dict(tags=[t] if t else []), execution_count=None, outputs=[], source=s.splitlines(True)) for i, (t, s) in enumerate(cells)])
         (folder/f"{name}.ipynb").write_text(json.dumps(nb))
-    runs.METHODS["toy"] = METHOD
-    runs.training_folder = sweeps.training_folder = lambda: folder
+    stages.METHODS["toy"] = METHOD
+    for name, own in PARAMETERS.items():
+        for word, value in (o.split(" = ") for o in own):
+            if word == "seed": continue
+            known = parameters.PARAMETERS.get(word) or parameters.Parameter(word, ast.literal_eval(value), word)
+            parameters.PARAMETERS[word] = replace(known, stages=(*known.stages, name[:2]))
+    plan.training_folder = sweeps.training_folder = lambda: folder
 
 
 def sweep(folder, grid, **how):
-    plan, names = sweeps.plan_sweep("toy", DATA, folder, grid)
-    return sweeps.execute(plan, names, **how)
+    planned, names = sweeps.plan_sweep("toy", DATA, folder, grid)
+    return sweeps.execute(planned, names, **how)
 
 
 def table(folder): return as_text(results.sweep_table(folder)) + results.write_csv(folder).read_text()
