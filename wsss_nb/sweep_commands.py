@@ -17,7 +17,6 @@ from wsss_nb.options import (
     complain,
     data_of,
     demand,
-    ended,
     names_and_values,
     out_of,
     print_tables,
@@ -37,6 +36,16 @@ def _could_start(sweep, names) -> int:  # exit code
         return 1
     return 0
 
+# %% ../nbs/7_command/737_sweep_commands.ipynb #67b2e82f
+def _ended(states, folder) -> int:  # exit code
+    "Say which runs did not end well."
+    from wsss_nb.store import status_text
+
+    if all(s.status == "done" for s in states):
+        return 0
+    print(status_text(folder))
+    return 1
+
 # %% ../nbs/7_command/737_sweep_commands.ipynb #8725b4cf
 def sweep_command(args) -> int:  # 0, or 1 if some runs did not end well
     """`wsss-nb sweep`: every combination of a grid, what they share made once; then the table over
@@ -54,7 +63,7 @@ def sweep_command(args) -> int:  # 0, or 1 if some runs did not end well
     states = execute(sweep, names, **how)
     print_tables(sweep_table(sweep.folder, args.method))
     print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
-    return ended(states, os.path.relpath(sweep.folder))
+    return _ended(states, os.path.relpath(sweep.folder))
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #871425ca
 def _about_dry_run(p):
@@ -218,7 +227,7 @@ def reproduce_command(args) -> int:  # 0, or 1 if some runs did not end well
     for own, sweep, names in plans if not args.dry_run else []:
         states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
-        code |= ended(states, os.path.relpath(sweep.folder))
+        code |= _ended(states, os.path.relpath(sweep.folder))
     return code
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #e0f0beb5
@@ -274,7 +283,7 @@ def resume_command(args) -> int:  # 0, or 1 if some runs did not end well
     demand(len(found) == 1, f"which one? {', '.join(found)}: name the folder to resume")
     states = resume(found[0], **how)
     _after(found[0])
-    return ended(states, found[0])
+    return _ended(states, found[0])
 
 
 def add_resume(commands):
