@@ -102,8 +102,8 @@ def figures_command(args) -> int:  # 0, or 1 if some could not be drawn
 
     data, out = data_of(args), folder_named(args.out).resolve()
     demand(args.n is None or args.n > 0, f"--n {args.n} must be at least 1")
-    open_source(data, args.run or "", args.masking or "")  # what is missing is said at once
     chosen = _chosen(args.numbers)
+    open_source(data, args.run or "", args.masking or "")  # what is missing is said at once
     todo = {n: p for n, p in chosen.items() if not (args.missing and _is_there(out, n))}
     given = _given(args, data, out)
     wrong = _draw_all(todo, given, out / "notebooks", max(1, args.workers))
