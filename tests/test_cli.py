@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from wsss_nb import cli
+from wsss_nb import cli, doctor, run_commands
 from wsss_nb.core import DataError, WeightsError
 from wsss_nb.datasets import open_dataset, pictures
 from wsss_nb.images import read_image, read_labels, write_image
@@ -78,7 +79,7 @@ def test_errors_are_one_line(error, said, fake, capsys):
 
 def test_a_bug_is_not_hidden(fake, capsys, monkeypatch, tmp_path):
     "It is called a fault, and the way to it is kept for who mends it."
-    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     fake("fetch", get_dataset=failing(ZeroDivisionError()))
     code, _, err = call(capsys, "data", "get", "voc")
     kept = next(tmp_path.glob("wsss-nb-*.txt"))
@@ -96,7 +97,7 @@ def test_ctrl_c(fake, capsys):
 
 def test_closed_pipe():
     "`wsss-nb doctor | head -1` says nothing of the pipe."
-    code = "from wsss_nb import cli; import sys; cli.check_machine = lambda: {'a': cli.Check('ok', 'fine')}; sys.exit(cli.main(['doctor']))"
+    code = "from wsss_nb import cli, doctor; import sys; doctor.check_machine = lambda: {'a': doctor.Check('ok', 'fine')}; sys.exit(cli.main(['doctor']))"
     r = subprocess.run(f'sleep 0; "{sys.executable}" -c "{code}" | true', shell=True, capture_output=True, text=True)
     assert not r.stderr
 
@@ -309,7 +310,7 @@ def test_report_of_many_has_no_photographs(capsys, tmp_path):
 
 def test_report_with_photographs(fake, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(cli, "_lost_scores", lambda out: [])
+    monkeypatch.setattr(run_commands, "_lost_scores", lambda out: [])
     fake("tables", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
     assert call(capsys, "report", "a", "b", "--photographs", "shots")[0] == 0
     assert seen == [(("a", "b"), dict(to=None, photographs="shots"))]
@@ -332,16 +333,16 @@ def test_run_refuses_the_unknown(home, capsys, tmp_path):
 # ---- doctor
 
 def test_doctor_says_what_to_do(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "CHECKS", {})
-    monkeypatch.setattr(cli, "check_machine", lambda: {"a": cli.Check("ok", "fine"), "b": cli.Check("warn", "none", "do this")})
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    monkeypatch.setattr(doctor, "check_machine", lambda: {"a": doctor.Check("ok", "fine"), "b": doctor.Check("warn", "none", "do this")})
     code, out, _ = call(capsys, "doctor")
     assert code == 0 and out.splitlines() == ["ok    a             fine", "warn  b             none", " "*19 + " -> do this"]
-    monkeypatch.setattr(cli, "check_machine", lambda: {"a": cli.Check("fail", "bad", "do that")})
+    monkeypatch.setattr(doctor, "check_machine", lambda: {"a": doctor.Check("fail", "bad", "do that")})
     assert call(capsys, "doctor")[0] == 1
 
 
 def test_doctor_here():
-    found = cli.check_machine()
+    found = doctor.check_machine()
     assert {n for n in ("Python", "packages", "torch", "CRF", "OpenCV", "Jupyter", "mini weights") if found[n].status != "ok"} == set(), found
     assert all(c.todo for c in found.values() if c.status != "ok")
 
@@ -350,33 +351,33 @@ def test_doctor_sees_damaged_weights(monkeypatch, tmp_path):
     from wsss_nb import features
     good = features.DATA
     monkeypatch.setattr(features, "DATA", tmp_path)
-    assert cli._mini().status == "fail"
+    assert doctor._mini().status == "fail"
     for f in good.glob("mini*"): (tmp_path/f.name).write_bytes(f.read_bytes())
-    assert cli._mini().status == "ok"
+    assert doctor._mini().status == "ok"
     whole = bytearray((tmp_path/"mini.safetensors").read_bytes())
     whole[-100] ^= 1
     (tmp_path/"mini.safetensors").write_bytes(whole)
-    assert cli._mini().status == "fail" and "damaged" in cli._mini().found
+    assert doctor._mini().status == "fail" and "damaged" in doctor._mini().found
 
 
 def test_doctor_sees_an_empty_disk(monkeypatch):
-    monkeypatch.setattr(cli.shutil, "disk_usage", lambda p: types.SimpleNamespace(free=2**29))
-    assert cli._disk().status == "fail" and "WSSS_NB_HOME" in cli._disk().todo
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda p: types.SimpleNamespace(free=2**29))
+    assert doctor._disk().status == "fail" and "WSSS_NB_HOME" in doctor._disk().todo
 
 
 def test_doctor_sees_no_browser(monkeypatch):
-    monkeypatch.setattr(cli.shutil, "which", lambda n: None)
-    assert cli._browser().status == "warn" and cli._browser().todo
+    monkeypatch.setattr(doctor.shutil, "which", lambda n: None)
+    assert doctor._browser().status == "warn" and doctor._browser().todo
 
 
 def test_broken_crf_is_found(monkeypatch):
     monkeypatch.setitem(sys.modules, "wsss_nb.crf", None)
-    c = cli._crf()
+    c = doctor._crf()
     assert c.status == "fail" and "g++" in c.todo
 
 
 def test_output_may_be_replaced(monkeypatch):
     "Printing goes to whatever stands for stdout, as in a notebook."
     out = io.StringIO(); monkeypatch.setattr(sys, "stdout", out)
-    cli.doctor()
+    doctor.doctor()
     assert "CRF" in out.getvalue()

@@ -1,18 +1,10 @@
-"""The dense CRF: values that can be foreseen, odd sizes, what it refuses; the process pool."""
-import math
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
-
+"""The dense CRF: values that can be foreseen, odd sizes, what it refuses."""
 import numpy as np
 import pytest
 from skimage import data
 
-from wsss_nb.core import DataError, ParameterError, WsssError
-from wsss_nb.crf import crf_from_labels, dense_crf, map_images
+from wsss_nb.core import DataError, ParameterError
+from wsss_nb.crf import crf_from_labels, dense_crf
 
 
 def flag(H=12, W=20, at=10):
@@ -133,62 +125,3 @@ def test_bad_labels():
     with pytest.raises(DataError, match="whole numbers"): crf_from_labels(flag(), np.zeros((12, 20)))
     with pytest.raises(DataError, match=r"\(12, 20\).*\(12, 21\)"): crf_from_labels(flag(), np.zeros((12, 21), int))
     with pytest.raises(DataError, match="2 dimensions"): crf_from_labels(flag(), np.zeros(12, int))
-
-
-# ---- many pictures
-
-def boom(job):
-    if job[1]: raise DataError(f"cannot do {job[1]}")
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_results_in_order(workers):
-    assert map_images(math.sqrt, [n*n for n in range(25)], workers) == list(range(25))
-    assert map_images(math.sqrt, iter([4.]), workers) == [2] and map_images(math.sqrt, [], workers) == []
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_error_names_its_picture(workers):
-    with pytest.raises(WsssError, match="^-1: ValueError: math domain error"): map_images(math.sqrt, [4, 9, -1, 16], workers)
-
-
-def test_errors_keep_their_class():
-    with pytest.raises(DataError, match="^b.jpg: cannot do data$") as e: map_images(boom, [("a.jpg", ""), ("b.jpg", "data")], 1)
-    assert "Traceback" in str(e.value.__cause__) and type(e.value) is DataError
-
-
-SCRIPT = """
-import os, signal, sys, time
-from wsss_nb.crf import map_images
-def work(job):
-    if job == "die": os.kill(os.getpid(), signal.SIGKILL)
-    if job == "slow": time.sleep(60)
-    return job
-if __name__ == "__main__":
-    print("started", flush=True)
-    try: print(map_images(work, sys.argv[1:], 2))
-    except ValueError as e: print("error:", e)
-"""
-
-
-@pytest.fixture
-def script(tmp_path, repo):
-    (tmp_path/"script.py").write_text(textwrap.dedent(SCRIPT))
-    def start(*jobs):
-        env = {**os.environ, "PYTHONPATH": str(repo)}
-        return subprocess.Popen([sys.executable, "script.py", *jobs], cwd=tmp_path, env=env, text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return start
-
-
-def test_a_killed_worker_is_an_error_and_not_a_hang(script):
-    out, err = script("a", "die", "b", "c").communicate(timeout=90)
-    assert "error: a worker process died" in out
-
-
-def test_ctrl_c_ends_the_pool(script):
-    p = script(*["slow"]*6)
-    p.stdout.readline()
-    time.sleep(6)  # until the workers sleep or still import: both must end
-    os.killpg(p.pid, signal.SIGINT)  # as a terminal does: the whole group
-    out, err = p.communicate(timeout=30)
-    assert p.returncode != 0 and "KeyboardInterrupt" in err

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 import torch
 from papermill.translators import PythonTranslator
 
-from wsss_nb import cli, commands, execute, parameters, plan, runs, stages
+from wsss_nb import cli, doctor, execute, explore_command, figures_command, parameters, plan, runs, stages
 from wsss_nb.core import DataError, ParameterError, RunError, atomic, progress, save_arrays, save_weights, write_json
 from wsss_nb.images import write_image, write_labels, write_mask
 from wsss_nb.processes import own_kernel
@@ -64,7 +65,7 @@ def test_a_stage_runs_in_this_python(foreign):
 def test_a_figure_is_drawn_in_this_python(foreign, monkeypatch):
     monkeypatch.chdir(foreign)
     (foreign/"to").mkdir()
-    assert commands._draw(a_notebook(foreign/"f.ipynb", WHO), {}, foreign/"to") == ""
+    assert figures_command._draw(a_notebook(foreign/"f.ipynb", WHO), {}, foreign/"to") == ""
     assert Path("who.txt").read_text() == sys.executable
 
 
@@ -73,18 +74,18 @@ def test_the_page_and_jupyterlab_start_this_python(foreign, monkeypatch):
     from wsss_nb.page import _OwnKernels, _config
     assert _OwnKernels().get_kernel_spec("python3").argv[0] == sys.executable and list(_OwnKernels().find_kernel_specs()) == ["python3"]
     assert _config(foreign, 1, "light", "t", 60).VoilaConfiguration.kernel_spec_manager_class is _OwnKernels
-    for k, v in cli._own_kernel(foreign/"explorers").items(): monkeypatch.setenv(k, v)
+    for k, v in explore_command._own_kernel(foreign/"explorers").items(): monkeypatch.setenv(k, v)
     assert KernelSpecManager().get_kernel_spec("python3").argv[0] == sys.executable
 
 
 def test_doctor_asks_for_nothing_that_is_not_needed(foreign):
-    found = cli._kernel()
+    found = doctor._kernel()
     assert found.status == "ok" and found.todo == ""
 
 
 def test_a_damaged_kernels_description_is_no_failure(foreign):
     (foreign/"other"/"kernels"/"python3"/"kernel.json").write_text("[")
-    assert cli._kernel().status == "ok" and own_kernel()(kernel_name="python3").kernel_spec.argv[0] == sys.executable
+    assert doctor._kernel().status == "ok" and own_kernel()(kernel_name="python3").kernel_spec.argv[0] == sys.executable
 
 
 def test_a_killed_kernel_is_called_by_no_inner_name(tmp_path):
@@ -240,9 +241,9 @@ LEFT = {
 @pytest.mark.parametrize("what", LEFT)
 def test_what_is_left_becomes_a_sentence(what, tmp_path, monkeypatch, capsys):
     error, words = LEFT[what]
-    monkeypatch.setattr(cli.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     (tmp_path/"labels.csv").write_text("file,labels\n")
-    monkeypatch.setattr(cli, "doctor", lambda args: raised_while_reading(tmp_path/"labels.csv", error))
+    monkeypatch.setattr(doctor, "doctor", lambda args: raised_while_reading(tmp_path/"labels.csv", error))
     assert cli.main(["doctor"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("wsss-nb: error: ") and said.count("\n") == 1 and re.search(words, said.rstrip()), said

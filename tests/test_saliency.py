@@ -10,11 +10,12 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from wsss_nb import saliency as sal
-from wsss_nb.backbones import DATA, create
+from wsss_nb.backbones import create
 from wsss_nb.classifier import Classifier
 from wsss_nb.core import DataError, ParameterError, WeightsError, WsssError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, save_model
+from wsss_nb.files import DATA
 from wsss_nb.images import read_mask, read_saliency, write_labels
 from wsss_nb.saliency import (SOURCES, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, open_source, refine,
                               refine_saliency, saliency_quality, supervision, true_saliency, write_saliency)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save, save_file
 
-from wsss_nb import cli
+from wsss_nb import cli, run_commands
 from wsss_nb.backbones import Small, create, load_into
 from wsss_nb.core import ParameterError, RunError, WeightsError, WsssError, load_weights, read_json, save_weights, write_json
 from wsss_nb.deeplab import DeepLab, load_deeplab, save_model
@@ -381,7 +381,7 @@ def test_a_report_that_lacks_scores_says_which(change, words, scored, capsys):
 
 def test_a_report_without_truth_needs_no_scores(scored, capsys, monkeypatch):
     for p in scored.rglob("metrics.json"): p.unlink()
-    monkeypatch.setattr(cli, "_no_truth", lambda d: True)
+    monkeypatch.setattr(run_commands, "_no_truth", lambda d: True)
     assert report(scored, capsys)[0] == 0
 
 

@@ -7,7 +7,7 @@ __all__ = ['PRECISIONS', 'DECIDE', 'Settings', 'settle', 'network', 'Photo', 'ou
            'cut_folder', 'write_maps', 'cut_by']
 
 # %% ../nbs/3_clustering/370_chain.ipynb #acd52cfe
-import math, re, sys
+import math, sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -37,8 +37,8 @@ from wsss_nb.core import (
 from .images import read_image, read_labels, resize, write_image, write_labels
 from .show import superpixel_picture
 from .features import keys, load
-from .processes import ahead, undisturbed
-from .crf import _solver, crf_from_labels, process_pool
+from .processes import ahead, dask_client, process_pool, undisturbed
+from .crf import _solver, crf_from_labels
 from .superpixels import _check, _repack, discover, launch
 
 # %% ../nbs/3_clustering/370_chain.ipynb #78c3aa09
@@ -402,7 +402,7 @@ def cut_folder(
     settings cannot be.
     """
     s = settle(s)
-    with _connect(scheduler) if scheduler else nullcontext() as client:
+    with dask_client(scheduler) if scheduler else nullcontext() as client:
         remember(out, s)
         todo = [(n, str(p)) for n, p in found if not finished(out, n, p, s.pictures)]
         done = [
@@ -440,24 +440,6 @@ def _shard(jobs, out, s):
     todo = [o for o in jobs if not finished(out, *o, s.pictures)]
     there = {n for n, _ in jobs} - {n for n, _ in todo}
     return [Cut(n) for n in there] + list(cut(todo, out, s))
-
-# %% ../nbs/3_clustering/370_chain.ipynb #e908c6fa
-def _connect(address):
-    "A client of the scheduler there"
-    from distributed import Client
-
-    need(
-        re.fullmatch(r"\w+://\S+:\d+", address),
-        f"--scheduler {address} is no address: it looks like tcp://host:8786",
-        ParameterError,
-    )
-    try:
-        return Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TypeError, ValueError) as e:
-        raise RunError(
-            f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start one"
-            " (`dask scheduler`), or leave --scheduler out to work on this machine"
-        ) from None
 
 # %% ../nbs/3_clustering/370_chain.ipynb #a885ecf8
 def cut_by(client, jobs, out, s: Settings, size=512):

@@ -30,7 +30,8 @@ from .metrics import mean_known, superpixel_quality, undersegmentation_error
 from .datasets import open_dataset
 from .show import hex_color
 from .features import extract, load
-from .crf import crf_from_labels, map_images
+from .crf import crf_from_labels
+from .processes import map_images
 from .superpixels import _at_scale, _felzenszwalb, conventional, discover
 
 # %% ../nbs/3_clustering/360_comparison.ipynb #8512f437

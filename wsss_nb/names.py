@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-import wsss_nb
 from .core import DataError, ParameterError, atomic, check_array, need
+from .files import DATA
 
 # %% ../nbs/3_clustering/380_names.ipynb #4b880974
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class _Table:
 # %% ../nbs/3_clustering/380_names.ipynb #874cc43c
 def _packaged(name):
     "A file of the package's tables"
-    return Path(wsss_nb.__file__).parent / "data" / "wordnet" / name
+    return DATA / "wordnet" / name
 
 # %% ../nbs/3_clustering/380_names.ipynb #16e4bde8
 def _read_synset(line):

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .core import ParameterError, need
+from .files import DATA
 from .stages import COMPARE, METHODS
 
 # %% ../nbs/4_runs/410_parameters.ipynb #45f3a6e4
@@ -40,9 +41,6 @@ class Parameter:
         return value.get(method, "") if isinstance(value, dict) else value
 
 # %% ../nbs/4_runs/410_parameters.ipynb #0d76c46b
-_FILE = Path(__file__).parent if "__file__" in globals() else Path("../../wsss_nb")
-
-
 def _read(name, entry):
     entry = {k: tuple(v) if k in ("bounds", "choices") else v for k, v in entry.items()}
     return Parameter(name, **entry | dict(stages=tuple(entry.get("stages", "").split())))
@@ -50,7 +48,7 @@ def _read(name, entry):
 
 def _table():
     "(parameters by name, presets)"
-    table = tomllib.loads((_FILE / "data" / "parameters.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads((DATA / "parameters.toml").read_text(encoding="utf-8"))
     presets = table.pop("presets")
     return {name: _read(name, entry) for name, entry in table.items()}, presets
 

@@ -21,10 +21,9 @@ from .stages import BY_NAMES, COMPARE, METHODS
 # %% ../nbs/4_runs/435_plan.ipynb #3920b2e8
 def training_folder() -> Path:
     "Where the training notebooks are: inside the installed package, or in the checkout."
-    import wsss_nb
+    from wsss_nb.files import notebook_folder
 
-    here = Path(wsss_nb.__file__).parent
-    return here / "training" if (here / "training").is_dir() else here.parent / "nbs" / "training"
+    return notebook_folder("training")
 
 # %% ../nbs/4_runs/435_plan.ipynb #520be89b
 @lru_cache

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from .core import DataError, need, pick_device, progress
-from .crf import dense_crf, map_images
+from .crf import dense_crf
 from .deeplab import load_deeplab, predict
 from .images import read_image, read_mask, write_mask
 from .metrics import ConfusionMatrix
+from .processes import map_images
 
 # %% ../nbs/1_nets/150_predict.ipynb #2e4fa551
 @lru_cache(maxsize=1)

@@ -25,6 +25,7 @@ from wsss_nb.core import (
     read_json,
     write_json,
 )
+from .files import PACKAGE
 from .made import damage
 from .parameters import check_given
 
@@ -66,7 +67,7 @@ def git_commit(folder=None) -> str | None:
     """The commit of the checkout that holds this library, with `+changes` where files differ from
     it (pictures in `figures/` decide nothing); None outside a checkout.
     """
-    folder = Path(folder or Path(globals().get("__file__", "here")).resolve().parent)
+    folder = Path(folder or PACKAGE)
 
     def git(*a):
         return subprocess.run(["git", *a], cwd=folder, capture_output=True, text=True, timeout=10)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .backbones import DATA
+from .files import DATA
 from .cam import multi_scale_cam, normalize_cam
 from wsss_nb.core import (
     DataError,

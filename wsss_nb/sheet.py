@@ -8,7 +8,6 @@ __all__ = ['Panel', 'Section', 'write_sheet']
 # %% ../nbs/0_base/067_sheet.ipynb #56baa955
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from .check import Look, contradiction, survey_dataset
 from .core import DataError, ParameterError, atomic, need, progress
 from .datasets import open_dataset
 from .drawing import mask_picture
+from .files import DATA
 from .images import at_most, resize
 from .show import hex_color
 
@@ -147,7 +147,7 @@ def _sections(ds, most):
 # %% ../nbs/0_base/067_sheet.ipynb #96a6a9c9
 @lru_cache(1)
 def _template():
-    text = (files("wsss_nb") / "data" / "sheet.html.j2").read_text(encoding="utf-8")
+    text = (DATA / "sheet.html.j2").read_text(encoding="utf-8")
     return Environment(autoescape=True, trim_blocks=True).from_string(text)
 
 # %% ../nbs/0_base/067_sheet.ipynb #d587e623

@@ -32,6 +32,7 @@ from .crf import crf_from_labels
 from .datasets import open_dataset
 from .deeplab import weights_meta
 from .features import extract
+from .files import DATA
 from .growing import grow, load_softmax, superpixel_scores
 from .images import read_image, read_labels, read_mask, resize
 from .metrics import ConfusionMatrix, seed_quality
@@ -517,18 +518,15 @@ def growth_map(
     )
     return _scores(base + B[:, None] + F)
 
-# %% ../nbs/3_clustering/340_study.ipynb #ec4082b9
-_DATA = Path(__file__).parent / "data" if "__file__" in globals() else Path("../../wsss_nb/data")
-
 # %% ../nbs/3_clustering/340_study.ipynb #8de2943d
 def demo_folder(name="demo") -> Path:  # or "demo-masking"
     "The packaged run of the clustering method, or of the masking method. Raises `RunError`."
     need(
-        (_DATA / name / "run.json").is_file(),
+        (DATA / name / "run.json").is_file(),
         f"there is no packaged run {name!r}: there are demo and demo-masking",
         RunError,
     )
-    return _DATA / name
+    return DATA / name
 
 # %% ../nbs/3_clustering/340_study.ipynb #63d2dc81
 class Run:

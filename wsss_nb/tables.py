@@ -400,9 +400,9 @@ def as_text(table) -> str:
 
 # %% ../nbs/5_report/500_tables.ipynb #7c047781
 def _packaged(name):
-    import wsss_nb
+    from wsss_nb.files import DATA
 
-    return Path(wsss_nb.__file__).parent / "data" / name
+    return DATA / name
 
 # %% ../nbs/5_report/500_tables.ipynb #a6a6df27
 def paper_table(number: str) -> dict:  # title, head, rows, text: as the other tables

@@ -6,10 +6,11 @@
 __all__ = ['DaskWorkers', 'SlurmWorkers']
 
 # %% ../nbs/4_runs/445_workers.ipynb #c1cacc72
-import logging, os, re
+import logging, os
 from pathlib import Path
 
 from .execute import run_stage
+from .processes import dask_client
 
 # %% ../nbs/4_runs/445_workers.ipynb #b64974c9
 def _gpus():
@@ -39,8 +40,6 @@ class DaskWorkers:
         import dask
         from distributed import Client, LocalCluster
 
-        if address and not re.fullmatch(r"\w+://\S+:\d+", address):
-            self._refuse(f"--scheduler {address} is no address: it looks like tcp://host:8786")
         logging.getLogger("distributed").setLevel(
             logging.CRITICAL
         )  # its words about a worker that died; ours are in the record
@@ -57,13 +56,11 @@ class DaskWorkers:
                     dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
-        try:
-            self.client = Client(address or self.cluster, timeout="10s", set_as_default=False)
-        except (OSError, TypeError, ValueError) as e:
-            self._refuse(
-                f"no Dask scheduler answers at {address} ({' '.join(str(e).split())[:120]}): start"
-                " one (`dask scheduler`), or leave --scheduler out to work on this machine"
-            )
+        self.client = (
+            dask_client(address)
+            if address
+            else Client(self.cluster, timeout="10s", set_as_default=False)
+        )
 
     def _refuse(self, message):
         from wsss_nb.core import RunError

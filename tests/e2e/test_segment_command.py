@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from wsss_nb import cli, masks
+from wsss_nb import cli, ways
 from wsss_nb.core import read_json
 from wsss_nb.images import read_image, read_mask, write_image
 from wsss_nb.scenes import make_scenes
@@ -37,8 +37,8 @@ def areas(folder): return list(csv.DictReader(open(folder/"areas.csv", newline="
 
 @pytest.fixture
 def quick(monkeypatch):
-    slow = masks.segment_names
-    monkeypatch.setattr(masks, "segment_names", lambda image, meanings, settings, nets: slow(image, meanings, QUICK, nets))
+    slow = ways.segment_names
+    monkeypatch.setattr(ways, "segment_names", lambda image, meanings, settings, nets: slow(image, meanings, QUICK, nets))
 
 
 @pytest.fixture
