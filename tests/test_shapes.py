@@ -19,7 +19,7 @@ from wsss_nb.deeplab import DeepLab, load_deeplab, save_model
 from wsss_nb.features import load
 from wsss_nb.output import Ledger
 from wsss_nb.processes import bar_of
-from wsss_nb.queue import run_stage
+from wsss_nb.execute import run_stage
 from wsss_nb.record import METRICS, RECORD, RunRecord, stage_folder, stage_key
 from wsss_nb.store import run_states
 from wsss_nb.study import Run, demo_folder
