@@ -48,9 +48,9 @@ def _foreground(H, classes):  # (B,C+1,h,w), (B,C) -> (B,h,w)
     return _class_sums(H, F.pad(classes[:, None].to(H.dtype), (1, 0)))[:, 0]
 
 # %% ../nbs/2_masking/230_masking.ipynb #507ead71
-def _check(H, present, b=None):
+def _check(H, present, b=None, finite=True):
     "Refuse shapes that do not fit, and a `b` that is not binary"
-    B, K = check_array("H", H, 4).shape[:2]
+    B, K = check_array("H", H, 4, finite).shape[:2]
     need(
         tuple(present.shape) == (B, K - 1),
         f"H is {tuple(H.shape)}, so present must be {(B, K - 1)}, but is {tuple(present.shape)}",
@@ -74,27 +74,27 @@ def _sets(
     return R == 0, (R == 1) & present.any(1)[:, None, None]
 
 
-def _two_sets(Hb, Hf, Sb, Sf):  # (B,h,w) each -> (2.7)
-    def log(p):
-        return p.clamp(min=torch.finfo(p.dtype).tiny).log()
-
-    return -(set_mean(log(Hb), Sb) + set_mean(log(Hf), Sf)).mean()
+def _log(p):  # finite, however small the probability
+    return p.clamp(min=torch.finfo(p.dtype).tiny).log()
 
 # %% ../nbs/2_masking/230_masking.ipynb #adf5d23a
 def saliency_loss(
     H,  # (B,C+1,h,w) softmax
     R,  # (B,h,w) integers: 0 background, 1 foreground, 255 unlabeled
-    present,
-):  # (B,C) bool
+    present,  # (B,C) bool
+    finite=True,  # look for NaN in H, which costs a pass over it
+):
     """Balanced cross-entropy of two classes, (2.7), mean over the batch; an empty set adds 0.
 
     Raises `WsssError`.
     """
-    _check(H, present)
+    _check(H, present, finite=finite)
     need(
         R.shape == H[:, 0].shape, f"H is {tuple(H.shape)}, but the saliency map is {tuple(R.shape)}"
     )
-    return _two_sets(H[:, 0], _foreground(H, present), *_sets(R, present.bool()))
+    Sb, Sf = _sets(R, present.bool())
+    Hb, Hf = H[:, 0], _foreground(H, present)
+    return -(set_mean(_log(Hb), Sb) + set_mean(_log(Hf), Sf)).mean()
 
 # %% ../nbs/2_masking/230_masking.ipynb #058062db
 def attention_map(
@@ -158,28 +158,28 @@ def erased(
     ).numpy() + np.asarray(mean)
     return A[0, 0].numpy(), I.round().clip(0, 255).astype(np.uint8)
 
-# %% ../nbs/2_masking/230_masking.ipynb #4ae250fa
-def _attention_terms(z, present, b):  # (B,C) each -> (B,)
-    p = present.to(z.dtype)
-    l = F.binary_cross_entropy_with_logits(z, p * (1 - b.to(z.dtype)), reduction="none")
-    return (l * p).sum(1) / p.sum(1).clamp(min=1)
-
 # %% ../nbs/2_masking/230_masking.ipynb #32604938
 def attention_loss(
     z,  # (B,C) the classifier's scores of masked pictures
     present,  # (B,C) bool
-    b,
-):  # (B,C) {0,1}
+    b,  # (B,C) {0,1}
+    times=1,  # how often each counts, (B,)
+    of=None,  # how many the mean is over; None: B
+    finite=True,  # as in `saliency_loss`
+):
     """Cross-entropy against t(1-b) over the present classes, (2.10), mean over the batch; a picture
     without a class adds 0. Raises `WsssError`.
     """
     need(
-        check_array("z", z, 2).shape == present.shape == b.shape,
+        check_array("z", z, 2, finite).shape == present.shape == b.shape,
         f"z is {tuple(z.shape)}, present {tuple(present.shape)}, b {tuple(b.shape)}: all must be"
         " (B,C)",
     )
     need(bool(((b == 0) | (b == 1)).all()), "b must hold 0 and 1 only")
-    return _attention_terms(z, present, b).mean()
+    p = present.to(z.dtype)
+    l = F.binary_cross_entropy_with_logits(z, p * (1 - b.to(z.dtype)), reduction="none")
+    l = (l * p).sum(1) / p.sum(1).clamp(min=1)  # (B,)
+    return (l * times).sum() / (of or len(l))
 
 # %% ../nbs/2_masking/230_masking.ipynb #89edb08e
 def draw_b(paths: int, batch: int, n_classes: int, generator=None):
@@ -203,17 +203,15 @@ def _times(
     return F.one_hot(first, len(erase)).sum(0) * erase.any(-1).T
 
 # %% ../nbs/2_masking/230_masking.ipynb #1978a43c
-def _judged(
-    classifier, I, A, present, erase, mean
-):  # (B,3,H,W), attention maps (B,N,h,w), (B,C) bool, (N,B,C) bool -> (2.11)
+def _judged(classifier, I, A, present, erase, mean):
+    "(B,3,H,W), attention maps (B,N,h,w), (B,C) bool, (N,B,C) bool, (3,) -> (2.11)"
     i, n = torch.nonzero(times := _times(erase), as_tuple=True)  # (m,) picture and path
     if not len(i):
         return A.new_zeros(())
     mean = mean.to(I).view(-1, 1, 1)
-    z = classifier(resized(A[i, n][:, None], I.shape[-2:]) * (I - mean)[i] + mean)
-    return (
-        _attention_terms(z.float(), present[i], erase[n, i]) * times[i, n]
-    ).sum() / times.numel()
+    z = classifier(resized(A[i, n][:, None], I.shape[-2:]) * (I - mean)[i] + mean)  # (2.9)
+    counts = dict(times=times[i, n], of=times.numel(), finite=False)
+    return attention_loss(z.float(), present[i], erase[n, i], **counts)
 
 # %% ../nbs/2_masking/230_masking.ipynb #b8de4052
 def total_attention_loss(
@@ -239,34 +237,36 @@ def total_attention_loss(
     )
 
 # %% ../nbs/2_masking/230_masking.ipynb #c30948c2
+def _asked(present, erase):  # (B,C) bool, (N,B,C) bool -> (B,2+N,C+1) bool, sets of classes
+    "The background, all that is present, and what each path erases."
+    sets = torch.cat([torch.zeros_like(present)[None], present[None], erase])
+    sets = F.pad(sets.movedim(0, 1), (1, 0))
+    sets[:, 0, 0] = True
+    return sets
+
+# %% ../nbs/2_masking/230_masking.ipynb #c7a0a82a
 def masking_loss(
-    model,
-    batch,  # the segmenter; `image` (of a frozen net also `features`), `saliency`, `present`
-    classifier=None,
-    mean=None,  # frozen, see `freeze`; colour (3,) in the units of `image`. Not needed for paths=0
-    paths=1,
-    lambda_seg=2.0,  # N and the weight of (2.12)
+    model,  # the segmenter
+    batch,  # `image` (of a frozen net also `features`), `saliency`, `present`
+    classifier=None,  # frozen, see `freeze`; not needed for paths=0
+    mean=None,  # colour (3,) in the units of `image`; not needed for paths=0
+    paths=1,  # N of (2.11)
+    lambda_seg=2.0,  # weight of (2.12)
     train_scales=(1, 0.75, 0.5),  # S
-    stride=1,
-):  # the losses see every stride-th pixel each way
+    stride=1,  # the losses see every stride-th pixel each way
+):
     "The loss (2.12) and, for the log, its parts."
     R = batch["saliency"][..., stride // 2 :: stride, stride // 2 :: stride]
     present = batch["present"].bool()
-    S, erase = _sets(R, present), draw_b(paths, *present.shape).to(present.device).bool() & present
-    asked = F.pad(
-        torch.cat([torch.zeros_like(present)[None], present[None], erase]).movedim(0, 1), (1, 0)
-    )  # (B,2+N,C+1)
-    asked[:, 0, 0] = True
-    Hs = [
-        _class_sums(z.float().softmax(1), asked)
-        for z in multi_scale(model, seen(batch), train_scales, R.shape[-2:])
-    ]
-    sal = sum(_two_sets(H[:, 0], H[:, 1], *S) for H in Hs)
+    erase = draw_b(paths, *present.shape).to(present.device).bool() & present
+    asked, some = _asked(present, erase), present.any(1, keepdim=True)
+    Z = multi_scale(model, seen(batch), train_scales, R.shape[-2:])
+    Hs = [_class_sums(z.float().softmax(1), asked) for z in Z]  # (B,2+N,h,w) each
+    sal = sum(saliency_loss(H[:, :2], R, some, finite=False) for H in Hs)
     if not paths:
         return sal, dict(sal=sal.detach())
-    attn = _judged(
-        classifier, batch["image"], 1 - sum(H[:, 2:] for H in Hs) / len(Hs), present, erase, mean
-    )
+    A = 1 - sum(H[:, 2:] for H in Hs) / len(Hs)  # (2.8)
+    attn = _judged(classifier, batch["image"], A, present, erase, mean)
     return sal + lambda_seg * attn, dict(sal=sal.detach(), attn=attn.detach())
 
 # %% ../nbs/2_masking/230_masking.ipynb #25d6f69a
