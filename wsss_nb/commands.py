@@ -386,7 +386,7 @@ def _of_run(args, ds):
     now; {name: folder}.
     """
     from wsss_nb.core import ParameterError, RunError, need
-    from wsss_nb.predict import predict_folder
+    from wsss_nb.predict import PredictSettings, predict_folder
 
     run, found = Path(args.run), {}
     for p in sorted((run / "predictions").glob("segmenter*")):
@@ -403,7 +403,8 @@ def _of_run(args, ds):
             f"{run} holds no segmenter to predict with",
             RunError,
         )
-        predict_folder(ds, ds.ids(args.split), run / "segmenter" / "model.safetensors", to, scales)
+        weights, how = run / "segmenter" / "model.safetensors", PredictSettings(tuple(scales))
+        predict_folder(ds, ds.ids(args.split), weights, to, how)
         found |= {f"scales {s}": str(to), f"scales {s} + CRF": f"{to}-crf"}
     need(
         found,
