@@ -398,13 +398,9 @@ def _of_run(args, ds):
             ParameterError,
         )
         scales, to = [float(x) for x in s.split("+")], run.resolve() / "evaluated" / f"scales={s}"
-        need(
-            (run / "segmenter" / "model.safetensors").exists(),
-            f"{run} holds no segmenter to predict with",
-            RunError,
-        )
-        weights, how = run / "segmenter" / "model.safetensors", PredictSettings(tuple(scales))
-        predict_folder(ds, ds.ids(args.split), weights, to, how)
+        weights = run / "segmenter" / "model.safetensors"
+        need(weights.exists(), f"{run} holds no segmenter to predict with", RunError)
+        predict_folder(ds, ds.ids(args.split), weights, to, PredictSettings(tuple(scales)))
         found |= {f"scales {s}": str(to), f"scales {s} + CRF": f"{to}-crf"}
     need(
         found,

@@ -112,9 +112,8 @@ def refine(
     """
     _check_refinement(tau1, tau2, low)
     O, B = _checked(saliency, objectness)
-    return np.where((B > tau1) & (O == 0), 1, np.where((B < tau2) & (O == 1), _LOW[low], O)).astype(
-        np.uint8
-    )
+    R = np.where((B < tau2) & (O == 1), _LOW[low], O)
+    return np.where((B > tau1) & (O == 0), 1, R).astype(np.uint8)
 
 # %% ../nbs/2_masking/220_saliency.ipynb #d7595aab
 _OPENCV = dict(
@@ -136,12 +135,10 @@ def opencv_saliency(
         f"method is {method!r}, but must be one of {', '.join(_OPENCV)}",
         ParameterError,
     )
-    S = _OPENCV[method]().computeSaliency(np.ascontiguousarray(image[..., ::-1]))[
-        1
-    ]  # OpenCV means BGR
-    span = np.ptp(S) * bool(
-        np.ptp(image, (0, 1)).any()
-    )  # on a flat picture the spectrum is rounding noise
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    S = _OPENCV[method]().computeSaliency(bgr)[1]
+    # on a flat picture the spectrum is rounding noise
+    span = np.ptp(S) * bool(np.ptp(image, (0, 1)).any())
     return ((S - S.min()) / span if span else np.zeros_like(S)).astype(np.float32)
 
 # %% ../nbs/2_masking/220_saliency.ipynb #2ea09528
@@ -372,14 +369,13 @@ def _picture(S):
     "A Pillow image of a map: floats in [0,1], or uint8 of 0, 1 and 255."
     if S.dtype != np.uint8:
         grey = np.rint(255 * S).astype(np.uint8)
-        return Image.fromarray(
-            grey if grey.max() > 1 else np.zeros_like(grey)
-        )  # a file of 0 and 1 means 0 and 255
+        # a file of 0 and 1 means 0 and 255
+        return Image.fromarray(grey if grey.max() > 1 else np.zeros_like(grey))
     void = S == 255
     L = np.where(void, 127, 255 * S)
-    return Image.fromarray(
-        (np.stack([L, 255 * ~void], -1) if void.any() else L).astype(np.uint8)
-    )  # (H,W,2) is grey and alpha
+    if void.any():
+        L = np.stack([L, 255 * ~void], -1)  # (H,W,2) is grey and alpha
+    return Image.fromarray(L.astype(np.uint8))
 
 # %% ../nbs/2_masking/220_saliency.ipynb #7218f18d
 def _write_map(path, S):
