@@ -40,14 +40,19 @@ def test_poly_rate_by_hand():
     assert poly_rate(0, 10) == 1e-3 and poly_rate(10, 10) == 0
     assert poly_rate(5, 10) == pytest.approx(1e-3*.5**.9)
     assert poly_rate(5, 10, base=.1, power=2) == pytest.approx(.025)
-    assert [poly_rate(i, 10, warmup=2) for i in (0, 1, 2)] == pytest.approx([1e-6, 5.005e-4, 1e-3*.8**.9])
+    assert [poly_rate(i, 10, warmup=2) for i in (0, 1, 2)] == pytest.approx([1e-6, (1e-6 + 1e-3*.8**.9)/2, 1e-3*.8**.9])
 
 @given(st.integers(1, 500), st.floats(1e-5, 1), st.floats(.1, 3), st.data())
-def test_poly_rate_rises_then_falls(total, base, power, data):
+def test_poly_rate_is_a_line_up_to_the_curve(total, base, power, data):
     w = data.draw(st.integers(0, total))
-    r = [poly_rate(i, total, base, power, w, warmup_from=base/10) for i in range(total+1)]
-    assert all(0 <= v <= base*(1+1e-12) for v in r)
-    assert all(a < b for a, b in zip(r[:w], r[1:w])) and all(a >= b for a, b in zip(r[w:], r[w+1:]))
+    r, plain = ([poly_rate(i, total, base, power, k, warmup_from=base/10) for i in range(total+1)] for k in (w, 0))
+    assert all(0 <= v <= base*(1+1e-12) for v in r) and r[w:] == plain[w:] and all(a >= b for a, b in zip(r[w:], r[w+1:]))
+    line = [(r[0]*(w-i) + plain[w]*i)/max(w, 1) for i in range(w+1)]  # it ends on the curve
+    assert r[:w+1] == pytest.approx(line if w else r[:1])
+
+def test_a_short_training_rises_over_half_of_its_steps(tmp_path):
+    rows = fit(make(), BATCHES, loss, replace(HOW, epochs=2, warmup_epochs=3), tmp_path)
+    assert rows[0]["lr"] == pytest.approx(1e-6 + (.05*.5**.9 - 1e-6)*2/3) and rows[1]["lr"] == pytest.approx(.05*(1/6)**.9)
 
 @pytest.mark.parametrize("kw", [dict(step=-1, total=4), dict(step=5, total=4), dict(step=0, total=0), dict(step=0, total=4, warmup=5)])
 def test_poly_rate_refuses(kw):

@@ -56,7 +56,7 @@ class TrainSettings:
     batch: int = 20  # pictures a step
     lr: float = 1e-3  # base rate of `poly_rate`
     power: float = 0.9  # of `poly_rate`
-    warmup_epochs: int = 3  # the rate rises over them
+    warmup_epochs: int = 3  # the rate rises over them, at most over half of all
     head_mult: float = 10  # how much faster the last layers learn
     momentum: float = 0.9  # of stochastic gradient descent
     weight_decay: float = 5e-4  # of all weights
@@ -91,7 +91,7 @@ def poly_rate(
     warmup=0,  # steps of the linear rise
     warmup_from=1e-6,
 ):  # the rate of step 0, when there is a rise
-    """The learning rate of one step: `base*(1-step/total)**power`, after a linear rise over
+    """The learning rate of one step: `base*(1-step/total)**power`, after a linear rise to it over
     `warmup` steps (§3.4.1). Raises `ParameterError`.
     """
     need(
@@ -104,9 +104,10 @@ def poly_rate(
         f"warmup must lie in 0..total={total}, but is {warmup}",
         ParameterError,
     )
+    rate = base * (1 - max(step, warmup) / total) ** power
     if step < warmup:
-        return warmup_from + (base - warmup_from) * step / warmup
-    return base * (1 - step / total) ** power
+        return warmup_from + (rate - warmup_from) * step / warmup
+    return rate
 
 # %% ../nbs/1_nets/140_train.ipynb #f2e4ad1d
 def param_groups(
@@ -422,11 +423,10 @@ def _recorded(s):  # which `TrainSettings` must not change when a run goes on
     return {k: getattr(s, k) for k in _RECORDED.split()}
 
 # %% ../nbs/1_nets/140_train.ipynb #0df3e1a8
-def _rates(
-    s, steps
-):  # of all steps of a training, from its `TrainSettings` and the steps of an epoch
+def _rates(s, steps):
+    "The rates of all steps of a training, from its `TrainSettings` and the steps of an epoch"
     total = s.epochs * steps
-    warmup = min(s.warmup_epochs, s.epochs) * steps
+    warmup = min(s.warmup_epochs * steps, total // 2)
     return [poly_rate(i, total, s.lr, s.power, warmup) for i in range(total)]
 
 # %% ../nbs/1_nets/140_train.ipynb #4dc4af36
