@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from wsss_nb.backbones import create
-from wsss_nb.classifier import (DILATIONS, Classifier, DilatedClassifier, cam_loss, classification_loss, create_backbone, dilation_loss, fit_classifier, fuse_cams,
+from wsss_nb.backbones import create, create_backbone
+from wsss_nb.classifier import (CLASSIFIER, DILATIONS, Classifier, DilatedClassifier, cam_loss, classification_loss, dilation_loss, fit_classifier, fuse_cams,
                                 load_classifier, macro_f1, predict_labels, score_classifier)
 from wsss_nb.core import ParameterError, RunError, WeightsError, WsssError, sha256
 from wsss_nb.datasets import open_dataset
@@ -172,10 +173,11 @@ def ds(tmp_path_factory):
         m.setenv("WSSS_NB_HOME", str(tmp_path_factory.mktemp("home")))
         yield open_dataset("scenes:train=12,val=4,seed=1")
 
-ARGS = dict(net="small", init="random", epochs=2, batch=4, lr=.05, crop=64, warmup_epochs=0, device="cpu")
+HOW = replace(CLASSIFIER, net="small", init="random", epochs=2, batch=4, lr=.05, crop=64, warmup_epochs=0, device="cpu")
+ONE = replace(HOW, epochs=1)
 
 def test_fit_save_load(ds, tmp_path):
-    model, log = fit_classifier(ds, folder=tmp_path, **ARGS)
+    model, log = fit_classifier(ds, tmp_path, HOW)
     again = load_classifier(tmp_path/"model.safetensors")
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad(): assert torch.equal(again(x), model(x))
@@ -186,15 +188,15 @@ def test_fit_save_load(ds, tmp_path):
 def test_fit_resumes_to_the_bit(ds, tmp_path):
     def stop(e, m, row):
         if e == 1: raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt): fit_classifier(ds, folder=tmp_path/"a", on_epoch=stop, **ARGS)
+    with pytest.raises(KeyboardInterrupt): fit_classifier(ds, tmp_path/"a", HOW, on_epoch=stop)
     assert not (tmp_path/"a"/"model.safetensors").exists()
-    for f in "ab": fit_classifier(ds, folder=tmp_path/f, **ARGS)
+    for f in "ab": fit_classifier(ds, tmp_path/f, HOW)
     assert (tmp_path/"a"/"model.safetensors").read_bytes() == (tmp_path/"b"/"model.safetensors").read_bytes()
-    with pytest.raises(RunError, match="batch=4 there, 6 here"): fit_classifier(ds, folder=tmp_path/"a", **{**ARGS, "batch": 6})
+    with pytest.raises(RunError, match="batch=4 there, 6 here"): fit_classifier(ds, tmp_path/"a", replace(HOW, batch=6))
 
 @pytest.mark.parametrize("head", [dict(dilations=(2, 4), width=8), dict(dilations=(), width=8)])
 def test_blocks_save_and_load(ds, tmp_path, head):
-    model, log = fit_classifier(ds, folder=tmp_path, **ARGS, **head)
+    model, log = fit_classifier(ds, tmp_path, HOW, **head)
     again = load_classifier(tmp_path)
     assert isinstance(again, DilatedClassifier) and isinstance(again.head[0].norm6, torch.nn.BatchNorm2d) and len(again.head) == len(head["dilations"])+1 and [b.fc6.dilation[0] for b in again.head] == [1, *head["dilations"]]
     a, b = model.state_dict(), again.state_dict()
@@ -205,20 +207,19 @@ def test_blocks_save_and_load(ds, tmp_path, head):
     assert log[0]["loss"] == pytest.approx(log[0]["sig"] + .1*log[0]["cam"]) and (log[0]["cam"] > 0) == bool(head["dilations"])
 
 def test_other_blocks_in_the_same_folder_are_refused(ds, tmp_path):
-    kw = ARGS | dict(epochs=1, width=8)
-    fit_classifier(ds, folder=tmp_path, dilations=(2,), **kw)
-    with pytest.raises(RunError, match="'dilations'"): fit_classifier(ds, folder=tmp_path, dilations=(3,), **kw)
-    with pytest.raises(RunError, match="lambda_cls=0.1 there, 0.5 here"): fit_classifier(ds, folder=tmp_path, dilations=(2,), lambda_cls=.5, **kw)
+    fit_classifier(ds, tmp_path, ONE, (2,), 8)
+    with pytest.raises(RunError, match="'dilations'"): fit_classifier(ds, tmp_path, ONE, (3,), 8)
+    with pytest.raises(RunError, match="lambda_cls=0.1 there, 0.5 here"): fit_classifier(ds, tmp_path, ONE, (2,), 8, lambda_cls=.5)
 
 def test_create_backbone(ds, tmp_path):
     assert create_backbone("small", "random").init["source"] == "random"
-    model, _ = fit_classifier(ds, folder=tmp_path, dilations=(2,), width=8, **ARGS | dict(epochs=1))
+    model, _ = fit_classifier(ds, tmp_path, ONE, (2,), 8)
     for where in (tmp_path, tmp_path/"model.safetensors"):
-        b = create_backbone("small", f"classifier:{where}")
+        b = create_backbone("small", f"classifier:{where}", load=load_classifier)
         assert all(torch.equal(v, b.state_dict()[k]) for k, v in model.backbone.state_dict().items())
         assert b.init == dict(name="small", source="classifier", sha256=sha256(tmp_path/"model.safetensors"))
-    with pytest.raises(ParameterError, match="is a classifier on small, but the segmenter's net is vgg16: choose the same"): create_backbone("vgg16", f"classifier:{tmp_path}")
-    with pytest.raises(WeightsError, match="nowhere.* are not there"): create_backbone("small", f"classifier:{tmp_path/'nowhere'}")
+    with pytest.raises(ParameterError, match="is a classifier on small, but the segmenter's net is vgg16: choose the same"): create_backbone("vgg16", f"classifier:{tmp_path}", load=load_classifier)
+    with pytest.raises(WeightsError, match="nowhere.* are not there"): create_backbone("small", f"classifier:{tmp_path/'nowhere'}", load=load_classifier)
     with pytest.raises(ParameterError, match="unknown"): create_backbone("vgg17", "random")
     with pytest.raises(WeightsError, match="small"): create_backbone("small", "imagenet")
 

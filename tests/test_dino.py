@@ -112,16 +112,17 @@ TINY = np.random.default_rng(0).integers(0, 255, (8, 64, 64, 3), dtype=np.uint8)
 
 
 def test_resume_to_the_bit(tmp_path, monkeypatch):
-    kw = dict(steps=3, batch=2, device="cpu", every=1)
+    kw = dict(steps=3, batch=2, device="cpu")
     vit, rows = pretrain(TINY, tmp_path/"whole", **kw)
     real, calls = dino._step, []
     def cut(*a):
         if len(calls) == 2: raise KeyboardInterrupt
         calls.append(1)
         return real(*a)
-    monkeypatch.setattr(dino, "_step", cut)
-    with pytest.raises(KeyboardInterrupt): pretrain(TINY, tmp_path/"cut", **kw)
-    monkeypatch.undo()
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr(dino, "_step", cut)
+        m.setattr(dino, "_EVERY", 1)
+        pretrain(TINY, tmp_path/"cut", **kw)
     again, rows2 = pretrain(TINY, tmp_path/"cut", **kw)
     assert all(torch.equal(a, b) for a, b in zip(vit.state_dict().values(), again.state_dict().values()))
     assert [{k: v for k, v in r.items() if k != "seconds"} for r in rows] == [{k: v for k, v in r.items() if k != "seconds"} for r in rows2]

@@ -1,6 +1,7 @@
 """Masking: (2.7)-(2.12) against plain loops written from the equations, their gradients, and the training of a segmenter against a classifier that stays as it is."""
 import math
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,8 +16,8 @@ from wsss_nb.classifier import Classifier, DilatedClassifier, load_classifier
 from wsss_nb.core import DataError, ParameterError, RunError, WeightsError, WsssError, load_weights, sha256
 from wsss_nb.deeplab import load_deeplab, save_model, weights_meta
 from wsss_nb.images import write_mask
-from wsss_nb.masking import (attention_loss, attention_map, draw_b, erased, fit_masking, freeze, load_judge, masked_image, masking_loss, mean_color,
-                             saliency_loss, set_mean, total_attention_loss)
+from wsss_nb.masking import (MASKING, ErasingSettings, attention_loss, attention_map, draw_b, erased, fit_masking, freeze, load_judge, masked_image, masking_loss, mean_color,
+                             saliency_loss, total_attention_loss)
 
 B, C, HW = 2, 3, (4, 5)
 
@@ -76,10 +77,6 @@ def naive_total(f, I, H, present, b, mean): # (2.11), every path and picture on 
 
 
 # ---- saliency loss (2.7)
-
-def test_set_mean_by_hand():
-    v = torch.tensor([[[1., -math.inf], [3., 5.]], [[7., 7.], [7., 7.]]])
-    assert set_mean(v, torch.tensor([[[1, 0], [1, 1]], [[0, 0], [0, 0]]]).bool()).tolist() == [3, 0]
 
 def test_saliency_loss_by_hand():
     "One row of pixels: two of background, one of foreground, one without a label."
@@ -388,7 +385,9 @@ def test_no_judge_at_all(scenes, tmp_path):
 
 # ---- training
 
-ARGS = dict(net="small", init="random", epochs=2, batch=12, lr=.02, crop=64, scales=(1,), train_scales=(1,), warmup_epochs=0, freeze_bn=False, device="cpu", loss_stride=4)
+HOW = replace(MASKING, net="small", init="random", epochs=2, batch=12, lr=.02, crop=64, scales=(1,), train_scales=(1,), freeze_bn=False, device="cpu", loss_stride=4)
+ONE = replace(HOW, epochs=1)
+ALONE = ErasingSettings(paths=0)
 
 @pytest.fixture(scope="module")
 def maps(scenes, tmp_path_factory):
@@ -407,7 +406,7 @@ def test_not_one_bit_of_the_classifier_changes(scenes, maps, judge, tmp_path, mo
     monkeypatch.setattr(masking, "load_judge", lambda *a: seen.append(load(*a)) or seen[-1])
     monkeypatch.setattr(torch.optim, "SGD", lambda groups, **kw: params.extend(p for g in groups for p in g["params"]) or SGD(groups, **kw))
     file = judge/"model.safetensors"; was, stamp = sha256(file), file.stat().st_mtime_ns
-    model, rows = fit_masking(scenes, saliency=maps, classifier=judge, folder=tmp_path, **ARGS)
+    model, rows = fit_masking(scenes, maps, tmp_path, ErasingSettings(judge), HOW)
     (f, sha), before = seen[0], freeze(load_classifier(judge)).state_dict()
     assert sha == was == sha256(file) and stamp == file.stat().st_mtime_ns
     assert f.state_dict().keys() == before.keys() and all(torch.equal(v, before[k]) for k, v in f.state_dict().items())  # running statistics and counters among them
@@ -422,31 +421,31 @@ def test_not_one_bit_of_the_classifier_changes(scenes, maps, judge, tmp_path, mo
 
 def test_resumes_to_the_bit(scenes, maps, judge, tmp_path):
     "Cut off in its third epoch and taken up again, a training ends where the undisturbed one does."
-    kw = dict(saliency=maps, classifier=judge, **ARGS) | dict(epochs=4)
+    erasing, how = ErasingSettings(judge), replace(HOW, epochs=4)
     def cut(e, m, row):
         if e == 2: raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt): fit_masking(scenes, folder=tmp_path/"a", on_epoch=cut, **kw)
+    with pytest.raises(KeyboardInterrupt): fit_masking(scenes, maps, tmp_path/"a", erasing, how, cut)
     assert not (tmp_path/"a/model.safetensors").exists() and (tmp_path/"a/checkpoint.safetensors").exists()
-    (_, a), (_, b) = (fit_masking(scenes, folder=tmp_path/f, **kw) for f in "ab")
+    (_, a), (_, b) = (fit_masking(scenes, maps, tmp_path/f, erasing, how) for f in "ab")
     assert weights(tmp_path/"a") == weights(tmp_path/"b") and [r["attn"] for r in a] == [r["attn"] for r in b] and len(a) == 4
-    with pytest.raises(RunError, match="paths=2 there, 1 here"): fit_masking(scenes, folder=tmp_path/"a", paths=1, **kw)
+    with pytest.raises(RunError, match="paths=2 there, 1 here"): fit_masking(scenes, maps, tmp_path/"a", replace(erasing, paths=1), how)
 
 def test_seeds_and_paths(scenes, maps, judge, tmp_path):
     "Equal seeds give equal segmenters, others do not; b is drawn anew, so more paths are another training."
-    kw = dict(saliency=maps, classifier=judge, mean=(120, 110, 100), **ARGS) | dict(epochs=1)
-    for name, more in dict(a={}, again={}, seed=dict(seed=1), paths=dict(paths=1), light=dict(lambda_seg=.5)).items(): fit_masking(scenes, folder=tmp_path/name, **kw | more)
+    for name, more in dict(a={}, again={}, paths=dict(paths=1), light=dict(lambda_seg=.5)).items():
+        fit_masking(scenes, maps, tmp_path/name, ErasingSettings(judge, mean=(120, 110, 100), **more), ONE)
+    fit_masking(scenes, maps, tmp_path/"seed", ErasingSettings(judge, mean=(120, 110, 100)), replace(ONE, seed=1))
     assert weights(tmp_path/"a") == weights(tmp_path/"again")
     assert len({weights(tmp_path/n) for n in ("a", "seed", "paths", "light")}) == 4
 
 def test_without_paths_no_classifier_is_needed(scenes, maps, judge, tmp_path):
-    kw = dict(saliency=maps, paths=0, **ARGS) | dict(epochs=1)
-    _, rows = fit_masking(scenes, folder=tmp_path/"a", **kw)
+    _, rows = fit_masking(scenes, maps, tmp_path/"a", ALONE, ONE)
     assert "attn" not in rows[0] and rows[0]["loss"] == rows[0]["sal"]
-    fit_masking(scenes, folder=tmp_path/"b", **kw | dict(classifier=tmp_path/"not there", lambda_seg=2.))  # not even looked at
+    fit_masking(scenes, maps, tmp_path/"b", replace(ALONE, classifier=tmp_path/"not there"), ONE)  # not even looked at
     assert weights(tmp_path/"a") == weights(tmp_path/"b")
 
 def test_starts_from_the_classifiers_backbone(scenes, maps, judge, tmp_path):
-    m, _ = fit_masking(scenes, saliency=maps, paths=0, folder=tmp_path, **ARGS | dict(epochs=1, lr=1e-12, init=f"classifier:{judge}", freeze_bn=True))
+    m, _ = fit_masking(scenes, maps, tmp_path, ALONE, replace(ONE, lr=1e-12, init=f"classifier:{judge}", freeze_bn=True))
     assert m.init["source"] == "classifier" and m.init["sha256"] == sha256(judge/"model.safetensors")
     for k, v in load_classifier(judge).backbone.state_dict().items(): torch.testing.assert_close(m.backbone.state_dict()[k], v)
 
@@ -456,13 +455,13 @@ def test_starts_from_the_classifiers_backbone(scenes, maps, judge, tmp_path):
 def test_refused_before_any_work(scenes, maps, judge, tmp_path, monkeypatch, kw, error, match):
     monkeypatch.chdir(tmp_path)
     (tmp_path/"other").mkdir(); judge_at(tmp_path/"other", (*scenes.classes[:-1], "unicorn"))
-    with pytest.raises(error, match=match): fit_masking(scenes, folder=tmp_path/"x", **dict(saliency=maps, classifier=judge) | ARGS | kw)
+    with pytest.raises(error, match=match): fit_masking(scenes, kw.pop("saliency", maps), tmp_path/"x", ErasingSettings(**dict(classifier=judge) | kw), HOW)
     assert not (tmp_path/"x").exists()
 
 def test_a_map_with_other_values_names_itself(scenes, maps, tmp_path):
     bad = shutil.copytree(maps, tmp_path/"maps"); write_mask(bad/f"{scenes.ids()[5]}.png", np.full((160, 160), 3, np.uint8))
-    with pytest.raises(RunError, match="binarize it first; this was epoch 1/1"): fit_masking(scenes, saliency=bad, paths=0, folder=tmp_path/"x", **ARGS | dict(epochs=1))
+    with pytest.raises(RunError, match="binarize it first; this was epoch 1/1"): fit_masking(scenes, bad, tmp_path/"x", ALONE, ONE)
 
 def test_a_map_of_another_size_is_refused(scenes, maps, tmp_path):
     bad = shutil.copytree(maps, tmp_path/"maps"); write_mask(bad/f"{scenes.ids()[5]}.png", np.zeros((80, 100), np.uint8))
-    with pytest.raises(WsssError, match="80, 100"): fit_masking(scenes, saliency=bad, paths=0, folder=tmp_path/"x", **ARGS | dict(epochs=1))
+    with pytest.raises(WsssError, match="80, 100"): fit_masking(scenes, bad, tmp_path/"x", ALONE, ONE)

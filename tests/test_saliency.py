@@ -17,7 +17,7 @@ from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, save_model
 from wsss_nb.files import DATA
 from wsss_nb.images import read_mask, read_saliency, write_labels
-from wsss_nb.saliency import (SOURCES, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, open_source, refine,
+from wsss_nb.saliency import (SOURCES, RefineSettings, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, open_source, refine,
                               refine_saliency, saliency_quality, supervision, true_saliency, write_saliency)
 from wsss_nb.scenes import write_scenes
 
@@ -302,7 +302,7 @@ def test_void_survives(ds, net, tmp_path):
     d = replace(ds, _mask_path=lambda id: tmp_path/"mask.png")
     write_saliency(d, [i], "truth", tmp_path/"raw")
     assert set(np.unique(np.rint(255*read_saliency(tmp_path/"raw"/f"{i}.png")))) == {0, 127, 255}
-    refine_saliency(None, d, [i], tmp_path/"raw", tmp_path/"R", low="none")
+    refine_saliency(None, d, [i], tmp_path/"raw", tmp_path/"R", RefineSettings(low="none"))
     np.testing.assert_array_equal(read_mask(tmp_path/"R"/f"{i}.png"), true_saliency(T))
     refine_saliency(net, d, [i], tmp_path/"raw", tmp_path/"R2")
     assert (read_mask(tmp_path/"R2"/f"{i}.png")[20:24] == 255).all()
@@ -312,7 +312,7 @@ def test_refine_saliency(ds, net, tmp_path):
     from wsss_nb.cam import multi_scale_cam
     ids = ds.ids("train")
     write_saliency(ds, ids, "builtin", tmp_path/"raw")
-    for low in ("none", "background", "unlabeled"): refine_saliency(net, ds, ids, tmp_path/"raw", tmp_path/low, scales=(.5, 1), low=low, threshold=.4)
+    for low in ("none", "background", "unlabeled"): refine_saliency(net, ds, ids, tmp_path/"raw", tmp_path/low, RefineSettings(scales=(.5, 1), low=low, threshold=.4))
     for i in ids:
         O = binarize(read_saliency(tmp_path/"raw"/f"{i}.png"), .4)
         B = objectness(multi_scale_cam(net, ds.image(i), (.5, 1), merge="max"), ds.present(i))
@@ -320,21 +320,21 @@ def test_refine_saliency(ds, net, tmp_path):
         for low in ("background", "unlabeled"): np.testing.assert_array_equal(read_mask(tmp_path/low/f"{i}.png"), refine(O, B, low=low))
     before = (tmp_path/"none"/f"{ids[0]}.png").stat().st_mtime_ns
     (tmp_path/"none"/f"{ids[1]}.png").unlink()
-    refine_saliency(None, ds, ids, tmp_path/"raw", tmp_path/"none", low="none", threshold=.4)  # goes on
+    refine_saliency(None, ds, ids, tmp_path/"raw", tmp_path/"none", RefineSettings(low="none", threshold=.4))  # goes on
     assert (tmp_path/"none"/f"{ids[0]}.png").stat().st_mtime_ns == before and (tmp_path/"none"/f"{ids[1]}.png").exists()
 
 
 def test_refine_saliency_takes_maps_of_another_size(ds, net, tmp_path):
     i = ds.ids("train")[0]
     grey(tmp_path/f"{i}.png", np.full((10, 20), 255))
-    refine_saliency(net, ds, [i], tmp_path, tmp_path/"R", tau1=1, tau2=0)
+    refine_saliency(net, ds, [i], tmp_path, tmp_path/"R", RefineSettings(tau1=1, tau2=0))
     assert read_mask(tmp_path/"R"/f"{i}.png").shape == (48, 48) and (read_mask(tmp_path/"R"/f"{i}.png") == 1).all()
 
 
 def test_refine_saliency_refuses(ds, net, tmp_path):
     ids = ds.ids("train")
-    with pytest.raises(ParameterError, match="tau2 <= tau1"): refine_saliency(net, ds, ids, tmp_path, tmp_path/"R", tau1=.2)
-    with pytest.raises(ParameterError, match="one of unlabeled, background, none"): refine_saliency(net, ds, ids, tmp_path, tmp_path/"R", low="zero")
+    with pytest.raises(ParameterError, match="tau2 <= tau1"): RefineSettings(tau1=.2)
+    with pytest.raises(ParameterError, match="one of unlabeled, background, none"): RefineSettings(low="zero")
     with pytest.raises(DataError, match="3 of 3 images, the first is train_00000.png"): refine_saliency(net, ds, ids, tmp_path, tmp_path/"R")
     write_saliency(ds, ids, "spectral", tmp_path)
     other = Classifier(create("small", "random"), 2); other.classes = ("dog", "pig")

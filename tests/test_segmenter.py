@@ -1,17 +1,20 @@
 "Training a segmenter on seeds that grow: growing.growing_loss and growing.fit_segmenter."
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from wsss_nb.classifier import fit_classifier
+from wsss_nb.classifier import CLASSIFIER, fit_classifier
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
-from wsss_nb.growing import fit_segmenter, grow, growing_loss, load_softmax, save_softmax, seed_loss
+from wsss_nb.growing import GrowthSettings, fit_segmenter, grow, growing_loss, load_softmax, save_softmax, seed_loss
 from wsss_nb.images import read_labels, read_mask, write_labels, write_mask
+from wsss_nb.train import TrainSettings
 
-ARGS = dict(net="small", init="random", epochs=2, batch=6, lr=.02, crop=80, scales=(1,), train_scales=(1, .5), warmup_epochs=0, device="cpu", loss_stride=4)
+HOW = TrainSettings(net="small", init="random", epochs=2, batch=6, lr=.02, crop=80, scales=(1,), train_scales=(1, .5), warmup_epochs=0, device="cpu", loss_stride=4)
+ONE = replace(HOW, epochs=1)
 
 
 class Fixed(torch.nn.Module):
@@ -73,9 +76,9 @@ def test_fit_resume_and_watch(scenes, maps, tmp_path):
     def stop(e, m, row):
         seen.append(e)
         if e == 1: raise KeyboardInterrupt
-    kw = dict(targets=maps/"seeds", superpixels=maps/"sp", watch=2, **ARGS)
-    with pytest.raises(KeyboardInterrupt): fit_segmenter(scenes, folder=tmp_path/"a", on_epoch=stop, **kw)
-    (ma, a), (mb, b) = (fit_segmenter(scenes, folder=tmp_path/f, **kw) for f in "ab")
+    growth = GrowthSettings(maps/"sp", watch=2)
+    with pytest.raises(KeyboardInterrupt): fit_segmenter(scenes, maps/"seeds", tmp_path/"a", growth, HOW, stop)
+    (ma, a), (mb, b) = (fit_segmenter(scenes, maps/"seeds", tmp_path/f, growth, HOW) for f in "ab")
     assert seen == [0, 1] and [r["loss"] for r in a] == [r["loss"] for r in b] and 0 < a[0]["labelled"] <= 1
     files = sorted(p.relative_to(tmp_path/"a") for p in (tmp_path/"a").rglob("*.png"))
     assert len(files) == 6 and {p.parts[1] for p in files} == {"epoch_00", "epoch_01", "epoch_02"}
@@ -87,13 +90,13 @@ def test_fit_resume_and_watch(scenes, maps, tmp_path):
     np.testing.assert_array_equal(predict(load_deeplab(tmp_path/"a"), image), predict(ma.eval(), image))
 
 def test_the_seed_grows_again_from_the_kept_softmax(scenes, maps, tmp_path):
-    kw = dict(targets=maps/"seeds", superpixels=maps/"sp", folder=tmp_path/"a", watch=3, softmax=2, beta_bg=.3, beta_fg=.15, **ARGS)
+    given = (scenes, maps/"seeds", tmp_path/"a", GrowthSettings(maps/"sp", watch=3, softmax=2, beta_bg=.3, beta_fg=.15), HOW)
     def stop(epoch, *_):
         if epoch: raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt): fit_segmenter(scenes, on_epoch=stop, **kw)
+    with pytest.raises(KeyboardInterrupt): fit_segmenter(*given, stop)
     first = (tmp_path/"a"/"softmax"/"epoch_01")
     kept = {p.name: p.read_bytes() for p in first.iterdir()}
-    fit_segmenter(scenes, **kw)  # goes on at epoch 2
+    fit_segmenter(*given)  # goes on at epoch 2
     assert {p.name: p.read_bytes() for p in first.iterdir()} == kept and len(kept) == 2
     files = sorted((tmp_path/"a"/"softmax").rglob("*.npz"))
     assert {p.parent.name for p in files} == {"epoch_01", "epoch_02"} and len(files) == 4  # before training there is none
@@ -108,9 +111,8 @@ def test_the_seed_grows_again_from_the_kept_softmax(scenes, maps, tmp_path):
     assert moved
 
 def test_no_softmax_without_growth_or_when_not_asked(scenes, maps, tmp_path):
-    kw = dict(targets=maps/"seeds", watch=2, **{**ARGS, "epochs": 1})
-    fit_segmenter(scenes, superpixels=maps/"sp", folder=tmp_path/"a", softmax=0, **kw)
-    fit_segmenter(scenes, folder=tmp_path/"b", **kw)
+    for name, growth in dict(a=GrowthSettings(maps/"sp", watch=2, softmax=0), b=GrowthSettings(watch=2)).items():
+        fit_segmenter(scenes, maps/"seeds", tmp_path/name, growth, ONE)
     assert not list(tmp_path.rglob("*.npz")) and len(list(tmp_path.rglob("epoch_01/*.png"))) == 4
 
 def test_softmax_file(tmp_path):
@@ -129,8 +131,8 @@ def test_softmax_file(tmp_path):
     with pytest.raises(DataError, match="not there"): load_softmax(tmp_path/"e.npz", 3)
 
 def test_labels_as_they_are_and_init_from_the_classifier(scenes, maps, tmp_path):
-    c, _ = fit_classifier(scenes, net="small", init="random", folder=tmp_path/"c", epochs=1, batch=6, crop=80, warmup_epochs=0, device="cpu", test_split=None)
-    m, rows = fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"s", **{**ARGS, "epochs": 1, "lr": 1e-12, "init": f"classifier:{tmp_path/'c'}", "freeze_bn": True})
+    c, _ = fit_classifier(scenes, tmp_path/"c", replace(CLASSIFIER, net="small", init="random", epochs=1, batch=6, crop=80, warmup_epochs=0, device="cpu"), test_split=None)
+    m, rows = fit_segmenter(scenes, maps/"seeds", tmp_path/"s", settings=replace(ONE, lr=1e-12, init=f"classifier:{tmp_path/'c'}", freeze_bn=True))
     assert m.init["source"] == "classifier" and len(m.init["sha256"]) == 64
     torch.testing.assert_close(m.backbone.stem[0][0].weight, c.backbone.stem[0][0].weight)
     share = np.mean([(read_mask(maps/"seeds"/f"{i}.png") != 255).mean() for i in scenes.ids()])
@@ -138,15 +140,14 @@ def test_labels_as_they_are_and_init_from_the_classifier(scenes, maps, tmp_path)
 
 def test_what_is_missing_is_named(scenes, maps, tmp_path):
     with pytest.raises(DataError, match=r"24 maps for the 24 images .* missing, the first is .*nowhere"):
-        fit_segmenter(scenes, targets=tmp_path/"nowhere", folder=tmp_path/"x", **ARGS)
+        fit_segmenter(scenes, tmp_path/"nowhere", tmp_path/"x", settings=HOW)
     assert not (tmp_path/"x").exists()
 
 def test_other_labels_in_the_same_folder_are_refused(scenes, maps, tmp_path):
-    kw = {**ARGS, "epochs": 1}
-    fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"x", **kw)
-    with pytest.raises(RunError, match="data="): fit_segmenter(scenes, targets=maps/"seeds", superpixels=maps/"sp", folder=tmp_path/"x", **kw)
+    fit_segmenter(scenes, maps/"seeds", tmp_path/"x", settings=ONE)
+    with pytest.raises(RunError, match="data="): fit_segmenter(scenes, maps/"seeds", tmp_path/"x", GrowthSettings(maps/"sp"), ONE)
 
 def test_a_classifier_on_another_net_is_refused(scenes, maps, tmp_path):
-    fit_classifier(scenes, net="small", init="random", folder=tmp_path/"c", epochs=1, batch=24, crop=32, warmup_epochs=0, device="cpu", test_split=None)
+    fit_classifier(scenes, tmp_path/"c", replace(CLASSIFIER, net="small", init="random", epochs=1, batch=24, crop=32, warmup_epochs=0, device="cpu"), test_split=None)
     with pytest.raises(ParameterError, match="choose the same"):
-        fit_segmenter(scenes, targets=maps/"seeds", folder=tmp_path/"x", **{**ARGS, "net": "resnet50", "init": f"classifier:{tmp_path/'c'}"})
+        fit_segmenter(scenes, maps/"seeds", tmp_path/"x", settings=replace(HOW, net="resnet50", init=f"classifier:{tmp_path/'c'}"))

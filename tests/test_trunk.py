@@ -1,4 +1,6 @@
 """A frozen net's features: kept, mirrored, learned from, and a segmenter on them that is saved, loaded and applied."""
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,14 +11,15 @@ from wsss_nb.backbones import create
 from wsss_nb.core import DataError, ParameterError, load_arrays
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, at_side, load_deeplab, predict, weights_meta
-from wsss_nb.growing import fit_segmenter
+from wsss_nb.growing import GROWING, GrowthSettings, fit_segmenter
 from wsss_nb.images import write_labels, write_mask
-from wsss_nb.masking import fit_masking
+from wsss_nb.masking import MASKING, ErasingSettings, fit_masking
 from wsss_nb.classifier import take_imagenet
 from wsss_nb.transforms import to_tensor
 from wsss_nb.trunk import OnFeatures, squared, squared_maps, trunk_batches, trunk_files
 
 SIDE, SIDES = 64, [48, 64]
+FROZEN = dict(net="lite0_blocks", output_stride=16, crop=SIDE, scales=(.75, 1.), train_scales=(1.,), warmup_epochs=0, epochs=3, batch=2, lr=.003, device="cpu")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,7 +88,7 @@ def test_a_batch_holds_one_size_and_one_direction_of_each_picture_throughout(ds,
             for m in (False, True):
                 yield (side, m), torch.from_numpy(load_arrays(files[ids[i], side])["f"][int(m)]).float(), *((a.flip(-1) if m else a) for a in (seed, x))
     for epoch in range(8):
-        for b in trunk_batches(ds, ids, files, maps, SIDES, SIDE//2, batch=2)(epoch):
+        for b in trunk_batches(ds, ids, files, maps, replace(GROWING, **FROZEN), SIDE//2)(epoch):
             for f, seed, image, i in zip(b["features"], b["seed"], b["image"], b["index"]):
                 key, kept, *rest = next(k for k in kinds(i) if torch.equal(f, k[1]))
                 assert torch.equal(seed, rest[0]) and torch.equal(image, rest[1])
@@ -93,10 +96,8 @@ def test_a_batch_holds_one_size_and_one_direction_of_each_picture_throughout(ds,
     assert met == {(side, m) for side in SIDES for m in (False, True)}
 
 
-def _grown(ds, folder, **more):
-    args = dict(net="lite0_blocks", targets=ds.root/"seeds", superpixels=ds.root/"sp", output_stride=16, crop=SIDE, scales=(.75, 1.), train_scales=(1.,), warmup_epochs=0,
-                epochs=3, batch=2, lr=.003, device="cpu")
-    return fit_segmenter(ds, folder=folder, **args | more)
+def _grown(ds, folder, on_epoch=None, **more):
+    return fit_segmenter(ds, ds.root/"seeds", folder, GrowthSettings(ds.root/"sp"), replace(GROWING, **FROZEN | more), on_epoch)
 
 
 def test_only_the_head_learns_and_the_file_holds_the_whole_net(ds, net, tmp_path):
@@ -121,8 +122,7 @@ def test_what_was_cut_off_goes_on_to_the_bit(ds, tmp_path):
 
 def test_masking_learns_on_frozen_features_too(ds, tmp_path):
     take_imagenet(ds, dict(cat=(281, 282, 285), cup=(504, 967, 968)), folder=tmp_path/"c", test_split=None)
-    model, rows = fit_masking(ds, net="lite0_blocks", saliency=ds.root/"saliency", classifier=tmp_path/"c", folder=tmp_path/"m", output_stride=16, crop=SIDE,
-                              scales=(1.,), train_scales=(1.,), epochs=4, batch=2, lr=.003, lambda_seg=.2, paths=1, device="cpu")
+    model, rows = fit_masking(ds, ds.root/"saliency", tmp_path/"m", ErasingSettings(tmp_path/"c", paths=1, lambda_seg=.2), replace(MASKING, **FROZEN | dict(scales=(1.,), epochs=4)))
     assert rows[-1]["sal"] < rows[0]["sal"] and "attn" in rows[-1]
     assert load_deeplab(tmp_path/"m").side == SIDE
 
@@ -148,4 +148,4 @@ def test_a_frozen_net_is_neither_random_nor_seen_in_parts(ds, tmp_path, more, sa
 def test_a_map_that_does_not_fit_names_its_picture(ds, net, tmp_path):
     files = trunk_files(ds, ds.ids("train"), net, 16, SIDES, "cpu", tmp_path)
     with pytest.raises(DataError, match="cat0: the map 'seed' has shape"):
-        list(trunk_batches(ds, ["cat0"], files, lambda id: dict(seed=np.zeros((3, 3), np.uint8)), SIDES, batch=1)(0))
+        list(trunk_batches(ds, ["cat0"], files, lambda id: dict(seed=np.zeros((3, 3), np.uint8)), replace(GROWING, **FROZEN))(0))

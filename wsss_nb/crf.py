@@ -205,6 +205,19 @@ def _solver(backend, device, iters, gauss, bilateral):
         return functools.partial(_exact_field, device=device)
     return _lattice_field
 
+# %% ../nbs/1_nets/130_crf.ipynb #e49baed6
+def _field(iters, gauss, bilateral, on_step=None, backend="auto", device="auto"):
+    """A function: picture (H,W,3) and energies (K,H,W) → probabilities (K,H,W).
+
+    Raises `ParameterError`.
+    """
+    solve = _solver(backend, device, iters, gauss, bilateral)
+
+    def probabilities(image, unary):
+        return solve(image, unary, iters, gauss, bilateral, on_step)
+
+    return probabilities
+
 # %% ../nbs/1_nets/130_crf.ipynb #1fc29b8e
 def dense_crf(
     image,  # (H,W,3) uint8 RGB
@@ -221,7 +234,7 @@ def dense_crf(
     A single label is returned as it is. Raises `DataError` for NaN, sizes that differ, or no
     probabilities.
     """
-    solve = _solver(backend, device, iters, gauss, bilateral)
+    solve = _field(iters, gauss, bilateral, on_step, backend, device)
     probs = np.asarray(probs, np.float32)
     check_array("probs", probs, 3, error=DataError)
     image = _check_image(image, probs.shape[1:])
@@ -232,7 +245,7 @@ def dense_crf(
     )
     if len(probs) == 1:
         return probs.copy()
-    return solve(image, -np.log(probs.clip(1e-5)), iters, gauss, bilateral, on_step)
+    return solve(image, -np.log(probs.clip(1e-5)))
 
 # %% ../nbs/1_nets/130_crf.ipynb #2be1c353
 def _label_energy(labels, ids, gt_prob, unlabeled):
@@ -254,15 +267,13 @@ def crf_from_labels(
     gauss=(10, 10),  # sxy in pixels, compat
     bilateral=(20, 5, 10),  # sxy in pixels, srgb in grey levels, compat
     unlabeled=None,  # the id of pixels without a label, to be filled in
-    on_step=None,  # as in `dense_crf`
-    backend="auto",  # as in `dense_crf`
-    device="auto",  # as in `dense_crf`
+    **how,  # `on_step`, `backend` and `device`, as in `dense_crf`
 ):  # (H,W), ids and type of `labels`
     """A label map cleaned up along the photograph's edges.
 
     With fewer than two labels it is returned as it is. Raises `DataError` for sizes that differ.
     """
-    solve = _solver(backend, device, iters, gauss, bilateral)
+    solve = _field(iters, gauss, bilateral, **how)
     labels = np.asarray(labels)
     check_array("labels", labels, 2, error=DataError)
     need(
@@ -277,7 +288,5 @@ def crf_from_labels(
         ids = ids[ids != unlabeled]
     if len(ids) < 2:
         return labels.copy()
-    Q = solve(
-        image, _label_energy(labels, ids, gt_prob, unlabeled), iters, gauss, bilateral, on_step
-    )
+    Q = solve(image, _label_energy(labels, ids, gt_prob, unlabeled))
     return ids[Q.argmax(0)]

@@ -338,6 +338,9 @@ def _step(nets, opt, x, step, settings, device):
     return {k: round(v.item(), 4) for k, v in L.items()}
 
 # %% ../nbs/1_nets/160_dino.ipynb #0148d097
+_EVERY = 100  # steps from checkpoint to checkpoint
+
+
 def pretrain(
     images,  # (n,H,W,3) uint8, no labels
     folder,  # for the checkpoint; a training that was cut off goes on
@@ -347,7 +350,6 @@ def pretrain(
     prototypes=64,
     seed=0,
     device="auto",
-    every=100,  # steps from checkpoint to checkpoint
 ):  # → the teacher's ViT, and the losses of each step
     "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`."
     check_array("images", images, 4, error=DataError)
@@ -358,19 +360,14 @@ def pretrain(
     nets = _modules(seed, prototypes).to(device)
     opt = _optimizer(nets["student"], lr)
     rows = _restore(file, nets, opt, settings)
-    for step in progress(
-        range(len(rows), steps), "self-supervision", initial=len(rows), total=steps
-    ):
+    todo = range(len(rows), steps)
+    for step in progress(todo, "self-supervision", initial=len(rows), total=steps):
         pick = np.random.default_rng((seed, step)).integers(0, len(images), batch)
         start = time.monotonic()
         x = torch.from_numpy(images[pick]).permute(0, 3, 1, 2).float() / 255
-        rows.append(
-            dict(
-                _step(nets, opt, x, step, settings, device),
-                seconds=round(time.monotonic() - start, 3),
-            )
-        )
-        if len(rows) % every == 0 or len(rows) == steps:
+        row = _step(nets, opt, x, step, settings, device)
+        rows.append(row | dict(seconds=round(time.monotonic() - start, 3)))
+        if len(rows) % _EVERY == 0 or len(rows) == steps:
             _save(file, nets, opt, rows, settings)
     return nets["teacher"].vit.eval(), rows
 

@@ -4,9 +4,11 @@
 
 # %% auto #0
 __all__ = ['SOURCES', 'objectness', 'binarize', 'refine', 'opencv_saliency', 'border_saliency', 'true_saliency', 'load_detector',
-           'detect', 'supervision', 'open_source', 'write_saliency', 'refine_saliency', 'saliency_quality']
+           'detect', 'supervision', 'open_source', 'write_saliency', 'RefineSettings', 'refine_saliency',
+           'saliency_quality']
 
 # %% ../nbs/2_masking/220_saliency.ipynb #0ba55f79
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -110,9 +112,8 @@ def refine(
     """
     _check_refinement(tau1, tau2, low)
     O, B = _checked(saliency, objectness)
-    return np.where((B > tau1) & (O == 0), 1, np.where((B < tau2) & (O == 1), _LOW[low], O)).astype(
-        np.uint8
-    )
+    R = np.where((B < tau2) & (O == 1), _LOW[low], O)
+    return np.where((B > tau1) & (O == 0), 1, R).astype(np.uint8)
 
 # %% ../nbs/2_masking/220_saliency.ipynb #d7595aab
 _OPENCV = dict(
@@ -134,12 +135,10 @@ def opencv_saliency(
         f"method is {method!r}, but must be one of {', '.join(_OPENCV)}",
         ParameterError,
     )
-    S = _OPENCV[method]().computeSaliency(np.ascontiguousarray(image[..., ::-1]))[
-        1
-    ]  # OpenCV means BGR
-    span = np.ptp(S) * bool(
-        np.ptp(image, (0, 1)).any()
-    )  # on a flat picture the spectrum is rounding noise
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    S = _OPENCV[method]().computeSaliency(bgr)[1]
+    # on a flat picture the spectrum is rounding noise
+    span = np.ptp(S) * bool(np.ptp(image, (0, 1)).any())
     return ((S - S.min()) / span if span else np.zeros_like(S)).astype(np.float32)
 
 # %% ../nbs/2_masking/220_saliency.ipynb #2ea09528
@@ -370,14 +369,13 @@ def _picture(S):
     "A Pillow image of a map: floats in [0,1], or uint8 of 0, 1 and 255."
     if S.dtype != np.uint8:
         grey = np.rint(255 * S).astype(np.uint8)
-        return Image.fromarray(
-            grey if grey.max() > 1 else np.zeros_like(grey)
-        )  # a file of 0 and 1 means 0 and 255
+        # a file of 0 and 1 means 0 and 255
+        return Image.fromarray(grey if grey.max() > 1 else np.zeros_like(grey))
     void = S == 255
     L = np.where(void, 127, 255 * S)
-    return Image.fromarray(
-        (np.stack([L, 255 * ~void], -1) if void.any() else L).astype(np.uint8)
-    )  # (H,W,2) is grey and alpha
+    if void.any():
+        L = np.stack([L, 255 * ~void], -1)  # (H,W,2) is grey and alpha
+    return Image.fromarray(L.astype(np.uint8))
 
 # %% ../nbs/2_masking/220_saliency.ipynb #7218f18d
 def _write_map(path, S):
@@ -426,39 +424,44 @@ def _read_map(path, size, threshold):
     return O
 
 # %% ../nbs/2_masking/220_saliency.ipynb #8690ac11
-def _refined(model, ds, id, O, scales, tau1, tau2, low):
-    if low == "none":
+@dataclass(frozen=True)
+class RefineSettings:
+    "How saliency maps are refined; the values of §2.4.1. Raises `ParameterError`."
+
+    scales: tuple = (0.5, 0.75, 1)  # of the class activation maps (2.4)
+    tau1: float = 0.8  # (2.6), above: foreground
+    tau2: float = 0.3  # below: doubtful
+    threshold: float | str = 0.5  # of the raw maps, as in `binarize`
+    low: str = "unlabeled"  # as in `refine`; "none" leaves the binarized maps as they are
+
+    def __post_init__(self):
+        _check_refinement(self.tau1, self.tau2, self.low, (*_LOW, "none"))
+
+
+def _refined(model, ds, id, O, s):
+    "The refined map of a picture from its binarized one, (H,W) uint8, with `RefineSettings`"
+    if s.low == "none":
         return O
-    return refine(
-        O,
-        objectness(multi_scale_cam(model, ds.image(id), scales, merge="max"), ds.present(id)),
-        tau1,
-        tau2,
-        low,
-    )
+    M = multi_scale_cam(model, ds.image(id), s.scales, merge="max")  # (C,H,W)
+    return refine(O, objectness(M, ds.present(id)), s.tau1, s.tau2, s.low)
 
 # %% ../nbs/2_masking/220_saliency.ipynb #5226a28d
 def refine_saliency(
     model,  # a `Classifier`; not needed for `low="none"`
     ds,
-    ids,
-    raw,
-    folder,  # folders: of raw maps, and what receives `<id>.png`
-    scales=(0.5, 0.75, 1),
-    tau1=0.8,
-    tau2=0.3,  # (2.4), (2.6)
-    threshold=0.5,
-    low="unlabeled",  # as in `binarize` and `refine`, or "none"
+    ids,  # a `Dataset` and which of its pictures
+    raw,  # folder of raw maps
+    folder,  # receives `<id>.png`
+    settings=RefineSettings(),
     device="cpu",
 ):
     """Refine the maps that are not refined yet by the classifier's view (2.4)-(2.6).
 
-    Raises `DataError`, `ParameterError`, before work begins.
+    Raises `DataError` before work begins.
     """
-    _check_refinement(tau1, tau2, low, (*_LOW, "none"))
-    todo = _todo(ids, folder)
+    s, todo = settings, _todo(ids, folder)
     raw = _check_files(raw, todo, "saliency map")
-    if low != "none":
+    if s.low != "none":
         classes = getattr(model, "classes", ds.classes)
         need(
             tuple(classes) == tuple(ds.classes),
@@ -468,19 +471,8 @@ def refine_saliency(
         )
         model = model.to(device).eval()
     for id in progress(todo, "refining saliency"):
-        write_mask(
-            Path(folder) / f"{id}.png",
-            _refined(
-                model,
-                ds,
-                id,
-                _read_map(raw / f"{id}.png", _size(ds, id), threshold),
-                scales,
-                tau1,
-                tau2,
-                low,
-            ),
-        )
+        O = _read_map(raw / f"{id}.png", _size(ds, id), s.threshold)
+        write_mask(Path(folder) / f"{id}.png", _refined(model, ds, id, O, s))
 
 # %% ../nbs/2_masking/220_saliency.ipynb #dbbe3194
 def saliency_quality(
