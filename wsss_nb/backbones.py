@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LITE0', 'BACKBONES', 'STRIDES', 'TIMM', 'Small', 'Lite0', 'Lite0Blocks', 'hub_file', 'load_into', 'lite0_file',
-           'imagenet_head', 'create', 'freeze_first']
+           'imagenet_head', 'create', 'freeze_first', 'create_backbone']
 
 # %% ../nbs/1_nets/100_backbones.ipynb #f72592f2
 import os, re, socket
@@ -516,3 +516,29 @@ def freeze_first(
     for part in (net.conv_stem, net.bn1, *net.blocks[:blocks]):
         part.requires_grad_(False)
     return net
+
+# %% ../nbs/1_nets/100_backbones.ipynb #791e7b64
+def create_backbone(
+    net,  # as in `create`
+    init,  # as the weights of `create`, or classifier:PATH
+    output_stride=8,
+    frozen=0,  # as in `freeze_first`
+    load=None,  # path -> network with that `.backbone`; `classifier.load_classifier`
+):
+    """A backbone to train, as it begins. Raises `ParameterError`, `WeightsError`."""
+    if not str(init).startswith("classifier:"):
+        return freeze_first(create(net, init, output_stride=output_stride), frozen)
+    path = Path(str(init).removeprefix("classifier:"))
+    trained = load(path).backbone
+    need(
+        trained.name == net,
+        f"{path} is a classifier on {trained.name}, but the segmenter's net is {net}: choose the"
+        " same",
+        ParameterError,
+    )
+    # not `trained` itself: the classifier may have another stride
+    backbone = create(net, "random", output_stride=output_stride)
+    backbone.load_state_dict(trained.state_dict())
+    file = path / "model.safetensors" if path.is_dir() else path
+    backbone.init = dict(name=net, source="classifier", sha256=sha256(file))
+    return freeze_first(backbone, frozen)

@@ -49,12 +49,12 @@ def _scales(text):
 def _predicted(run, ds, split, text):
     "{name: folder} of a run's predictions at scales, made now; without and with CRF."
     from wsss_nb.core import RunError, need
-    from wsss_nb.predict import predict_folder
+    from wsss_nb.predict import PredictSettings, predict_folder
 
     scales, to = _scales(text), run.resolve() / "evaluated" / f"scales={text}"
     weights = run / "segmenter" / "model.safetensors"
     need(weights.exists(), f"{run} holds no segmenter to predict with", RunError)
-    predict_folder(ds, ds.ids(split), weights, to, scales)
+    predict_folder(ds, ds.ids(split), weights, to, PredictSettings(tuple(scales)))
     return {f"scales {text}": str(to), f"scales {text} + CRF": f"{to}-crf"}
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #c61d3cad
