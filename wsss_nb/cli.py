@@ -81,8 +81,8 @@ def _segment(args):
 
 # %% ../nbs/7_command/740_cli.ipynb #11581d31
 def _superpixel_settings(args):
-    "The arguments as `chain.Settings`."
-    from wsss_nb.chain import Settings
+    "The arguments as `superpixel_stream.Settings`."
+    from wsss_nb.superpixel_stream import Settings
 
     return Settings(**{k: getattr(args, k) for k in Settings.__dataclass_fields__})
 
@@ -92,7 +92,7 @@ def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be c
     skipped, bad ones named.
     """
     from wsss_nb.core import ParameterError, need
-    from wsss_nb.chain import cut_folder
+    from wsss_nb.superpixel_folder import cut_folder
     from wsss_nb.datasets import pictures
 
     found, out = pictures(args.path), Path(args.out)

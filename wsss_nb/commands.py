@@ -521,7 +521,7 @@ def refine_command(args) -> int:
     """`wsss-nb refine`: pseudo-labels made elsewhere, cleaned up by superpixels, with the change in
     quality.
     """
-    from wsss_nb.cleanup import change_in_quality, clean_folder
+    from wsss_nb.cleanup import Cleanup, change_in_quality, clean_folder
     from wsss_nb.core import DataError, need
     from wsss_nb.datasets import open_dataset
 
@@ -543,7 +543,7 @@ def refine_command(args) -> int:
         how |= dict(
             n_classes=ds.n_classes, labels=None if ds.label_source == "masks" else ds.present
         )
-    n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
+    n = clean_folder(ids, args.seeds, args.superpixels, args.out, Cleanup(**how))
     for o in n["notes"]:
         print(f"{args.seeds}: {o}")
     changed = (
@@ -733,7 +733,7 @@ def _judged(ds, split, limit):
 # %% ../nbs/7_command/730_commands.ipynb #a503c219
 def _draw_bench(found, ue, out, name):
     "The figure, as PNG and PDF."
-    from wsss_nb.comparison import draw_bench
+    from wsss_nb.bench_tables import draw_bench
     from wsss_nb.figures import COLUMN, figure_style
     from wsss_nb.show import Picture
 
@@ -747,7 +747,7 @@ def _draw_bench(found, ue, out, name):
 
 # %% ../nbs/7_command/730_commands.ipynb #520c0340
 def _bench_tables(found, ues, name):
-    from wsss_nb.comparison import bench_table, like_table
+    from wsss_nb.bench_tables import bench_table, like_table
 
     return [
         bench_table(found, ues, name),
@@ -786,7 +786,8 @@ def bench_command(args) -> int:  # 0, or 1 if some pictures could not be measure
     """`wsss-nb bench superpixels`: conventional superpixels and ours on a dataset's pictures;
     tables, a figure, CSV files.
     """
-    from wsss_nb.comparison import UNFAIR, bench_settings, measure, write_csv
+    from wsss_nb.bench import bench_settings, measure, write_csv
+    from wsss_nb.bench_tables import UNFAIR
     from wsss_nb.core import DataError, ParameterError, need
     from wsss_nb.datasets import full_spec, open_dataset
 
