@@ -57,7 +57,7 @@ Bins = stream._Bins
 def test_bins_never_hold_more_than_they_may():
     rng, bins, kept, gone = np.random.default_rng(0), Bins(8, 10**6, waiting=16), 0, 0
     for i in range(500):
-        ready = bins.add(stream.Photo(str(i), "", None, None, np.zeros((8, 8*rng.integers(1, 40), 3), np.uint8)))
+        ready = bins.add(stream._Photo(str(i), "", None, None, np.zeros((8, 8*rng.integers(1, 40), 3), np.uint8)))
         kept, gone = kept + 1 - len(ready or ()), gone + len(ready or ())
         assert kept < 16 and (not ready or len({p.x.shape for p in ready}) == 1)
     assert gone + sum(map(len, bins.rest())) == 500

@@ -195,7 +195,9 @@ class Growth(Run):
         self.epochs = list(range(1 + sum(ids == kept[0] for ids in kept)))
         self.betas = tuple(self.data["parameters"].get(k, 0.7) for k in ("beta_bg", "beta_fg"))
 
-    ids = property(lambda self: self._ids)
+    @property
+    def ids(self):
+        return self._ids
 
 # %% ../nbs/4_runs/455_artefacts.ipynb #d0d88388
 @patch

@@ -66,6 +66,12 @@ class Measured(NamedTuple):
     rows: dict
     wrong: dict
 
+    def each(self):
+        "(name, method or None, place of the setting, setting) of all that is compared, in order."
+        for name, (method, params, _) in self.settings.items():
+            for j, p in enumerate(params):
+                yield name, method, j, p
+
     def mean(self):
         "name → (settings, len(COLUMNS)): means over the pictures that have the score."
         return {k: mean_scores([r[k] for r in self.rows.values()]) for k in self.settings}
@@ -154,20 +160,16 @@ def write_csv(measured, to, per_picture):
     """Two files: `to` with a row a method and setting (mean and `_sd` over pictures), `per_picture`
     with a row a picture too.
     """
-    mean = measured.mean()
-    std = measured.std()
-    n = len(measured.rows)
+    mean, std, n = measured.mean(), measured.std(), len(measured.rows)
     head = [c for name in _NAMES.values() for c in (name, f"{name}_sd")]
     rows = [
         [k, p, n, *(_cell(v) for pair in zip(mean[k][j], std[k][j]) for v in pair)]
-        for k, (_, ps, _) in measured.settings.items()
-        for j, p in enumerate(ps)
+        for k, _, j, p in measured.each()
     ]
     _write(to, [["method", "setting", "pictures", *head], *rows])
     rows = [
         [i, k, p, *map(_cell, q[k][j])]
         for i, q in measured.rows.items()
-        for k, (_, ps, _) in measured.settings.items()
-        for j, p in enumerate(ps)
+        for k, _, j, p in measured.each()
     ]
     _write(per_picture, [["picture", "method", "setting", *_NAMES.values()], *rows])

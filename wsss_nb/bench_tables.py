@@ -53,11 +53,10 @@ def _row(name, setting, mean, std, ue):
 # %% ../nbs/3_clustering/364_bench_tables.ipynb #64ca5cee
 def _rows(measured, ue):
     mean, std = measured.mean(), measured.std()
-    for k, (method, ps, _) in measured.settings.items():
-        for j, p in enumerate(ps):
-            setting = f"τ = {p:g}" if method is None else f"asked for {p}"
-            cells = _row(k, setting, mean[k][j], std[k][j], ue)
-            yield dict(cells=cells, kind="own" if method is None else "")
+    for k, method, j, p in measured.each():
+        setting = f"τ = {p:g}" if method is None else f"asked for {p}"
+        cells = _row(k, setting, mean[k][j], std[k][j], ue)
+        yield dict(cells=cells, kind="own" if method is None else "")
 
 
 def _title(n, name):

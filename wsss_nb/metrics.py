@@ -134,13 +134,15 @@ class ConfusionMatrix:
 
     __radd__ = __add__
 
-    matrix = property(
-        lambda self: self.counts[:, :-1], doc="(n_classes, n_classes) int64, rows = truth"
-    )
-    unlabeled = property(
-        lambda self: self.counts[:, -1],
-        doc="(n_classes,) int64: pixels of each true class left without a label",
-    )
+    @property
+    def matrix(self):
+        "(n_classes, n_classes) int64, rows = truth"
+        return self.counts[:, :-1]
+
+    @property
+    def unlabeled(self):
+        "(n_classes,) int64: pixels of each true class left without a label"
+        return self.counts[:, -1]
 
     def iou(self):
         "(1.5) of each class, (n_classes,); NaN for a class with no pixel in prediction or truth."
