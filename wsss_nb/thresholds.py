@@ -52,11 +52,8 @@ def seed_curve(
     known = gt != 255
     if not present.any():
         seed = initial_seed(M, sp, present)  # background, whatever alpha is
-        return {
-            k: np.full(len(alphas), v)
-            for k, v in seed_quality(seed, gt, len(M) + 1).items()
-            if k in ("coverage", "precision")
-        }
+        q = seed_quality(seed, gt, len(M) + 1)
+        return {k: np.full(len(alphas), q[k]) for k in ("coverage", "precision")}
     ground = known & (initial_seed(M, sp, present, 1.0) == 0)
     F, rest = M[present], known & ~ground
     top, c = F.max(0), np.flatnonzero(present)[F.argmax(0)] + 1
