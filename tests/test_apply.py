@@ -13,7 +13,7 @@ from wsss_nb.backbones import create
 from wsss_nb.core import ParameterError, RunError, WeightsError, read_json, write_json
 from wsss_nb.deeplab import DeepLab, predict, save_model
 from wsss_nb.scenes import make_scenes
-from wsss_nb.study import demo_folder
+from wsss_nb.artefacts import demo_folder
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from wsss_nb import cli, comparison
-from wsss_nb.comparison import COLUMNS, Measured, bench_settings, bench_table, like_table, map_quality, measure, write_csv
+from wsss_nb import cli, quality_curves
+from wsss_nb.bench import Measured, bench_settings, measure, write_csv
+from wsss_nb.bench_tables import bench_table, like_table
+from wsss_nb.quality_curves import COLUMNS, map_quality
+from wsss_nb.conventional import conventional_counts
 from wsss_nb.core import DataError, ParameterError, read_json
 from wsss_nb.datasets import open_dataset
 from wsss_nb.features import load
@@ -103,16 +106,16 @@ def test_bisections_shared_give_what_each_gives_alone(monkeypatch):
     I, counts, scales, real = picture(60, 80, 3), (40, 12, 4), [], skimage.segmentation.felzenszwalb
     alone = [conventional(I, "felzenszwalb", n) for n in counts]
     monkeypatch.setattr(skimage.segmentation, "felzenszwalb", lambda I, scale, min_size: (scales.append(scale), real(I, scale=scale, min_size=min_size))[1])
-    for a, b in zip(alone, comparison._felzenszwalb_all(I, counts)): assert (a == b).all()
+    for a, b in zip(alone, conventional_counts(I, "felzenszwalb", counts)): assert (a == b).all()
     assert len(scales) == len(set(scales)) < 8*len(counts)
 
 
 def test_features_are_read_once_and_the_maps_are_the_librarys(monkeypatch):
     I, net, read = picture(), load("rgb"), []
-    monkeypatch.setattr(comparison, "extract", lambda *a, f=comparison.extract: (read.append(1), f(*a))[1])
+    monkeypatch.setattr(quality_curves, "extract", lambda *a, f=quality_curves.extract: (read.append(1), f(*a))[1])
     for crf in (True, False):
-        for t, L in zip((.3, .8, .98), comparison._ours(I, net, (.3, .8, .98), crf)):
-            assert (np.unique(L, return_inverse=True)[1].reshape(L.shape) == superpixels(I, net, t, crf=crf)).all()
+        for t, L in zip((.3, .8, .98), quality_curves._ours(I, net, (.3, .8, .98), crf)):
+            assert (L == superpixels(I, net, t, crf=crf)).all()
     assert len(read) == 2
 
 
@@ -154,10 +157,10 @@ def test_a_run_that_was_cut_off_goes_on(bsds, monkeypatch):
         if len(made) == 3: raise KeyboardInterrupt
         made.append(m)
         return real(I, m, n)
-    monkeypatch.setattr(comparison, "conventional", stops)
+    monkeypatch.setattr("wsss_nb.conventional.conventional", stops)
     with pytest.raises(KeyboardInterrupt): measure(str(bsds), ("11", "22"), settings, workers=1)
     assert made == ["slic", "lsc", "slic"]
-    monkeypatch.setattr(comparison, "conventional", lambda I, m, n: (made.append(m), real(I, m, n))[1])
+    monkeypatch.setattr("wsss_nb.conventional.conventional", lambda I, m, n: (made.append(m), real(I, m, n))[1])
     m = measure(str(bsds), ("11", "22"), settings, workers=1)
     assert made[3:] == ["lsc"] and list(m.rows) == ["11", "22"]  # the one method of the one picture that was not done
 
@@ -233,7 +236,7 @@ def test_the_command(capsys, bsds):
 
 def test_a_second_run_measures_nothing(capsys, bsds, monkeypatch):
     first = bench(capsys, bsds, "--limit", "1", "--out", "o")[1]
-    monkeypatch.setattr(comparison, "_cut", lambda *a: pytest.fail("measured again"))
+    monkeypatch.setattr(quality_curves, "_cut", lambda *a: pytest.fail("measured again"))
     assert bench(capsys, bsds, "--limit", "1", "--out", "o")[1] == first
 
 
@@ -258,7 +261,7 @@ def test_all_bad(capsys, bsds):
     (["--features", "nope"], "'nope' are unknown"), (["--features", ","], "at least one of the features"), (["--taus", "0.3,1.5"], "tau must lie in [-1, 1]"), (["--taus", "a"], "--taus a must be numbers"), (["--taus=-1.01"], "tau must lie"),
     (["--split", "nowhere"], "no split 'nowhere'"), (["--split", "train"], "no pictures in train"), (["--limit", "0"], "at least 1"), (["--workers", "0"], "at least 1"), (["--ue", "mean"], "choose from min, leak, tolerant"), (["--out", "file"], "is a file")])
 def test_what_is_wrong_is_said_before_anything_is_measured(capsys, bsds, words, said, monkeypatch):
-    monkeypatch.setattr(comparison, "_cut", lambda *a: pytest.fail("measured"))
+    monkeypatch.setattr(quality_curves, "_cut", lambda *a: pytest.fail("measured"))
     Path("file").touch()
     code, out, err = bench(capsys, bsds, *words)
     assert code == 2 and said in err and err.count("\n") == 1, err

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from wsss_nb import cleanup
-from wsss_nb.cleanup import change_in_quality, clean_folder, clean_scores, clean_seed
+from wsss_nb.cleanup import Cleanup, change_in_quality, clean_folder, clean_scores, clean_seed
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.images import read_mask, write_labels, write_mask
 
@@ -80,7 +80,7 @@ def made(scenes, tmp_path):
 
 def test_folder_resumes_and_improves(made, scenes):
     tmp, ids = made
-    go = lambda: clean_folder(ids, tmp/"seeds", tmp/"sp", tmp/"out", mode="override", n_classes=8, workers=2)
+    go = lambda: clean_folder(ids, tmp/"seeds", tmp/"sp", tmp/"out", Cleanup(mode="override", n_classes=8), workers=2)
     counts = go()
     assert (counts["images"], counts["written"], counts["already"]) == (5, 5, 0) and .4 < counts["filled"] < .6 and .02 < counts["relabelled"] < .1
     first = (tmp/"out"/f"{ids[0]}.png").stat().st_mtime_ns
@@ -95,9 +95,9 @@ def test_folder_resumes_and_improves(made, scenes):
 
 def test_folder_of_scores(made, scenes):
     tmp, ids = made
-    clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"out", n_classes=8, kind="irn")
+    clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"out", Cleanup(n_classes=8, kind="irn"))
     for id in ids: assert (read_mask(tmp/"out"/f"{id}.png") == np.where(scenes.mask(id) < 3, scenes.mask(id), 0)).all()
-    counts = clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"labels", n_classes=8, threshold=.5, kind="irn")
+    counts = clean_folder(ids, tmp/"cams", tmp/"sp", tmp/"labels", Cleanup(n_classes=8, threshold=.5, kind="irn"))
     assert counts["filled"] == counts["relabelled"] == 0  # the threshold has labelled every pixel, and rightly
     t = change_in_quality(scenes, ids, tmp/"cams", tmp/"out", kind="irn")
     assert "chosen on the truth" in t["text"]
@@ -105,7 +105,7 @@ def test_folder_of_scores(made, scenes):
 
 def test_folder_refuses(made):
     tmp, ids = made
-    go = lambda seeds="seeds", sp="sp", out="out", **kw: clean_folder(ids, tmp/seeds, tmp/sp, tmp/out, **kw)
+    go = lambda seeds="seeds", sp="sp", out="out", **kw: clean_folder(ids, tmp/seeds, tmp/sp, tmp/out, Cleanup(**kw))
     with pytest.raises(ParameterError, match="seeds are: they would be lost"): go(out="seeds")
     with pytest.raises(ParameterError, match="superpixels are"): go(out="sp")
     with pytest.raises(DataError, match="no such folder"): go(seeds="none")
@@ -124,4 +124,4 @@ def test_folder_refuses(made):
 def test_quality_needs_masks(made, scenes, tmp_path):
     tmp, ids = made
     with pytest.raises(DataError, match="nothing to score"): change_in_quality(scenes, [], tmp/"seeds", tmp/"seeds")
-    assert cleanup.__all__ == ["clean_seed", "clean_scores", "clean_folder", "change_in_quality"]
+    assert cleanup.__all__ == ["Cleanup", "clean_seed", "clean_scores", "clean_folder", "change_in_quality"]

@@ -106,7 +106,7 @@ def test_refine_fills_and_judges(capsys, masks):
 
 
 def test_the_packaged_samples_are_explained_and_judged(capsys):
-    from wsss_nb.study import demo_folder
+    from wsss_nb.artefacts import demo_folder
     code, out, err = call(capsys, "explain", demo_folder(), demo_folder("demo-masking"))
     assert code == 0 and "method" in out and "mIoU" in out, err
     code, out, err = call(capsys, "where", demo_folder())

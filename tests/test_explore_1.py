@@ -10,7 +10,7 @@ from wsss_nb.core import DataError, WeightsError
 from wsss_nb.explore import AlphaExplorer, TauExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import superpixel_quality
-from wsss_nb.study import gallery
+from wsss_nb.gallery import gallery
 from wsss_nb.superpixels import discover, ncut, superpixels
 
 

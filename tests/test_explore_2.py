@@ -4,7 +4,8 @@ import pytest
 
 from wsss_nb.core import DataError
 from wsss_nb.explore import ObjectExplorer
-from wsss_nb.study import Photo, gallery, patch_mask, polygon_mask, similarity_histogram
+from wsss_nb.gallery import Photo, gallery
+from wsss_nb.grouping import patch_mask, polygon_mask, similarity_histogram
 from wsss_nb.superpixels import negativeness, positiveness
 
 

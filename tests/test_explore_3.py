@@ -11,7 +11,7 @@ from wsss_nb.explore import AlphaExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import foreground_score, initial_seed
-from wsss_nb.study import Photo, gallery
+from wsss_nb.gallery import Photo, gallery
 from wsss_nb.superpixels import superpixels
 
 

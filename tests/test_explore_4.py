@@ -9,7 +9,8 @@ from wsss_nb.core import ParameterError, RunError
 from wsss_nb.explore import BetaExplorer
 from wsss_nb.growing import grow
 from wsss_nb.metrics import seed_quality
-from wsss_nb.study import Growth, demo_folder, taken
+from wsss_nb.artefacts import Growth, demo_folder
+from wsss_nb.thresholds import taken
 
 
 @pytest.fixture(scope="module")

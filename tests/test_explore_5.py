@@ -6,7 +6,7 @@ from PIL import Image
 from test_explore_3 import given
 from wsss_nb.core import ParameterError, RunError
 from wsss_nb.explore import GrowthExplorer
-from wsss_nb.study import Growth, demo_folder
+from wsss_nb.artefacts import Growth, demo_folder
 
 
 @pytest.fixture(scope="module")

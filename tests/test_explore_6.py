@@ -10,7 +10,8 @@ from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.explore import SaliencyExplorer
 from wsss_nb.features import load
 from wsss_nb.saliency import SOURCES, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, refine
-from wsss_nb.study import demo_folder, gallery
+from wsss_nb.artefacts import demo_folder
+from wsss_nb.gallery import gallery
 from wsss_nb.superpixels import superpixels
 
 

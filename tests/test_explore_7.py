@@ -10,7 +10,8 @@ from wsss_nb.core import DataError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
 from wsss_nb.explore import MaskingExplorer, _choices, _judged
 from wsss_nb.masking import attention_loss, erased, freeze, total_attention_loss
-from wsss_nb.study import demo_folder, gallery
+from wsss_nb.artefacts import demo_folder
+from wsss_nb.gallery import gallery
 from wsss_nb.transforms import IMAGENET_MEAN, IMAGENET_STD, to_tensor
 
 

@@ -9,7 +9,7 @@ from wsss_nb.crf import crf_from_labels, dense_crf
 from wsss_nb.explore import CrfExplorer, _difference
 from wsss_nb.features import load
 from wsss_nb.metrics import ConfusionMatrix, superpixel_quality
-from wsss_nb.study import Growth, demo_folder
+from wsss_nb.artefacts import Growth, demo_folder
 from wsss_nb.superpixels import superpixels
 
 

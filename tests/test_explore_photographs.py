@@ -16,7 +16,8 @@ from wsss_nb.features import TAU, load
 from wsss_nb.images import write_image, write_mask
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import initial_seed
-from wsss_nb.study import Run, gallery, open_photo
+from wsss_nb.artefacts import Run
+from wsss_nb.gallery import gallery, open_photo
 from wsss_nb.superpixels import superpixels
 
 EXPLORERS = [TauExplorer, ObjectExplorer, AlphaExplorer, SaliencyExplorer, MaskingExplorer, CrfExplorer]

@@ -236,10 +236,10 @@ def test_a_list_of_one_is_the_one():
 
 def test_several_without_their_matrices(monkeypatch):
     "Too large to be held together, they are gone through anew: the same τ"
-    from wsss_nb import superpixels
+    from wsss_nb import discovery
     fs = several()
     whole = tau_for_count(fs, 9)
-    monkeypatch.setattr(superpixels, "_WHOLE", 200)  # each fits, all do not
+    monkeypatch.setattr(discovery, "_WHOLE", 200)  # each fits, all do not
     assert tau_for_count(fs, 9) == whole
 
 

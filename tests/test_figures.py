@@ -11,7 +11,7 @@ from PIL import Image
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.figures import COLUMN, PAGE, arrow, box, canvas, feature_block, open_source, panels, picture, read_provenance, save_figure
 from wsss_nb.images import read_mask
-from wsss_nb.study import demo_folder
+from wsss_nb.artefacts import demo_folder
 
 REPO = Path(__file__).resolve().parents[1]
 NUMBERS = [f"1.{k}" for k in range(1, 6)] + [f"2.{k}" for k in range(1, 9)] + [f"3.{k}" for k in range(1, 21)]

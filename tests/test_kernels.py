@@ -9,7 +9,7 @@ import torch
 
 triton = pytest.importorskip("triton", reason="no Triton: it comes with Torch's CUDA build, or `pip install --no-deps 'triton>=3.7,<3.8'`")
 
-from wsss_nb import crf, kernels, superpixels
+from wsss_nb import crf, discovery, kernels
 from wsss_nb.core import DataError
 from wsss_nb.scenes import make_scene
 from wsss_nb.superpixels import discover
@@ -72,16 +72,16 @@ def test_half_precision_differs_only_near_the_thresholds():
 
 def test_on_a_card_discover_batch_takes_this_way():
     f = units(3, 30, 8)
-    assert torch.equal(superpixels._on_card(f, .3, kernels), superpixels._on_card(f, .3, None))
-    assert torch.equal(superpixels._on_card(f, .3, kernels, room=30*30), superpixels._on_card(f, .3, None))  # one picture at a time
+    assert torch.equal(discovery._on_card(f, .3, kernels), discovery._on_card(f, .3, None))
+    assert torch.equal(discovery._on_card(f, .3, kernels, room=30*30), discovery._on_card(f, .3, None))  # one picture at a time
 
 
 def test_what_is_not_finite_is_told_after_the_launch():
     F = torch.rand(2, 9, 4) + .1
-    assert superpixels.launch(F)[1].all()
-    for bad in (torch.nan, torch.inf): assert not superpixels.launch(F.index_fill(1, torch.tensor([3]), bad))[1].any()
-    assert superpixels.launch(F*torch.tensor([1., 0])[:, None, None])[1].tolist() == [True, False]
-    with pytest.raises(DataError, match="3 dimensions"): superpixels.launch(F[0])
+    assert discovery.launch(F)[1].all()
+    for bad in (torch.nan, torch.inf): assert not discovery.launch(F.index_fill(1, torch.tensor([3]), bad))[1].any()
+    assert discovery.launch(F*torch.tensor([1., 0])[:, None, None])[1].tolist() == [True, False]
+    with pytest.raises(DataError, match="3 dimensions"): discovery.launch(F[0])
 
 
 # ---- sums over pairs

@@ -1,32 +1,15 @@
-"""From words to the classes of ImageNet: what is understood, what is refused and how, and where the tables come from."""
-import gzip
+"""From words to the classes of ImageNet: what is understood, what is refused and how."""
 import itertools
-import subprocess
-import sys
 import unicodedata
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import wsss_nb
-from wsss_nb import names
-from wsss_nb.core import DataError, ParameterError, WsssError
+from wsss_nb.core import ParameterError, WsssError
 from wsss_nb.datasets import VOC_CLASSES
-from wsss_nb.names import (
-    class_title,
-    known,
-    likeliest,
-    list_names,
-    read_wordnet,
-    understand,
-    understand_all,
-    understood,
-    write_tables,
-)
-
-TABLES = Path(wsss_nb.__file__).parent/"data"/"wordnet"
-WORDNET = Path("/usr/share/wordnet")
+from wsss_nb.meanings import class_title, name_of
+from wsss_nb.names import known, likeliest, list_names, understand, understand_all, understood
+from wsss_nb.wordnet import wordnet_table
 
 COCO = """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, stop sign,
 parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, backpack, umbrella, handbag, tie,
@@ -63,59 +46,6 @@ COCO_REFUSED = ["person", "fire hydrant", "giraffe", "suitcase", "frisbee", "sno
 def why(word):
     with pytest.raises(ParameterError) as e: understand(word)
     return str(e.value)
-
-
-# ---- the tables
-
-def test_counts():
-    t = names._table()
-    assert list(t.classes.values()) == list(range(1000)) and len(t.synsets) == 1860
-    assert len(t.below["n00001740"]) == 1000
-    assert [s.id for s in t.synsets.values() if not s.parents] == ["n00001740"]  # entity
-    for id in t.classes: assert "n00001740" in names._above(id, t.synsets), id
-    assert all(t.below[id] == {k} for id, k in t.classes.items()), "no class lies below another"
-
-
-def test_same_order_as_timm():
-    from timm.data import ImageNetInfo
-    assert list(names._table().classes) == list(ImageNetInfo().label_names())
-
-
-def test_licence_lies_beside_the_tables():
-    text = (TABLES/"LICENSE").read_text()
-    assert "WordNet 3.0 Copyright 2006 by Princeton University" in text and "Permission to use, copy, modify and distribute" in text
-
-
-@pytest.mark.skipif(not (WORDNET/"data.noun").exists(), reason="WordNet 3.0 is not installed (Debian: wordnet-base)")
-def test_training_notebook_makes_the_tables_again(repo, tmp_path):
-    import papermill
-    made = {}
-    for run in ("one", "two"):
-        if run == "one":
-            papermill.execute_notebook(repo/"nbs/training/t04_names.ipynb", tmp_path/"out.ipynb", dict(wordnet=str(WORDNET), to=str(tmp_path/run)),
-                                       cwd=str(repo), progress_bar=False)
-        else: write_tables(read_wordnet(WORDNET), list(names._table().classes), tmp_path/run)
-        made[run] = {p.name: p.read_bytes() for p in (tmp_path/run).iterdir()}
-    assert made["one"] == made["two"] and set(made["one"]) == {"imagenet.tsv", "nouns.tsv.gz"}
-    assert made["one"]["imagenet.tsv"] == (TABLES/"imagenet.tsv").read_bytes()
-    kept = (TABLES/"nouns.tsv.gz").read_bytes()
-    assert gzip.decompress(made["one"]["nouns.tsv.gz"]) == gzip.decompress(kept)
-    assert kept[4:8] == bytes(4), "a time in the gzip header"
-    if gzip.compress(gzip.decompress(kept), 9, mtime=0) == kept: assert made["one"]["nouns.tsv.gz"] == kept  # zlib's builds differ
-
-
-def test_wordnet_that_is_not_there(tmp_path):
-    with pytest.raises(DataError, match="data.noun is not there: give the folder of WordNet 3.0"): read_wordnet(tmp_path)
-
-
-def test_ids_of_another_wordnet(tmp_path):
-    with pytest.raises(DataError, match="n99999999.*version 3.0"): write_tables({}, ["n99999999"], tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_no_torch_and_no_table_at_import():
-    code = "import sys, wsss_nb.names as n; assert 'torch' not in sys.modules and not n._table.cache_info().currsize; n.understand('mouse'); assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(wsss_nb.__file__).parents[1])
 
 
 # ---- the names of datasets
@@ -253,7 +183,7 @@ def test_what_is_no_word(word):
 
 
 def test_every_name_in_the_table_is_understood_or_refused():
-    for synset in names._table().synsets.values():
+    for synset in wordnet_table().synsets.values():
         for w in synset.words:
             try: assert understand(w.text).classes
             except WsssError as e: assert str(e).startswith("“")
@@ -282,7 +212,7 @@ def test_round_trip():
 
 
 def test_each_meaning_has_a_name_that_leads_back():
-    for id, below in names._table().below.items(): assert set(understand(names._name(id)).classes) == below
+    for id, below in wordnet_table().below.items(): assert set(understand(name_of(id)).classes) == below
 
 
 @pytest.mark.parametrize("k", [-1, 1000, "dog", 1.5, None])

@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import extract, load
 from wsss_nb.scenes import open_scenes
-from wsss_nb.superpixels import _cut_batch, _dense, _iterative, _joined, _lanczos, _nearest, _smaller, _smaller_batch, _start, ncut, ncut_batch, similarity
+from wsss_nb.discovery import similarity
+from wsss_nb.ncut import _cut_batch, _dense, _iterative, _joined, _lanczos, _nearest, _smaller, _smaller_batch, _start, ncut, ncut_batch
 
 EPS = 1e-5
 SOLVERS = ["dense", "iterative", "torch", "auto"]
@@ -121,7 +122,7 @@ def test_not_found_falls_back_to_lapack(monkeypatch):
     J = _joined(features(450, 8, noise=.6), .3).numpy()
     want = cut("dense", J)
     lost = lambda product, v, most: (torch.full_like(v, torch.nan), torch.zeros(len(v), dtype=torch.bool))
-    monkeypatch.setattr("wsss_nb.superpixels._lanczos", lost)
+    monkeypatch.setattr("wsss_nb.ncut._lanczos", lost)
     assert np.array_equal(cut("iterative", J), want) and np.array_equal(cut("torch", J), want)
 
 

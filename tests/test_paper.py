@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from wsss_nb import paper, plan, stages, superpixels
+from wsss_nb import discovery, paper, plan, stages
 from wsss_nb.core import ParameterError, read_json
 from wsss_nb.paper import OURS, SETTINGS, Setting, algorithm_table, departures, reproduced_table, settings
 from wsss_nb.parameters import check_parameters
@@ -190,7 +190,7 @@ def test_only_what_differs_or_varies():
 # ---- Table 3.1
 
 def test_each_step_is_a_line_of_the_library():
-    code = inspect.getsource(superpixels)
+    code = inspect.getsource(discovery)
     t = algorithm_table()
     assert len(t["rows"]) == 10 and all(r["cells"][2] in code for r in t["rows"]) and reproduced_table("3.1", {}, "scenes") == t
 

@@ -19,7 +19,9 @@ from wsss_nb.names import understand
 from wsss_nb.saliency import border_saliency, detect, load_detector, opencv_saliency, refine
 from wsss_nb.seeds import initial_seed
 from wsss_nb.segment import SegmentSettings, load_segmenter, segment_names
-from wsss_nb.study import Grouping, growth_map, open_photo, seed_curve
+from wsss_nb.gallery import open_photo
+from wsss_nb.grouping import Grouping
+from wsss_nb.thresholds import growth_map, seed_curve
 from wsss_nb.superpixels import METHODS, conventional, discover_batch, ncut, superpixels
 from wsss_nb.transforms import Augment, as_tensor, to_tensor
 

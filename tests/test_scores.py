@@ -496,4 +496,4 @@ def test_refine_reads_the_same_layouts_and_scale(ds, folder, tmp_path, capsys):
         assert cli.main([*words, "--data", str(ds.root)]) == 0
         assert ("PSA after its CRF" if name == "scores" else "divided by their maximum (up to 36)") in capsys.readouterr().out
         for id in IDS: assert (read_mask(tmp_path/f"{name}-out"/f"{id}.png") == np.where(ds.mask(id) == 255, 0, ds.mask(id))).all()
-    with pytest.raises(DataError, match="asked for|but kind is irn"): cleanup.clean_folder(IDS, folder, tmp_path/"sp", tmp_path/"other", kind="irn")
+    with pytest.raises(DataError, match="asked for|but kind is irn"): cleanup.clean_folder(IDS, folder, tmp_path/"sp", tmp_path/"other", cleanup.Cleanup(kind="irn"))

@@ -9,7 +9,7 @@ from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import load
 from wsss_nb.superpixels import (METHODS, conventional, discover, discover_batch, ncut, negativeness, partition, positiveness, similarity,
                                  superpixels, tau_for_count)
-from wsss_nb.superpixels import _partition_batch
+from wsss_nb.discovery import _partition_batch, partition_as_printed
 
 BLUE, RED = [30, 30, 250], [250, 30, 30]
 
@@ -63,7 +63,8 @@ def test_bad_features(f, words):
 @pytest.mark.parametrize("N, D, noise", [(1, 3, 1), (7, 2, 1), (60, 4, .5), (300, 16, 1), (300, 48, 3), (401, 8, .2)])
 def test_labels_are_those_of_the_plain_reading(N, D, noise, tau, order):
     A = similarity(features(N, D, noise=noise, seed=N + D))
-    assert np.array_equal(partition(A, tau, order), plain(A, tau, order))
+    want = plain(A, tau, order)
+    assert np.array_equal(partition(A, tau, order), want) and np.array_equal(partition_as_printed(A, tau, order), want)
 
 
 @settings(max_examples=80, deadline=None)

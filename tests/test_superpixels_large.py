@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from wsss_nb import scenes, superpixels
+from wsss_nb import discovery, scenes
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import extract, load
-from wsss_nb.superpixels import _Bits, _in_blocks, _unit, discover, discover_batch, partition, similarity, tau_for_count
+from wsss_nb.discovery import _Bits, _in_blocks, discover, discover_batch, partition, similarity, tau_for_count, unit_rows
 from test_superpixels import plain  # Table 3.1 word by word
 
 TAUS = [-1, -.2, 0, .1, .3, .7, .95, 1]
@@ -17,8 +17,8 @@ TAUS = [-1, -.2, 0, .1, .3, .7, .95, 1]
 @pytest.fixture
 def small(monkeypatch):
     "Everything above 50 positions counts as large, and goes in blocks of 64 rows"
-    monkeypatch.setattr(superpixels, "_WHOLE", 50)
-    monkeypatch.setattr(superpixels, "_ROWS", 64)
+    monkeypatch.setattr(discovery, "_WHOLE", 50)
+    monkeypatch.setattr(discovery, "_ROWS", 64)
 
 
 def features(N, D, groups=6, noise=1., seed=0):
@@ -28,7 +28,7 @@ def features(N, D, groups=6, noise=1., seed=0):
 
 def in_blocks(f, rows):
     "The similarities as they are computed in blocks: above the diagonal, and mirrored"
-    f, A = _unit(f), np.zeros((len(f), len(f)), np.float32)
+    f, A = unit_rows(f), np.zeros((len(f), len(f)), np.float32)
     for i in range(0, len(f), rows): A[i:i+rows, i:] = f[i:i+rows] @ f[i:].T
     return np.triu(A) + np.triu(A, 1).T
 
@@ -89,18 +89,18 @@ def test_just_above_and_just_below_the_limit(monkeypatch, order):
     f = features(600, 32, 20, .7)
     want = discover(f, .3, order)
     for limit in (599, 600, 601):
-        monkeypatch.setattr(superpixels, "_WHOLE", limit)
-        monkeypatch.setattr(superpixels, "_ROWS", 128)
+        monkeypatch.setattr(discovery, "_WHOLE", limit)
+        monkeypatch.setattr(discovery, "_ROWS", 128)
         seen = []
-        monkeypatch.setattr(superpixels, "partition", lambda *a: seen.append(1) or partition(*a))
+        monkeypatch.setattr(discovery, "partition", lambda *a: seen.append(1) or partition(*a))
         assert np.array_equal(discover(f, .3, order), want) and bool(seen) == (limit >= 600)
 
 
 def test_blocks_of_any_height(monkeypatch):
     f = features(333, 12, 30, .5)
     for rows in (8, 40, 128, 1024):
-        monkeypatch.setattr(superpixels, "_ROWS", rows)
-        assert np.array_equal(_in_blocks(_unit(f), .4), discover(f, .4))
+        monkeypatch.setattr(discovery, "_ROWS", rows)
+        assert np.array_equal(_in_blocks(unit_rows(f), .4), discover(f, .4))
 
 
 def test_ties_and_extremes(small):
@@ -124,7 +124,7 @@ def test_tensors_and_what_is_left_alone(small):
     before = f.copy()
     L = discover(torch.from_numpy(f), .3)
     assert np.array_equal(f, before) and np.array_equal(L, discover(f, .3))
-    assert np.array_equal(_in_blocks(torch.from_numpy(_unit(f)), .3), L)  # as on another device, tensors multiplied
+    assert np.array_equal(_in_blocks(torch.from_numpy(unit_rows(f)), .3), L)  # as on another device, tensors multiplied
     F = torch.from_numpy(np.stack([f, f[::-1]]))
     assert torch.equal(discover_batch(F), torch.stack([torch.from_numpy(discover(x)) for x in F]))
 
@@ -139,7 +139,7 @@ def test_batch_on_a_gpu(small):
 def test_tau_for_count_finds_the_same(small, monkeypatch):
     f = features(200, 16, 30, .5)
     large = tau_for_count(f, 30)
-    monkeypatch.setattr(superpixels, "_WHOLE", 8192)
+    monkeypatch.setattr(discovery, "_WHOLE", 8192)
     assert large == tau_for_count(f, 30)
 
 
@@ -148,8 +148,8 @@ def test_tau_for_count_finds_the_same(small, monkeypatch):
 @pytest.mark.parametrize("groups", [3, 300])
 def test_no_matrix_of_floats(groups, monkeypatch):
     "At N = 2,000 the floats would take 16 MB; the two bit patterns take 1 MB, a block of 64 rows and what it becomes another"
-    monkeypatch.setattr(superpixels, "_WHOLE", 50)
-    monkeypatch.setattr(superpixels, "_ROWS", 64)
+    monkeypatch.setattr(discovery, "_WHOLE", 50)
+    monkeypatch.setattr(discovery, "_ROWS", 64)
     f = features(2000, 16, groups)
     tracemalloc.start()
     try: discover(f, .5)

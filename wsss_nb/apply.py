@@ -34,7 +34,7 @@ from .crf import dense_crf
 from .deeplab import load_deeplab, predict, predict_batch, resized, weights_meta
 from .images import at_most, resize
 from .record import RECORD
-from .study import demo_folder
+from .artefacts import demo_folder
 from .transforms import IMAGENET_MEAN, IMAGENET_STD
 
 # %% ../nbs/7_command/710_apply.ipynb #833b3890

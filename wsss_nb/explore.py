@@ -58,21 +58,10 @@ from wsss_nb.show import (
     save_animation,
     superpixel_picture,
 )
-from wsss_nb.study import (
-    Grouping,
-    Growth,
-    Photo,
-    Run,
-    demo_folder,
-    gallery,
-    growth_map,
-    open_photo,
-    patch_mask,
-    polygon_mask,
-    seed_curve,
-    similarity_histogram,
-    taken,
-)
+from .artefacts import Growth, Run, demo_folder
+from .gallery import Photo, gallery, open_photo
+from .grouping import Grouping, patch_mask, polygon_mask, similarity_histogram
+from .thresholds import growth_map, seed_curve, taken
 
 # %% ../nbs/6_explore/610_explore.ipynb #ff537093
 from .superpixels import METHODS, conventional, negativeness, positiveness, superpixels

@@ -43,7 +43,7 @@ from wsss_nb.saliency import (
 )
 from .seeds import initial_seed
 from .show import Picture, legend_handles
-from .study import Run, demo_folder
+from .artefacts import Run, demo_folder
 from .superpixels import superpixels
 from .transforms import to_tensor
 

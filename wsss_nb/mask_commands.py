@@ -272,14 +272,14 @@ _FROM_SCORES = (
 
 def _clean(args, ids, ds):
     "Write the cleaned maps, and say what has changed."
-    from wsss_nb.cleanup import clean_folder
+    from wsss_nb.cleanup import Cleanup, clean_folder
 
     words = ("share", "agree", "mode", "beta_bg", "beta_fg", "threshold", "kind")
     how = {k: getattr(args, k) for k in words}
     if ds:
         labels = None if ds.label_source == "masks" else ds.present
         how |= dict(n_classes=ds.n_classes, labels=labels)
-    n = clean_folder(ids, args.seeds, args.superpixels, args.out, **how)
+    n = clean_folder(ids, args.seeds, args.superpixels, args.out, Cleanup(**how))
     for o in n["notes"]:
         print(f"{args.seeds}: {o}")
     changed = (

@@ -254,17 +254,17 @@ def parameters(
 _STEPS = (
     ("f_p ← f_p / ‖f_p‖", "normalise features", "f / norm[:, None]"),
     ("A_pq ← f_pᵀ f_q", "similarity matrix", "f @ f.T"),
-    ("B_pq ← 1 if A_pq > 0 else 0", "adjacency matrix", "B = (A > 0).view(np.uint8)"),
+    ("B_pq ← 1 if A_pq > 0 else 0", "adjacency matrix", "B = A > 0"),
+    ("P ← {1, …, N}; i ← 0", "set of all positions", "P = np.arange(len(A))"),
+    ("while P ≠ ∅", "", "while len(P):"),
+    ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree", "d = B[np.ix_(P, P)].sum(1)"),
     (
-        "P ← {1, …, N}; i ← 0",
-        "set of all positions",
-        "N, i, L, free = len(A), 0, np.empty(len(A), np.int32), np.ones(len(A), bool)",
+        "p* ← argmin_p d_p",
+        "seed pixel",
+        'p = P[d.argmin() if order == "low" else d.argmax()]',
     ),
-    ("while P ≠ ∅", "", "while left:"),
-    ("d_p ← Σ_{q∈P} B_pq for p ∈ P", "degree, kept up to date", "d -= _removed(B, S)"),
-    ("p* ← argmin_p d_p", "seed pixel", "p = pick()"),
-    ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = (A[p] > tau) & free"),
-    ("P ← P \\ S_i", "what is found leaves", "d[S], free[S] = never, False"),
+    ("S_i ← {q ∈ P : A_p*q > τ}", "superpixel of p*", "S = P[(A[p, P] > tau) | (P == p)]"),
+    ("P ← P \\ S_i", "what is found leaves", "P = np.setdiff1d(P, S)"),
     ("n ← i; output S_1 … S_n", "superpixels", "return L"),
 )
 
@@ -273,7 +273,7 @@ def algorithm_table() -> dict:
     "Table 3.1, the superpixel discovery, beside the library's own lines."
     return dict(
         title="Table 3.1 of the paper: superpixel discovery, and where the library does it",
-        head=["step", "what", "superpixels.py"],
+        head=["step", "what", "discovery.py"],
         rows=[dict(cells=list(s), kind="") for s in _STEPS],
         text=(
             "The seed always belongs to its superpixel (its similarity to itself is 1 only up to"

@@ -23,8 +23,8 @@ from wsss_nb.options import (
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #11581d31
 def _superpixel_settings(args):
-    "The arguments as `chain.Settings`."
-    from wsss_nb.chain import Settings
+    "The arguments as `superpixel_stream.Settings`."
+    from wsss_nb.superpixel_stream import Settings
 
     return Settings(**{k: getattr(args, k) for k in Settings.__dataclass_fields__})
 
@@ -33,7 +33,7 @@ def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be c
     """`wsss-nb superpixels`: a 16-bit PNG and a picture for each photograph; finished ones are
     skipped, bad ones named.
     """
-    from wsss_nb.chain import cut_folder
+    from wsss_nb.superpixel_folder import cut_folder
     from wsss_nb.datasets import pictures
 
     found, out = pictures(args.path), Path(args.out)
@@ -201,7 +201,7 @@ def _judged(ds, split, limit):
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #a503c219
 def _draw_bench(found, ue, out, name):
     "The figure, as PNG and PDF."
-    from wsss_nb.comparison import draw_bench
+    from wsss_nb.bench_tables import draw_bench
     from wsss_nb.figures import COLUMN, figure_style
     from wsss_nb.show import Picture
 
@@ -241,7 +241,7 @@ def _note_bench(to, args, data, ids, found):
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #582abfed
 def _write_bench(args, data, ids, found, ue, out):
     "Tables as CSV, the note of what they come from, and the figure."
-    from wsss_nb.comparison import write_csv
+    from wsss_nb.bench import write_csv
     from wsss_nb.datasets import open_dataset
 
     write_csv(found, out / "superpixels.csv", out / "superpixels-pictures.csv")
@@ -251,7 +251,7 @@ def _write_bench(args, data, ids, found, ue, out):
 
 def _say_bench(found, ues, out, name):
     "Print the tables, what is unfair in them, and where all is."
-    from wsss_nb.comparison import UNFAIR, bench_table, like_table
+    from wsss_nb.bench_tables import UNFAIR, bench_table, like_table
 
     print_tables(
         bench_table(found, ues, name),
@@ -270,7 +270,7 @@ def bench_command(args) -> int:  # 0, or 1 if some pictures could not be measure
     """`wsss-nb bench superpixels`: conventional superpixels and ours on a dataset's pictures;
     tables, a figure, CSV files.
     """
-    from wsss_nb.comparison import bench_settings, measure
+    from wsss_nb.bench import bench_settings, measure
     from wsss_nb.core import DataError, need
     from wsss_nb.datasets import full_spec, open_dataset
 

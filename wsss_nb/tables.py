@@ -15,6 +15,7 @@ from jinja2 import Environment
 
 from .core import ParameterError, RunError, atomic, need, read_json
 from .images import read_image
+from .metrics import VOID_SAID
 from .record import METRICS, RunRecord
 from .show import data_uri
 
@@ -148,7 +149,7 @@ def superpixel_table(ms) -> dict:
         rows=rows,
         text=(
             "Made once and used by every seed. They need not be connected, and nobody fixes their"
-            " number."
+            f" number. {VOID_SAID}"
         ),
     )
 

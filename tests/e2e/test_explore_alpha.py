@@ -6,7 +6,7 @@ from canvas_page import CanvasPage
 from wsss_nb.explore import AlphaExplorer
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import foreground_score, initial_seed
-from wsss_nb.study import seed_by_class
+from wsss_nb.thresholds import seed_by_class
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from canvas_page import CanvasPage
 from wsss_nb.explore import BetaExplorer
 from wsss_nb.growing import grow, superpixel_scores
 from wsss_nb.metrics import seed_quality
-from wsss_nb.study import taken
+from wsss_nb.thresholds import taken
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from canvas_page import CanvasPage
 
 from wsss_nb.explore import ObjectExplorer
 from wsss_nb.show import heatmap
-from wsss_nb.study import patch_mask, polygon_mask
+from wsss_nb.grouping import patch_mask, polygon_mask
 from wsss_nb.superpixels import negativeness, positiveness
 
 

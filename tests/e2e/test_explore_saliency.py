@@ -5,7 +5,7 @@ from canvas_page import CanvasPage
 
 from wsss_nb.explore import SaliencyExplorer
 from wsss_nb.saliency import binarize, objectness, refine, saliency_quality
-from wsss_nb.study import gallery
+from wsss_nb.gallery import gallery
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from browser import EXPLORERS, TOKEN, Page, ask, free_port, private, wait
 from wsss_nb import cli, explore_command
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.images import write_image
-from wsss_nb.study import demo_folder
+from wsss_nb.artefacts import demo_folder
 
 SECRET = ["/", "/?token=wrong", "/voila/render/e1_tau.ipynb", "/voila/tree", "/voila/files/e1_tau.ipynb", "/voila/api/contents",
           "/api/kernels/11111111-1111-1111-1111-111111111111", "/api/kernels/11111111-1111-1111-1111-111111111111/channels", "/login", "/logout"]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from wsss_nb import comparison
-from wsss_nb.comparison import SCORES, SETTINGS, compare_curves, draw_curves, quality_curves
+from wsss_nb import quality_curves as module
 from wsss_nb.core import DataError, ParameterError
+from wsss_nb.datasets import open_dataset
 from wsss_nb.features import load
-from wsss_nb.images import write_image, write_mask
-from wsss_nb.metrics import mean_quality, superpixel_quality
+from wsss_nb.images import write_image, write_labels, write_mask
+from wsss_nb.metrics import boundary_recall, mean_quality, superpixel_quality
+from wsss_nb.quality_curves import SCORES, SETTINGS, compare_curves, draw_curves, quality_curves
 from wsss_nb.superpixels import conventional, discover, superpixels
 
 FEW = dict(SLIC=("slic", [75, 11]), Felzenszwalb=("felzenszwalb", [29]), ours=(None, [.2, .8]))
@@ -32,8 +33,8 @@ def own_home(tmp_path, monkeypatch):
 def calls(monkeypatch):
     "What the superpixel functions were asked for: (method, number), None for ours"
     made = []
-    monkeypatch.setattr(comparison, "conventional", lambda I, m, n: (made.append((m, n)), conventional(I, m, n))[1])
-    monkeypatch.setattr(comparison, "discover", lambda f, tau: (made.append((None, tau)), discover(f, tau))[1])
+    monkeypatch.setattr("wsss_nb.conventional.conventional", lambda I, m, n: (made.append((m, n)), conventional(I, m, n))[1])
+    monkeypatch.setattr(module, "discover", lambda f, tau: (made.append((None, tau)), discover(f, tau))[1])
     return made
 
 
@@ -82,7 +83,7 @@ def test_curves_are_means_of_the_library(own_home, scenes, rgb):
     for k, (method, ps) in FEW.items():
         for p, row in zip(ps, got[k]):
             maps = [conventional(scenes.image(i), method, p) if method else superpixels(scenes.image(i), rgb, p) for i in ids]
-            np.testing.assert_allclose(row, list(mean_quality(superpixel_quality(m, scenes.mask(i), filled=True) for m, i in zip(maps, ids)).values()))
+            np.testing.assert_allclose(row, list(mean_quality(superpixel_quality(m, scenes.mask(i)) for m, i in zip(maps, ids)).values()))
 
 
 def test_void_rims_are_filled_for_boundaries(own_home, rgb):
@@ -91,6 +92,30 @@ def test_void_rims_are_filled_for_boundaries(own_home, rgb):
     ds.maps = lambda i: [rim]
     q = quality_curves(ds, [0], rgb, dict(ours=(None, [.3])))["ours"][0]
     assert q.tolist() == [2, 0, 1, 1, 1]  # with the rim left void there would be no border to find
+
+
+def test_whoever_asks_gets_the_same_numbers(own_home, tmp_path, rgb):
+    "The table of superpixels, a run's evaluation, the curves and the explorer, on truths with a void rim as VOC draws them"
+    from test_paper import run_cells
+    from wsss_nb.explore import TauExplorer
+    r = np.hypot(*np.ogrid[-30:30, -40:40])
+    truth = np.where(r < 15, 1, np.where(r < 20, 255, 0)).astype(np.uint8)
+    image = np.where((r < 17.5)[..., None], [250, 220, 0], [0, 40, 160]).astype(np.uint8)
+    sp = superpixels(image, rgb, .3)
+    for i in "ab":  # one to learn from, one held out
+        write_image(tmp_path/"data"/"images"/f"{i}.png", image)
+        write_mask(tmp_path/"data"/"masks"/f"{i}.png", truth)
+        write_labels(tmp_path/"run"/"superpixels"/f"{i}.png", sp)
+    (tmp_path/"data"/"labels.csv").write_text("file,labels\na.png,disc\nb.png,disc\n")
+    made = dict(data=str(tmp_path/"data"), out=str(tmp_path/"run"))
+    table = run_cells("t31_quality", **made)["scores"]
+    run = run_cells("t30_evaluate", **made, segmenters=[], crf=False, device="cpu")["metrics"]["superpixels"]
+    curve = quality_curves(open_dataset(tmp_path/"data"), "ab", rgb, dict(ours=(None, [.3])))["ours"][0]
+    explorer = TauExplorer(data=str(tmp_path/"data"), picture="a", features="rgb")
+    seen = explorer.canvas._make("sp|tau=0.3|order=0|crf=1")[0]["meta"]
+    assert {k: seen[k] for k in run} == run
+    assert table == run | dict(images=1) and curve == pytest.approx(list(run.values()))
+    assert run == superpixel_quality(sp, truth) and 0 < run["bp"] and run["br"] > .5 and np.isnan(boundary_recall(sp, truth))
 
 
 def test_what_was_measured_is_kept(own_home, rgb, calls):
