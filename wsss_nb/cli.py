@@ -118,7 +118,7 @@ def run_command(args) -> int:
     """
     from wsss_nb.record import RunRecord
     from wsss_nb.runs import run_method
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
 
     run_method(
         args.method,
@@ -141,7 +141,7 @@ def _report_of_many(args):
     """One page (and a PDF, where LaTeX is there) for a folder of many runs, with the dissertation's
     tables and figures.
     """
-    from wsss_nb.book import write_book
+    from wsss_nb.sweep_report import write_sweep_report
     from wsss_nb.core import ParameterError, need
 
     need(
@@ -154,14 +154,14 @@ def _report_of_many(args):
         "--photographs is for the page of single runs; a folder of many has none",
         ParameterError,
     )
-    for p in write_book(args.runs[0], args.figures, args.out):
+    for p in write_sweep_report(args.runs[0], args.figures, args.out):
         print(f"report: {p}")
     return 0
 
 
 def report_command(args) -> int:  # 0, or 1 if scores are missing
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
 
     if any((Path(r) / "sweep.json").exists() for r in args.runs):
         return _report_of_many(args)

@@ -172,7 +172,7 @@ def _could_start(sweep, names) -> int:  # exit code
 
 def _after(sweep_folder):
     "The tables that belong to a folder's runs: the dissertation's, or one a method."
-    from wsss_nb.book import tables_in
+    from wsss_nb.sweep_report import tables_in
     from wsss_nb.store import read_store
     from wsss_nb.results import sweep_table, write_csv
 
@@ -296,7 +296,8 @@ def _rows(sweep, number):
 
 def _tables(folder, numbers):
     "Print tables, and write each as Markdown and CSV."
-    from wsss_nb.reproduce import table_of, write_table
+    from wsss_nb.reproduce import table_of
+    from wsss_nb.tables import write_table
 
     for n in numbers:
         t = table_of(folder, n)
@@ -341,7 +342,7 @@ def reproduce_command(args) -> int:  # 0, or 1 if some runs did not end well
 # %% ../nbs/7_command/730_commands.ipynb #5b4e0e78
 def explain_command(args) -> int:
     "`wsss-nb explain A B`: what differs in two records, beside what differs in their scores."
-    from wsss_nb.compare import explain
+    from wsss_nb.explain import explain
 
     _shown(*explain(args.a, args.b))
     return 0
@@ -351,7 +352,7 @@ def where_command(args) -> int:  # 0, or 1 if a stage is out of its range
     """`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of
     its range.
     """
-    from wsss_nb.compare import where, where_table
+    from wsss_nb.ranges import where, where_table
 
     found = where(args.run)
     _shown(where_table(found))
@@ -492,7 +493,7 @@ def evaluate_command(args) -> int:  # 0, or 1 where masks and labels contradict 
     from wsss_nb.core import ParameterError, need
     from wsss_nb.datasets import open_dataset
     from wsss_nb.evaluate import class_rows, evaluate_folder
-    from wsss_nb.reproduce import write_table
+    from wsss_nb.tables import write_table
 
     need(args.pred or args.run, "name what to judge: --pred DIR, or --run RUN", ParameterError)
     need(
@@ -642,7 +643,7 @@ def figures_command(args) -> int:  # 0, or 1 if some could not be drawn
     from wsss_nb.core import ParameterError, need, progress
     from wsss_nb.datasets import full_spec
     from wsss_nb.store import counted
-    from wsss_nb.figures import open_source
+    from wsss_nb.sources import open_source
 
     data, out = _data(args), Path(args.out).resolve()
     need(
@@ -734,7 +735,7 @@ def _judged(ds, split, limit):
 def _draw_bench(found, ue, out, name):
     "The figure, as PNG and PDF."
     from wsss_nb.comparison import draw_bench
-    from wsss_nb.figures import COLUMN, figure_style
+    from wsss_nb.illustrations import COLUMN, figure_style
     from wsss_nb.show import Picture
 
     with figure_style():
