@@ -296,7 +296,7 @@ def test_real_photographs(shared_data, tmp_path, capsys):
 def test_run_passes_all_on(fake, capsys, tmp_path):
     seen = []
     fake("runs", run_method=lambda *a, **k: seen.append((a, k)))
-    fake("tables", write_report=lambda out: Path(out)/"report.html")
+    fake("report", write_report=lambda out: Path(out)/"report.html")
     code, out, _ = call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path, "tau=0.2", "--dry-run", "note=a=b")
     assert code == 0 and seen == [(("clustering", "scenes", tmp_path, dict(tau="0.2", note="a=b")), dict(dry_run=True))] and "report" not in out
     assert f"report: {tmp_path/'report.html'}" in call(capsys, "run", "clustering", "--data", "scenes", "--out", tmp_path)[1]
@@ -311,7 +311,7 @@ def test_report_of_many_has_no_photographs(capsys, tmp_path):
 def test_report_with_photographs(fake, monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(run_commands, "_lost_scores", lambda out: [])
-    fake("tables", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
+    fake("report", write_report=lambda *runs, **kw: seen.append((runs, kw)) or "page.html")
     assert call(capsys, "report", "a", "b", "--photographs", "shots")[0] == 0
     assert seen == [(("a", "b"), dict(to=None, photographs="shots"))]
 

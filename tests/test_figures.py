@@ -1,17 +1,18 @@
-"Figures: what they are drawn from, the pieces, the files with their provenance, and that every figure of the dissertation has its notebook and its picture."
+"Figures: the files with their provenance, and that every figure of the dissertation has its notebook and its picture."
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from test_sources import two_pictures
 
-from wsss_nb.core import DataError, ParameterError, RunError
-from wsss_nb.figures import COLUMN, PAGE, arrow, box, canvas, feature_block, open_source, panels, picture, read_provenance, save_figure
-from wsss_nb.images import read_mask
 from wsss_nb.artefacts import demo_folder
+from wsss_nb.core import DataError, ParameterError
+from wsss_nb.figures import read_provenance, save_figure
+from wsss_nb.illustrations import COLUMN, panels
+from wsss_nb.sources import open_source
 
 REPO = Path(__file__).resolve().parents[1]
 NUMBERS = [f"1.{k}" for k in range(1, 6)] + [f"2.{k}" for k in range(1, 9)] + [f"3.{k}" for k in range(1, 21)]
@@ -23,13 +24,7 @@ def source(): return open_source()
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory):
-    "A dataset that is no scenes, of two pictures"
-    root = tmp_path_factory.mktemp("own")
-    (root/"images").mkdir()
-    for k, name in enumerate("ab"): Image.new("RGB", (40, 30), (90*k, 80, 60)).save(root/"images"/f"{name}.png")
-    (root/"labels.csv").write_text("file,labels\na.png,cat\nb.png,dog\n")
-    return open_source(str(root))
+def other(tmp_path_factory): return two_pictures(tmp_path_factory.mktemp("own"))
 
 
 def drawn():
@@ -128,105 +123,6 @@ def test_no_provenance(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path/"a.png")
     for f in ("a.png", "missing.pdf", "a.txt"):
         with pytest.raises(DataError): read_provenance(tmp_path/f)
-
-
-# ---- pieces
-
-def test_panels_are_a_grid():
-    a, tall = np.zeros((20, 40, 3), np.uint8), np.zeros((40, 40, 3), np.uint8)
-    fig = panels([[a, a], [tall, None]], ["x", "y"], ["first", "second"], COLUMN, [["p", "q"], ["r", ""]])
-    x, y, w, h = (np.array([ax.get_position(original=True).bounds for ax in fig.axes])*np.tile(fig.get_size_inches(), 2)).T
-    assert len(x) == 4 and x.min() > 0 and y.min() > 0 and np.isclose(fig.get_figwidth(), COLUMN)
-    assert np.allclose(w, w[0]) and np.isclose(h[0], w[0]/2) and np.isclose(h[2], w[0]) and np.isclose(h[0], h[1])
-    assert np.isclose(x[0], x[2]) and x[1] > x[0] + w[0] and np.isclose(y[0], y[1]) and y[0] > y[2] + h[2]
-    with pytest.raises(ParameterError, match="2 columns and 2 rows"): panels([[a, a], [a, a]], ["x"])
-
-
-def test_few_pictures_stay_small():
-    fig = panels([[np.zeros((40, 40, 3), np.uint8)]], width=PAGE)
-    x, y, w, h = fig.axes[0].get_position(original=True).bounds
-    assert w*fig.get_figwidth() <= 2.5 and fig.get_figwidth() < 2.7
-
-
-def test_key_of_classes():
-    a, names = np.zeros((20, 40, 3), np.uint8), {0: "background", 3: "cat", 255: "no label"}
-    plain, fig = panels([[a, a]], width=COLUMN), panels([[a, a]], width=COLUMN, key=names)
-    (key,) = fig.legends
-    assert [t.get_text() for t in key.get_texts()] == list(names.values()) and not plain.legends
-    below, room = key.get_window_extent().y1/fig.dpi, fig.get_figheight() - plain.get_figheight()
-    assert 0 < below < room  # it stands below the pictures, in a room of its own
-    fig, ax = canvas(PAGE, 2, dict(enumerate(["aeroplane"]*21)))
-    assert np.allclose(ax.transData.transform((PAGE, 2)), fig.get_size_inches()*fig.dpi)
-    top = fig.legends[0].get_window_extent()
-    assert top.x0 > 0 and top.x1 < PAGE*fig.dpi and top.y1 < ax.transData.transform((0, 0))[1]
-
-
-def test_pieces_lie_where_they_are_put():
-    fig, ax = canvas(PAGE, 2)
-    assert np.allclose(ax.transData.transform((PAGE, 2)), fig.get_size_inches()*fig.dpi)  # inches
-    b = box(ax, (1, .5), (2, 1), "words")
-    assert (b.left, b.right, b.top, b.bottom, b.center) == ((1, 1), (3, 1), (2, 1.5), (2, .5), (2, 1))
-    p = picture(ax, (4, .5), (1, 1), np.zeros((5, 5, 3), np.uint8), "below")
-    f = feature_block(ax, (5.5, .5), (1, 1), maps=np.random.default_rng(0).random((9, 4, 4)))
-    arrow(ax, b.right, p.left, "why"); arrow(ax, p.top, f.top, via=[(4.5, 1.8), (6, 1.8)])
-    assert (ax.get_xlim(), ax.get_ylim()) == ((0, PAGE), (0, 2))  # no piece moves the sheet
-
-
-# ---- sources
-
-def test_sample_is_read_and_what_it_lacks_is_made_the_same(tmp_path, source):
-    demo, i = demo_folder(), source.pick(1)[0]
-    (tmp_path/"classifier").mkdir()
-    for f in ("run.json", "classifier/model.safetensors", "classifier/model.safetensors.sha256"): shutil.copy(demo/f, tmp_path/f)
-    bare = open_source(run=tmp_path)
-    assert np.array_equal(source.seed(i), read_mask(demo/"seeds"/f"{i}.png"))
-    assert np.abs(bare.cam(i) - source.cam(i)).max() < .05
-    assert (bare.superpixels(i) == source.superpixels(i)).mean() > .95
-    assert (bare.seed(i) == source.seed(i)).mean() > .95
-    assert source.superpixels(i, tau=.8).max() > source.superpixels(i).max()
-
-
-def test_predictions(tmp_path, source):
-    v = source.pick(1, "val")[0]
-    P = source.prediction(v, crf=False, net="masking")
-    assert np.array_equal(P, source.softmax(v, "masking").argmax(0)) and source.nets == ["masking"] and source.segmenter is None
-    with pytest.raises(RunError, match=r"segmenter/model.safetensors is not there: make it with `wsss-nb run clustering"): source.prediction(v)
-    with pytest.raises(RunError, match="segmenter-A1"): source.prediction(v, net="masking-A1")
-
-
-def test_saliency_follows_the_rules(source):
-    i = source.pick(1, of="masking")[0]
-    O, R = source.saliency(i, "original"), source.saliency(i)
-    assert np.isin(O, (0, 1)).all() and np.isin(R, (0, 1, 255)).all() and (R[O == 0] != 255).all()
-    live = source.saliency(source.pick(5)[-1])  # the sample has no map of it
-    assert live.shape == O.shape and np.isin(live, (0, 1, 255)).all()
-
-
-def test_pick(source):
-    assert source.pick(4) == source.pick(4) and len(set(source.pick(6))) == 6
-    assert set(source.pick(4)) == set(source._runs["run"].data["sample"])
-    cats = source.pick(3, "val", classes=["cat"])
-    assert all(source.ds.present(i)[source.ds.classes.index("cat")] for i in cats)
-    with pytest.raises(DataError, match="only"): source.pick(10**4)
-
-
-@pytest.mark.parametrize("n", [0, -2])
-def test_no_pictures(source, n):
-    for ask in (lambda: open_source(n=n), lambda: source.pick(n)):
-        with pytest.raises(ParameterError, match=f"it is {n}: give 1 or more"): ask()
-
-
-def test_wrong_runs(tmp_path, other):
-    with pytest.raises(RunError, match="no run.json"): open_source(run=tmp_path)
-    with pytest.raises(RunError, match="masking="): open_source(run=demo_folder("demo-masking"))
-    with pytest.raises(RunError, match="run="): open_source(masking=demo_folder())
-    with pytest.raises(RunError, match="is a run on scenes"): open_source(str(other.ds.root), run=demo_folder())
-
-
-def test_another_dataset_has_only_the_settings_of_the_sample(other):
-    assert other.superpixels("a").shape == (30, 40) and other.tau == .4 and other.nets == []
-    for ask in (other.cam, other.seed, lambda i: other.prediction(i, net="masking")):
-        with pytest.raises(RunError, match="is of scenes, but the pictures are own"): ask("a")
 
 
 # ---- the figures of the dissertation

@@ -362,7 +362,7 @@ TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lig
 FROM_TORCH = {"kernels.py": "triton"}  # comes with Torch's CUDA build, and is imported by nothing else: see CONTRIBUTING
 
 
-EXTRAS = {"queue.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
+EXTRAS = {"workers.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
 
 
 @each(MODULES + TRAINING)

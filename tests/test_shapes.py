@@ -24,7 +24,8 @@ from wsss_nb.record import METRICS, RECORD, RunRecord, stage_folder, stage_key
 from wsss_nb.store import run_states
 from wsss_nb.artefacts import Run, demo_folder
 from wsss_nb.results import run_metrics
-from wsss_nb.tables import replicas, write_report
+from wsss_nb.report import write_report
+from wsss_nb.tables import replicas
 from wsss_nb.train import load_checkpoint
 
 

@@ -145,7 +145,7 @@ def _exports(args, ds, folders):
 def _score(args, ds, judged, folders):
     "Print the table of scores by class, and write it where that is asked for."
     from wsss_nb.evaluate import class_rows, evaluate_folder
-    from wsss_nb.reproduce import write_table
+    from wsss_nb.tables import write_table
 
     how = (judged, args.kind, args.threshold, args.partial)
     table = class_rows({n: evaluate_folder(ds, f, *how) for n, f in folders.items()}, ds.classes)

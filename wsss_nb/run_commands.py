@@ -26,7 +26,7 @@ def run_command(args) -> int:
     """
     from wsss_nb.record import RunRecord
     from wsss_nb.runs import run_method
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
 
     data, given = with_classes(args.data), names_and_values(args.parameters)
     run_method(args.method, data, Path(args.out), given, dry_run=args.dry_run)
@@ -128,21 +128,21 @@ def _report_of_many(args):
     """One page (and a PDF, where LaTeX is there) for a folder of many runs, with the dissertation's
     tables and figures.
     """
-    from wsss_nb.book import write_book
+    from wsss_nb.sweep_report import write_sweep_report
 
     demand(len(args.runs) == 1, "a folder of many runs has a page of its own: name it alone")
     demand(
         not args.photographs,
         "--photographs is for the page of single runs; a folder of many has none",
     )
-    for p in write_book(args.runs[0], args.figures, args.out):
+    for p in write_sweep_report(args.runs[0], args.figures, args.out):
         print(f"report: {p}")
     return 0
 
 
 def report_command(args) -> int:  # 0, or 1 if scores are missing
     "`wsss-nb report`: one page for one or more runs, side by side; or for a folder of many."
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
 
     if any((Path(r) / "sweep.json").exists() for r in args.runs):
         return _report_of_many(args)
@@ -185,7 +185,7 @@ def add_report(commands):
 # %% ../nbs/7_command/735_run_commands.ipynb #d7711810
 def explain_command(args) -> int:
     "`wsss-nb explain A B`: what differs in two records, beside what differs in their scores."
-    from wsss_nb.compare import explain
+    from wsss_nb.explain import explain
 
     print_tables(*explain(args.a, args.b))
     return 0
@@ -207,7 +207,7 @@ def where_command(args) -> int:  # 0, or 1 if a stage is out of its range
     """`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of
     its range.
     """
-    from wsss_nb.compare import where, where_table
+    from wsss_nb.ranges import where, where_table
 
     found = where(args.run)
     print_tables(where_table(found))

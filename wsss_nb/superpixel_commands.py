@@ -202,7 +202,7 @@ def _judged(ds, split, limit):
 def _draw_bench(found, ue, out, name):
     "The figure, as PNG and PDF."
     from wsss_nb.bench_tables import draw_bench
-    from wsss_nb.figures import COLUMN, figure_style
+    from wsss_nb.illustrations import COLUMN, figure_style
     from wsss_nb.show import Picture
 
     with figure_style():

@@ -188,7 +188,8 @@ def _rows(sweep, number):
 
 def _tables(folder, numbers):
     "Print tables, and write each as Markdown and CSV."
-    from wsss_nb.reproduce import table_of, write_table
+    from wsss_nb.reproduce import table_of
+    from wsss_nb.tables import write_table
 
     for n in numbers:
         t = table_of(folder, n)
@@ -263,7 +264,7 @@ def add_reproduce(commands):
 # %% ../nbs/7_command/737_sweep_commands.ipynb #eaf164f6
 def _after(sweep_folder):
     "The tables that belong to a folder's runs: the dissertation's, or one a method."
-    from wsss_nb.book import tables_in
+    from wsss_nb.sweep_report import tables_in
     from wsss_nb.results import sweep_table, write_csv
     from wsss_nb.store import read_store
 

@@ -64,7 +64,7 @@ def test_what_the_rows_differ_in(base, world):
 
 
 def test_report(base, capsys):
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
     text = write_report(base).read_text(encoding="utf-8")
     assert "Masking: segmenters on held-out pictures" in text and "http://" not in text and "https://" not in text
     said = capsys.readouterr().out

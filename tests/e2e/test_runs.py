@@ -59,7 +59,7 @@ def test_wrong_parameters_are_refused_before_anything_starts(world, tmp_path, na
 
 
 def test_report(base, capsys):
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
     page = write_report(base).read_text()
     assert "data:image/png;base64" in page and "http://" not in page and "https://" not in page
     assert "Segmenters on held-out pictures" in capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_photographs_and_names_alone(world, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_method("clustering", "mine", "out", {**TINY, "compare": [], "cls_epochs": 1, "seg_epochs": 1})
     assert len(list((tmp_path/"out/predictions/segmenter").glob("*.png"))) == 12 and not (tmp_path/"out/metrics.json").exists()
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
     assert "nothing could be scored" in write_report(tmp_path/"out").read_text()
 
 

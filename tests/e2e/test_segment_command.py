@@ -257,9 +257,9 @@ def test_help_of_segment(capsys):
 
 
 def test_a_run_ends_by_saying_this_command(tmp_path, capsys, monkeypatch):
-    import wsss_nb.runs, wsss_nb.tables
+    import wsss_nb.runs, wsss_nb.report
     monkeypatch.setattr(wsss_nb.runs, "run_method", lambda *a, **k: None)
-    monkeypatch.setattr(wsss_nb.tables, "write_report", lambda out: f"{out}/report.html")
+    monkeypatch.setattr(wsss_nb.report, "write_report", lambda out: f"{out}/report.html")
     for method, says in (("clustering", True), ("superpixels", False)):
         assert cli.main(["run", method, "--data", "scenes", "--out", str(tmp_path/"mine")]) == 0
         assert (f"new photographs: wsss-nb segment FOLDER --run {tmp_path/'mine'}" in capsys.readouterr().out) == says

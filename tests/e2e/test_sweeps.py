@@ -255,5 +255,5 @@ def test_a_real_sweep_and_its_table(world, tmp_path):
     assert table["head"] == ["beta_bg", "seeds", "mIoU %", "with CRF"] and [r["cells"][:2] for r in table["rows"]] == [[b, "1 (single)"] for b in ("0.5", "0.8")]
     run = tmp_path/"sweep"/names[0]
     assert read_json(run/"run.json")["init"].keys() >= {"superpixels", "classifier", "segmenter"} and len(list((run/"predictions"/"segmenter").glob("*.png"))) == 4
-    from wsss_nb.tables import write_report
+    from wsss_nb.report import write_report
     assert "data:image/png" in write_report(run, to=tmp_path/"page.html").read_text(), "a run of a sweep is a run like any other"

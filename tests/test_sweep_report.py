@@ -8,11 +8,13 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from wsss_nb import book
-from wsss_nb.book import FIGURES, latex, read_figure, tables_in, write_book
+from wsss_nb import latex, sweep_report
 from wsss_nb.core import ParameterError, RunError, write_json
-from wsss_nb.figures import canvas, save_figure
-from wsss_nb.tables import as_text
+from wsss_nb.figures import FIGURES, read_figure, save_figure
+from wsss_nb.illustrations import canvas
+from wsss_nb.latex import as_latex
+from wsss_nb.sweep_report import tables_in, write_sweep_report
+from wsss_nb.tables import as_text, paper_table
 
 NASTY = r"50% of A&B_1 #2 {x} ~ ^ \ <b> $ 猫 τ"  # in an error, as a picture's name could be
 quiet = lambda s: None
@@ -72,7 +74,7 @@ def words(text): return " ".join(text.split())
 
 
 def test_page_of_a_reproduced_folder(reproduced, figures):
-    to = write_book(reproduced, figures, say=quiet)[0]
+    to = write_sweep_report(reproduced, figures, say=quiet)[0]
     assert to == reproduced/"report.html"
     p = Page(to.read_text(encoding="utf-8"))
     assert not p.open and len(set(p.ids)) == len(p.ids)
@@ -89,13 +91,13 @@ def test_page_of_a_reproduced_folder(reproduced, figures):
 
 
 def test_logs_are_found_from_where_the_page_lies(reproduced, figures, tmp_path):
-    p = Page(write_book(reproduced, figures, tmp_path/"a b"/"page.html", say=quiet)[0].read_text(encoding="utf-8"))
+    p = Page(write_sweep_report(reproduced, figures, tmp_path/"a b"/"page.html", say=quiet)[0].read_text(encoding="utf-8"))
     link = next(o for o in p.links if not o.startswith("#"))
     assert link.startswith("../r/stages/") and (tmp_path/"a b"/link).resolve().read_text() == "why"
 
 
 def test_what_is_missing_is_said_with_its_command(reproduced, figures):
-    text = words(Page(write_book(reproduced, figures, say=quiet)[0].read_text(encoding="utf-8")).text)
+    text = words(Page(write_sweep_report(reproduced, figures, say=quiet)[0].read_text(encoding="utf-8")).text)
     gone = " ".join(n for n in FIGURES if n not in ("1.1", "3.9", "3.14"))
     assert f"wsss-nb figures {gone} --out {figures}" in text
     said = re.search("Tables ([^T]*) are not asked for here.", text)[1].split(", ")
@@ -106,7 +108,7 @@ def test_what_is_missing_is_said_with_its_command(reproduced, figures):
 def test_page_of_a_sweep_has_a_table_for_each_method(tmp_path, figures):
     folder = folder_of(tmp_path, {"clustering,alpha=0.3,seed=0": ("clustering", dict(alpha=.3), [], "done", .4), "masking,paths=1,seed=0": ("masking", dict(paths=1), [], "done", .3)})
     assert [(t["id"], t["runs"]) for t in tables_in(folder)] == [("table-clustering", "1 of 1 runs done"), ("table-masking", "1 of 1 runs done")]
-    text = Page(write_book(folder, figures, tmp_path/"p.html", title="Mine & yours", say=quiet)[0].read_text(encoding="utf-8")).text
+    text = Page(write_sweep_report(folder, figures, tmp_path/"p.html", title="Mine & yours", say=quiet)[0].read_text(encoding="utf-8")).text
     assert "Mine & yours" in text and "wsss-nb reproduce" not in text and "wsss-nb resume" not in text
     assert "40.0" in text and "30.0" in text
 
@@ -115,9 +117,9 @@ def test_a_sweep_has_figures_only_when_asked(tmp_path, figures, monkeypatch):
     folder = folder_of(tmp_path, {"clustering,alpha=0.3,seed=0": ("clustering", dict(alpha=.3), [], "done", .4)})
     shutil.copytree(figures, tmp_path/"figures")
     monkeypatch.chdir(tmp_path)
-    page, tex = (write_book(folder, say=quiet)[0].with_suffix(s).read_text(encoding="utf-8") for s in (".html", ".tex"))
+    page, tex = (write_sweep_report(folder, say=quiet)[0].with_suffix(s).read_text(encoding="utf-8") for s in (".html", ".tex"))
     assert "Figures" not in page and "data:image" not in page and "Figures" not in tex
-    page = write_book(folder, "figures", say=quiet)[0].read_text(encoding="utf-8")
+    page = write_sweep_report(folder, "figures", say=quiet)[0].read_text(encoding="utf-8")
     assert page.count("data:image/png") == 3 and "from the data and runs that each names; not from the runs above." in page
 
 
@@ -125,13 +127,13 @@ def test_figures_of_the_folders_own_runs():
     plan, records = dict(runs={"clustering,seed=0": {}}), [dict(seed=0, commit="c0ffee")]
     f = lambda run: dict(runs=[run])
     own, other, older = (f(f"{n} (clustering, 2026-01-01, seed 0, commit {c})") for n, c in (("clustering,seed=0", "c0ffee"), ("demo", "c0ffee"), ("clustering,seed=0", "0ld")))
-    assert "1 of 3 show one of the runs above" in book._drawn([own, other, older], plan, records)
-    assert "not from the runs above" in book._drawn([other, older, dict(runs=[])], plan, records) and book._drawn([], plan, records) == ""
+    assert "1 of 3 show one of the runs above" in sweep_report._drawn([own, other, older], plan, records)
+    assert "not from the runs above" in sweep_report._drawn([other, older, dict(runs=[])], plan, records) and sweep_report._drawn([], plan, records) == ""
 
 
 def test_no_figures_is_said(reproduced, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = words(Page(write_book(reproduced, say=quiet)[0].read_text(encoding="utf-8")).text)
+    text = words(Page(write_sweep_report(reproduced, say=quiet)[0].read_text(encoding="utf-8")).text)
     assert "No figures in figures: wsss-nb figures" in text
 
 
@@ -144,9 +146,9 @@ def test_damaged_and_foreign_figures(tmp_path, figures):
 
 
 def test_latex_text_is_ascii_and_escaped(reproduced, figures, monkeypatch):
-    monkeypatch.setattr(book, "_latex_words", lambda: None)
+    monkeypatch.setattr(latex, "_latex_words", lambda: None)
     said = []
-    assert write_book(reproduced, figures, say=said.append) == [reproduced/"report.html"]
+    assert write_sweep_report(reproduced, figures, say=said.append) == [reproduced/"report.html"]
     assert len(said) == 1 and "no LaTeX" in said[0] and "latexmk" in said[0]
     tex = (reproduced/"report.tex").read_text(encoding="ascii")
     assert r"50\% of A\&B\_\allowbreak{}1 \#2 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} \textless{}b\textgreater{} \$ [U+732B] \(\tau\)" in tex
@@ -158,13 +160,12 @@ def test_latex_text_is_ascii_and_escaped(reproduced, figures, monkeypatch):
 
 
 @pytest.mark.parametrize("text,want", [("100%", r"100\%"), ("a–b", "a{--}b"), ("--", "{-}{-}"), ("é ü ç", r"\'{e} \"{u} \c{c}"), ("x²₁ᵀ", r"x\(^{2}\)\(_{1}\)\(^{T}\)"), ("Σ_q", r"\(\Sigma\)\_\allowbreak{}q"), ("a\tb\nc", "a b c"), ("\u0303", ""), (3, "3")])
-def test_latex_by_hand(text, want): assert latex(text) == want
+def test_latex_by_hand(text, want): assert as_latex(text) == want
 
 
 def test_every_text_of_the_dissertation_has_its_signs(reproduced):
-    from wsss_nb.tables import paper_table
-    for n in ("2.1", "2.3", "3.2", "3.5", "3.8"): assert "[U+" not in latex(as_text(paper_table(n)))
-    assert not [t["number"] for t in tables_in(reproduced) if "[U+" in latex(json.dumps(t["rows"] + t["lines"], ensure_ascii=False))]
+    for n in ("2.1", "2.3", "3.2", "3.5", "3.8"): assert "[U+" not in as_latex(as_text(paper_table(n)))
+    assert not [t["number"] for t in tables_in(reproduced) if "[U+" in as_latex(json.dumps(t["rows"] + t["lines"], ensure_ascii=False))]
 
 
 @pytest.mark.parametrize("how,error,message", [
@@ -173,17 +174,17 @@ def test_every_text_of_the_dissertation_has_its_signs(reproduced):
     (lambda r, f: (r, f, r/"sweep.json"/"page.html"), ParameterError, "below a file")])
 def test_errors_in_one_sentence_and_nothing_written(reproduced, figures, how, error, message):
     before = sorted(p.name for p in reproduced.iterdir())
-    with pytest.raises(error, match=message): write_book(*how(reproduced, figures), say=quiet)
+    with pytest.raises(error, match=message): write_sweep_report(*how(reproduced, figures), say=quiet)
     assert sorted(p.name for p in reproduced.iterdir()) == before
 
 
 def test_latex_that_fails_leaves_the_page_and_says_so(reproduced, figures, monkeypatch, tmp_path):
     broken = tmp_path/"broken"
     broken.write_text("#!/bin/sh\necho '! Undefined control sequence.'\nexit 1\n"); broken.chmod(0o755)
-    monkeypatch.setattr(book, "_latex_words", lambda: ([str(broken)], 1))
+    monkeypatch.setattr(latex, "_latex_words", lambda: ([str(broken)], 1))
     (reproduced/"report.pdf").write_bytes(b"older")
     said = []
-    assert write_book(reproduced, figures, say=said.append) == [reproduced/"report.html"]
+    assert write_sweep_report(reproduced, figures, say=said.append) == [reproduced/"report.html"]
     assert "Undefined control sequence" in said[-1] and "report.pdf is an older one" in said[-1] and (reproduced/"report.pdf").read_bytes() == b"older"
     assert not list(reproduced.glob(".*.tmp*"))
 
@@ -191,7 +192,7 @@ def test_latex_that_fails_leaves_the_page_and_says_so(reproduced, figures, monke
 @pytest.mark.parametrize("have,want", [({"latexmk", "pdflatex", "xelatex"}, ["latexmk", "-pdf"]), ({"latexmk", "xelatex"}, ["latexmk", "-pdfxe"]), ({"latexmk"}, None), ({"tectonic", "lualatex"}, ["tectonic"]), ({"xelatex", "pdflatex"}, ["xelatex"]), (set(), None)])
 def test_first_latex_that_is_there(monkeypatch, have, want):
     monkeypatch.setattr(shutil, "which", lambda w: w if w in have else None)
-    found = book._latex_words()
+    found = latex._latex_words()
     assert found is want if want is None else [w for w in found[0] if w in (*have, "-pdf", "-pdfxe")] == want
 
 
@@ -203,7 +204,7 @@ def undone(tmp_path, tags=()):
 
 
 def test_before_the_first_run(tmp_path):
-    text = words(Page(write_book(undone(tmp_path), say=quiet)[0].read_text(encoding="utf-8")).text)
+    text = words(Page(write_sweep_report(undone(tmp_path), say=quiet)[0].read_text(encoding="utf-8")).text)
     assert "0 of 2 runs done" in text and "2 queued" in text and "How this was made" not in text
 
 
@@ -212,16 +213,16 @@ def test_before_the_first_run(tmp_path):
 def test_pdf_before_the_first_run(tmp_path, monkeypatch, cell):
     "Nor does a row that begins like an argument of LaTeX's end it."
     folder, said = undone(tmp_path), []
-    monkeypatch.setattr(book, "_latex_words", lambda: (["pdflatex", "-interaction=nonstopmode", "-halt-on-error"], 1))
-    real = book.sweep_table
-    monkeypatch.setattr(book, "sweep_table", lambda *a: (t := real(*a)) | dict(rows=[dict(cells=[cell, *r["cells"][1:]], kind="") for r in t["rows"]*2], text=cell))
-    assert [p.name for p in write_book(folder, say=said.append)] == ["report.html", "report.pdf"], said
+    monkeypatch.setattr(latex, "_latex_words", lambda: (["pdflatex", "-interaction=nonstopmode", "-halt-on-error"], 1))
+    real = sweep_report.sweep_table
+    monkeypatch.setattr(sweep_report, "sweep_table", lambda *a: (t := real(*a)) | dict(rows=[dict(cells=[cell, *r["cells"][1:]], kind="") for r in t["rows"]*2], text=cell))
+    assert [p.name for p in write_sweep_report(folder, say=said.append)] == ["report.html", "report.pdf"], said
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here: the PDF itself is not tried")
 def test_pdf(reproduced, figures, monkeypatch):
-    monkeypatch.setattr(book, "_latex_words", lambda: (["pdflatex", "-interaction=nonstopmode", "-halt-on-error"], 1))
-    made = write_book(reproduced, figures, say=quiet)
+    monkeypatch.setattr(latex, "_latex_words", lambda: (["pdflatex", "-interaction=nonstopmode", "-halt-on-error"], 1))
+    made = write_sweep_report(reproduced, figures, say=quiet)
     assert [p.name for p in made] == ["report.html", "report.pdf"] and made[1].read_bytes()[:5] == b"%PDF-"
     assert {p.name for p in reproduced.glob("report.*")} == {"report.html", "report.tex", "report.pdf"}
     if shutil.which("pdftotext"):

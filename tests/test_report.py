@@ -1,0 +1,96 @@
+"""The page of one or several runs: what stands on it, in which order, and what comes first."""
+import numpy as np
+import pytest
+from test_results import SEEDS, record, score
+
+from wsss_nb.core import RunError, write_json
+from wsss_nb.images import write_image
+from wsss_nb.record import RunRecord
+from wsss_nb.report import photographs_in, write_report
+
+
+def run_folder(folder, method, ms, **kw):
+    r = record(**kw) | dict(method=method)
+    RunRecord(folder).create(**r, supervision=f"labels of {method}")
+    for k, m in enumerate(ms): write_json((folder if k == 0 else folder/"replicas"/f"seed{k}")/"metrics.json", m)
+    write_image(folder/"pictures"/"predictions.png", np.full((8, 8, 3), 90, np.uint8))
+    return folder
+
+def test_report_of_one_run(tmp_path, capsys):
+    out = run_folder(tmp_path/"run", "masking", SEEDS, seeds=[0, 1, 2])
+    page, said = write_report(out), capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert page == out/"report.html" and "data:image/png;base64" in text and "http://" not in text and "https://" not in text
+    assert "Masking: segmenters on held-out pictures" in text and "What each part adds" in text and "over 3 seeds" in text and "Side by side" not in text
+    assert "labels of masking" in text and "62.0 ± 2.0" in text and "62.0 ± 2.0" in said and "What each part adds" in said
+
+def test_report_of_two_runs(tmp_path, capsys):
+    a = run_folder(tmp_path/"a", "masking", SEEDS)
+    b = run_folder(tmp_path/"b", "clustering", [{"segmenter": score(.55, .58), "segmenter-plain": score(.4, .41)}])
+    page = write_report(a, b, to=tmp_path/"both.html", title="Two & more")
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path/"both.html" and not (a/"report.html").exists() and "http://" not in text and "https://" not in text
+    assert "Two &amp; more" in text and text.index("Side by side") < text.index("Masking: segmenters") < text.index("Segmenters on held-out pictures")
+    assert text.count("data:image/png;base64") == 2 and "labels of masking" in text and "labels of clustering" in text
+    said = capsys.readouterr().out
+    assert "66.0 ± 2.0" in said and "58.0" in said and said.index("Side by side") == 0
+
+def test_report_of_two_runs_of_one_method(tmp_path, capsys):
+    a = run_folder(tmp_path/"x"/"run", "clustering", [{"segmenter": score(.55, .58)}], tau=.3, workers=2)
+    b = run_folder(tmp_path/"y"/"run", "clustering", [{"segmenter": score(.50)}, {"segmenter": score(.60)}], tau=.4, workers=4)
+    text = write_report(a, b).read_text(encoding="utf-8")
+    assert "<h1>clustering on own</h1>" in text and "<h2>clustering on own: x/run</h2>" in text and "<h2>clustering on own: y/run</h2>" in text
+    assert '<a href="#run1">clustering on own: x/run</a>' in text
+    said = capsys.readouterr().out.split("\n\n")[0]
+    assert "clustering: x/run (tau=0.3)" in said and "clustering: y/run (tau=0.4)" in said and "55.0 (one run)" in said and "55.0 ± 7.1" in said
+
+def test_what_a_folders_name_says_is_not_repeated(tmp_path, capsys):
+    a, b = (run_folder(tmp_path/f"clustering,tau={t},seed=0", "clustering", [{"segmenter": score(.5)}], tau=t) for t in (.3, .4))
+    write_report(a, b)
+    assert "\nclustering,tau=0.3,seed=0  image" in capsys.readouterr().out
+
+def test_report_of_pictures_alone(tmp_path):
+    out = run_folder(tmp_path/"run", "masking", [])
+    assert "nothing could be scored" in write_report(out).read_text(encoding="utf-8")
+
+def test_a_page_opens_with_pictures(tmp_path):
+    "Photographs first, then what each run draws, and no table before a picture."
+    a, b = (run_folder(tmp_path/n, "masking", SEEDS) for n in "ab")
+    alone = write_report(a).read_text(encoding="utf-8")
+    assert alone.index("<img") < alone.index("<table")
+    both = write_report(a, b).read_text(encoding="utf-8")
+    assert both.count("<img") == 2 and both.rindex("<img") < both.index("Side by side")
+    write_image(tmp_path/"shots"/"overlays"/"cat.png", np.full((9, 9, 3), 60, np.uint8))
+    page = write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8")
+    assert "<h1>From photographs and names to masks</h1>" in page and "<h3>cat</h3>" in page and page.count("<img") == 2
+    assert page.index("<h3>cat</h3>") < page.index("<h2>masking on own</h2>") < page.index("<table")
+    write_image(tmp_path/"shots"/"steps"/"cat.png", np.full((9, 9, 3), 61, np.uint8))
+    assert write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8") != page
+
+def test_the_surest_photograph_comes_first_and_says_what_was_asked(tmp_path):
+    for n in "ab": write_image(tmp_path/"overlays"/f"{n}.jpg", np.zeros((4, 4, 3), np.uint8))
+    rows = ["file,class,pixels,share,probability,mask", "x.jpg,background,9,0.5,,a.png", "x.jpg,cat,9,0.5,0.2000,a.png", "y.jpg,dog,9,0.5,0.9000,b.png"]
+    assert [f["title"] for f in photographs_in(tmp_path)] == ["a", "b"]
+    (tmp_path/"areas.csv").write_text("\n".join(rows) + "\n")
+    found = photographs_in(tmp_path)
+    assert [f["title"] for f in found] == ["b", "a"] and found[1]["text"] == "“cat” (the classifier's probability: 0.20)"
+
+
+def test_photographs_that_are_not_there(tmp_path):
+    a = run_folder(tmp_path/"a", "masking", SEEDS)
+    (tmp_path/"empty").mkdir()
+    with pytest.raises(RunError, match="no such folder; name one that `wsss-nb segment`"): write_report(a, photographs=tmp_path/"no")
+    with pytest.raises(RunError, match="empty holds no pictures"): write_report(a, photographs=tmp_path/"empty")
+    assert not (a/"report.html").exists()
+
+def test_names_are_text_not_markup(tmp_path):
+    out = run_folder(tmp_path/"run", "masking", SEEDS[:1])
+    RunRecord(out).update(data=dict(name="<script>alert(1)</script>"))
+    assert "<script>alert" not in write_report(out).read_text(encoding="utf-8")
+
+def test_nothing_to_report(tmp_path):
+    with pytest.raises(RunError, match="at least one"): write_report()
+    with pytest.raises(RunError, match="no such folder"): write_report(tmp_path/"nothing")
+    RunRecord(tmp_path/"new").create(**record())
+    with pytest.raises(RunError, match="new holds neither"): write_report(run_folder(tmp_path/"a", "masking", SEEDS), tmp_path/"new")
+    assert not (tmp_path/"new/report.html").exists() and not (tmp_path/"a/report.html").exists() and not (tmp_path/"nothing").exists()
