@@ -283,7 +283,25 @@ _INSTEAD = {
     True: "the run's segmenter has seen drawn scenes only: these masks are made from the names",
 }
 
-# %% ../nbs/6_explore/650_explore_masking.ipynb #ea84f569
+# %% ../nbs/6_explore/650_explore_masking.ipynb #5da11ccd
+def _offer_masks(whose, canvas, photo, imagenet):
+    "Whose masks can erase; others than those that were looked at begin with the first"
+    if photo.mask is None or whose.options != _WHOSE[imagenet]:
+        canvas.extra = 0
+    whose.options = _WHOSE[imagenet]
+    whose.layout.display = "none" if photo.mask is None else ""
+
+
+def _put_erasing(canvas, e, beside):  # ids of labels that nobody is asked about
+    "Panes, legend and maps of an `Erasing`."
+    ids = np.flatnonzero(e.present) + 1
+    canvas.legend = legend(canvas.classes, [*ids, *beside])
+    canvas.panes = masking_panes(e.names)
+    with canvas.hold():
+        canvas.provide("H", e.planes)
+        canvas.provide("seg", e.segmented)
+
+# %% ../nbs/6_explore/650_explore_masking.ipynb #fd62d226
 class MaskingExplorer(Explorer):
     """Image masking, (2.8)-(2.10): erase what the segmenter calls a class, and see what the
     classifier still recognises.
@@ -314,12 +332,9 @@ class MaskingExplorer(Explorer):
         seen, c = see(photo, self.run, self.own), self.canvas
         scales = setting(self.run, "test_scales", (1,))
         predicted = None if seen.imagenet else predict(self.segmenter, photo.image, scales)
-        if photo.mask is None or self.whose.options != _WHOSE[seen.imagenet]:
-            c.extra = 0
+        _offer_masks(self.whose, c, photo, seen.imagenet)
         self.seen, self.predicted = seen, predicted
         self.mean = 255 * np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
-        self.whose.options = _WHOSE[seen.imagenet]
-        self.whose.layout.display = "none" if photo.mask is None else ""
         c.classes = ["background", *seen.photo.classes]
         c.put("image", photo.image)
         c.put("mean", np.asarray(self.mean, np.float64))
@@ -334,18 +349,10 @@ class MaskingExplorer(Explorer):
         if not present.any():
             return self.say("No class is ticked: say what is in the picture.", bad=True)
         self.erasing = erasing_of(seen, present, self.predicted, self.mean)
-        self._put(np.flatnonzero(present) + 1)
+        _put_erasing(self.canvas, self.erasing, seen.beside)
+        self.picks.put(self.erasing.names, np.flatnonzero(present) + 1)
         self.say(sentences(_INSTEAD[seen.imagenet]))
         self._answer()
-
-    def _put(self, ids):  # of the present classes
-        c, e = self.canvas, self.erasing
-        c.legend = legend(c.classes, [*ids, *self.seen.beside])
-        c.panes = masking_panes(e.names)
-        with c.hold():
-            c.provide("H", e.planes)
-            c.provide("seg", e.segmented)
-        self.picks.put(e.names, ids)
 
     def _answer(self, change=None):
         e, extra = self.erasing, self.canvas.extra
@@ -354,8 +361,7 @@ class MaskingExplorer(Explorer):
             return  # another picture is on its way
         if change is None or change["name"] == "extra":
             self.picks.cards.items = cards(e, extra)
-        chart = self.charts[0]
-        chart.data, chart.title = bars(e, extra, row)
+        self.charts[0].data, self.charts[0].title = bars(e, extra, row)
 
     def still(self):
         "Three pictures and their titles."
