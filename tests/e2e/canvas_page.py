@@ -1,4 +1,4 @@
-"""The canvas in a real browser without Jupyter: `canvas.js` in a page, the Python widget behind it, messages carried between them."""
+"""The canvas in a real browser without Jupyter: its module in a page, the Python widget behind it, messages carried between them."""
 import base64
 from pathlib import Path
 
@@ -39,7 +39,9 @@ class CanvasPage:
         p = self.page
         p.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") and "readback" not in m.text else None)  # reading pixels is the test's own doing
         p.on("pageerror", lambda e: self.problems.append(str(e)))
-        p.route("**/*", lambda r: r.fulfill(path=STATIC/r.request.url.rsplit("/", 1)[1]) if r.request.url.endswith((".js", ".css")) else r.fulfill(body=PAGE, content_type="text/html"))
+        p.route("**/*", lambda r: r.fulfill(body=PAGE, content_type="text/html"))
+        p.route("**/*.css", lambda r: r.fulfill(path=STATIC/r.request.url.rsplit("/", 1)[1]))
+        p.route("**/*.js", lambda r: r.fulfill(body=str(canvas._esm), content_type="text/javascript") if r.request.url.endswith("/canvas.js") else r.fulfill(path=STATIC/r.request.url.rsplit("/", 1)[1]))
         p.expose_function("toPython", self._heard)
         p.goto("http://canvas.test/")
         p.wait_for_function("window.ready")

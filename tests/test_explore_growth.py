@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from test_explore_3 import given
+from wsss_nb.canvas import given
 from wsss_nb.core import ParameterError, RunError
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.artefacts import Growth, demo_folder
@@ -21,10 +21,10 @@ def test_the_canvas_gets_all_epochs(explorer, growth):
     c, ids = explorer.canvas, growth.ids[:3]
     assert explorer.shown == tuple(ids) and (c.steps, c.step, c.last) == (7, 6, 6) and len(c.panes) == 3
     for k, id in enumerate(ids):
-        np.testing.assert_array_equal(given(c, f"grown{k}"), [growth.grown(id, e) for e in growth.epochs])
-        np.testing.assert_array_equal(given(c, f"image{k}"), growth.image(id))
+        np.testing.assert_array_equal(given(c, f"grown{k}")[0], [growth.grown(id, e) for e in growth.epochs])
+        np.testing.assert_array_equal(given(c, f"image{k}")[0], growth.image(id))
         q = growth.curves(id)
-        np.testing.assert_array_equal(given(c, f"curve{k}"), np.array([q[n] for n in ("epoch", "labelled", "coverage", "precision")]).T)
+        np.testing.assert_array_equal(given(c, f"curve{k}")[0], np.array([q[n] for n in ("epoch", "labelled", "coverage", "precision")]).T)
 
 
 def test_the_curves_are_the_mean_of_the_pictures_shown(explorer, growth):
@@ -55,17 +55,17 @@ def test_the_button_says_where_and_gives_the_file(explorer, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     sent = []
     monkeypatch.setattr(explorer.canvas, "send", lambda content, buffers=None: sent.append((content, buffers)))
-    explorer.button.click()
+    explorer.film.button.click()
     assert f"saved as {tmp_path/'growth.gif'}" in explorer.status.value
     assert sent == [(dict(type="file", name="growth.gif", mime="image/gif"), [(tmp_path/"growth.gif").read_bytes()])]
-    explorer.button.click()
+    explorer.film.button.click()
     assert "is there already" in explorer.status.value and 'role="alert"' in explorer.status.value and len(sent) == 1
-    explorer.replace.value = True
-    explorer.button.click()
+    explorer.film.replace.value = True
+    explorer.film.button.click()
     assert "saved as" in explorer.status.value and len(sent) == 2
     for wrong, words in (("", "name"), ("film", "animations are .gif or .mp4"), ("no/where.gif", "there is no folder")):
-        explorer.file.value = wrong
-        explorer.button.click()
+        explorer.film.file.value = wrong
+        explorer.film.button.click()
         assert words in explorer.status.value and "bad" in explorer.status.value and len(sent) == 2
 
 
@@ -89,5 +89,5 @@ def test_without_a_truth(growth, monkeypatch):
     real = Growth.photo
     monkeypatch.setattr(Growth, "photo", lambda self, id: real(self, id)._replace(mask=None))
     e = GrowthExplorer()
-    assert given(e.canvas, "curve0").shape == (7, 2) and [s["name"] for s in e.curves.data["series"]] == ["labelled"]
+    assert given(e.canvas, "curve0")[0].shape == (7, 2) and [s["name"] for s in e.curves.data["series"]] == ["labelled"]
     assert e.canvas.panes[0]["facts"][0]["names"][1] == "labelled"

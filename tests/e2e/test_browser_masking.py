@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from canvas_page import STATIC, CanvasPage
 
-from wsss_nb.explore import MaskingExplorer
+from wsss_nb.explore_masking import MaskingExplorer, asked
 from wsss_nb.masking import erased
 
 
@@ -20,9 +20,9 @@ def opened(browser):
 
 
 def masked(e, row, extra=0):
-    b = np.zeros(len(e.present), int)
-    b[e.present] = row
-    return erased(e.photo.image, e.softmax(extra), e.present, b, e.mean)
+    b = np.zeros(len(e.erasing.present), int)
+    b[e.erasing.present] = row
+    return erased(e.photo.image, e.erasing.softmax(extra), e.erasing.present, b, e.mean)
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -41,7 +41,7 @@ def test_masked_pictures_are_the_librarys_to_the_bit(opened, extra):
 def test_pixels_change_and_hover_tells(opened):
     e, p = opened
     p.set(b=[0, 0])
-    H = e.softmax(0)[1:][e.present]
+    H = e.erasing.softmax(0)[1:][e.erasing.present]
     y, x = np.unravel_index(H[0].argmax(), H[0].shape)
     x, y = int(x), int(y)
     assert p.pixel(x, y, 1) == (255, 255, 255)
@@ -99,7 +99,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.get_by_role("button", name="cat kept").click()
     np.testing.assert_array_equal(shown(), masked(e, (1, 1))[1].ravel())  # at once: nothing is waited for
     assert cards.nth(3).get_attribute("aria-pressed") == "true"
-    loss = e.asked(0, [(1, 1)])[1, 1][2]
+    loss = asked(e.erasing, 0, [(1, 1)])[1, 1][2]
     page.wait_for_function("t => document.querySelector('.wsss-chart').innerText.includes(t)", arg=f"attention loss {loss:.3f}")
     assert "cat: 0 wanted" in bars.text_content()
     cards.nth(2).click()
@@ -108,7 +108,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.get_by_label("erased by").select_option("the true masks")
     page.wait_for_function("document.querySelector('.wsss-title').textContent === 'The true masks' && document.querySelector('.wsss-canvas').wsss.get('masked')?.data")
     np.testing.assert_array_equal(shown(), masked(e, (0, 1), 1)[1].ravel())
-    loss = e.asked(1, [(0, 1)])[0, 1][2]
+    loss = asked(e.erasing, 1, [(0, 1)])[0, 1][2]
     page.wait_for_function("t => document.querySelectorAll('.wsss-card')[2].innerText.includes(t)", arg=f"attention loss {loss:.3f}")
     page.get_by_label("picture", exact=True).select_option("coffee")
     page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('masked')?.shape[1] === 500")

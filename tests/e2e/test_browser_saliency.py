@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from canvas_page import CanvasPage
 
-from wsss_nb.explore import SaliencyExplorer
+from wsss_nb.explore_saliency import SaliencyExplorer, raw_map
 from wsss_nb.saliency import binarize, objectness, refine, saliency_quality
 from wsss_nb.gallery import gallery
 
@@ -20,7 +20,7 @@ def opened(browser):
 
 def captions(p): return p.page.locator(".wsss-caption").all_inner_texts()
 def maps(e, alpha, method=0, order=0):
-    S, B = e.raw(method)[0], e.objectness(order)
+    S, B = raw_map(e.photo, method)[0], e.objectness(order)
     return np.where(S < 0, 255, binarize(S.clip(0), alpha)).astype(np.uint8), B
 
 
@@ -68,7 +68,7 @@ def test_pixels_change_and_hover_tells(opened):
     p.set(tau1=.5)
     assert p.pixel(x, y, 2) != before
     facts = p.hover(x, y, 2)
-    assert facts == dict(x=x, y=y, refined="foreground", saliency=pytest.approx(e.raw(0)[0][y, x]), objectness=pytest.approx(B[y, x]), truth="foreground" if e.photo.mask[y, x] else "background")
+    assert facts == dict(x=x, y=y, refined="foreground", saliency=pytest.approx(raw_map(e.photo, 0)[0][y, x]), objectness=pytest.approx(B[y, x]), truth="foreground" if e.photo.mask[y, x] else "background")
     p.set(lines=True, tau1=.8)
 
 
@@ -117,7 +117,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     np.testing.assert_array_equal(page.evaluate(MAP, "R"), refine(O, B, .65, .65).ravel())
     tab.shot("e6_saliency")
     page.get_by_role("checkbox", name="cat").uncheck()
-    without = objectness(e.cams[1.,], e.photo.present & (np.array(e.photo.classes) != "cat"))
+    without = objectness(e.cam((1.,)), e.photo.present & (np.array(e.photo.classes) != "cat"))
     page.wait_for_function("([i, v]) => document.querySelector('.wsss-canvas').wsss.get('B|order')?.data[i] === v", arg=[int(B[:40].argmax()), float(without.flat[B[:40].argmax()])])
     np.testing.assert_array_equal(np.float32(page.evaluate(MAP, "B|order")), without.ravel())
     with page.expect_file_chooser() as chooser: page.get_by_role("button", name="your own").click()

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from wsss_nb.cam import multi_scale_cam, normalize_cam
+from wsss_nb.canvas import given
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.explore import AlphaExplorer
 from wsss_nb.features import load
@@ -15,10 +16,7 @@ from wsss_nb.gallery import Photo, gallery
 from wsss_nb.superpixels import superpixels
 
 
-def given(canvas, name):
-    "What the canvas would send"
-    made = canvas._make(name)
-    return None if made is None else np.frombuffer(made[1], made[0]["dtype"]).reshape(made[0]["shape"])
+def shown(canvas, name): return given(canvas, name)[0]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def car(): return AlphaExplorer()
 
 
 def test_the_canvas_gets_what_the_library_computes(car):
-    photo, g = gallery()["scene: car"](), lambda name: given(car.canvas, name)
+    photo, g = gallery()["scene: car"](), lambda name: shown(car.canvas, name)
     sp = superpixels(photo.image, load("mini"), car.tau)
     M = normalize_cam(multi_scale_cam(car.model, photo.image), photo.present)
     z = foreground_score(M, sp, photo.present)
@@ -41,7 +39,7 @@ def test_the_canvas_gets_what_the_library_computes(car):
 def test_the_curve_is_that_of_the_seeds(car):
     data, n = car.curve.data, len(car.canvas.classes)
     for k in (0, 13, 25, 50):
-        q = seed_quality(initial_seed(car.M, car.new["sp"], car.present, data["x"][k]), car.new["gt"], n)
+        q = seed_quality(initial_seed(car.M, car.new.sp, car.present, data["x"][k]), car.new.gt, n)
         for s in data["series"]: assert s["y"][k] == pytest.approx(q[s["name"]], abs=1e-5)
 
 
@@ -49,23 +47,23 @@ def test_ticking_changes_what_is_looked_for(car):
     names = {b.description.split()[0]: b for b in car.ticks.boxes.values()}
     assert [n for n, b in names.items() if b.value] == ["car", "cat"] and len(names) == 8
     names["cat"].value = False
-    assert given(car.canvas, "ids").tolist() == [2] and car.channel.options == ("any class", "car")
+    assert shown(car.canvas, "ids").tolist() == [2] and car.channel.options == ("any class", "car")
     names["car"].value = False
-    assert "Tick at least one class" in car.status.value and given(car.canvas, "ids").tolist() == [2]  # the picture stays
+    assert "Tick at least one class" in car.status.value and shown(car.canvas, "ids").tolist() == [2]  # the picture stays
     names["car"].value = True
     assert "bad" not in car.status.value
     names["cat"].value = True
-    assert given(car.canvas, "ids").tolist() == [2, 7]
+    assert shown(car.canvas, "ids").tolist() == [2, 7]
 
 
 def test_without_labels_the_classifier_is_believed():
     e = AlphaExplorer(picture=gallery()["scene: cat"]()._replace(present=None, mask=None))
-    assert "its own guess is taken" in e.status.value and given(e.canvas, "gt") is None and "no true mask" in e.curve.data["empty"]
+    assert "its own guess is taken" in e.status.value and shown(e.canvas, "gt") is None and "no true mask" in e.curve.data["empty"]
     p = {b.description.rsplit(" ", 1)[0]: (float(b.description.rsplit(" ", 1)[1]), b.value) for b in e.ticks.boxes.values()}
     assert any(on for _, on in p.values()) and all(on == (q > .5) for q, on in p.values())
     assert [q for q, _ in p.values()] == sorted((q for q, _ in p.values()), reverse=True)
     e.names.value = "scene: lamp"  # and one with a truth again
-    assert "believed" not in e.status.value and given(e.canvas, "gt") is not None and "series" in e.curve.data
+    assert "believed" not in e.status.value and shown(e.canvas, "gt") is not None and "series" in e.curve.data
 
 
 def test_labels_of_other_classes_stay_with_their_mask():
@@ -74,19 +72,19 @@ def test_labels_of_other_classes_stay_with_their_mask():
     e = AlphaExplorer(picture=scene._replace(classes=("dog", "cow"), present=np.array([True, False]), mask=(scene.mask > 0).astype(np.uint8)))
     assert "The classifier does not know the label dog, so its own guess is taken" in e.status.value
     assert e.canvas.classes[1] == "boat" and e.canvas.classes[9:] == ["dog"] and e.canvas.legend[-1]["name"] == "dog"
-    np.testing.assert_array_equal(given(e.canvas, "gt"), 9*(scene.mask > 0))
+    np.testing.assert_array_equal(shown(e.canvas, "gt"), 9*(scene.mask > 0))
     assert "series" in e.curve.data, "there is a true mask"
 
 
 def test_an_upload_that_is_none_and_one_that_is(car):
-    before = given(car.canvas, "image").copy()
+    before = shown(car.canvas, "image").copy()
     car.try_open(lambda: dict(name="notes.txt", content=memoryview(b"hello")))
     assert "notes.txt: is not an image" in car.status.value and 'role="alert"' in car.status.value
-    np.testing.assert_array_equal(given(car.canvas, "image"), before)
+    np.testing.assert_array_equal(shown(car.canvas, "image"), before)
     file = io.BytesIO()
     Image.fromarray(np.tile(before, (5, 7, 1))).convert("L").save(file, "PNG")
     car.try_open(lambda: dict(name="grey.png", content=memoryview(file.getvalue())))
-    assert "caled down from 1120×800 to 500×357" in car.status.value and given(car.canvas, "image").shape == (357, 500, 3)
+    assert "caled down from 1120×800 to 500×357" in car.status.value and shown(car.canvas, "image").shape == (357, 500, 3)
     car.names.value = "scene: bird"
     assert "bad" not in car.status.value
 

@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
+from wsss_nb.canvas import given
 from wsss_nb.core import DataError
-from wsss_nb.explore import ObjectExplorer
+from wsss_nb.explore_objects import ObjectExplorer, pairs_below, stretch
 from wsss_nb.gallery import Photo, gallery
 from wsss_nb.grouping import patch_mask, polygon_mask, similarity_histogram
 from wsss_nb.superpixels import negativeness, positiveness
@@ -13,44 +14,38 @@ from wsss_nb.superpixels import negativeness, positiveness
 def explorer(): return ObjectExplorer()
 
 
-def given(e, key):
-    "What the browser would get: array and facts"
-    info, raw = e.canvas._make(key)
-    return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
-
-
 def assert_shows(e, m):
     "The object `m` (h,w), its two maps, its histogram"
     A, n = e.group.A, int(m.sum())
     P, N = (f(A, m.ravel()).reshape(m.shape) for f in (positiveness, negativeness))
     for name, want in dict(object=m, positive=P, negative=N, positive_share=np.float32(P/n), negative_share=np.float32(N/n)).items():
-        got, facts = given(e, name)
+        got, facts = given(e.canvas, name)
         np.testing.assert_array_equal(got, want)
         assert facts["patches"] == n
     assert (facts["alike"], facts["unlike"], facts["worst"]) == tuple(f"{100*v/n:.1f} %" for v in (P[m].mean(), N[m].mean(), N.max()))
     counts, edges = similarity_histogram(A, m)
-    assert n < 2 or e.chart.data["counts"] == counts.tolist() and sum(e.chart.data["counts"]) == n*(n - 1)//2
+    assert n < 2 or e.pairs.chart.data["counts"] == counts.tolist() and sum(e.pairs.chart.data["counts"]) == n*(n - 1)//2
 
 
 def test_it_begins_with_the_true_mask(explorer):
     e = explorer
     assert e.which.options[0] == ("the boat, its true mask", 1) and e.canvas.tool == "point" and not e.canvas.extra
     assert_shows(e, patch_mask(e.photo.mask == 1, (20, 20)))
-    assert given(e, "object")[1]["object"] == "The boat" and [m["of"] for m in e.chart.data["marks"]] == ["x", "2x²-1"]
+    assert given(e.canvas, "object")[1]["object"] == "The boat" and [m["of"] for m in e.pairs.chart.data["marks"]] == ["x", "2x²-1"]
 
 
 def test_a_click_takes_the_superpixel_which_follows_tau(explorer):
     e = explorer
-    e.click(0, 85, 130)
+    e.choice.click(0, 85, 130)
     assert e.which.value == "superpixel" and e.canvas.extra == 1
     p = e.group.patch(85, 130)
     for tau in (.3, .6, 0., 1.):
         e.canvas.tau = tau
         L = e.group.labels(tau)
         assert_shows(e, L == L.flat[p])
-        np.testing.assert_array_equal(given(e, "sp")[0], L)
-    assert e.object.sum() == 1 and e.chart.data == dict(empty="one patch has no pairs") and "single patch" in e.words.value
-    e.click(2, 10, 10)
+        np.testing.assert_array_equal(given(e.canvas, "sp")[0], L)
+    assert e.object.sum() == 1 and e.pairs.chart.data == dict(empty="one patch has no pairs") and "single patch" in e.pairs.words.value
+    e.choice.click(2, 10, 10)
     assert e.object.flat[e.group.patch(10, 10)]
 
 
@@ -77,18 +72,18 @@ def test_the_words(explorer):
     m = e.object.ravel()
     i, j = np.triu_indices(m.sum(), 1)
     a = e.group.A[np.ix_(m, m)][i, j]
-    for v in (.5, -.5, 0.): assert e.below(v) == pytest.approx((a < v).mean())
-    assert f"<b>{100*(a < .5).mean():.1f} %</b> are less similar than τ = 0.50" in e.words.value and "2τ²−1 = −0.50" in e.words.value
-    assert f"{e.group.count(.5)} superpixels, <b>0</b> pairs are." in e.words.value
+    for v in (.5, -.5, 0.): assert pairs_below(e.group.A, e.object, v) == pytest.approx((a < v).mean())
+    assert f"<b>{100*(a < .5).mean():.1f} %</b> are less similar than τ = 0.50" in e.pairs.words.value and "2τ²−1 = −0.50" in e.pairs.words.value
+    assert f"{e.group.count(.5)} superpixels, <b>0</b> pairs are." in e.pairs.words.value
     e.canvas.tau = -.2
-    assert "promises nothing" in e.words.value and "τ = −0.20" in e.words.value
+    assert "promises nothing" in e.pairs.words.value and "τ = −0.20" in e.pairs.words.value
 
 
 def test_one_scale_for_both_maps_or_each_its_own(explorer):
     c = explorer.canvas
     heat = lambda: [o["hi"] for p in c.panes for o in p["layers"] if o["type"] == "heat"]
     assert heat() == [1, 1] and c.legend[-1]["name"] == "all of the object’s patches"
-    explorer.stretch(True)
+    stretch(c, True)
     assert heat() == ["max", "max"] and c.legend[-1]["name"] == "the most in this map"
 
 

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from wsss_nb.cam import SCALE_SETS, multi_scale_cam
+from wsss_nb.canvas import given
 from wsss_nb.core import DataError, ParameterError, RunError
-from wsss_nb.explore import SaliencyExplorer
+from wsss_nb.explore_saliency import SaliencyExplorer, raw_map
 from wsss_nb.features import load
 from wsss_nb.saliency import SOURCES, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, refine
 from wsss_nb.artefacts import demo_folder
@@ -24,10 +25,7 @@ def no_settings(monkeypatch):
 def shown(): return SaliencyExplorer()
 
 
-def answer(explorer, key):
-    "What the browser gets for a key: array and facts"
-    info, raw = explorer.canvas._make(key)
-    return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
+def answer(explorer, key): return given(explorer.canvas, key)
 
 
 def ticked(explorer, *names):
@@ -69,8 +67,7 @@ def test_maps_are_those_of_refine(shown):
     photo = gallery()["scene: car"]()
     shown.open_picture(photo)
     shown.canvas.set_trait("tau1", .6); shown.canvas.set_trait("tau2", .4)
-    O, B, R = shown.maps()
-    S, _ = answer(shown, "raw|method=0")
+    S, O, B, R = shown.maps()
     np.testing.assert_array_equal(O, binarize(S, .5))
     np.testing.assert_array_equal(R, refine(O, B, .6, .4))
     assert set(np.unique(R)) == {0, 1, 255}
@@ -97,7 +94,7 @@ def test_truth_as_a_source(shown):
     S, _ = answer(shown, "raw|method=4")
     assert (S[:3] == -1).all() and set(np.unique(S[3:])) == {0, 1} and shown.charts[0].layout.display == ""
     shown.open_picture(gallery()["coffee"]())
-    with pytest.raises(DataError, match="coffee has no ground truth"): shown.raw(4)
+    with pytest.raises(DataError, match="coffee has no ground truth"): raw_map(shown.photo, 4)
     assert shown.charts[0].layout.display == shown.outline.layout.display == "none" and shown.canvas._make("T") is None
     assert "tick what is there" in shown.status.value and shown.ticks.present.any()
 

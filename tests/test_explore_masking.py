@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
+from wsss_nb.canvas import given
 from wsss_nb.classifier import load_classifier, score_images
 from wsss_nb.core import DataError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
-from wsss_nb.explore import MaskingExplorer, _choices, _judged
+from wsss_nb.explore_masking import MaskingExplorer, choices, judged
 from wsss_nb.masking import attention_loss, erased, freeze, total_attention_loss
 from wsss_nb.artefacts import demo_folder
 from wsss_nb.gallery import gallery
@@ -31,9 +32,7 @@ def car(shown):
     return photo
 
 
-def answer(explorer, key):
-    info, raw = explorer.canvas._make(key)
-    return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
+def answer(explorer, key): return given(explorer.canvas, key)
 
 
 def full(present, row):
@@ -63,9 +62,9 @@ def test_true_masks(shown, car):
 def test_losses_are_those_of_the_training(shown, car):
     "Each row of b: the loss that total_attention_loss gives it, where something is erased."
     judge = freeze(load_classifier(demo_folder("demo-masking")/"classifier"))
-    H, present = shown.softmax(0), car.present
+    H, present = shown.erasing.softmax(0), car.present
     rows = np.array([full(present, r) for r in product((0, 1), repeat=2)])
-    p, losses, total = _judged(judge, car.image, H, present, rows, shown.mean)
+    p, losses, total = judged(judge, car.image, H, present, rows, shown.mean)
     mu = (torch.as_tensor(shown.mean)/255 - torch.tensor(IMAGENET_MEAN))/torch.tensor(IMAGENET_STD)
     for i, b in enumerate(rows):
         assert total[i] == pytest.approx(losses[i].mean(), rel=1e-5)
@@ -78,7 +77,7 @@ def test_losses_are_those_of_the_training(shown, car):
 def test_loss_of_a_class_by_hand():
     "σ(0) = ½, whatever is wanted: ln 2 for each class."
     judge = lambda x: torch.zeros(len(x), 3)
-    p, losses, total = _judged(judge, np.full((70, 80, 3), 90, np.uint8), np.full((4, 70, 80), .25, np.float32), np.array([True, False, True]), np.array([[1, 0, 0], [0, 0, 1]]), np.full(3, 128.))
+    p, losses, total = judged(judge, np.full((70, 80, 3), 90, np.uint8), np.full((4, 70, 80), .25, np.float32), np.array([True, False, True]), np.array([[1, 0, 0], [0, 0, 1]]), np.full(3, 128.))
     np.testing.assert_allclose(p, .5)
     np.testing.assert_allclose(losses, np.log(2), rtol=1e-6)
     np.testing.assert_allclose(total, np.log(2), rtol=1e-6)
@@ -90,7 +89,7 @@ def test_what_the_judge_sees_is_masked():
     seen = []
     def judge(x): seen.append(x); return torch.zeros(len(x), 1)
     H = np.stack([np.zeros((64, 64)), np.ones((64, 64))]).astype(np.float32)
-    _judged(judge, np.full((64, 64, 3), 200, np.uint8), H, np.array([True]), np.array([[0], [1]]), np.array([10., 20, 30]))
+    judged(judge, np.full((64, 64, 3), 200, np.uint8), H, np.array([True]), np.array([[0], [1]]), np.array([10., 20, 30]))
     want = (torch.tensor([10., 20, 30])/255 - torch.tensor(IMAGENET_MEAN))/torch.tensor(IMAGENET_STD)
     torch.testing.assert_close(seen[1][0].mean((1, 2)), want)
     torch.testing.assert_close(seen[0][0], to_tensor(np.full((64, 64, 3), 200, np.uint8)))
@@ -98,7 +97,7 @@ def test_what_the_judge_sees_is_masked():
 
 @pytest.mark.parametrize("k, n", [(1, 2), (2, 4), (3, 8), (4, 6), (5, 7)])
 def test_choices(k, n):
-    rows = _choices(k)
+    rows = choices(k)
     assert len(rows) == n == len(set(rows)) and rows[0] == (0,)*k and rows[-1] == (1,)*k
     assert {tuple(np.eye(k, dtype=int)[i]) for i in range(k)} <= set(rows) and [sum(r) for r in rows] == sorted(map(sum, rows))
 
@@ -106,12 +105,12 @@ def test_choices(k, n):
 def test_bars_and_cards(shown, car):
     "Bars: the whole picture beside the masked one; cards: every choice, with its masked picture."
     c, chart = shown.canvas, shown.charts[0]
-    assert c.b == shown.switches.value == shown.cards.value == [1, 0] and [i["name"] for i in shown.switches.items] == ["car", "cat"]
-    assert chart.data["names"] == ["car: 0 wanted", "cat: 1 wanted"] and [i["value"] for i in shown.cards.items] == [[0, 0], [1, 0], [0, 1], [1, 1]]
-    H, b = shown.softmax(0), full(car.present, (1, 0))
-    p, _, total = _judged(shown.judge, car.image, H, car.present, b[None], shown.mean)
+    assert c.b == shown.picks.switches.value == shown.picks.cards.value == [1, 0] and [i["name"] for i in shown.picks.switches.items] == ["car", "cat"]
+    assert chart.data["names"] == ["car: 0 wanted", "cat: 1 wanted"] and [i["value"] for i in shown.picks.cards.items] == [[0, 0], [1, 0], [0, 1], [1, 1]]
+    H, b = shown.erasing.softmax(0), full(car.present, (1, 0))
+    p, _, total = judged(shown.erasing.judge, car.image, H, car.present, b[None], shown.mean)
     np.testing.assert_allclose(chart.data["series"][1]["values"], p[0], atol=1e-5)
-    assert f"attention loss {total[0]:.3f}" in chart.title and shown.cards.items[1]["last"] == f"attention loss {total[0]:.3f}"
+    assert f"attention loss {total[0]:.3f}" in chart.title and shown.picks.cards.items[1]["last"] == f"attention loss {total[0]:.3f}"
     c.b = [1, 1]
     assert chart.data["names"] == ["car: 0 wanted", "cat: 0 wanted"]
     c.b = [0, 0]
@@ -119,11 +118,11 @@ def test_bars_and_cards(shown, car):
 
 
 def test_other_masks_other_answers(shown, car):
-    before = [i["last"] for i in shown.cards.items]
+    before = [i["last"] for i in shown.picks.cards.items]
     shown.canvas.extra = 1
-    assert [i["last"] for i in shown.cards.items] != before and shown.whose.layout.display == ""
+    assert [i["last"] for i in shown.picks.cards.items] != before and shown.whose.layout.display == ""
     shown.canvas.extra = 0
-    assert [i["last"] for i in shown.cards.items] == before
+    assert [i["last"] for i in shown.picks.cards.items] == before
 
 
 def test_a_photograph_without_labels(shown):
@@ -131,13 +130,13 @@ def test_a_photograph_without_labels(shown):
     shown.canvas.extra = 1
     shown.open_picture(gallery()["coffee"]())
     assert shown.canvas.extra == 0 and shown.whose.layout.display == "none" and shown.ticks.layout.display == ""
-    assert "tick what is there" in shown.status.value and shown.present.any()
-    with pytest.raises(DataError, match="coffee has no true mask"): shown.softmax(1)
+    assert "tick what is there" in shown.status.value and shown.erasing.present.any()
+    with pytest.raises(DataError, match="coffee has no true mask"): shown.erasing.softmax(1)
     boxes = list(shown.ticks.boxes.values())
     for box in boxes: box.value = False
     assert "No class is ticked" in shown.status.value
     boxes[2].value = True
-    assert shown.present.sum() == 1 == len(shown.canvas.b) and "alert" not in shown.status.value
+    assert shown.erasing.present.sum() == 1 == len(shown.canvas.b) and "alert" not in shown.status.value
     assert answer(shown, "H|extra=0")[0].shape == (1, *shown.photo.image.shape[:2])
 
 
@@ -148,7 +147,7 @@ def test_hover_names_each_present_class(shown, car):
 
 def test_a_picture_that_is_none_changes_nothing(shown, car):
     shown.try_open(lambda: dict(name="notes.txt", content=b"no picture"))
-    assert "notes.txt" in shown.status.value and shown.photo.name == "scene: car" and shown.present.sum() == 2
+    assert "notes.txt" in shown.status.value and shown.photo.name == "scene: car" and shown.erasing.present.sum() == 2
 
 
 def test_the_run(monkeypatch, tmp_path):
@@ -162,5 +161,5 @@ def test_the_run(monkeypatch, tmp_path):
 def test_still(shown, car):
     pictures, titles = shown.still()
     b = full(car.present, shown.canvas.b)
-    np.testing.assert_array_equal(pictures[2], erased(car.image, shown.softmax(0), car.present, b, shown.mean)[1])
+    np.testing.assert_array_equal(pictures[2], erased(car.image, shown.erasing.softmax(0), car.present, b, shown.mean)[1])
     assert len(titles) == 3

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from canvas_page import CanvasPage
 
-from wsss_nb.explore import ObjectExplorer
+from wsss_nb.explore_objects import ObjectExplorer, stretch
 from wsss_nb.show import heatmap
 from wsss_nb.grouping import patch_mask, polygon_mask
 from wsss_nb.superpixels import negativeness, positiveness
@@ -59,7 +59,7 @@ def test_the_true_object_is_painted_by_counts(opened):
 
 def test_a_click_takes_the_superpixel_and_tau_moves_it(opened):
     e, p = opened
-    p.page.mouse.click(*p.at(85, 130))
+    p.page.mouse.choice.click(*p.at(85, 130))
     assert_browser_has(e, p)
     assert e.which.value == "superpixel" and e.object.flat[e.group.patch(85, 130)] and p.page.locator(".wsss-title").first.inner_text().startswith("The superpixel")
     before = p.get("object")
@@ -97,12 +97,12 @@ def test_each_map_stretched(opened):
     N = p.get("negative")
     r, c = np.unravel_index(N.argmax(), N.shape)
     dim = p.pixel(8*int(c) + 4, 8*int(r) + 4, 2)
-    e.stretch(True)
+    stretch(e.canvas, True)
     p.page.wait_for_function("document.querySelector('.wsss-legend').textContent.includes('the most in this map')")
     p.settle()
     np.testing.assert_allclose(p.pixel(8*int(c) + 4, 8*int(r) + 4, 2), heatmap(np.ones((1, 1)))[0, 0], atol=12)
     assert dim != p.pixel(8*int(c) + 4, 8*int(r) + 4, 2)
-    e.stretch(False)
+    stretch(e.canvas, False)
 
 
 def test_in_jupyter(tab):
@@ -117,10 +117,10 @@ def test_in_jupyter(tab):
     page.wait_for_function("document.querySelector('.wsss-charts').textContent.includes('τ = 0.40')")
     picture = page.locator(".wsss-picture").first
     box = picture.bounding_box()
-    picture.click(position=dict(x=box["width"]*85.5/160, y=box["height"]*130.5/160))
+    picture.choice.click(position=dict(x=box["width"]*85.5/160, y=box["height"]*130.5/160))
     page.wait_for_function("document.querySelector('.wsss-title').textContent.startsWith('The superpixel')")
     e = ObjectExplorer(tau=.4)
-    e.click(0, 85, 130)
+    e.choice.click(0, 85, 130)
     page.wait_for_function("n => document.querySelector('.wsss-title').textContent === `The superpixel: ${n} patches`", arg=int(e.object.sum()))
     page.wait_for_function("n => JSON.parse(document.querySelector('.wsss-readout').dataset.hover ?? '{}')['similar to'] === n", arg=int(positiveness(e.group.A, e.object.ravel())[e.group.patch(85, 130)]))
     tab.shot("objects")

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from test_explore_3 import given
+from wsss_nb.canvas import given
 from wsss_nb.core import ParameterError, RunError
 from wsss_nb.explore import BetaExplorer
 from wsss_nb.growing import grow
@@ -31,16 +31,16 @@ def test_the_canvas_gets_what_the_run_kept(explorer, growth):
     assert explorer.names.options == tuple(growth.ids) and explorer.photo.name == id
     assert (c.beta_bg, c.beta_fg) == growth.betas and c.epoch == growth.epochs[-1]
     classes = np.flatnonzero([True, *growth.present(id)])
-    for name, a in dict(image=growth.image(id), gt=growth.mask(id), sp=growth.sp(id), seed=growth.seed(id), ids=classes).items(): np.testing.assert_array_equal(given(c, name), a)
-    for epoch in (1, 3): np.testing.assert_array_equal(given(c, f"H|epoch={epoch}"), growth.softmax(id, epoch)[classes])
+    for name, a in dict(image=growth.image(id), gt=growth.mask(id), sp=growth.sp(id), seed=growth.seed(id), ids=classes).items(): np.testing.assert_array_equal(given(c, name)[0], a)
+    for epoch in (1, 3): np.testing.assert_array_equal(given(c, f"H|epoch={epoch}")[0], growth.softmax(id, epoch)[classes])
     q = seed_quality(growth.seed(id), growth.mask(id), 9)
-    np.testing.assert_array_equal(given(c, "before_true"), [[q["coverage"], q["precision"]]])
+    np.testing.assert_array_equal(given(c, "before_true")[0], [[q["coverage"], q["precision"]]])
 
 
 @pytest.mark.parametrize("measure", ["miou", "coverage", "precision"])
 def test_the_map_is_the_quality_of_each_pair(explorer, growth, measure):
-    explorer.measure.value, explorer.canvas.epoch = measure, 4
-    d = explorer.map.data
+    explorer.map.measure.value, explorer.canvas.epoch = measure, 4
+    d = explorer.map.chart.data
     for i, j in ((0, 0), (14, 14), (8, 17), (20, 3)):  # background right, foreground up
         L = grow(*asked(growth, explorer, 4), d["x"][i], d["y"][j])
         assert d["z"][j][i] == pytest.approx(seed_quality(L, growth.mask(explorer.photo.name), 9)[measure], abs=1e-5)
@@ -59,7 +59,7 @@ def test_the_table_lists_what_is_taken(explorer, growth):
 
 def test_another_picture(explorer, growth):
     explorer.names.value = growth.ids[-1]
-    np.testing.assert_array_equal(given(explorer.canvas, "seed"), growth.seed(growth.ids[-1]))
+    np.testing.assert_array_equal(given(explorer.canvas, "seed")[0], growth.seed(growth.ids[-1]))
     names = explorer.canvas.panes[1]["hover"][2]["names"]
     assert names == ["background", *np.array(growth.classes)[growth.present(growth.ids[-1])]]
 
@@ -91,5 +91,5 @@ def test_without_a_truth(growth, monkeypatch):
     real = Growth.photo
     monkeypatch.setattr(Growth, "photo", lambda self, id: real(self, id)._replace(mask=None))
     e = BetaExplorer()
-    assert "no true mask" in e.map.data["empty"] and given(e.canvas, "gt") is None and given(e.canvas, "before_true") is None
-    assert given(e.canvas, "before")[0, 0] == (growth.seed(growth.ids[0]) != 255).mean()
+    assert "no true mask" in e.map.chart.data["empty"] and given(e.canvas, "gt")[0] is None and given(e.canvas, "before_true")[0] is None
+    assert given(e.canvas, "before")[0][0, 0] == (growth.seed(growth.ids[0]) != 255).mean()

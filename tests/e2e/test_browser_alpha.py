@@ -26,8 +26,8 @@ def test_the_seed_is_the_librarys_to_the_bit(opened):
     e, p = opened
     for alpha in (0., .01, .3, .5, .77, 1., .4):
         p.set(alpha=alpha)
-        seed = initial_seed(e.M, e.new["sp"], e.present, alpha)
-        q = seed_quality(seed, e.new["gt"], 9)
+        seed = initial_seed(e.M, e.new.sp, e.present, alpha)
+        q = seed_quality(seed, e.new.gt, 9)
         np.testing.assert_array_equal(p.get("seed"), seed)
         assert captions(p)[1] == f"coverage (labelled) {q['coverage']:.3f} · precision (of that right) {q['precision']:.3f}"
     assert len(p.asked) == len(set(p.asked)), "each array travels once"
@@ -36,7 +36,7 @@ def test_the_seed_is_the_librarys_to_the_bit(opened):
 def test_pixels_change_with_alpha_and_hover_tells(opened):
     e, p = opened
     p.set(alpha=0.)
-    M, sp = e.M[e.present].max(0), e.new["sp"]
+    M, sp = e.M[e.present].max(0), e.new.sp
     lowest = foreground_score(e.M, sp, e.present).argmin()
     y, x = np.argwhere((M > .3) & (M < .6) & (sp != lowest))[40].tolist()
     before = p.pixel(x, y, 1)
@@ -46,7 +46,7 @@ def test_pixels_change_with_alpha_and_hover_tells(opened):
     z = foreground_score(e.M, sp, e.present)
     p.hover(x, y, 1)
     p.settle()  # z is asked for when it is first pointed at
-    assert p.hover(x, y, 1) == dict(x=x, y=y, seed="unlabeled", superpixel=sp[y, x], z=pytest.approx(z[sp[y, x]]), truth=e.canvas.classes[e.new["gt"][y, x]])
+    assert p.hover(x, y, 1) == dict(x=x, y=y, seed="unlabeled", superpixel=sp[y, x], z=pytest.approx(z[sp[y, x]]), truth=e.canvas.classes[e.new.gt[y, x]])
     assert p.hover(x, y, 0)["activation"] == pytest.approx(M[y, x]) and p.hover(x, y, 2)["size"] == (sp == sp[y, x]).sum()
     p.set(klass=2)
     assert p.hover(x, y, 0)["activation"] == pytest.approx(e.M[e.present][1][y, x])
@@ -60,11 +60,11 @@ def test_another_label_another_seed_and_no_truth_no_numbers(opened):
     p.page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 1")
     p.settle()
     p.set(alpha=.35)
-    np.testing.assert_array_equal(p.get("seed"), initial_seed(e.M, e.new["sp"], e.present, .35))
+    np.testing.assert_array_equal(p.get("seed"), initial_seed(e.M, e.new.sp, e.present, .35))
     assert set(np.unique(p.get("seed"))) <= {0, 2, 255}
-    e.open_picture(e.new["image"])
+    e.open_picture(e.new.image)
     p.page.wait_for_function("document.querySelector('.wsss-caption:nth-child(1n)') && model.get('stats').empty")
-    assert captions(p)[1] == f"labelled {(initial_seed(e.M, e.new['sp'], e.present, .35) != 255).mean():.3f}"
+    assert captions(p)[1] == f"labelled {(initial_seed(e.M, e.new.sp, e.present, .35) != 255).mean():.3f}"
     e.names.value = "scene: lamp"
     p.page.wait_for_function("model.get('stats').series?.length === 2")
     assert "precision" in captions(p)[1]
@@ -80,10 +80,10 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     handle.focus()
     for _ in range(7): page.keyboard.press("ArrowRight")
     page.wait_for_function(f"Math.abs(document.querySelector('{mark}').dataset.x - .57) < 1e-6")
-    seed = initial_seed(e.M, e.new["sp"], e.present, .57)
+    seed = initial_seed(e.M, e.new.sp, e.present, .57)
     np.testing.assert_array_equal(page.evaluate(MAP, "seed"), seed.ravel())
     bars = page.locator(".wsss-chart[data-kind=bars]").inner_text()
-    q = seed_by_class(seed, e.new["gt"], 9)
+    q = seed_by_class(seed, e.new.gt, 9)
     for c in (0, 2, 7): assert f"{q[0][c]:.3f}" in bars and f"{q[1][c]:.3f}" in bars
     tab.shot("e3_alpha")
     page.get_by_label("true outlines").check(timeout=5000)
@@ -93,4 +93,4 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     with page.expect_file_chooser() as chooser: page.get_by_role("button", name="your own").click()
     chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
     page.locator(".wsss-status .bad").wait_for()
-    assert "notes.jpg: is not an image" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.new["image"].ravel().tolist()
+    assert "notes.jpg: is not an image" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.new.image.ravel().tolist()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss_nb.canvas import given
 from wsss_nb.core import DataError, WeightsError
 from wsss_nb.explore import AlphaExplorer, TauExplorer
 from wsss_nb.features import load
@@ -18,10 +19,7 @@ from wsss_nb.superpixels import discover, ncut, superpixels
 def explorer(): return TauExplorer(picture="scene: boat")
 
 
-def ask(e, key):
-    "What the browser would get: array and facts"
-    info, raw = e.canvas._make(key)
-    return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
+def ask(e, key): return given(e.canvas, key)
 
 
 @pytest.mark.parametrize("tau", [-.5, 0., .3, .77, 1.])
@@ -66,7 +64,7 @@ def test_other_features_and_those_whose_weights_are_missing(monkeypatch):
     e.features.value = "rgb"
     assert ask(e, "sp|tau=0.9|order=0|crf=0")[0].shape == (20, 20) and e.extractor.name == "rgb" and "8 pixels" in e.status.value
     def missing(name): raise WeightsError("no weights of dino_vitb8 here")
-    monkeypatch.setattr("wsss_nb.explore.load", missing)
+    monkeypatch.setattr("wsss_nb.feature_choice.load", missing)
     e.features.value = "dino_vitb8"
     assert e.features.value == "rgb" == e.extractor.name and "no weights" in e.status.value and "bad" in e.status.value
 
@@ -91,7 +89,7 @@ def test_a_large_picture_is_scaled_down_and_said(explorer):
 def test_an_upload_that_is_no_image_leaves_the_old_one(explorer):
     explorer.open_picture(gallery()["scene: car"]())
     before, sent = explorer.photo, explorer.canvas._versions["image"]
-    explorer.upload.value = ({"name": "notes <b>.txt", "type": "text/plain", "size": 5, "content": memoryview(b"hello"), "last_modified": datetime.datetime(2026, 1, 1)},)
+    explorer.head.upload.value = ({"name": "notes <b>.txt", "type": "text/plain", "size": 5, "content": memoryview(b"hello"), "last_modified": datetime.datetime(2026, 1, 1)},)
     assert explorer.photo is before and explorer.canvas._versions["image"] == sent
     assert "notes &lt;b>.txt" in explorer.status.value and "image" in explorer.status.value and "bad" in explorer.status.value
 
@@ -101,7 +99,7 @@ def test_choosing_from_the_list(explorer):
     assert explorer.photo.name == "scene: fish" and explorer.canvas.classes[5] == "fish" and "bad" not in explorer.status.value
 
 
-def upload(e, name, content): e.upload.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.datetime(2026, 1, 1)},)
+def upload(e, name, content): e.head.upload.value = ({"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": datetime.datetime(2026, 1, 1)},)
 
 
 def test_an_upload_is_listed_and_can_be_chosen_again(explorer):
@@ -137,10 +135,10 @@ def test_a_dataset_is_opened_on_its_own_first_picture(boats):
 def test_labels_are_matched_with_the_classifiers_classes_by_name(boats):
     e = AlphaExplorer(data=boats, picture="a")
     assert e.model.classes == ("boat",) and e.canvas.classes == ["background", "boat", "anchor"]
-    assert e.present.tolist() == [True] and set(np.unique(e.new["gt"])) == {0, 1, 2}, "each label keeps its part of the mask"
+    assert e.present.tolist() == [True] and set(np.unique(e.new.gt)) == {0, 1, 2}, "each label keeps its part of the mask"
     assert "abelled anchor as well, which ImageNet's classifier does not know" in e.status.value
     e.names.value = "b"
-    assert "does not know the label anchor, so its own guess is taken" in e.status.value and e.new["gt"] is None
+    assert "does not know the label anchor, so its own guess is taken" in e.status.value and e.new.gt is None
     assert e.canvas.classes[-1] == "anchor" and len(e.model.classes) == 8 and e.present.sum() >= 1
 
 

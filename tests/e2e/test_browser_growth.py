@@ -52,7 +52,7 @@ def test_the_film_can_be_downloaded(opened, tmp_path, monkeypatch):
     e, p = opened
     monkeypatch.chdir(tmp_path)
     assert not p.page.locator(".wsss-file").is_visible()
-    e.button.click()
+    e.film.button.click()
     link = p.page.locator(".wsss-file")
     link.wait_for(state="visible")
     assert link.inner_text() == "download growth.gif"

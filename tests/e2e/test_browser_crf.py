@@ -25,7 +25,7 @@ def shown(p): return p.page.locator(".wsss-title").all_inner_texts(), p.page.loc
 
 def test_a_turned_knob_changes_pixels_and_numbers(opened):
     e, p = opened
-    H, ids = e.softmax()
+    H, ids = e.labels.H, e.labels.ids
     for numbers in (dict(iters=10), dict(w1=0, w2=0), dict(w2=20, srgb=30, iters=5)):
         for k, v in numbers.items(): e.knobs[k].value = v
         v = {k: o.value for k, o in e.knobs.items()}

@@ -1,0 +1,114 @@
+"The parts of the canvas that need no page, in Node: colours, coordinates, thresholds, words, and what came from Python."
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from wsss_nb.canvas import STATIC, pack, parse_key
+from wsss_nb.growing import grow
+from wsss_nb.images import resize
+from wsss_nb.saliency import refine
+from wsss_nb.seeds import foreground_score, initial_seed
+
+pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
+NAMES = "colors arrays words maps store layers elements pointer play pane view kernel"
+READ = """
+const typed = { uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
+const has = Object.fromEntries(Object.entries(given).map(([k, a]) => [k, { ...a, data: typed[a.dtype].from(a.data) }]));
+"""
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("canvas")
+    shutil.copytree(STATIC/"canvas", folder, dirs_exist_ok=True)
+    (folder/"package.json").write_text('{"type": "module"}')
+    return folder
+
+
+@pytest.fixture
+def node(modules):
+    def run(expression, **arrays):
+        "What a JavaScript expression over all modules gives; `has` holds the arrays given here."
+        given = {k: dict(data=np.ravel(a).tolist(), shape=np.shape(a), dtype=pack(k, np.asarray(a))[0]["dtype"]) for k, a in arrays.items()}
+        imports = "".join(f'import * as {n} from "./{n}.js";\n' for n in NAMES.split())
+        (modules/"ask.js").write_text(f"{imports}const given = {json.dumps(given)};{READ}console.log(JSON.stringify({expression}));")
+        r = subprocess.run(["node", "ask.js"], cwd=modules, capture_output=True, text=True)
+        assert r.returncode == 0, r.stderr
+        return json.loads(r.stdout)
+    return run
+
+
+def test_colors(node):
+    assert node('colors.hex("#0072b2")') == [0, 0x72, 0xB2]
+    assert node("[...colors.GREY.slice(0, 3), ...colors.GREY.slice(3*51, 3*52), ...colors.GREY.slice(-3)]") == [0]*3 + [51]*3 + [255]*3
+    assert len(set(map(tuple, node("[...Array(50).keys()].map(colors.golden)")))) == 50
+
+
+@pytest.mark.parametrize("hw", [(3, 4), (6, 8), (7, 5), (2, 9)])
+def test_a_map_at_the_pictures_size_is_the_librarys_resize(node, hw):
+    L = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert node(f"[...arrays.full(has.L, {hw[0]}, {hw[1]})]", L=L) == resize(L, hw, "nearest").ravel().tolist()
+
+
+def test_edges_by_hand(node):
+    "Pixels beside another label to the right or below, and the lower of the labels."
+    assert node("(e => [[...e.at], [...e.low]])(arrays.edges(has.L.data, 2, 2))", L=np.uint8([[1, 1], [1, 3]])) == [[1, 2], [1, 1]]
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.85])
+def test_the_seed_is_the_librarys(node, alpha):
+    rng = np.random.default_rng(0)
+    M, sp, present = rng.random((3, 8, 9)).astype(np.float32), np.arange(72).reshape(8, 9)//6, np.array([True, False, True])
+    bg = foreground_score(M, sp, present).argmin()
+    got = node(f"[...maps.OPS.seed(has, {{ alpha: {alpha} }}).data]", M=M[present], classes=[1, 3], sp=sp, bg=[bg])
+    assert got == initial_seed(M, sp, present, alpha).ravel().tolist()
+
+
+def test_growing_is_the_librarys(node):
+    rng = np.random.default_rng(1)
+    H, sp, present = rng.random((3, 8, 9)).astype(np.float32), np.arange(72).reshape(8, 9)//6, np.array([True, True])
+    H /= H.sum(0)
+    seed = np.where(rng.random((8, 9)) < .2, 1, 255).astype(np.uint8)
+    grown = """(() => { const { H, sp, seed, classes } = has, s = maps.OPS.scores({ H, sp, seed });
+        const choice = maps.OPS.choice({ s, classes }, { beta_bg: .36, beta_fg: .38 }); return [...maps.OPS.grow({ seed, sp, choice }).data]; })()"""
+    assert node(grown, H=H, sp=sp, seed=seed, classes=[0, 1, 2]) == grow(seed, H, sp, present, .36, .38).ravel().tolist()
+
+
+def test_refinement_is_the_librarys(node):
+    O, B = np.uint8([[0, 0, 1, 1, 255]]), np.float32([[.9, .5, .2, .5, .9]])
+    assert node("[...maps.OPS.refine(has, { tau1: .8, tau2: .3 }).data]", O=O, B=B) == refine(O, B, .8, .3).ravel().tolist() == [1, 0, 255, 1, 255]
+    assert node("[...maps.OPS.threshold(has, { alpha: .5 }).data]", S=np.float32([[-1, .5, .6]])) == [255, 0, 1]
+
+
+def test_words(node):
+    assert node("[words.say(3), words.say(3, true), words.say(-.5), words.say(1234), words.say(-.0001), words.say('boat')]") == ["3", "3.000", "−0.500", "1,234", "0.000", "boat"]
+    assert node("['iou0', 'other_ue', 'count'].map(k => words.RATIO.test(k))") == [True, True, False]
+
+
+STORE = """(() => {{ const sent = [], state = {{ tau: .3, order: 0, crf: true, derived: {{}} }}, model = {{ on() {{}}, get: k => state[k], send: m => sent.push(m.key ?? m) }};
+  const s = new store.Store(model), bytes = (T, v) => {{ const b = new Uint8Array(8 + 8*v.length), a = T.from(v); b.set(new Uint8Array(a.buffer), 3); return new DataView(b.buffer, 3, a.byteLength); }};
+  {} }})()"""
+
+
+def test_keys_are_those_that_python_reads(node):
+    key = node(STORE.format('return s.key("sp|tau,order,crf~")'))
+    assert key == "sp|tau=0.3|order=0|crf=1" and parse_key(key) == ("sp", dict(tau=.3, order=0, crf=1))
+    assert node(STORE.format('return s.key("sp|tau,order,crf~", true)')) == "sp|tau=0.3|order=0|crf=0"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
+def test_arrays_are_read_wherever_they_lie_in_a_buffer(node, dtype):
+    receive = f's.receive({{ type: "array", key: "a", version: 1, shape: [3], dtype: "{dtype}" }}, [bytes(typed.{dtype}, [1, 0, 200])]); const a = s.get("a"); return [a.shape, a.dtype, [...a.data]]'
+    assert node(STORE.format(receive)) == [[3], dtype, [1, 0, 200]]
+
+
+def test_one_question_at_a_time_and_no_old_answer(node):
+    asked = """s.get("sp|tau"); s.get("sp|tau"); state.tau = .4; s.get("sp|tau");
+      const first = [...sent];
+      s.receive({ type: "fresh", names: { sp: 2 } }); s.get("sp|tau");
+      s.receive({ type: "array", key: "sp|tau=0.4", version: 1, shape: [1], dtype: "uint8" }, [bytes(Uint8Array, [7])]);
+      return [first, sent.slice(1), s.get("sp|tau") ?? null]"""
+    assert node(STORE.format(asked)) == [["sp|tau=0.3"], ["sp|tau=0.4"], None]

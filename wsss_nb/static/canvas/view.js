@@ -1,0 +1,166 @@
+// A view: all panes, one zoom, one cursor.
+import { full, hw, of } from "./arrays.js";
+import { say } from "./words.js";
+import { HANDS_OFF } from "./store.js";
+import { dom, name } from "./elements.js";
+import { Pane } from "./pane.js";
+import { step, toggle } from "./play.js";
+
+const NO_TRUTH = { empty: "no true mask of this picture\nto compare with" };
+
+export class View {
+  constructor(model, store, el) {
+    Object.assign(this, { model, store, zoom: { scale: 1, x: 0, y: 0 }, lasso: [], panes: [], drawn: 0 });
+    this.root = dom("div", "wsss-canvas", el);
+    this.root.wsss = store;  // for the curious, and for tests
+    this.root.dataset.lmSuppressShortcuts = "true";  // else JupyterLab takes the arrow keys
+    this.grid = dom("div", "wsss-grid", this.root);
+    this.foot = dom("div", "wsss-foot", this.root);
+    this.legend = dom("div", "wsss-legend", this.foot);
+    this.file = dom("a", "wsss-file", this.foot);
+    this.readout = dom("output", "wsss-readout", this.foot);
+    this.alert = dom("div", "wsss-alert", this.root);
+    this.alert.setAttribute("role", "alert");
+    this.build();
+    this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
+    this.sized.observe(this.grid);
+  }
+
+  build() {
+    this.grid.replaceChildren();
+    const specs = this.model.get("panes");
+    this.panes = specs.map((_, i) => new Pane(this, i));
+    this.grid.style.setProperty("--n", Math.max(1, Math.min(specs.length, 3)));
+    this.legend.replaceChildren(...this.model.get("legend").map(({ name, color }) => {
+      const e = dom("span", "wsss-key"); dom("i", "", e).style.background = color; e.append(name); return e;
+    }));
+    this.draw();
+  }
+
+  draw(what) {
+    const said = {}, image = this.store.arrays.get("image");
+    if (what === "wait") return this.note();
+    name(this.root);
+    if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; }  // marks of another picture
+    this.store.error = "";  // what goes wrong is said as long as it is looked at
+    for (const p of this.panes) {
+      const found = p.compose(), facts = {};
+      for (const [, a] of found) Object.assign(facts, a.meta);
+      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
+      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
+      Object.assign(said, p.facts);
+    }
+    this.store.said = said; this.publish("meta", said); this.follow(said);
+    const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
+    this.root.dataset.ready = +ready; this.root.dataset.drawn = ++this.drawn;
+    if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
+    this.note();
+  }
+
+  columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step
+    const out = { step: this.model.get("step"), epoch: this.model.get("epoch") };
+    for (const f of pane.spec.facts ?? []) {
+      const a = this.store.get(f.map, f.settle), i = of(this.model, f.at, 0);
+      if (a?.data && i < a.shape[0]) f.names.forEach((n, c) => { if (n) out[n] = a.data[i * (a.shape[1] ?? 1) + c]; });
+    }
+    return out;
+  }
+
+  follow(said) {  // as many steps as there are superpixels; who looked at all of them still does
+    const m = this.model, n = said[m.get("follow")], old = m.get("steps"), at = m.get("step");
+    if (!m.get("follow") || n === undefined || n === old) return;
+    m.set("steps", n); m.set("last", n - 1); m.set("step", at >= old - 1 ? n - 1 : Math.min(at, n - 1));
+    m.save_changes();
+  }
+
+  publish(name, value) {  // to Python and to charts linked here, only if it is news
+    const text = JSON.stringify(value);
+    if (this[`_${name}`] === text) return;
+    this[`_${name}`] = text; this.model.set(name, value);
+    clearTimeout(this.saving); this.saving = setTimeout(() => this.model.save_changes(), 100);
+  }
+
+  note() {
+    const S = this.store, late = [...S.asked.values()].some((q) => performance.now() - q.at >= HANDS_OFF - 20);
+    this.alert.textContent = S.gone || S.error || "";
+    this.file.hidden = !S.file;
+    if (S.file) { this.file.href = S.file.url; this.file.download = S.file.name; this.file.textContent = `download ${S.file.name}`; }
+    this.root.classList.toggle("wsss-busy", late && !S.gone);
+    this.root.dataset.gone = S.gone ? 1 : 0;
+  }
+
+  inside(pane, x, y) { return pane.image && x >= 0 && y >= 0 && x < pane.off.width && y < pane.off.height; }
+
+  hover(pane, x, y) {
+    if (!this.inside(pane, x, y)) return this.leave();
+    this.cursor = { pane: pane.index, x, y };
+    const real = new Set(), facts = { x, y, ...this.look(pane, x, y, real) };
+    this.readout.dataset.hover = JSON.stringify(facts);
+    this.readout.textContent = Object.entries(facts).map(([k, v]) => `${k} ${say(v, real.has(k))}`).join("  ·  ");
+    this.overlay();
+  }
+
+  look(pane, x, y, real) {  // `real`: is given the names of what was read from maps of real numbers
+    const out = {}, names = this.model.get("classes"), H = pane.off.height, W = pane.off.width;
+    for (const h of pane.spec.hover ?? this.model.get("hover")) {
+      const a = this.store.get(h.map, h.settle);
+      if (!a?.data) continue;
+      if (a.dtype.startsWith("float")) for (const n of h.names ?? [h.label ?? h.map]) real.add(n);
+      if (h.kind === "row") {  // numbers of the superpixel under the cursor: (n,k), k named
+        const s = this.at(this.store.get(h.of), x, y, H, W), k = a.shape[1] ?? 1;
+        if (s >= 0 && s < a.shape[0]) h.names.forEach((n, c) => { if (c < k && !Number.isNaN(a.data[s * k + c])) out[n] = a.data[s * k + c]; });
+        continue;
+      }
+      const v = this.at(a, x, y, H, W, of(this.model, h.channel, 0));
+      if (h.kind === "class") out[h.label ?? "class"] = v === 255 ? "unlabeled" : names[v] ?? v;
+      else if (h.kind === "size") out[h.label ?? "size"] = this.size(a, v, H, W);
+      else out[h.label ?? h.map] = v;
+    }
+    return out;
+  }
+  at(a, x, y, H, W, channel = 0) {
+    if (!a?.data) return NaN;
+    const [h, w] = hw(a), i = Math.floor((y + .5) * h / H) * w + Math.floor((x + .5) * w / W);
+    return a.data[(a.shape.length === 3 ? channel : 0) * h * w + i];
+  }
+  size(a, id, H, W) {
+    if (!a.sizes) { const L = full(a, H, W); a.sizes = new Map(); for (const l of L) a.sizes.set(l, (a.sizes.get(l) ?? 0) + 1); }
+    return a.sizes.get(id) ?? 0;
+  }
+  leave() { this.cursor = null; this.readout.textContent = ""; delete this.readout.dataset.hover; this.overlay(); }
+  overlay() { for (const p of this.panes) if (p.image) p.mark(); }
+
+  click(pane, x, y) {
+    this.clicked = [x, y]; this.overlay();
+    this.model.send({ type: "click", pane: pane.index, x, y });
+  }
+  finish(pane) {
+    this.drawing = false; this.overlay();
+    const points = this.lasso.map((p) => p.map((v) => Math.round(10 * v) / 10));
+    if (points.length > 2) this.model.send({ type: "lasso", pane: pane.index, points });
+  }
+
+  keydown(e, pane) {
+    const move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[e.key], mid = [pane.off.width / 2, pane.off.height / 2];
+    if (e.key === " " && this.model.get("steps") > 1) toggle(this.model);
+    else if (move && this.model.get("steps") > 1) step(this.model, move);
+    else if (e.key === "+" || e.key === "=") this.zoomAt(pane, ...mid, 1.5);
+    else if (e.key === "-") this.zoomAt(pane, ...mid, 1 / 1.5);
+    else if (e.key === "0" || e.key === "Escape") this.reset();
+    else return;
+    e.preventDefault(); e.stopPropagation();  // the page does not scroll, the notebook does not run a command
+  }
+  zoomAt(pane, x, y, factor) {
+    const z = this.zoom, s = Math.max(1, Math.min(40, z.scale * factor));
+    this.zoom = { scale: s, x: x - (x - z.x) * z.scale / s, y: y - (y - z.y) * z.scale / s };
+    this.pan(this.zoom.x, this.zoom.y);
+  }
+  pan(x, y) {
+    const p = this.panes[0], W = p.off.width, H = p.off.height, s = this.zoom.scale;
+    this.zoom.x = Math.max(0, Math.min(W - W / s, x)); this.zoom.y = Math.max(0, Math.min(H - H / s, y));
+    this.root.classList.toggle("wsss-zoomed", s > 1);
+    this.panes.forEach((q) => q.image && q.paint());
+  }
+  reset() { this.zoom = { scale: 1, x: 0, y: 0 }; this.lasso = []; this.pan(0, 0); }
+  remove() { this.sized.disconnect(); }
+}
