@@ -151,7 +151,7 @@ class SegmenterLabels:
         here = np.flatnonzero(np.isfinite(b) | np.isfinite(a))
         return facts, {f"IoU {names[c]}": (b[c], a[c]) for c in here}
 
-# %% ../nbs/6_explore/655_explore_crf.ipynb #85957c3c
+# %% ../nbs/6_explore/655_explore_crf.ipynb #dd65047b
 _MEASURES = dict(
     ue="undersegmentation error",
     br="boundary recall",
@@ -173,7 +173,7 @@ class SuperpixelLabels:
     @property
     def panes(self):
         "Three, what has not changed under a veil in the last."
-        hover = [dict(map=n, label="superpixel") for n in ("before", "after")] + [_CLASS]
+        hover = [dict(map=n, label=n) for n in ("before", "after")] + [_CLASS]
 
         def painted(name):
             return dict(type="superpixels", map=name, fill="fill")

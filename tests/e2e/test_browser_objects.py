@@ -59,7 +59,7 @@ def test_the_true_object_is_painted_by_counts(opened):
 
 def test_a_click_takes_the_superpixel_and_tau_moves_it(opened):
     e, p = opened
-    p.page.mouse.choice.click(*p.at(85, 130))
+    p.page.mouse.click(*p.at(85, 130))
     assert_browser_has(e, p)
     assert e.which.value == "superpixel" and e.object.flat[e.group.patch(85, 130)] and p.page.locator(".wsss-title").first.inner_text().startswith("The superpixel")
     before = p.get("object")
@@ -117,7 +117,7 @@ def test_in_jupyter(tab):
     page.wait_for_function("document.querySelector('.wsss-charts').textContent.includes('τ = 0.40')")
     picture = page.locator(".wsss-picture").first
     box = picture.bounding_box()
-    picture.choice.click(position=dict(x=box["width"]*85.5/160, y=box["height"]*130.5/160))
+    picture.click(position=dict(x=box["width"]*85.5/160, y=box["height"]*130.5/160))
     page.wait_for_function("document.querySelector('.wsss-title').textContent.startsWith('The superpixel')")
     e = ObjectExplorer(tau=.4)
     e.choice.click(0, 85, 130)
