@@ -227,7 +227,7 @@ def clean_up(labels, v, on_step=None):  # {knob: value}; called as `dense_crf` d
     judged, pairs = labels.judge(before, after)
     return maps, facts | judged, _chart_data(pairs)
 
-# %% ../nbs/6_explore/655_explore_crf.ipynb #2a21b86e
+# %% ../nbs/6_explore/655_explore_crf.ipynb #e008aa28
 def _controls(knobs, listed, button, fill, bar):
     "In three groups with a heading each"
     first = [listed, *(knobs[n] for n in ("iters", "gt_prob", "tau"))]
@@ -238,16 +238,28 @@ def _controls(knobs, listed, button, fill, bar):
     ]
 
 
-def _usual_button():
-    layout = W.Layout(width="130px")
+def _usual_button(fn):
     look = dict(description="usual values", icon="undo", tooltip="those of the library")
-    return W.Button(layout=layout, **look)
+    button = W.Button(layout=W.Layout(width="130px"), **look)
+    button.on_click(lambda _: fn())
+    return button
+
+
+def _knobs(fn):
+    knobs = {name: knob(name) for name in _KNOBS}
+    for k in knobs.values():
+        k.observe(lambda _: fn(), "value")
+    return knobs
 
 
 _RUN = "run: "  # before the names of a run's pictures
 _SUPERPIXELS = "superpixels"
 
-# %% ../nbs/6_explore/655_explore_crf.ipynb #ca61d2bc
+# %% ../nbs/6_explore/655_explore_crf.ipynb #a9609d81
+def _of_run(growth, id):
+    return growth.photo(id)._replace(name=_RUN + id)
+
+
 def segmenter_labels(growth, photo, epoch):
     "What the segmenter of an epoch of a run says of one of its pictures, which may be scaled down."
     id, hw = photo.name.removeprefix(_RUN), photo.image.shape[:2]
@@ -285,7 +297,7 @@ class Answers:
             self.bar.layout.visibility, self.bar.value = "visible", i / self.knobs["iters"].value
             time.sleep(0.002)
 
-# %% ../nbs/6_explore/655_explore_crf.ipynb #0bc4db54
+# %% ../nbs/6_explore/655_explore_crf.ipynb #c84b8ad0
 def _still(labels, maps):
     "Three pictures: before, after, and after where it changed"
     I, after = labels.image, labels.paint(labels.image, maps["after"])
@@ -293,12 +305,25 @@ def _still(labels, maps):
     return [labels.paint(I, maps["before"]), after, changed]
 
 
+def _display(on, *widgets):
+    for w in widgets:
+        w.layout.display = "" if on else "none"
+
+
+def _show_labels(canvas, photo, labels):
+    "Panes, colours and legend"
+    canvas.panes = labels.panes
+    canvas.colors = [*canvas.colors[:_MENDED], *_VERDICT.values(), canvas.colors[255]]
+    show_classes(canvas, photo)
+    canvas.legend = labels.legend(canvas.legend)
+
+
 def _offered(photo, last):
     "Epochs of a picture of the run, the last first; superpixels of any picture"
     epochs = dict.fromkeys((last, (last + 1) // 2, 1) if photo.name.startswith(_RUN) else ())
     return [*((f"the segmenter after epoch {k}", k) for k in epochs), (_SUPERPIXELS, _SUPERPIXELS)]
 
-# %% ../nbs/6_explore/655_explore_crf.ipynb #71e46364
+# %% ../nbs/6_explore/655_explore_crf.ipynb #024c1291
 class CrfExplorer(Explorer):
     """The dense CRF on a segmenter's softmax or on superpixels, with its numbers as sliders.
 
@@ -310,24 +335,18 @@ class CrfExplorer(Explorer):
         self.growth, about = from_run(Growth, run)
         self.using = FeatureChoice(features, weights)
         self.labels = None
-        self.knobs = {k: knob(k) for k in _KNOBS}
-        for k in self.knobs.values():
-            k.observe(lambda change: self.turned(), "value")
+        self.knobs = _knobs(self.turned)
         self.input = dropdown("labels from", width="330px")
         self.input.observe(self.choose, "value")
-        button = _usual_button()
-        button.on_click(lambda _: self.reset())
+        button = _usual_button(self.reset)
         bar = W.FloatProgress(0, max=1, layout=W.Layout(width="120px", visibility="hidden"))
         self.answers = Answers(self.knobs, bar)
         self.chart = Chart(kind="bars", width=460)
         c = Canvas(fill=2)
         self.fill = choice("fill", c, "fill", FILLS[:3])
         controls = _controls(self.knobs, self.input, button, self.fill, bar)
-        more = {_RUN + id: partial(self._of_run, id) for id in self.growth.ids}
+        more = {_RUN + id: partial(_of_run, self.growth, id) for id in self.growth.ids}
         super().__init__(c, controls, [self.chart], about=about, more=more, **kwargs)
-
-    def _of_run(self, id):
-        return self.growth.photo(id)._replace(name=_RUN + id)
 
     def show(self, photo):
         "A picture, and what there is to clean up in it."
@@ -341,15 +360,11 @@ class CrfExplorer(Explorer):
         "Take up the chosen labels; where they are of the other kind, with the usual values."
         c, kind = self.canvas, type(self.labels)
         self.labels = self._chosen_labels()
-        superpixels = isinstance(self.labels, SuperpixelLabels)
-        for w in (self.knobs["gt_prob"], self.knobs["tau"], self.fill):
-            w.layout.display = "" if superpixels else "none"
-        self.chart.layout.display = "none" if self.new.mask is None else ""
+        own = self.knobs["gt_prob"], self.knobs["tau"], self.fill
+        _display(isinstance(self.labels, SuperpixelLabels), *own)
+        _display(self.new.mask is not None, self.chart)
         self.answers.take(self.labels)
-        c.panes = self.labels.panes
-        c.colors = [*c.colors[:_MENDED], *_VERDICT.values(), c.colors[255]]
-        show_classes(c, self.new)
-        c.legend = self.labels.legend(c.legend)
+        _show_labels(c, self.new, self.labels)
         if isinstance(self.labels, kind):
             self.turned()
         else:
