@@ -228,6 +228,26 @@ def _exchanged(k):
     return int((colours == colours[k][::-1]).all(1).argmax())
 
 
+def _ordered(order):
+    "What to do where the ids stand for other names: {id: name}, as far as they occur."
+    said = ", ".join(f"{k} {c}" for k, c in sorted(order.items()))
+    lost = [str(k) for k in range(1, max(order)) if k not in order]
+    some = f" (id {', '.join(lost)} occurs in none of these masks: find its name, too)"
+    return (
+        f"The ids seem to be {said}{some if lost else ''}: put the names into classes.txt in the"
+        " order of the ids, a line each."
+    )
+
+
+def _alike_but_for_writing(classes):
+    "Classes that are one name to a person, said together; empty where there are none"
+    alike = {}
+    for c in classes:
+        alike.setdefault(" ".join(c.split()).casefold(), []).append(c)
+    twice = [some for some in alike.values() if len(some) > 1]
+    return "; ".join(f"write {', '.join(some)} in one way" for some in twice)
+
+
 def _cause(looks, classes):
     """What may lie behind masks that contradict their labels, and what to do; empty if it cannot be
     told
@@ -240,15 +260,14 @@ def _cause(looks, classes):
             "They hold 0 and 255 only, and 255 means void: write the class's own id where the"
             " object is (1 for the first name)."
         )
+    alike = _alike_but_for_writing(classes)
+    if alike:
+        return f"Names that differ in capitals or spaces only are classes of their own: {alike}."
     order = _best_order(looks, classes)
     if order and any(classes[k - 1] != c for k, c in order.items()):
         if all(order[k] in classes[_exchanged(k) - 1 : _exchanged(k)] for k in order):
             return "Their red and blue seem to be exchanged, as by OpenCV: exchange them back."
-        said = ", ".join(f"{k} {c}" for k, c in sorted(order.items()))
-        return (
-            f"The ids seem to be {said}: put the names into classes.txt in the order of the ids, a"
-            " line each."
-        )
+        return _ordered(order)
     differ = [_differences(o, classes) for o in looks]
     between = all(
         not less and max(more) < max(set(o.mask) - {0, 255})
@@ -507,10 +526,20 @@ def check_dataset(
     return survey_dataset(ds).problems
 
 
+def _turned_alike(ds, id, shape):
+    "A note where EXIF turns a picture and its size cannot tell whether the mask was turned, too"
+    size, turned, _ = _look_at_image(ds.image_path(id))
+    if not turned or shape != size:
+        return []
+    return [Problem(str(ds.mask_path(id)), _turned(shape, size), "note")]
+
+
 def _truth_and_label(ds, id):
-    "A `Look` at nothing but mask and label"
+    "A `Look` at nothing but mask and label, and whether EXIF turns the picture"
     try:
-        return Look(id, [], _look_at_label(ds, id)[0], _read_truth(ds, id)[1])
+        shape, ids, _ = _read_truth(ds, id)
+        label = _look_at_label(ds, id)[0] if ds.label_source != "masks" else None
+        return Look(id, _turned_alike(ds, id, shape), label, ids)
     except DataError:  # said where it is scored
         return Look(id, [])
 
@@ -522,13 +551,17 @@ def truth_problems(
     """EVALUATION ONLY: do the true masks of some pictures say the same as their labels? Asked
     before anything is scored.
     """
-    if not ds.classes or ds.label_source == "masks":
+    if not ds.classes or not ids:
         return []
     with ThreadPoolExecutor(2) as pool:
         looks = list(
             progress(pool.map(partial(_truth_and_label, ds), ids), "masks and labels", len(ids))
         )
-    return mask_problems(looks, ds.classes, ds.mask_path(ids[0]).parent) if looks else []
+    turned = [p for o in looks for p in o.problems]
+    if len(turned) > 1:
+        more = f"and {len(turned) - 1} more: "
+        turned = [Problem(turned[0].file, more + turned[0].what, "note")]
+    return mask_problems(looks, ds.classes, ds.mask_path(ids[0]).parent) + turned
 
 # %% ../nbs/0_base/025_check.ipynb #28b0eb51
 def left_out(

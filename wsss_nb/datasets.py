@@ -288,8 +288,11 @@ def _numbered_lines(path):
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as e:
+        wide = path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff")
         raise DataError(
-            f"{path}: is not UTF-8 text ({e.reason} at byte {e.start}); save it as UTF-8"
+            f"{path}: is UTF-16; save it as UTF-8 (in Excel: CSV UTF-8)"
+            if wide
+            else f"{path}: is not UTF-8 text ({e.reason} at byte {e.start}); save it as UTF-8"
         ) from e
     except OSError as e:
         raise DataError(f"{path}: cannot be read ({e.strerror})") from e
@@ -352,9 +355,11 @@ def _table(path, report):
     "The lines of a table with a first line that names its columns: (number, {column: text})."
     lines = [(k, _csv_line(path, k, o)) for k, o in _numbered_lines(path)]
     head = [o.strip() for o in lines[0][1]] if lines else []
+    parted = ": a comma parts columns, and `;` the names of one picture"
     need(
         not lines or {"file", "labels"} <= set(head),
-        f"{path}: its first line must be `file,labels`; it is `{','.join(head)[:60]}`",
+        f"{path}: its first line must be `file,labels`; it is `{','.join(head)[:60]}`"
+        + parted * (len(head) == 1),
         DataError,
     )
     more = [o for o in head if o not in ("file", "labels")]
@@ -444,14 +449,15 @@ def _table_classes(root, path, rows, report):
         _report_names(path, used, report)
         return tuple(used)
     classes = _listed_classes(root / "classes.txt", report)
+    unknown = {}
     for id, names in rows.items():
-        unknown = [n for n in names if n not in classes]
-        if unknown:
-            report(
-                path,
-                f"the label of {id} names {', '.join(_spelled(unknown, classes))}, not in"
-                " classes.txt",
-            )
+        for n in names:
+            if n not in classes:
+                unknown.setdefault(n, []).append(id)
+    for n, ids in unknown.items():
+        several = f"the labels of {ids[0]} and {len(ids) - 1} more pictures name"
+        who = several if len(ids) > 1 else f"the label of {ids[0]} names"
+        report(path, f"{who} {', '.join(_spelled([n], classes))}, not in classes.txt")
     return classes
 
 # %% ../nbs/0_base/020_datasets.ipynb #053d059b
@@ -466,12 +472,12 @@ def _own_masks(folder, files, report):
     paths = [p for p in there if p.suffix.lower() in MASK_SUFFIXES]
     lost = [p for p in there if p not in set(paths)]
     if lost:
-        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        more = f", and so are {len(lost) - 1} more" if len(lost) > 1 else ""
         report(
             lost[0],
-            f"is no mask that can be read{more}: masks are {', '.join(MASK_SUFFIXES)}, named after "
-            "their picture; not used",
-            "note",
+            f"is no mask that can be read{more}: masks are {', '.join(MASK_SUFFIXES)}, named after"
+            " their picture, since a JPEG changes ids; not used",
+            "note" if paths else "error",
         )
     for o in _repeated(_same(p.stem) for p in paths):
         report(folder, f"several masks have the id {o}")
@@ -485,6 +491,7 @@ def _own_splits(root, files, rows, masks, report):
     named = [n for n in ("train", "val", "test") if (root / f"{n}.txt").exists()]
     s = {n: _read_list(root / f"{n}.txt", report, files) for n in named}
     masked = tuple(o for o in masks if o in files and o not in set(s.get("train", ())))
+    rows = [o for o in rows if o in files]  # what is not there has been reported
     val = (
         masked if len(masked) < len(rows) else masked[::5] if len(rows) > 1 else ()
     )  # all have masks and no list says which to hold out: every fifth

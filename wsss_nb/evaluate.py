@@ -523,7 +523,7 @@ def find_predictions(
     )
     _one_ending(folder, files, len(ids))
     missing = [o for o in ids if o not in files]
-    or_not = ", or score the others alone with partial" * (what == "prediction")
+    or_not = ", or score the others alone (--partial)" * (what == "prediction")
     need(
         partial or not missing,
         f"{folder}: {len(missing)} of the {len(ids)} pictures have no "
@@ -1113,9 +1113,8 @@ def class_rows(
         *(_percent(r["miou"]) for r in scores.values()),
     ]
     images = sorted({r["images"] for r in scores.values()})
-    text = f"IoU in percent on {' or '.join(map(str, images))} pictures. " + " ".join(
-        _notes(scores)
-    )
+    many = "picture" if images == [1] else "pictures"
+    text = f"IoU in percent on {' or '.join(map(str, images))} {many}. {' '.join(_notes(scores))}"
     return dict(
         title="By class",
         head=["class", *scores] * wide,

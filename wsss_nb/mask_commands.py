@@ -121,7 +121,7 @@ def _sound(ds, judged):
     wrong = any(p.severity == "error" for p in problems)
     if wrong:
         print(
-            "error  the numbers below are of these masks, whose ids and names do not go together:"
+            "error  the numbers below are of these masks, which do not say what the labels say:"
             " quote none of them before that is mended"
         )
     return not wrong

@@ -66,7 +66,8 @@ class Request:
             (self.steps and self.run, "--steps tells how names become masks, and nothing of --run"),
             (not self.run and of_run, "--scales, --flip, --crf and --batch belong to --run"),
             (not self.names and self.all_names, "--all-names is about --names, which are missing"),
-            (min(self.workers, self.batch) < 0, "--workers and --batch must not be negative"),
+            (self.workers < 1, f"--workers {self.workers}: at least one process is needed"),
+            (self.batch < 0, "--batch must not be negative"),
         )
         for contradiction, what in wrong:
             need(not contradiction, what, ParameterError)

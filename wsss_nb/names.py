@@ -138,12 +138,11 @@ def _close(word, noun):
     misspelled
     """
     key, named = word_key(word), wordnet_table().named
-    if not 3 < len(key) <= 60:
+    if not 2 < len(key) <= 60:
         return []
     longer = [] if noun else [name for name in named if name.startswith(key) or name.endswith(key)]
-    keys = dict.fromkeys(
-        [*longer, *difflib.get_close_matches(key, named, 3, 0.85 if noun else 0.7)]
-    )
+    alike = 0.85 if noun else 0.7 if len(key) > 4 else 0.6  # of a short word one letter is much
+    keys = dict.fromkeys([*longer, *difflib.get_close_matches(key, named, 3, alike)])
     return [_written(k) for k in list(keys)[:3]]
 
 # %% ../nbs/3_clustering/384_names.ipynb #7b8cb9b9

@@ -94,6 +94,19 @@ def _make_masks(args, request):
     return int(bool(done.errors))
 
 # %% ../nbs/7_command/750_segment_command.ipynb #41b85419
+def _of_scenes(run):
+    "What to say where a net that has seen drawn scenes only is asked about photographs; or nothing"
+    from wsss_nb.record import RunRecord
+
+    data = RunRecord(run).data.get("data", {})
+    if not str(data.get("name", "")).startswith("scenes"):
+        return ""
+    return (
+        f"{run} has learned from drawn scenes and knows {', '.join(data.get('classes', ()))}: of"
+        " photographs it says nothing that can be relied on"
+    )
+
+
 def segment_command(args) -> int:  # 0, or 1 if some pictures failed
     """`wsss-nb segment`: masks of photographs, from names or by a run; or the list of names; or a
     run as ONNX.
@@ -109,6 +122,9 @@ def segment_command(args) -> int:  # 0, or 1 if some pictures failed
         _write_onnx(args)
     if not args.path:
         return 0
+    doubt = _of_scenes(request.run) if request.run else ""
+    if doubt:
+        print(f"note: {doubt}", file=sys.stderr)
     silent = _said_nothing(args, request)
     if silent:
         return _say_likeliest(args.path, silent, request.device)
