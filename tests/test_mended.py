@@ -6,7 +6,7 @@ from PIL import Image
 from wsss_nb.check import check_dataset, mask_problems, Look, truth_problems
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
-from wsss_nb.evaluate import evaluate_folder, result_table
+from wsss_nb.evaluate import evaluate_folder, class_rows
 from wsss_nb.fetch import dataset_of_folders
 from wsss_nb.images import write_mask
 from wsss_nb.names import understood
@@ -94,7 +94,7 @@ def test_a_single_picture_is_no_pictures(tmp_path):
     root = dataset(tmp_path/"d", n=2)
     ds = open_dataset(str(root))
     r = evaluate_folder(ds, ("p0",), root/"masks")
-    assert "on 1 picture." in result_table(dict(masks=r), ds.classes)["text"]
+    assert "on 1 picture." in class_rows(dict(masks=r), ds.classes)["text"]
 
 
 def test_no_process_is_too_few(tmp_path):
