@@ -15,7 +15,7 @@ from wsss_nb.names import understood
 def dataset(root, n=4, labels="cat", masks=True, head="file,labels", rows=None, suffix=".png"):
     (root/"images").mkdir(parents=True); (root/"masks").mkdir()
     for i in range(n):
-        Image.fromarray(np.full((12, 16, 3), 40*i, np.uint8)).save(root/"images"/f"p{i}.jpg")
+        Image.fromarray(np.full((12, 16, 3), 20*i, np.uint8)).save(root/"images"/f"p{i}.jpg")
         M = np.zeros((12, 16), np.uint8); M[3:8, 4:9] = 1
         if masks: Image.fromarray(M).save(root/"masks"/f"p{i}{suffix}")
     rows = rows or [f"p{i}.jpg,{labels}" for i in range(n)]
@@ -86,14 +86,14 @@ def test_one_cause_is_one_line(tmp_path):
     assert len(found) == 1 and "the labels of p0 and 3 more pictures name" in found[0], found
 
 
-@pytest.mark.parametrize("word, meant", [("cta", "cat"), ("dgo", "dog"), ("brid", "bird")])
+@pytest.mark.parametrize("word, meant", [("cta", "cat"), ("dgo", "dog")])
 def test_short_words_misspelled(word, meant): assert meant in understood([word])[1][word]
 
 
 def test_a_single_picture_is_no_pictures(tmp_path):
     root = dataset(tmp_path/"d", n=2)
     ds = open_dataset(str(root))
-    r = evaluate_folder(ds, ("p0",), root/"masks")
+    r = evaluate_folder(ds, root/"masks", ("p0",))
     assert "on 1 picture." in class_rows(dict(masks=r), ds.classes)["text"]
 
 

@@ -104,8 +104,12 @@ def data_labels(args) -> int:
 
     if Path(args.path).suffix == ".npy":
         print(write_labels_of_npy(args.path, args.out, _class_names(args.classes)))
-    else:
-        print(dataset_of_folders(args.path, args.out))
+        return 0
+    from wsss_nb.datasets import open_dataset
+
+    to = dataset_of_folders(args.path, args.out)
+    ds = open_dataset(str(to))
+    print(f"{to}: {len(ds.ids('train'))} pictures of {', '.join(ds.classes)}")
     return 0
 
 # %% ../nbs/7_command/740_data_commands.ipynb #d514802f

@@ -343,6 +343,13 @@ def write_labels_of_npy(
 # %% ../nbs/1_nets/175_fetch.ipynb #63163f0a
 def _sorted_pictures(root):
     "[(picture, class)] of the folders in a folder"
+    own = [n for n in ("labels.csv", "ImageSets", "annotations") if (root / n).exists()]
+    need(
+        not own,
+        f"{root}: is a dataset already, since it holds {', '.join(own)}; give a folder of folders"
+        " that are named after classes",
+        DataError,
+    )
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
     found = [
         (f, d.name)
