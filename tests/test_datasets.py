@@ -226,13 +226,13 @@ def test_coco(coco, tmp_path):
 
 def test_coco_mask_is_made_once(coco, monkeypatch):
     ds = D.open_dataset(coco); i = ds.ids()[0]; m = ds.mask(i)
-    monkeypatch.setattr(D, "_outlines", lambda *args: pytest.fail("drawn again"))
+    monkeypatch.setattr("wsss_nb.coco._outlines", lambda *args: pytest.fail("drawn again"))
     assert (D.open_dataset(coco).mask(i) == m).all()
 
 def test_coco_labels_open_no_outline(coco, monkeypatch):
     D.open_dataset(coco)
-    monkeypatch.setattr(D, "_read_coco", lambda path: pytest.fail("parsed again"))
-    monkeypatch.setattr(D, "_outlines", lambda *args: pytest.fail("outlines opened"))
+    monkeypatch.setattr("wsss_nb.coco.read_coco", lambda path: pytest.fail("parsed again"))
+    monkeypatch.setattr("wsss_nb.coco._outlines", lambda *args: pytest.fail("outlines opened"))
     ds = D.open_dataset(coco); assert [ds.present(i).sum() for i in ds.ids()] == [2, 1] and ds.fingerprint()
 
 def test_coco_new_json_new_masks(coco):
