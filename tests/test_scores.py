@@ -16,7 +16,8 @@ from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.evaluate import class_rows, evaluate_folder
 from wsss_nb.exports import write_coco
-from wsss_nb.images import read_mask, voc_palette, write_image, write_labels, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import read_mask, voc_palette, write_labels, write_mask
 from wsss_nb.npy_files import read_npy
 from wsss_nb.predictions import open_predictions
 from wsss_nb.score_files import read_prediction, read_scores

@@ -23,7 +23,7 @@ from wsss_nb.core import (
 )
 from .evaluate import evaluate_folder
 from .growing import grow
-from .images import read_labels, write_mask
+from .masks_of_ids import read_labels, write_mask
 from .predictions import find_predictions, in_threads, open_predictions
 
 # %% ../nbs/3_clustering/350_cleanup.ipynb #5487198f

@@ -37,10 +37,9 @@ from wsss_nb.images import (
     open_picture,
     picture_size,
     read_image,
-    read_mask,
     read_saliency,
-    write_mask,
 )
+from .masks_of_ids import read_mask, write_mask
 
 # %% ../nbs/0_base/020_datasets.ipynb #2523128a
 def _classless(ds):

@@ -16,7 +16,8 @@ from pycocotools import mask as rle
 
 from .core import DataError, ParameterError, atomic, need, progress, read_json
 from .datasets import VOC_CLASSES
-from .images import picture_size, voc_palette
+from .images import picture_size
+from .masks_of_ids import voc_palette
 from .predictions import labels_of, open_predictions
 
 # %% ../nbs/1_nets/172_exports.ipynb #1297b851

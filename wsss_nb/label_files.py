@@ -12,7 +12,8 @@ import numpy as np
 from isal import isal_zlib
 
 from .core import DataError, need
-from .images import open_picture, read_mask, voc_palette
+from .images import open_picture
+from .masks_of_ids import read_mask, voc_palette
 
 # %% ../nbs/1_nets/161_label_files.ipynb #66d978f5
 _HEAD, _VOC = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", voc_palette().tobytes()
