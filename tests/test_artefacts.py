@@ -10,8 +10,9 @@ from wsss_nb.artefacts import Growth, Run, demo_folder, trim_run
 from wsss_nb.core import RunError
 from wsss_nb.gallery import gallery, open_photo
 from wsss_nb.growing import grow
-from wsss_nb.images import write_image, write_mask
+from wsss_nb.images import write_image
 from wsss_nb.masking import load_judge
+from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.metrics import seed_quality
 from wsss_nb.scenes import CLASSES
 from wsss_nb.seeds import initial_seed

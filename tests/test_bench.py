@@ -16,7 +16,8 @@ from wsss_nb.conventional import conventional_counts
 from wsss_nb.core import DataError, ParameterError, read_json
 from wsss_nb.datasets import open_dataset
 from wsss_nb.features import load
-from wsss_nb.images import read_image, write_image, write_mask
+from wsss_nb.images import read_image, write_image
+from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.metrics import superpixel_quality, undersegmentation_error
 from wsss_nb.superpixels import conventional, superpixels
 

@@ -12,7 +12,8 @@ from wsss_nb.cli import main
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.fetch import dataset_of_folders, write_labels_of_npy, write_masks
-from wsss_nb.images import read_mask, write_image, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import read_mask, write_mask
 from wsss_nb.sheet import write_sheet
 
 CLASSES = ("cat", "dog", "owl", "pig")

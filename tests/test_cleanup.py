@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from wsss_nb import cleanup
 from wsss_nb.cleanup import Cleanup, change_in_quality, clean_folder, clean_scores, clean_seed
 from wsss_nb.core import DataError, ParameterError, RunError
-from wsss_nb.images import read_mask, write_labels, write_mask
+from wsss_nb.masks_of_ids import read_mask, write_labels, write_mask
 
 
 def slow(seed, sp, share, agree, mode):

@@ -16,7 +16,8 @@ from skimage import data as photographs
 from wsss_nb import cli, doctor, run_commands
 from wsss_nb.core import DataError, WeightsError
 from wsss_nb.datasets import open_dataset, pictures
-from wsss_nb.images import read_image, read_labels, write_image
+from wsss_nb.images import read_image, write_image
+from wsss_nb.masks_of_ids import read_labels
 
 
 def call(capsys, *words):

@@ -11,7 +11,7 @@ import pytest
 from wsss_nb import cli, figures_command
 from wsss_nb.core import read_json, write_json
 from wsss_nb.datasets import open_dataset
-from wsss_nb.images import write_labels, write_mask
+from wsss_nb.masks_of_ids import write_labels, write_mask
 
 DATA = "scenes:train=6,val=4"
 

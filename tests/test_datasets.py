@@ -6,7 +6,8 @@ from scipy.io import savemat
 from wsss_nb import datasets as D, fetch as F
 from wsss_nb.check import Survey, check_dataset, print_survey, survey_dataset
 from wsss_nb.core import DataError, ParameterError
-from wsss_nb.images import write_image, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import write_mask
 
 RNG = np.random.default_rng(0)
 

@@ -21,7 +21,8 @@ from papermill.translators import PythonTranslator
 
 from wsss_nb import cli, doctor, execute, explore_command, figures_command, parameters, plan, runs, stages
 from wsss_nb.core import DataError, ParameterError, RunError, atomic, progress, save_arrays, save_weights, write_json
-from wsss_nb.images import write_image, write_labels, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import write_labels, write_mask
 from wsss_nb.processes import own_kernel
 from wsss_nb.show import save_animation
 from wsss_nb.parameters import check_given

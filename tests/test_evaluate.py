@@ -14,12 +14,16 @@ from PIL import Image
 from pycocotools.coco import COCO
 from torchmetrics.classification import MulticlassJaccardIndex
 
-from wsss_nb import evaluate
+from wsss_nb import label_files
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import VOC_CLASSES, open_dataset
-from wsss_nb.evaluate import (CHOSEN, class_rows, evaluate_folder, find_predictions, in_threads, read_npy, read_prediction, read_scores,
-                              write_coco, write_fiftyone, write_voc_archive)
-from wsss_nb.images import read_mask, voc_palette, write_image, write_labels, write_mask
+from wsss_nb.evaluate import CHOSEN, class_rows, evaluate_folder
+from wsss_nb.exports import write_coco, write_fiftyone, write_voc_archive
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import read_mask, voc_palette, write_labels, write_mask
+from wsss_nb.npy_files import read_npy
+from wsss_nb.predictions import find_predictions, in_threads
+from wsss_nb.score_files import read_prediction, read_scores
 
 IDS = [f"2012_{i:06d}" for i in range(5)]
 
@@ -110,7 +114,7 @@ def test_kinds_of_png_score_alike(voc, pred, save):
 
 
 def test_plain_reader_equals_pillow_or_hands_over(voc, pred, tmp_path):
-    plain, file = evaluate._plain_png, pred/f"{IDS[1]}.png"
+    plain, file = label_files.plain_png, pred/f"{IDS[1]}.png"
     assert (plain(file.read_bytes()) == np.asarray(Image.open(file))).all()
     a = np.add.outer(np.arange(30), np.arange(40)).astype(np.uint8)
     import cv2

@@ -14,7 +14,8 @@ from wsss_nb.core import WeightsError
 from wsss_nb.explore import AlphaExplorer, CrfExplorer, MaskingExplorer, ObjectExplorer, SaliencyExplorer, TauExplorer
 from wsss_nb.explore_masking import asked
 from wsss_nb.features import TAU, load
-from wsss_nb.images import write_image, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import initial_seed
 from wsss_nb.artefacts import Run

@@ -8,7 +8,8 @@ from PIL import Image
 
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.gallery import Photo, gallery, open_photo
-from wsss_nb.images import read_image, write_image, write_mask
+from wsss_nb.images import read_image, write_image
+from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.scenes import CLASSES, make_scene, named_scene
 
 

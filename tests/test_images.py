@@ -4,6 +4,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageFile
 from wsss_nb import images as I
+from wsss_nb import masks_of_ids as M
 from wsss_nb.core import DataError, ParameterError
 
 RNG = np.random.default_rng(0)
@@ -33,7 +34,7 @@ def test_truncation_is_noticed_after_a_library_allowed_it(tmp_path, photo, monke
     ("empty.png", b"", "0 bytes"), ("text.jpg", b"hello", "not an image"), ("gone.jpg", None, "no such file")])
 def test_not_a_picture(tmp_path, name, content, words):
     if content is not None: (tmp_path/name).write_bytes(content)
-    for read in (I.read_image, I.read_mask, I.read_labels, I.read_saliency):
+    for read in (I.read_image, M.read_mask, M.read_labels, I.read_saliency):
         with pytest.raises(DataError, match=words) as e: read(tmp_path/name)
         assert name in str(e.value)
 
@@ -119,7 +120,7 @@ def test_write_image_refuses(tmp_path, photo):
 # --- masks
 
 def test_palette_is_vocs():
-    p = I.voc_palette()
+    p = M.voc_palette()
     known = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 8: (64, 0, 0), 15: (192, 128, 128), 20: (0, 64, 128), 255: (224, 224, 192)}
     assert p.shape == (256, 3) and p.dtype == np.uint8 and all(tuple(p[i]) == c for i, c in known.items())
 
@@ -127,49 +128,49 @@ def test_palette_is_vocs():
 @given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_mask_round_trip(tmp_path_factory, mask):
     path = tmp_path_factory.mktemp("m")/"m.png"
-    I.write_mask(path, mask)
-    assert (I.read_mask(path) == mask).all() and Image.open(path).mode == "P"
+    M.write_mask(path, mask)
+    assert (M.read_mask(path) == mask).all() and Image.open(path).mode == "P"
 
 @settings(max_examples=20, deadline=None)
 @given(arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 65535)))
 def test_labels_round_trip(tmp_path_factory, labels):
     path = tmp_path_factory.mktemp("m")/"m.png"
-    I.write_labels(path, labels)
-    back = I.read_labels(path)
+    M.write_labels(path, labels)
+    back = M.read_labels(path)
     assert (back == labels).all() and back.dtype == np.int32
 
 def test_wrong_ids_are_counted(tmp_path):
     m = np.zeros((4, 4), np.uint8); m[0, :3] = 200; m[1, 0] = 21; m[2] = 255
-    I.write_mask(tmp_path/"m.png", m)
-    assert (I.read_mask(tmp_path/"m.png") == m).all()
-    with pytest.raises(DataError, match=r"m.png: ids outside 0…20 and 255: 21 \(1 pixels\), 200 \(3 pixels\)"): I.read_mask(tmp_path/"m.png", 20)
+    M.write_mask(tmp_path/"m.png", m)
+    assert (M.read_mask(tmp_path/"m.png") == m).all()
+    with pytest.raises(DataError, match=r"m.png: ids outside 0…20 and 255: 21 \(1 pixels\), 200 \(3 pixels\)"): M.read_mask(tmp_path/"m.png", 20)
 
 def test_masks_that_hold_no_ids(tmp_path, photo):
     Image.fromarray(photo).save(tmp_path/"c.png"); Image.fromarray(photo[..., 0]).save(tmp_path/"g.jpg")
-    with pytest.raises(DataError, match="colours"): I.read_mask(tmp_path/"c.png")
-    with pytest.raises(DataError, match="JPEG"): I.read_mask(tmp_path/"g.jpg")
+    with pytest.raises(DataError, match="colours"): M.read_mask(tmp_path/"c.png")
+    with pytest.raises(DataError, match="JPEG"): M.read_mask(tmp_path/"g.jpg")
     Image.fromarray(np.array([[300]], np.uint16)).save(tmp_path/"d.png")
-    with pytest.raises(DataError, match=r"300 \(1 pixels\)"): I.read_mask(tmp_path/"d.png")
+    with pytest.raises(DataError, match=r"300 \(1 pixels\)"): M.read_mask(tmp_path/"d.png")
 
 def test_one_bit_mask(tmp_path):
     Image.fromarray(np.array([[True, False]])).save(tmp_path/"b.png")
-    assert I.read_mask(tmp_path/"b.png", 1).tolist() == [[1, 0]]
+    assert M.read_mask(tmp_path/"b.png", 1).tolist() == [[1, 0]]
 
 @pytest.mark.parametrize("bad", [np.array([[256]]), np.array([[-1]]), np.array([[.5]]), np.zeros(3, int), np.zeros((0, 3), int)])
 def test_write_mask_refuses(tmp_path, bad):
-    with pytest.raises(ValueError): I.write_mask(tmp_path/"m.png", bad)
+    with pytest.raises(ValueError): M.write_mask(tmp_path/"m.png", bad)
     assert not list(tmp_path.iterdir())
 
 @pytest.mark.parametrize("bad", [np.array([[65536]]), np.array([[-1]]), np.array([[np.nan]])])
 def test_write_labels_refuses(tmp_path, bad):
-    with pytest.raises(ValueError): I.write_labels(tmp_path/"m.png", bad)
+    with pytest.raises(ValueError): M.write_labels(tmp_path/"m.png", bad)
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    m = np.ones((3, 3), np.uint8); I.write_mask(tmp_path/"m.png", m)
+    m = np.ones((3, 3), np.uint8); M.write_mask(tmp_path/"m.png", m)
     def full(self, fp, **kw): open(fp, "wb").write(b"half"); raise OSError(28, "No space left on device")
     monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(DataError, match="m.png.*No space left"): I.write_mask(tmp_path/"m.png", m*2)
-    assert [p.name for p in tmp_path.iterdir()] == ["m.png"] and (I.read_mask(tmp_path/"m.png") == m).all()
+    with pytest.raises(DataError, match="m.png.*No space left"): M.write_mask(tmp_path/"m.png", m*2)
+    assert [p.name for p in tmp_path.iterdir()] == ["m.png"] and (M.read_mask(tmp_path/"m.png") == m).all()
 
 # --- sizes and saliency
 
@@ -212,7 +213,7 @@ def test_saliency(tmp_path):
 def test_shared_pictures(shared_data):
     voc = shared_data/"VOCdevkit"/"VOC2012"
     for m in sorted((voc/"SegmentationClass").glob("*.png")):
-        mask, image = I.read_mask(m, 20), I.read_image(voc/"JPEGImages"/f"{m.stem}.jpg")
+        mask, image = M.read_mask(m, 20), I.read_image(voc/"JPEGImages"/f"{m.stem}.jpg")
         assert mask.shape == image.shape[:2] and mask.max() == 255
     for s in sorted((shared_data/"saliency_u2netp"/"maps").glob("*.png")):
         got = I.read_saliency(s, (60, 80)); assert got.shape == (60, 80) and got.max() > .5

@@ -13,7 +13,8 @@ from wsss_nb.check import check_dataset, survey_dataset
 from wsss_nb.cli import main
 from wsss_nb.core import DataError
 from wsss_nb.datasets import open_dataset, pictures
-from wsss_nb.images import write_image, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import write_mask
 
 NAMES = ["photo", "photo (1)", "IMG 0001 copy", "a.b.c", "100%", "#1", "-1", "x,y", "café", unicodedata.normalize("NFD", "café"), "日本", "2008_000001"]
 CLASSES = ["zebra", "traffic light", "crème"]

@@ -15,9 +15,9 @@ from wsss_nb.backbones import create
 from wsss_nb.classifier import Classifier, DilatedClassifier, load_classifier
 from wsss_nb.core import DataError, ParameterError, RunError, WeightsError, WsssError, load_weights, sha256
 from wsss_nb.deeplab import load_deeplab, save_model, weights_meta
-from wsss_nb.images import write_mask
 from wsss_nb.masking import (MASKING, ErasingSettings, attention_loss, attention_map, draw_b, erased, fit_masking, freeze, load_judge, masked_image, masking_loss, mean_color,
                              saliency_loss, total_attention_loss)
+from wsss_nb.masks_of_ids import write_mask
 
 B, C, HW = 2, 3, (4, 5)
 

@@ -8,8 +8,9 @@ from skimage import data as photographs
 import wsss_nb.masks as masks
 import wsss_nb.ways as ways
 from wsss_nb.core import ParameterError, read_json
-from wsss_nb.images import read_mask, write_image
+from wsss_nb.images import write_image
 from wsss_nb.masks import Request, default_out, segment_folder
+from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.output import Made
 from wsss_nb.photos import Photograph
 

@@ -8,7 +8,7 @@ from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.evaluate import evaluate_folder, class_rows
 from wsss_nb.fetch import dataset_of_folders
-from wsss_nb.images import write_mask
+from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.names import understood
 
 

@@ -10,7 +10,8 @@ from wsss_nb import quality_curves as module
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.features import load
-from wsss_nb.images import write_image, write_labels, write_mask
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import write_labels, write_mask
 from wsss_nb.metrics import boundary_recall, mean_quality, superpixel_quality
 from wsss_nb.quality_curves import SCORES, SETTINGS, compare_curves, draw_curves, quality_curves
 from wsss_nb.superpixels import conventional, discover, superpixels

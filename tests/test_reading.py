@@ -10,9 +10,10 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image, ImageCms
 
 from wsss_nb import images as I
+from wsss_nb import masks_of_ids as M
 from wsss_nb.core import DataError
 
-VOC = I.voc_palette()
+VOC = M.voc_palette()
 C = 20
 RNG = np.random.default_rng(3)
 IDS = RNG.choice([0, 1, 7, 8, 15, 20, 255], (9, 13)).astype(np.uint8)
@@ -47,7 +48,7 @@ def refused(read, path, words, *args):
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("colour", ["grey", "palette"])
-@pytest.mark.parametrize("read", [I.read_mask, I.read_labels], ids=["mask", "labels"])
+@pytest.mark.parametrize("read", [M.read_mask, M.read_labels], ids=["mask", "labels"])
 def test_samples_of_any_depth_are_ids(tmp_path, depth, colour, read):
     if colour == "palette" and depth == 16: colour = "grey"
     a = np.arange(1 << min(depth, 8)).reshape(2, -1)
@@ -58,20 +59,20 @@ def test_samples_of_any_depth_are_ids(tmp_path, depth, colour, read):
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_few_bits_are_said(tmp_path, depth):
     said = []
-    assert I.read_mask(write_png(tmp_path/"m.png", np.eye(5, dtype=int), depth), C, said).tolist() == np.eye(5).tolist()
+    assert M.read_mask(write_png(tmp_path/"m.png", np.eye(5, dtype=int), depth), C, said).tolist() == np.eye(5).tolist()
     assert said == [f"{depth}-bit grey: its samples are the ids"]
 
 
 def test_aeroplane_does_not_become_sheep(tmp_path):
     path = write_png(tmp_path/"m.png", np.array([[0, 1, 15]]), 4)
-    assert I.read_mask(path, C).tolist() == [[0, 1, 15]]
-    refused(I.read_mask, path, r"ids outside 0…14 and 255: 15 \(1 pixels\)", 14)
+    assert M.read_mask(path, C).tolist() == [[0, 1, 15]]
+    refused(M.read_mask, path, r"ids outside 0…14 and 255: 15 \(1 pixels\)", 14)
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp", "m.gif", "m.tga", "m.pgm", "m.webp"])
 def test_every_exact_format(tmp_path, name):
     Image.fromarray(IDS).save(tmp_path/name, **(dict(lossless=True) if name == "m.webp" else {}))
-    assert (I.read_mask(tmp_path/name, C) == IDS).all()
+    assert (M.read_mask(tmp_path/name, C) == IDS).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -80,9 +81,9 @@ def test_a_grey_mask_in_a_gif(tmp_path_factory, ids):
     "Which holds the greys that are used alone: an index is no id. Black and white are what they are, 0 and 1."
     path = tmp_path_factory.mktemp("g")/"m.gif"
     Image.fromarray(np.uint8([ids])).save(path)
-    if set(ids) == {0, 255}: assert set(I.read_mask(path, C)[0]) == {0, 1}
-    elif set(ids) == {255}: refused(I.read_mask, path, "0 may be the object", C)
-    else: assert I.read_mask(path, C).tolist() == [ids]
+    if set(ids) == {0, 255}: assert set(M.read_mask(path, C)[0]) == {0, 1}
+    elif set(ids) == {255}: refused(M.read_mask, path, "0 may be the object", C)
+    else: assert M.read_mask(path, C).tolist() == [ids]
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp", "m.gif", "m.tga"])
@@ -90,21 +91,21 @@ def test_palette_in_every_format(tmp_path, name):
     im = Image.fromarray(IDS)
     im.putpalette(VOC.ravel().tolist())
     im.save(tmp_path/name)
-    assert (I.read_mask(tmp_path/name, C) == IDS).all()
+    assert (M.read_mask(tmp_path/name, C) == IDS).all()
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.tif", "m.bmp"])
 def test_one_bit_in_every_format(tmp_path, name):
     a = LOW > 1
     Image.fromarray(a).save(tmp_path/name)
-    assert (I.read_mask(tmp_path/name, C) == a).all() and (I.read_labels(tmp_path/name) == a).all()
+    assert (M.read_mask(tmp_path/name, C) == a).all() and (M.read_labels(tmp_path/name) == a).all()
 
 
 @pytest.mark.parametrize("name", ["m.jpg", "m.webp", "m.jp2", "jpeg.tif", "m.mpo"])
 def test_formats_that_blur_ids(tmp_path, name):
     save = dict(compression="jpeg") if name == "jpeg.tif" else {}
     Image.fromarray(IDS).save(tmp_path/name, **save)
-    for read in (I.read_mask, I.read_labels): refused(read, tmp_path/name, "blurred")
+    for read in (M.read_mask, M.read_labels): refused(read, tmp_path/name, "blurred")
 
 
 @pytest.mark.parametrize("top", [1, 3, 20, 100, 254, 255, 256, 4095, 65535])
@@ -113,25 +114,25 @@ def test_pgm_of_any_range(tmp_path, top, plain):
     a = np.arange(min(top, 255) + 1)[None]
     body = b" ".join(b"%d" % v for v in a[0]) if plain else a.astype(np.uint8 if top < 256 else ">u2").tobytes()
     (tmp_path/"m.pgm").write_bytes(b"P%d %d 1 %d\n" % (2 if plain else 5, a.size, top) + body)
-    assert (I.read_mask(tmp_path/"m.pgm") == a).all() and (I.read_labels(tmp_path/"m.pgm") == a).all()
+    assert (M.read_mask(tmp_path/"m.pgm") == a).all() and (M.read_labels(tmp_path/"m.pgm") == a).all()
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.int32, np.float32])
 def test_tiff_of_any_type_is_exact(tmp_path, dtype):
     a = (IDS % 128).astype(dtype)
     tifffile.imwrite(tmp_path/"m.tif", a)
-    assert (I.read_mask(tmp_path/"m.tif") == a).all() and (I.read_labels(tmp_path/"m.tif") == a).all()
+    assert (M.read_mask(tmp_path/"m.tif") == a).all() and (M.read_labels(tmp_path/"m.tif") == a).all()
 
 
 @pytest.mark.parametrize("value, dtype", [(.5, np.float32), (np.nan, np.float32), (np.inf, np.float32), (2.**25, np.float32), (-1, np.float32), (-1, np.int16),
                                           (-1, np.int32), (-1, np.int8), (256, np.uint16), (65536, np.uint32), (2**31 + 1, np.uint32), (3, np.float64), (3, np.float16)])
 def test_tiff_that_holds_no_ids(tmp_path, value, dtype):
     tifffile.imwrite(tmp_path/"m.tif", np.array([[0, value]], dtype))
-    refused(I.read_mask, tmp_path/"m.tif", "ids|numbers|image")
+    refused(M.read_mask, tmp_path/"m.tif", "ids|numbers|image")
 
 
 @pytest.mark.parametrize("a", [LOW > 1, LOW, LOW.astype(np.uint16)], ids=["1", "8", "16"])
-@pytest.mark.parametrize("read", [I.read_mask, I.read_labels, I.read_saliency])
+@pytest.mark.parametrize("read", [M.read_mask, M.read_labels, I.read_saliency])
 def test_zero_is_white(tmp_path, a, read):
     tifffile.imwrite(tmp_path/"m.tif", a, photometric="miniswhite")
     refused(read, tmp_path/"m.tif", "0 is white")
@@ -139,12 +140,12 @@ def test_zero_is_white(tmp_path, a, read):
 
 def test_bitmap_of_ones_that_are_black(tmp_path):
     (tmp_path/"m.pbm").write_bytes(b"P1 4 1\n1 0 0 0")
-    refused(I.read_mask, tmp_path/"m.pbm", "1 is black")
+    refused(M.read_mask, tmp_path/"m.pbm", "1 is black")
     assert I.read_saliency(tmp_path/"m.pbm").tolist() == [[0, 1, 1, 1]] and I.read_image(tmp_path/"m.pbm")[0, :2, 0].tolist() == [0, 255]
 
 
 @pytest.mark.parametrize("name, options", [("m.tif", {}), ("m.gif", {}), ("m.png", {}), ("m.webp", dict(lossless=True))])
-@pytest.mark.parametrize("read", [I.read_mask, I.read_labels, I.read_saliency])
+@pytest.mark.parametrize("read", [M.read_mask, M.read_labels, I.read_saliency])
 def test_two_frames_are_not_one_map(tmp_path, name, options, read):
     Image.fromarray(LOW*20).save(tmp_path/name, save_all=True, append_images=[Image.fromarray(LOW*30)], **options)
     refused(read, tmp_path/name, "2 frames|blurred")
@@ -152,7 +153,7 @@ def test_two_frames_are_not_one_map(tmp_path, name, options, read):
 
 @pytest.mark.parametrize("turn", [3, 6, 8])
 @pytest.mark.parametrize("name", ["m.png", "m.tif"])
-@pytest.mark.parametrize("read", [I.read_mask, I.read_labels, I.read_saliency])
+@pytest.mark.parametrize("read", [M.read_mask, M.read_labels, I.read_saliency])
 def test_a_turned_map_is_refused(tmp_path, turn, name, read):
     exif = Image.Exif()
     exif[274] = turn
@@ -162,7 +163,7 @@ def test_a_turned_map_is_refused(tmp_path, turn, name, read):
 
 def test_a_mask_has_one_band(tmp_path):
     tifffile.imwrite(tmp_path/"m.tif", np.dstack([LOW, LOW + 1]), photometric="minisblack", planarconfig="contig")
-    refused(I.read_mask, tmp_path/"m.tif", "2 bands")
+    refused(M.read_mask, tmp_path/"m.tif", "2 bands")
 
 
 # ---- masks: colours
@@ -178,10 +179,10 @@ def test_palette_in_any_order_is_read_by_colour(tmp_path_factory, order, ids):
     path, where = tmp_path_factory.mktemp("p")/"m.png", np.argsort(order)
     said, a = [], np.array([ids])
     write_png(path, where[a], 8, 3, VOC[list(order)])
-    assert (I.read_mask(path, C, said) == a).all()
+    assert (M.read_mask(path, C, said) == a).all()
     moved = any(where[i] != i for i in ids)
     assert said == ["palette in another order than VOC's: read by colour"]*moved
-    assert (I.read_labels(path) == where[a]).all()      # colours are never numbers of regions
+    assert (M.read_labels(path) == where[a]).all()      # colours are never numbers of regions
 
 
 @settings(max_examples=40, deadline=None)
@@ -193,7 +194,7 @@ def test_palette_of_the_used_colours_alone(tmp_path_factory, ids, filled, data):
     palette = np.zeros(((1 << depth) if filled else len(ids), 3), int)
     palette[:len(ids)] = VOC[ids]
     write_png(path, np.array([[ids.index(v) for v in a]]), depth, 3, palette)
-    assert (I.read_mask(path, C)[0] == a).all()
+    assert (M.read_mask(path, C)[0] == a).all()
 
 
 @pytest.mark.parametrize("how", ["quantize", "optimise", "gif", "tiff", "bmp"])
@@ -201,7 +202,7 @@ def test_what_tools_make_of_colours(tmp_path, how):
     im = Image.fromarray(VOC[IDS])
     path = tmp_path/{"gif": "m.gif", "tiff": "m.tif", "bmp": "m.bmp"}.get(how, "m.png")
     im.quantize(8, method=Image.Quantize.FASTOCTREE if how == "quantize" else Image.Quantize.MEDIANCUT).save(path, optimize=how == "optimise")
-    assert (I.read_mask(path, C) == IDS).all()
+    assert (M.read_mask(path, C) == IDS).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -212,7 +213,7 @@ def test_a_palette_of_its_own_is_read_by_index(tmp_path_factory, seed, n, black)
     palette = rng.integers(0, 128, (n + 1, 3))*2 + 1        # odd: none of VOC's
     if black: palette[0] = 0
     a, said = rng.integers(0, n + 1, (3, 5)), []
-    assert (I.read_mask(write_png(path, a, 8, 3, palette), n, said) == a).all() and not said
+    assert (M.read_mask(write_png(path, a, 8, 3, palette), n, said) == a).all() and not said
 
 
 GREYS = np.arange(256)[:, None].repeat(3, 1)
@@ -228,7 +229,7 @@ def in_order(void, n=255):
                          ids=["grey", "voc", "cut off", "cut off later", "void white", "void black", "void dark", "short, void white", "short, void black", "ground white"])
 def test_palette_in_vocs_order_is_read_by_index(tmp_path, palette):
     said = []
-    assert (I.read_mask(write_png(tmp_path/"m.png", IDS, 8, 3, palette), C, said) == IDS).all() and not said
+    assert (M.read_mask(write_png(tmp_path/"m.png", IDS, 8, 3, palette), C, said) == IDS).all() and not said
 
 
 @pytest.mark.parametrize("colours, ids", [
@@ -241,7 +242,7 @@ def test_palette_in_vocs_order_is_read_by_index(tmp_path, palette):
     ([(128, 64, 128), (244, 35, 232), (70, 70, 70), (0, 0, 142)], [0, 1, 3]),   # Cityscapes: VOC's colour of class 21 is its road
     ([(0, 0, 0)]*4, [0, 1, 2])])                                # nobody set it
 def test_other_colours_are_read_by_index(tmp_path, colours, ids):
-    assert I.read_mask(write_png(tmp_path/"m.png", np.array([ids]), 8, 3, colours), C).tolist() == [ids]
+    assert M.read_mask(write_png(tmp_path/"m.png", np.array([ids]), 8, 3, colours), C).tolist() == [ids]
 
 
 @pytest.mark.parametrize("colours, ids", [
@@ -251,7 +252,7 @@ def test_other_colours_are_read_by_index(tmp_path, colours, ids):
 def test_colours_in_other_places(tmp_path, colours, ids):
     used = [u for u, v in enumerate(ids) if v is not None]
     said, path = [], write_png(tmp_path/"m.png", np.array([used]), 8, 3, colours)
-    assert I.read_mask(path, C, said)[0].tolist() == [ids[u] for u in used]
+    assert M.read_mask(path, C, said)[0].tolist() == [ids[u] for u in used]
     assert said == ["palette in another order than VOC's: read by colour"]
 
 
@@ -259,8 +260,8 @@ def test_colours_in_other_places(tmp_path, colours, ids):
 def test_palettes_of_dark_greys(tmp_path, values, n, want):
     "Greys that are ids are the ids, unless anything could be one; greys that cannot all be ids are for looking at."
     path = write_png(tmp_path/"m.png", np.arange(len(values))[None], 8, 3, [(v,)*3 for v in values])
-    if want: assert I.read_mask(path, n).tolist() == [want]
-    else: refused(I.read_mask, path, "palette of greys", n)
+    if want: assert M.read_mask(path, n).tolist() == [want]
+    else: refused(M.read_mask, path, "palette of greys", n)
 
 
 @pytest.mark.parametrize("colours", [
@@ -272,28 +273,28 @@ def test_palettes_of_dark_greys(tmp_path, values, n, want):
     ids=["mixed", "white void", "other ground", "white in order", "above", "above, moved"])
 def test_palettes_in_doubt_are_refused(tmp_path, colours):
     path = write_png(tmp_path/"m.png", np.arange(len(colours))[None], 8, 3, colours)
-    refused(I.read_mask, path, "VOC's palette.*grey PNG", C)
+    refused(M.read_mask, path, "VOC's palette.*grey PNG", C)
 
 
 @pytest.mark.parametrize("used", [[0], [1], [0, 1]])
 def test_white_and_black_in_this_order(tmp_path, used):
     path = write_png(tmp_path/"m.png", np.array([used]), 1, 3, [(255, 255, 255), (0, 0, 0)])
-    refused(I.read_mask, path, "0 may be the object", C)
+    refused(M.read_mask, path, "0 may be the object", C)
 
 
 def test_web_palette_of_a_converted_mask_is_refused(tmp_path):
     a = np.zeros((20, 30), int)
     a[8:12, 9:20] = 15
     Image.fromarray(VOC[a]).convert("P").save(tmp_path/"m.png")         # class 15 is a mixture of others
-    refused(I.read_mask, tmp_path/"m.png", "VOC's palette|ids outside", C)
+    refused(M.read_mask, tmp_path/"m.png", "VOC's palette|ids outside", C)
 
 
 def test_clear_entries(tmp_path):
     in_order = write_png(tmp_path/"a.png", np.array([[0, 1]]), 8, 3, VOC, clear=b"\0")
     moved = write_png(tmp_path/"b.png", np.array([[0, 1]]), 8, 3, VOC[::-1], clear=b"\0")
     opaque = write_png(tmp_path/"c.png", np.array([[0, 1]]), 8, 3, VOC[[3, 4]], clear=b"\xff\xff")
-    assert I.read_mask(in_order, C).tolist() == [[0, 1]] and I.read_mask(opaque, C).tolist() == [[3, 4]]
-    refused(I.read_mask, moved, "partly transparent|VOC's palette")
+    assert M.read_mask(in_order, C).tolist() == [[0, 1]] and M.read_mask(opaque, C).tolist() == [[3, 4]]
+    refused(M.read_mask, moved, "partly transparent|VOC's palette")
 
 
 @settings(max_examples=25, deadline=None)
@@ -301,8 +302,8 @@ def test_clear_entries(tmp_path):
 def test_colours_of_voc(tmp_path_factory, ids, mode, suffix):
     path, said = tmp_path_factory.mktemp("c")/f"m{suffix}", []
     Image.fromarray(VOC[[ids]]).convert(mode).save(path)
-    assert I.read_mask(path, C, said).tolist() == [ids] and said == ["colours, read as VOC's"]
-    refused(I.read_labels, path, "colours")
+    assert M.read_mask(path, C, said).tolist() == [ids] and said == ["colours, read as VOC's"]
+    refused(M.read_labels, path, "colours")
 
 
 @settings(max_examples=25, deadline=None)
@@ -310,14 +311,14 @@ def test_colours_of_voc(tmp_path_factory, ids, mode, suffix):
 def test_grey_saved_as_colours(tmp_path_factory, ids, mode):
     path, said = tmp_path_factory.mktemp("c")/"m.png", []
     Image.fromarray(np.uint8([ids])).convert(mode).save(path)
-    assert I.read_mask(path, C, said).tolist() == [ids] and len(said) == 1 and "grey" in said[0]
+    assert M.read_mask(path, C, said).tolist() == [ids] and len(said) == 1 and "grey" in said[0]
 
 
 def test_car_or_128(tmp_path):
     Image.fromarray(VOC[[[0, 7]]]).save(tmp_path/"m.png")
-    assert I.read_mask(tmp_path/"m.png", C).tolist() == [[0, 7]]        # 128 is no id
-    refused(I.read_mask, tmp_path/"m.png", "greys that are colours", 200)
-    refused(I.read_mask, tmp_path/"m.png", "128", 6)                    # neither is 7
+    assert M.read_mask(tmp_path/"m.png", C).tolist() == [[0, 7]]        # 128 is no id
+    refused(M.read_mask, tmp_path/"m.png", "greys that are colours", 200)
+    refused(M.read_mask, tmp_path/"m.png", "128", 6)                    # neither is 7
 
 
 @pytest.mark.parametrize("colour", [(1, 2, 3), (255, 255, 254), (128, 0, 1), tuple(VOC[C + 1])])
@@ -325,7 +326,7 @@ def test_a_strange_colour_is_named(tmp_path, colour):
     a = VOC[IDS]
     a[2, 3] = colour
     Image.fromarray(a).save(tmp_path/"m.png")
-    refused(I.read_mask, tmp_path/"m.png", rf"{re.escape(str(tuple(map(int, colour))))} \(1 pixels\) is none of VOC's palette", C)
+    refused(M.read_mask, tmp_path/"m.png", rf"{re.escape(str(tuple(map(int, colour))))} \(1 pixels\) is none of VOC's palette", C)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
@@ -334,23 +335,23 @@ def test_transparent_masks_are_refused(tmp_path, mode, alpha):
     im = Image.fromarray(IDS).convert(mode)
     im.putalpha(Image.fromarray(np.where(np.arange(IDS.size).reshape(IDS.shape) == 5, alpha, 255).astype(np.uint8)))
     im.save(tmp_path/"m.png")
-    refused(I.read_mask, tmp_path/"m.png", "partly transparent", C)
+    refused(M.read_mask, tmp_path/"m.png", "partly transparent", C)
 
 
 def test_a_clear_colour_makes_a_mask_partly_transparent(tmp_path):
     path = write_png(tmp_path/"m.png", VOC[[[0, 3]]], 8, 2, clear=struct.pack(">HHH", 0, 0, 0))
-    refused(I.read_mask, path, "partly transparent", C)
+    refused(M.read_mask, path, "partly transparent", C)
 
 
 @pytest.mark.parametrize("colour, bands", [(2, 3), (6, 4), (4, 2)])
 def test_deep_colours_are_no_mask(tmp_path, colour, bands):
-    refused(I.read_mask, write_png(tmp_path/"m.png", np.full((2, 2, bands), 3), 16, colour), "16 bits")
+    refused(M.read_mask, write_png(tmp_path/"m.png", np.full((2, 2, bands), 3), 16, colour), "16 bits")
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "LAB", "YCbCr"])
 def test_kinds_of_pixels_that_are_no_mask(tmp_path, mode):
     Image.fromarray(VOC[IDS]).convert(mode).save(tmp_path/"m.tif")
-    refused(I.read_mask, tmp_path/"m.tif", f"colours \\({mode}\\)")
+    refused(M.read_mask, tmp_path/"m.tif", f"colours \\({mode}\\)")
 
 
 # ---- photographs

@@ -16,7 +16,8 @@ from wsss_nb.core import DataError, ParameterError, WeightsError, WsssError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, save_model
 from wsss_nb.files import DATA
-from wsss_nb.images import read_mask, read_saliency, write_labels
+from wsss_nb.images import read_saliency
+from wsss_nb.masks_of_ids import read_mask, write_labels
 from wsss_nb.saliency import (SOURCES, RefineSettings, binarize, border_saliency, detect, load_detector, objectness, opencv_saliency, open_source, refine,
                               refine_saliency, saliency_quality, supervision, true_saliency, write_saliency)
 from wsss_nb.scenes import write_scenes

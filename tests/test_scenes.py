@@ -5,7 +5,8 @@ from hypothesis import given, settings, strategies as st
 
 from wsss_nb import scenes
 from wsss_nb.core import DataError, ParameterError, read_json
-from wsss_nb.images import read_image, read_mask
+from wsss_nb.images import read_image
+from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.scenes import CLASSES, OTHER_CLASSES, Part, Thing, box, line, make_scene, make_scenes, open_scenes, oval, poly, smooth, unlabeled, write_scenes
 
 

@@ -11,11 +11,16 @@ import torch
 from hypothesis import given, settings
 from PIL import Image
 
-from wsss_nb import cleanup, cli, evaluate
+from wsss_nb import cleanup, cli, label_files
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
-from wsss_nb.evaluate import class_rows, evaluate_folder, open_predictions, read_npy, read_prediction, read_scores, write_coco
-from wsss_nb.images import read_mask, voc_palette, write_image, write_labels, write_mask
+from wsss_nb.evaluate import class_rows, evaluate_folder
+from wsss_nb.exports import write_coco
+from wsss_nb.images import write_image
+from wsss_nb.masks_of_ids import read_mask, voc_palette, write_labels, write_mask
+from wsss_nb.npy_files import read_npy
+from wsss_nb.predictions import open_predictions
+from wsss_nb.score_files import read_prediction, read_scores
 
 NAMES = ["ant", "bee", "cat", "dog", "eel"]
 LABELS = dict(p0=[3], p1=[1, 2], p2=[5], p3=[2, 4, 5], p4=[1], p5=[1, 5])
@@ -454,7 +459,7 @@ def patched(raw, at, byte):
 
 
 def test_ids_are_taken_directly_only_where_the_file_says_so():
-    ids, voc, plain = np.random.default_rng(0).integers(0, 21, (3, 4)).repeat(10, 0).repeat(10, 1).astype(np.uint8), voc_palette(), evaluate._plain_png
+    ids, voc, plain = np.random.default_rng(0).integers(0, 21, (3, 4)).repeat(10, 0).repeat(10, 1).astype(np.uint8), voc_palette(), label_files.plain_png
     raw = png(ids, voc)
     at = raw.index(b"PLTE") - 4
     bare = raw[:at] + raw[at + int.from_bytes(raw[at:at + 4], "big") + 12:]
@@ -472,7 +477,7 @@ def test_ids_are_taken_directly_only_where_the_file_says_so():
 def test_what_is_not_taken_directly_goes_to_read_mask(ds, folder, monkeypatch):
     "Truth and prediction alike: a palette in another order is asked about"
     asked = []
-    monkeypatch.setattr(evaluate, "read_mask", lambda path, n=None: asked.append(path) or read_mask(path, n))
+    monkeypatch.setattr(label_files, "read_mask", lambda path, n=None: asked.append(path) or read_mask(path, n))
     order = np.arange(256)
     order[[1, 2]] = 2, 1                                # colours of 1 and 2 exchanged, and their indices, too
     for id in IDS: (folder/f"{id}.png").write_bytes(png(order[ds.mask(id)].astype(np.uint8), voc_palette()[order]))

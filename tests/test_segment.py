@@ -258,7 +258,8 @@ def test_similarity(nets, photo):
 
 def test_photographs_of_animals(nets, shared_data):
     "On training pictures masks are better than the activation alone at the threshold that is best for them together"
-    from wsss_nb.images import read_image, read_mask
+    from wsss_nb.images import read_image
+    from wsss_nb.masks_of_ids import read_mask
     folder, plain, masks = shared_data/"voc_animals", [], []
     if not folder.is_dir(): pytest.skip(f"no photographs of animals in {folder}")
     for name, word, k in (("2007_000528", "cat", 8), ("2007_000549", "cat", 8), ("2007_001073", "cow", 10),

@@ -10,7 +10,7 @@ from wsss_nb.classifier import CLASSIFIER, fit_classifier
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
 from wsss_nb.growing import GrowthSettings, fit_segmenter, grow, growing_loss, load_softmax, save_softmax, seed_loss
-from wsss_nb.images import read_labels, read_mask, write_labels, write_mask
+from wsss_nb.masks_of_ids import read_labels, read_mask, write_labels, write_mask
 from wsss_nb.train import TrainSettings
 
 HOW = TrainSettings(net="small", init="random", epochs=2, batch=6, lr=.02, crop=80, scales=(1,), train_scales=(1, .5), warmup_epochs=0, device="cpu", loss_stride=4)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from wsss_nb.core import DataError, ParameterError, RunError
-from wsss_nb.images import read_mask
+from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.sources import open_source
 from wsss_nb.artefacts import demo_folder
 

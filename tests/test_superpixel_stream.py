@@ -14,7 +14,8 @@ from wsss_nb import superpixel_stream as stream
 from wsss_nb.superpixel_folder import cut_folder
 from wsss_nb.superpixel_stream import Settings, network, outputs, settle
 from wsss_nb.core import WeightsError
-from wsss_nb.images import read_image, read_labels, write_image
+from wsss_nb.images import read_image, write_image
+from wsss_nb.masks_of_ids import read_labels
 from wsss_nb.scenes import make_scene
 from wsss_nb.superpixels import superpixels
 

@@ -12,9 +12,9 @@ from wsss_nb.core import DataError, ParameterError, load_arrays
 from wsss_nb.datasets import open_dataset
 from wsss_nb.deeplab import DeepLab, at_side, load_deeplab, predict, weights_meta
 from wsss_nb.growing import GROWING, GrowthSettings, fit_segmenter
-from wsss_nb.images import write_labels, write_mask
 from wsss_nb.masking import MASKING, ErasingSettings, fit_masking
 from wsss_nb.classifier import take_imagenet
+from wsss_nb.masks_of_ids import write_labels, write_mask
 from wsss_nb.transforms import to_tensor
 from wsss_nb.trunk import OnFeatures, squared, squared_maps, trunk_batches, trunk_files
 

@@ -20,7 +20,7 @@ from .deeplab import weights_meta
 from .files import DATA
 from .gallery import Photo, dataset_photo, scene_photo
 from .growing import load_softmax
-from .images import read_labels, read_mask
+from .masks_of_ids import read_labels, read_mask
 from .metrics import ConfusionMatrix
 from .record import RECORD
 from .scenes import CLASSES

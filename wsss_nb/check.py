@@ -20,14 +20,8 @@ from scipy.optimize import linear_sum_assignment
 
 from .core import DataError, progress, sha256
 from .datasets import Dataset, Problem, open_dataset
-from wsss_nb.images import (
-    describe,
-    open_picture,
-    picture_size,
-    read_mask,
-    read_saliency,
-    voc_palette,
-)
+from .images import describe, open_picture, picture_size, read_saliency
+from .masks_of_ids import read_mask, voc_palette
 
 # %% ../nbs/0_base/025_check.ipynb #958fd8d9
 class Look(NamedTuple):

@@ -21,9 +21,10 @@ from wsss_nb.core import (
     read_json,
     write_json,
 )
-from .evaluate import evaluate_folder, find_predictions, in_threads, open_predictions
+from .evaluate import evaluate_folder
 from .growing import grow
-from .images import read_labels, write_mask
+from .masks_of_ids import read_labels, write_mask
+from .predictions import find_predictions, in_threads, open_predictions
 
 # %% ../nbs/3_clustering/350_cleanup.ipynb #5487198f
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def clean_seed(
 # %% ../nbs/3_clustering/350_cleanup.ipynb #99a9b8d1
 def clean_scores(
     ids,
-    S,  # class ids (K,), their scores (K,H,W) in [0,1], as `evaluate.read_scores` gives them
+    S,  # class ids (K,), their scores (K,H,W) in [0,1], as `score_files.read_scores` gives them
     sp,  # (H,W) superpixels; below 0 belongs to none
     beta_bg=0.7,  # the mean score that makes a superpixel background
     beta_fg=0.7,  # or one of the classes

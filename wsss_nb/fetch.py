@@ -16,8 +16,9 @@ import pooch
 
 from .core import DataError, ParameterError, atomic, need, progress, sha256
 from .datasets import VOC_CLASSES, open_dataset
-from .evaluate import read_npy
-from .images import IMAGE_SUFFIXES, write_mask
+from .images import IMAGE_SUFFIXES
+from .masks_of_ids import write_mask
+from .npy_files import read_npy
 
 # %% ../nbs/1_nets/175_fetch.ipynb #6b4f826d
 class Source(NamedTuple):

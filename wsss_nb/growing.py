@@ -23,7 +23,7 @@ from wsss_nb.core import (
     save_arrays,
 )
 from .deeplab import multi_scale, predict
-from .images import read_labels, read_mask, write_mask
+from .masks_of_ids import read_labels, read_mask, write_mask
 from .segmenter import Task, fit_deeplab, new_segmenter
 from .train import TrainSettings, map_files, set_mean
 from .trunk import seen

@@ -129,7 +129,7 @@ def _sound(ds, judged):
 # %% ../nbs/7_command/755_mask_commands.ipynb #4c78b598
 def _exports(args, ds, folders):
     "The archives that were asked for, of the last result named."
-    from wsss_nb.evaluate import write_coco, write_fiftyone, write_voc_archive
+    from wsss_nb.exports import write_coco, write_fiftyone, write_voc_archive
 
     ids, (name, last) = ds.ids(args.split), list(folders.items())[-1]
     how = dict(threshold=args.threshold, kind=args.kind)

@@ -25,7 +25,7 @@ from wsss_nb.core import (
     sha256,
 )
 from .deeplab import multi_scale, resized
-from .images import read_mask
+from .masks_of_ids import read_mask
 from .segmenter import Task, fit_deeplab, new_segmenter
 from .train import TrainSettings, map_files, set_mean
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor

@@ -16,7 +16,8 @@ import numpy as np
 
 from .core import DataError, ParameterError, atomic, check_array, need, read_json, write_json
 from .drawing import mask_picture, steps_picture
-from .images import write_image, write_mask
+from .images import write_image
+from .masks_of_ids import write_mask
 from .processes import undisturbed
 
 # %% ../nbs/7_command/700_output.ipynb #ce331b3f

@@ -15,7 +15,8 @@ import numpy as np
 from .core import pick_device
 from .crf import dense_crf
 from .deeplab import load_deeplab, predict
-from .images import read_image, write_mask
+from .images import read_image
+from .masks_of_ids import write_mask
 from .processes import map_images
 
 # %% ../nbs/1_nets/150_predict.ipynb #2e4fa551

@@ -30,14 +30,8 @@ from wsss_nb.core import (
     sha256,
 )
 from .deeplab import DeepLab, load_model, predict
-from wsss_nb.images import (
-    open_picture,
-    picture_size,
-    read_labels,
-    read_saliency,
-    resize,
-    write_mask,
-)
+from .images import open_picture, picture_size, read_saliency, resize
+from .masks_of_ids import read_labels, write_mask
 from .train import prefetch
 
 # %% ../nbs/2_masking/220_saliency.ipynb #7fead749

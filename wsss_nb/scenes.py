@@ -26,7 +26,8 @@ from wsss_nb.core import (
     write_json,
 )
 from .datasets import open_dataset
-from .images import write_image, write_mask
+from .images import write_image
+from .masks_of_ids import write_mask
 
 # %% ../nbs/0_base/030_scenes.ipynb #7fa1c090
 def poly(*points):

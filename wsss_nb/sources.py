@@ -18,7 +18,8 @@ from .crf import dense_crf
 from .datasets import open_dataset
 from .deeplab import load_deeplab, predict
 from .features import load
-from .images import read_mask, read_saliency
+from .images import read_saliency
+from .masks_of_ids import read_mask
 from .saliency import binarize, border_saliency, objectness, refine
 from .saliency import open_source as saliency_source
 from .seeds import initial_seed

@@ -23,7 +23,7 @@ from wsss_nb.core import (
     read_json,
     write_json,
 )
-from .images import read_labels
+from .masks_of_ids import read_labels
 from .processes import dask_client
 from .superpixel_stream import Cut, Settings, cut, finished, network, outputs, settle
 

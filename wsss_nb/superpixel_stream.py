@@ -25,7 +25,8 @@ from .core import DataError, ParameterError, need, pick_device
 from .crf import crf_from_labels
 from .discovery import check_tau, discover, launch
 from .features import keys, load
-from .images import read_image, resize, write_image, write_labels
+from .images import read_image, resize, write_image
+from .masks_of_ids import write_labels
 from .processes import ahead, process_pool, undisturbed
 from .show import superpixel_picture
 from .superpixels import picture_map

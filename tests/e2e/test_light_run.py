@@ -7,7 +7,7 @@ from skimage import data
 from wsss_nb import cli
 from wsss_nb.core import read_json
 from wsss_nb.deeplab import load_deeplab
-from wsss_nb.images import read_mask
+from wsss_nb.masks_of_ids import read_mask
 
 
 @pytest.fixture(scope="module")

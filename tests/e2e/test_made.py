@@ -14,7 +14,7 @@ import pytest
 import toy
 from wsss_nb.core import read_json
 from wsss_nb.datasets import open_dataset
-from wsss_nb.images import read_mask, write_mask
+from wsss_nb.masks_of_ids import read_mask, write_mask
 from wsss_nb.parameters import resolve
 from wsss_nb.plan import plan
 from wsss_nb.runs import run_method

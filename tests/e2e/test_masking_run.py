@@ -10,7 +10,7 @@ from helpers import artefacts, start, wait_for
 from wsss_nb.classifier import load_classifier
 from wsss_nb.core import DataError, ParameterError, RunError, WeightsError, WsssError, read_json
 from wsss_nb.deeplab import save_model, weights_meta
-from wsss_nb.images import read_mask
+from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.parameters import check_parameters
 from wsss_nb.plan import plan
 from wsss_nb.runs import run_method, run_steps

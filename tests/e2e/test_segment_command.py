@@ -13,7 +13,8 @@ from skimage import data as photographs
 
 from wsss_nb import cli, ways
 from wsss_nb.core import read_json
-from wsss_nb.images import read_image, read_mask, write_image
+from wsss_nb.images import read_image, write_image
+from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.scenes import make_scenes
 from wsss_nb.segment import SegmentSettings
 from wsss_nb.artefacts import demo_folder

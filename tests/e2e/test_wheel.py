@@ -60,7 +60,8 @@ def test_is_not_the_tree(venv):
 
 def test_help_and_one_map(venv, tmp_path):
     from skimage import data
-    from wsss_nb.images import read_labels, write_image
+    from wsss_nb.images import write_image
+    from wsss_nb.masks_of_ids import read_labels
     assert "superpixels" in run(venv/"bin/wsss-nb", "--help", cwd=tmp_path, PYTHONPATH="")
     write_image(tmp_path/"cat.png", data.chelsea()[::2, ::2])
     said = run(venv/"bin/wsss-nb", "superpixels", tmp_path/"cat.png", "--out", tmp_path/"out", "--device", "cpu", cwd=tmp_path, PYTHONPATH="", OMP_NUM_THREADS="1")
