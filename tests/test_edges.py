@@ -402,17 +402,17 @@ def test_the_command_refuses_it_too(method, given):
 def test_what_is_right_passes(given): check_given(cells_of("t20_superpixels", **given))
 
 
-MAKERS = sorted(p.stem for p in runs.training_folder().glob("t0*.ipynb"))
+MAKERS = sorted(p.stem for p in plan.training_folder().glob("t0*.ipynb"))
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_notebooks_that_made_what_is_packaged_ask_too(name):
-    defaults = runs.notebook_parameters(runs.training_folder()/f"{name}.ipynb")
+    defaults = plan.notebook_parameters(plan.training_folder()/f"{name}.ipynb")
     check_given(cells_of(name, **defaults), ours=True)
     for k, v in defaults.items():
         with pytest.raises(ParameterError, match=rf"'{k.upper()}' is unknown to this notebook"): check_given(cells_of(name, **{k.upper(): v}), ours=True)
         with pytest.raises(ParameterError, match=f"{k}=.* should be {type(v).__name__}"): check_given(cells_of(name, **{k: 3.5 if isinstance(v, str) else "many"}), ours=True)
-    assert any("check_given(ours=True)\n" in c.source for c in nbformat.read(runs.training_folder()/f"{name}.ipynb", 4).cells)
+    assert any("check_given(ours=True)\n" in c.source for c in nbformat.read(plan.training_folder()/f"{name}.ipynb", 4).cells)
 
 
 @pytest.mark.parametrize("given", [dict(epochs=0), dict(batch=-1), dict(lr=0.), dict(pictures=0), dict(amp="on")], ids=str)
@@ -441,7 +441,7 @@ def test_papermill_by_hand(given, words, home, tmp_path):
 @pytest.mark.parametrize("given, words", [(dict(EPOCHS=3), r"'EPOCHS' is unknown to this notebook .did you mean epochs"), (dict(epochs="many"), "epochs='many' should be int")], ids=["name", "kind"])
 def test_papermill_by_hand_of_a_notebook_without_data(given, words, home, tmp_path):
     with pytest.raises(papermill.PapermillExecutionError, match=words):
-        papermill.execute_notebook(str(runs.training_folder()/"t01_small.ipynb"), str(tmp_path/"out.ipynb"), dict(out=str(tmp_path/"run")) | given, kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
+        papermill.execute_notebook(str(plan.training_folder()/"t01_small.ipynb"), str(tmp_path/"out.ipynb"), dict(out=str(tmp_path/"run")) | given, kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
     assert not (tmp_path/"run").exists()
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from wsss_nb import scenes
+from wsss_nb import actors, scenes
 from wsss_nb.core import DataError, ParameterError, read_json
 from wsss_nb.images import read_image
 from wsss_nb.masks_of_ids import read_mask
@@ -103,7 +103,7 @@ def test_mask_follows_coverage():
     "A pixel belongs to the class that covers most of it: parts of one class add up, and what is left over is background"
     def layer(label, cover):
         cover = np.float32([[cover]])
-        return scenes._Layer((slice(0, 1), slice(0, 1)), None, cover, cover, None, scenes._Actor(None, [], {}, label, (0, 0), 1, 0)), cover
+        return actors.Layer((slice(0, 1), slice(0, 1)), None, cover, cover, None, actors.Actor(None, [], {}, label, (0, 0), 1, 0)), cover
     mask = lambda *pairs: scenes._masks([layer(*p) for p in pairs], 1)[0].item()
     assert mask((1, .6)) == 1 and mask((1, .4)) == 0
     assert mask((1, .3), (2, .5)) == 2 and mask((1, .3), (2, .25), (1, .25)) == 1
@@ -112,8 +112,8 @@ def test_mask_follows_coverage():
 
 def test_outlines_are_filled_to_a_third_of_a_pixel():
     square = poly((4, 4), (12, 4), (12, 12), (4, 12))/16
-    actor = scenes._Actor(Thing((Part("telling", "tell", square),)), [square], dict(tell=(255, 0, 0)), 1, (0, 0), .5, 0)
-    paint, _ = scenes._raster(actor, (slice(0, 16), slice(0, 16)), 16)
+    actor = actors.Actor(Thing((Part("telling", "tell", square),)), [square], dict(tell=(255, 0, 0)), 1, (0, 0), .5, 0)
+    paint, _ = actors._raster(actor, (slice(0, 16), slice(0, 16)), 16)
     cover = paint[..., 3]
     assert (cover[4:12, 4:12] > .99).all() and 64 <= cover.sum() <= (8 + 2/3 + .1)**2 and (cover[:3] == 0).all()
     assert np.allclose(paint[..., 0], cover) and (paint[..., 1:3] == 0).all()       # premultiplied
@@ -124,10 +124,10 @@ def test_hidden_objects_are_left_out():
         s = poly((0, 0), (x1, 0), (x1, 1), (0, 1))
         cover = np.zeros((40, 40), np.float32)
         cover[:, :int(40*x1)] = 1
-        return scenes._Layer((slice(0, 40), slice(0, 40)), None, cover, cover, None, scenes._Actor(None, [s], {}, label, (0, 0), 1, 0))
+        return actors.Layer((slice(0, 40), slice(0, 40)), None, cover, cover, None, actors.Actor(None, [s], {}, label, (0, 0), 1, 0))
     far, near = layer(1, .6), layer(2, .5)
-    assert [l.actor.label for l, _ in scenes._visible([far, near], 40)] == [2]          # 1/6 of the far one shows
-    assert [l.actor.label for l, _ in scenes._visible([layer(1, 1), near], 40)] == [2, 1]   # half of it shows
+    assert [l.actor.label for l, _ in actors.visible([far, near], 40)] == [2]          # 1/6 of the far one shows
+    assert [l.actor.label for l, _ in actors.visible([layer(1, 1), near], 40)] == [2, 1]   # half of it shows
 
 
 def test_outlines():

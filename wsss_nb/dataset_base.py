@@ -16,14 +16,8 @@ from typing import Callable
 import numpy as np
 
 from .core import DataError, fingerprint as hash_of, need, progress, sha256
-from wsss_nb.images import (
-    open_picture,
-    picture_size,
-    read_image,
-    read_mask,
-    read_saliency,
-    write_mask,
-)
+from .images import open_picture, picture_size, read_image, read_saliency
+from .masks_of_ids import read_mask, write_mask
 
 # %% ../nbs/0_base/012_dataset_base.ipynb #a54c336e
 def spelled(names, classes):

@@ -19,7 +19,6 @@ from filelock import FileLock
 from wsss_nb.core import (
     RunError,
     WsssError,
-    _half_written,
     fingerprint,
     need,
     read_json,
@@ -28,6 +27,7 @@ from wsss_nb.core import (
 from .files import PACKAGE
 from .made import damage
 from .parameters import check_given
+from .store_files import half_written
 
 # %% ../nbs/4_runs/420_record.ipynb #b06b9130
 PACKAGES = (
@@ -258,7 +258,7 @@ def stage_folder(
         shutil.rmtree(folder)
     if not same:
         write_json(note, dict(key=fingerprint(inputs), inputs=inputs))
-    for half in _half_written(folder):
+    for half in half_written(folder):
         half.unlink(missing_ok=True)
     return folder
 

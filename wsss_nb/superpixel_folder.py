@@ -17,7 +17,6 @@ from wsss_nb.core import (
     DataError,
     ParameterError,
     RunError,
-    _half_written,
     need,
     progress,
     read_json,
@@ -25,6 +24,7 @@ from wsss_nb.core import (
 )
 from .masks_of_ids import read_labels
 from .processes import dask_client
+from .store_files import half_written
 from .superpixel_stream import Cut, Settings, cut, finished, network, outputs, settle
 
 # %% ../nbs/3_clustering/372_superpixel_folder.ipynb #271238bc
@@ -74,7 +74,7 @@ def cut_folder(
         todo = [(n, str(p)) for n, p in found if not finished(out, n, p, s.pictures)]
         stream = cut_by(client, todo, out, s, size) if client else cut(todo, out, s)
         done = [_told(d) for d in progress(stream, "superpixels", total=len(todo))]
-    for half in _half_written(out, {o for name, _ in todo for o in outputs(out, name)}):
+    for half in half_written(out, {o for name, _ in todo for o in outputs(out, name)}):
         half.unlink(missing_ok=True)
     return done
 

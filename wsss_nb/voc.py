@@ -20,7 +20,7 @@ from wsss_nb.dataset_lists import (
     repeated,
     report_overlap,
 )
-from .images import read_mask
+from .masks_of_ids import read_mask
 
 # %% ../nbs/0_base/015_voc.ipynb #216fd046
 VOC_CLASSES = (
