@@ -165,7 +165,7 @@ def test_files_that_are_no_masks_are_counted(tmp_path):
     root = own(tmp_path/"d", ["cat", "dog"], ["cat", "dog"])
     for k in (0, 1):
         Image.fromarray(np.zeros((20, 30), np.uint8)).save(root/"masks"/f"p{k}.jpg")
-    assert any("is no mask that can be read, and so are 1 more" in n for n in notes(root))
+    assert any("is no mask that can be read, and so is 1 more" in n for n in notes(root))
 
 
 def test_two_masks_of_one_picture(tmp_path):

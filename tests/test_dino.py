@@ -143,7 +143,7 @@ def test_a_checkpoint_that_is_none(meta, words, tmp_path):
 
 
 def test_a_checkpoint_with_other_tensors(tmp_path):
-    kw = dict(steps=1, batch=2, device="cpu", every=1)
+    kw = dict(steps=1, batch=2, device="cpu")
     pretrain(TINY, tmp_path, **kw)
     file = tmp_path/"checkpoint.safetensors"
     save_weights(file, dict(a=torch.ones(2)), dict(wsss_nb=json.dumps(weights_meta(file))))

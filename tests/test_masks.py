@@ -17,7 +17,7 @@ from wsss_nb.photos import Photograph
 
 @pytest.mark.parametrize("fields,said", [(dict(names=("cat",), run="x"), "give one of the two"), (dict(guess=True, names=("cat",)), "without --names or --run"), (dict(guess=True, run="x"), "without --names"),
                                          (dict(steps=True, run="x"), "--steps"), (dict(flip=True), "belong to --run"), (dict(scales=(1,)), "belong to --run"), (dict(batch=2), "belong to --run"),
-                                         (dict(all_names=True), "which are missing"), (dict(workers=-1), "not be negative")])
+                                         (dict(all_names=True), "which are missing"), (dict(workers=-1), "at least one process")])
 def test_contradictions(fields, said):
     with pytest.raises(ParameterError, match=said): Request(**fields)
 

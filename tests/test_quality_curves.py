@@ -97,7 +97,7 @@ def test_void_rims_are_filled_for_boundaries(own_home, rgb):
 
 def test_whoever_asks_gets_the_same_numbers(own_home, tmp_path, rgb):
     "The table of superpixels, a run's evaluation, the curves and the explorer, on truths with a void rim as VOC draws them"
-    from test_paper import run_cells
+    from test_superpixel_notebooks import run_cells
     from wsss_nb.explore import TauExplorer
     r = np.hypot(*np.ogrid[-30:30, -40:40])
     truth = np.where(r < 15, 1, np.where(r < 20, 255, 0)).astype(np.uint8)

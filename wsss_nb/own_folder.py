@@ -50,7 +50,8 @@ def _own_masks(folder, files, report):
     paths = [p for p in there if p.suffix.lower() in MASK_SUFFIXES]
     lost = [p for p in there if p not in set(paths)]
     if lost:
-        more = f", and so are {len(lost) - 1} more" if len(lost) > 1 else ""
+        n = len(lost) - 1
+        more = f", and so {'is' if n == 1 else 'are'} {n} more" if n else ""
         report(
             lost[0],
             f"is no mask that can be read{more}: masks are {', '.join(MASK_SUFFIXES)}, named after"

@@ -122,13 +122,14 @@ def segment_command(args) -> int:  # 0, or 1 if some pictures failed
         _write_onnx(args)
     if not args.path:
         return 0
-    doubt = _of_scenes(request.run) if request.run else ""
-    if doubt:
-        print(f"note: {doubt}", file=sys.stderr)
     silent = _said_nothing(args, request)
     if silent:
         return _say_likeliest(args.path, silent, request.device)
-    return _make_masks(args, request)
+    code = _make_masks(args, request)
+    doubt = _of_scenes(request.run) if request.run else ""
+    if doubt:
+        print(f"note: {doubt}", file=sys.stderr)
+    return code
 
 # %% ../nbs/7_command/750_segment_command.ipynb #8f710af2
 def _about_names(p):
