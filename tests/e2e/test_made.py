@@ -23,14 +23,8 @@ from wsss_nb.runs import run_method
 @pytest.fixture(autouse=True)
 def method(request, tmp_path, monkeypatch):
     "The toy method, for one test."
-    if "real" in request.node.name: return
-    for module in (toy.plan, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
-    monkeypatch.setitem(toy.stages.METHODS, "toy", None)
-    for word in {o.split(" = ")[0] for own in toy.PARAMETERS.values() for o in own} - {"seed"}:
-        monkeypatch.setitem(toy.parameters.PARAMETERS, word, toy.parameters.PARAMETERS.get(word))
-    toy.plan.notebook_parameters.cache_clear()
-    toy.install(tmp_path/"notebooks")
-    toy.stages.METHODS["toy"]["x3_score"] |= dict(also=("metrics.json",))
+    if "real" not in request.node.name: toy.lend(tmp_path/"notebooks", monkeypatch)
+
 
 
 def contents(folder): return {str(p.relative_to(folder)): p.read_bytes() for m in ("shared", "work", "score") for p in sorted((folder/m).glob("*"))} | {"metrics.json": (folder/"metrics.json").read_bytes()}

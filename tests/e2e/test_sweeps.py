@@ -22,13 +22,8 @@ GRID = dict(alpha=[.1, .2], seed=[0, 1])
 @pytest.fixture(autouse=True)
 def method(request, tmp_path, monkeypatch):
     "The toy method, for one test."
-    if "real" in request.node.name: return
-    for module in (toy.plan, toy.sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
-    monkeypatch.setitem(toy.stages.METHODS, "toy", None)
-    for word in {o.split(" = ")[0] for own in toy.PARAMETERS.values() for o in own} - {"seed"}:
-        monkeypatch.setitem(toy.parameters.PARAMETERS, word, toy.parameters.PARAMETERS.get(word))
-    toy.plan.notebook_parameters.cache_clear()
-    toy.install(tmp_path/"notebooks")
+    if "real" not in request.node.name: toy.lend(tmp_path/"notebooks", monkeypatch)
+
 
 
 @pytest.fixture(scope="module")

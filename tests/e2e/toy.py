@@ -32,7 +32,7 @@ END = """for n in range(3):
     (out/makes).mkdir(exist_ok=True); (out/makes/f'part{n}.txt').write_text(str(n)); time.sleep(.1)
 (out/makes/'value.json').write_text(json.dumps(dict(value=value)))
 if makes == 'score': (out/'metrics.json').write_text(json.dumps(dict(segmenter=dict(plain=dict(miou=value), crf=dict(miou=value+.01)))))"""
-METHOD = {"x1_shared": dict(makes="shared", shared=True), "x2_work": dict(makes="work", needs=("x1_shared",)), "x3_score": dict(makes="score", needs=("x2_work",))}
+METHOD = {"x1_shared": dict(makes="shared", shared=True), "x2_work": dict(makes="work", needs=("x1_shared",)), "x3_score": dict(makes="score", also=("metrics.json",), needs=("x2_work",))}
 DATA = "scenes:train=4,val=2"
 
 
@@ -52,6 +52,16 @@ def install(folder):
             default = {m: known.of("default", m) for m in stages.METHODS} | dict(toy=ast.literal_eval(value))
             parameters.PARAMETERS[word] = replace(known, default=default, stages=(*known.stages, name[:2]))
     plan.training_folder = sweeps.training_folder = lambda: folder
+
+
+def lend(folder, monkeypatch):
+    "The toy method, for one test."
+    for module in (plan, sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
+    monkeypatch.setitem(stages.METHODS, "toy", None)
+    for word in {o.split(" = ")[0] for own in PARAMETERS.values() for o in own} - {"seed"}:
+        monkeypatch.setitem(parameters.PARAMETERS, word, parameters.PARAMETERS.get(word))
+    plan.notebook_parameters.cache_clear()
+    install(folder)
 
 
 def sweep(folder, grid, **how):
