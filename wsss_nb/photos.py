@@ -33,7 +33,7 @@ _SAMPLES = (
     ("motorcycle", "skimage/motorcycle_left.png", "motorbike"),
     ("camera", "skimage/camera.png", "tripod"),
     ("astronaut", "skimage/astronaut.png", "helmet"),
-    ("admiral", "matplotlib/grace_hopper.jpg", "suit"),
+    ("admiral", "matplotlib/grace_hopper.jpg", "military uniform"),
 )
 
 # %% ../nbs/3_clustering/385_photos.ipynb #9dce3222
