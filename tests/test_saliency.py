@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from wsss_nb import saliency as sal
+from wsss_nb import saliency as sal, weights
 from wsss_nb.backbones import create
 from wsss_nb.classifier import Classifier
 from wsss_nb.core import DataError, ParameterError, WeightsError, WsssError
@@ -204,7 +204,7 @@ def test_detector_finds_more_than_chance(home):
 
 def test_detector_missing_or_damaged(tmp_path, monkeypatch):
     for f in ("detector.safetensors", "detector.safetensors.sha256", "detector.json"): shutil.copy(DATA/f, tmp_path/f)
-    monkeypatch.setattr(sal, "DATA", tmp_path)
+    monkeypatch.setattr(weights, "DATA", tmp_path)
     load_detector()
     raw = bytearray((tmp_path/"detector.safetensors").read_bytes()); raw[-100] ^= 1; (tmp_path/"detector.safetensors").write_bytes(raw)
     with pytest.raises(WeightsError, match="not the file its record detector.json describes"): load_detector()

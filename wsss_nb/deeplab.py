@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from .backbones import _conv, create
+from .backbones import conv_bn, create
 from wsss_nb.core import (
     ParameterError,
     WeightsError,
@@ -62,7 +62,7 @@ class ASPP(nn.Module):
         self, d: int, k: int, rates=(6, 12, 18, 24), neck=0
     ):  # channels that a layer before makes of the D; 0: no such layer
         super().__init__()
-        self.neck = _conv(d, neck, 1) if neck else nn.Identity()
+        self.neck = conv_bn(d, neck, 1) if neck else nn.Identity()
         self.convs = nn.ModuleList(nn.Conv2d(neck or d, k, 3, padding=r, dilation=r) for r in rates)
         for c in self.convs:
             nn.init.normal_(c.weight, std=0.01)

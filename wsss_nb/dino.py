@@ -23,7 +23,7 @@ from wsss_nb.core import (
 )
 from .deeplab import weights_meta
 from .images import read_image, resize
-from .features import MEAN, STD, _before_last, _last_keys, mini_vit
+from .features import MEAN, STD, before_last, last_keys, mini_vit
 import numpy as np
 import torch
 
@@ -181,9 +181,9 @@ class Learner(nn.Module):
         self.head = DINOProjectionHead(D, 512, 64, prototypes, freeze_last_layer=-1)
 
     def forward(self, x):  # (n,3,S,S) -> (n,K) class scores, (n,N,D) unit keys
-        X = _before_last(self.vit, x)
+        X = before_last(self.vit, x)
         cls = self.vit.norm(self.vit.blocks[-1](X)[:, 0])
-        return self.head(cls).float(), F.normalize(_last_keys(self.vit, X).float(), dim=-1)
+        return self.head(cls).float(), F.normalize(last_keys(self.vit, X).float(), dim=-1)
 
     def cosines(self, k):  # (n,N,D) -> (n,side,side,K)
         side = math.isqrt(k.shape[1])

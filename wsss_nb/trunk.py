@@ -26,7 +26,7 @@ from wsss_nb.core import (
 )
 from .deeplab import at_side
 from .train import Batches, image_batches, naming, remembered
-from .transforms import Augment, _map, _place_map, to_tensor
+from .transforms import Augment, place_map, to_tensor
 
 # %% ../nbs/1_nets/190_trunk.ipynb #98024bac
 def squared(
@@ -52,10 +52,8 @@ def squared_maps(
     superpixels: name -> (square,square) tensor.
     """
     size = [max(1, round(n * side / max(hw))) for n in hw]
-    return {
-        k: _place_map(*_map(k, a, tuple(hw)), size, 0, 0, square or side, False)
-        for k, a in maps.items()
-    }
+    place = size, 0, 0, square or side, False
+    return {k: place_map(k, a, tuple(hw), place) for k, a in maps.items()}
 
 # %% ../nbs/1_nets/190_trunk.ipynb #0a08c2d3
 def trunk_features(
