@@ -7,23 +7,13 @@ __all__ = ['boxes', 'points', 'crop', 'recolor', 'blank', 'views', 'key_loss', '
            'schedule', 'pretrain', 'photographs', 'cuttings']
 
 # %% ../nbs/1_nets/160_dino.ipynb #b7a7ae64
-import json, math, time
+import math, time
 from pathlib import Path
 
-from wsss_nb.core import (
-    DataError,
-    RunError,
-    WeightsError,
-    check_array,
-    load_weights,
-    need,
-    pick_device,
-    progress,
-    save_weights,
-)
-from .deeplab import weights_meta
+from .core import DataError, check_array, pick_device, progress
 from .images import read_image, resize
 from .features import MEAN, STD, before_last, last_keys, mini_vit
+from .train import load_checkpoint, save_checkpoint
 import numpy as np
 import torch
 
@@ -263,55 +253,6 @@ def _modules(seed, prototypes=256):
         )
     )
 
-# %% ../nbs/1_nets/160_dino.ipynb #b852eef8
-def _save(path, nets, opt, rows, settings):
-    "Nets, Adam's moments, the log and the settings in one safetensors file."
-    moments = {
-        f"adam.{i}.{k}": v for i, s in opt.state_dict()["state"].items() for k, v in s.items()
-    }
-    save_weights(
-        path,
-        dict(nets.state_dict()) | moments,
-        dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))),
-    )
-
-# %% ../nbs/1_nets/160_dino.ipynb #b44a41cd
-_ROWS = [
-    {"cls!": float, "key!": float, "same!": float, "seconds!": float}
-]  # the log, one for each step
-
-
-def _put_back(nets, opt, tensors):
-    "Nets and Adam's moments from the tensors of a checkpoint"
-    nets.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("adam.")})
-    state = {}
-    for k, v in tensors.items():
-        if k.startswith("adam."):
-            _, i, name = k.split(".")
-            state.setdefault(int(i), {})[name] = v
-    opt.load_state_dict(dict(opt.state_dict(), state=state))
-
-
-def _restore(path, nets, opt, settings) -> list:
-    "Put all back where `path` left it; the log so far. Raises `RunError`, `WeightsError`."
-    if not Path(path).is_file():
-        return []
-    meta = weights_meta(path, {"settings!": dict, "rows!": _ROWS})
-    need(
-        meta["settings"] == settings,
-        f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or"
-        " another folder",
-        RunError,
-    )
-    tensors = load_weights(path)
-    try:
-        _put_back(nets, opt, tensors)
-    except (KeyError, RuntimeError, ValueError) as e:
-        raise WeightsError(
-            f"{path} does not hold the tensors of this training: delete it, or use another folder"
-        ) from e
-    return meta["rows"]
-
 # %% ../nbs/1_nets/160_dino.ipynb #f0a01e5f
 def _step(nets, opt, x, step, settings, device):
     "One step of student and teacher on pictures (n,3,H,W); the losses as floats."
@@ -351,7 +292,7 @@ def pretrain(
     seed=0,
     device="auto",
 ):  # → the teacher's ViT, and the losses of each step
-    "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`."
+    "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`, `WeightsError`."
     check_array("images", images, 4, error=DataError)
     file, device = Path(folder) / "checkpoint.safetensors", pick_device(device)
     settings = dict(
@@ -359,7 +300,7 @@ def pretrain(
     )
     nets = _modules(seed, prototypes).to(device)
     opt = _optimizer(nets["student"], lr)
-    rows = _restore(file, nets, opt, settings)
+    rows = load_checkpoint(file, nets, opt, settings)
     todo = range(len(rows), steps)
     for step in progress(todo, "self-supervision", initial=len(rows), total=steps):
         pick = np.random.default_rng((seed, step)).integers(0, len(images), batch)
@@ -368,7 +309,7 @@ def pretrain(
         row = _step(nets, opt, x, step, settings, device)
         rows.append(row | dict(seconds=round(time.monotonic() - start, 3)))
         if len(rows) % _EVERY == 0 or len(rows) == steps:
-            _save(file, nets, opt, rows, settings)
+            save_checkpoint(file, nets, opt, rows, settings)
     return nets["teacher"].vit.eval(), rows
 
 # %% ../nbs/1_nets/160_dino.ipynb #02e85d6a

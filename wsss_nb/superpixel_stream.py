@@ -7,7 +7,6 @@ __all__ = ['PRECISIONS', 'Settings', 'settle', 'network', 'read_photo', 'group_p
            'cut']
 
 # %% ../nbs/3_clustering/370_superpixel_stream.ipynb #fdb9eb47
-import math
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -25,7 +24,7 @@ import torch
 from .core import DataError, ParameterError, need, pick_device
 from .crf import crf_from_labels
 from .discovery import check_tau, discover, launch
-from .features import keys, load
+from .features import grown, keys, load, standardised
 from .images import read_image, resize, write_image
 from .masks_of_ids import write_labels
 from .processes import ahead, process_pool, undisturbed
@@ -126,8 +125,7 @@ def read_photo(
     full, shrink = image.shape[:2], (max_pixels / (image.shape[0] * image.shape[1])) ** 0.5
     if shrink < 1:
         image = resize(image, [max(1, int(n * shrink)) for n in full], "area")
-    hw = [math.ceil(n / patch) * patch for n in image.shape[:2]]
-    return _Photo(name, str(path), image, full, resize(image, hw, "cubic"))
+    return _Photo(name, str(path), image, full, grown(image, patch))
 
 # %% ../nbs/3_clustering/370_superpixel_stream.ipynb #4cecf0f6
 def _words(path, e):
@@ -170,10 +168,7 @@ def _normalised(photos, net, device):
     x = torch.from_numpy(np.stack([p.x for p in photos]))
     if device.type == "cuda":
         x = x.pin_memory()
-    x = x.to(device, non_blocking=True).float() / 255
-    return (
-        (x - torch.tensor(net.mean, device=device)) / torch.tensor(net.std, device=device)
-    ).permute(0, 3, 1, 2)
+    return standardised(x.to(device, non_blocking=True), net)
 
 # %% ../nbs/3_clustering/370_superpixel_stream.ipynb #b7a1aaac
 def _discovered(f, s):
