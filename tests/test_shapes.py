@@ -88,13 +88,6 @@ def test_two_sets_of_weights_are_not_chosen_from_in_silence(one, two, state, tmp
     with pytest.raises(WeightsError, match=rf"w.pth holds these weights 2 times, below ({one}. and {two}.|{two}. and {one}.): save"): load_into(Small(), tmp_path/"w.pth")
 
 
-def test_a_vit_with_its_authors_wrapping(tmp_path):
-    a = load("mini", "random")
-    torch.save(dict(teacher=below("backbone.", a.vit.state_dict()), args=Namespace()), tmp_path/"w.pth")
-    b = load("mini", tmp_path/"w.pth")
-    assert all(torch.equal(v, b.vit.state_dict()[k]) for k, v in a.vit.state_dict().items())
-
-
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: dict(state_dict=below("module.", s))])
 def test_lite0_by_its_packages_names(wrap, tmp_path):
     torch.save(wrap(load_weights(lite0_file())), tmp_path/"w.pth")

@@ -236,18 +236,13 @@ def score_images(model, images):  # a classifier in eval mode; iterable of (H,W,
     )
 
 # %% ../nbs/2_masking/200_classifier.ipynb #de568c9a
-def score_classifier(model, ds, split="val", tau=0.5):
+def score_classifier(model, ds, split="val"):
     "Macro F1 of the classifier's labels on a split, with its number of images."
     ids = ds.ids(split)
     need(ids, f"the split {split!r} of {ds.name} is empty", DataError)
-    pred = predict_labels(
-        score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids))), tau
-    )
-    return dict(
-        split=split,
-        images=len(ids),
-        macro_f1=macro_f1(pred, np.stack([ds.present(i) for i in ids])),
-    )
+    scores = score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids)))
+    f1 = macro_f1(predict_labels(scores), np.stack([ds.present(i) for i in ids]))
+    return dict(split=split, images=len(ids), macro_f1=f1)
 
 # %% ../nbs/2_masking/200_classifier.ipynb #da0ede92
 def _loss_of(lambda_cls, model, batch):

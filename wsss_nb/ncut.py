@@ -76,10 +76,11 @@ def _put(Q, SQ, i, w, product):
     SQ[:, i] = product(Q[:, i])
 
 # %% ../nbs/3_clustering/302_ncut.ipynb #a10c0de5
-def _lanczos(product, v, most, m=40, k=8, tol=1e-10):
+def _lanczos(product, v, most, tol=1e-10):
     """The largest eigenvector of a symmetric operator (B,N) → (B,N), from the start v (B,N): (B,N),
     and (B,) whether it was found within `most` products
     """
+    m, k = 40, 8  # so many vectors are kept, and of them so many when there is no more room
     Q = v.new_zeros(len(v), m, v.shape[1])
     SQ = torch.zeros_like(Q)
     w = v

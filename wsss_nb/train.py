@@ -147,9 +147,8 @@ def item_seed(seed: int, epoch: int, index: int) -> int:
 def prefetch(
     fn,  # job -> result, run by a background thread
     jobs,  # iterable
-    workers=1,
-    ahead=3,
-):  # threads; results that may wait
+    workers=1,  # threads
+):
     """Yield `fn(job)` in order, worked out ahead of time.
 
     What a job raises is raised here; leaving the loop early stops the rest.
@@ -159,7 +158,7 @@ def prefetch(
         try:
             for job in jobs:
                 todo.append(pool.submit(fn, job))
-                if len(todo) > ahead:
+                if len(todo) > 3:  # as many results may wait
                     yield todo.popleft().result()
             while todo:
                 yield todo.popleft().result()

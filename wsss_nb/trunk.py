@@ -128,13 +128,12 @@ def trunk_batches(
     maps_fn,  # id -> dict of maps
     settings,  # `TrainSettings`
     picture_side=0,  # of the square of pictures that go along, in pixels; 0: none
-    ram=4 << 30,  # as in `train.image_batches`
 ):
     """`Batches` with `features` (B,D,h,w), `present` (B,C) float32, `index` (B,), maps
     (B,side,side) and, if asked for, `image` (B,3,S,S), at a size and mirrored by chance.
     """
     sides = trunk_sides(settings)
-    load = remembered(_reader(ds, files, maps_fn, max(sides), picture_side), ram)
+    load = remembered(_reader(ds, files, maps_fn, max(sides), picture_side), 4 << 30)
 
     def item(i, seed):
         rng = np.random.default_rng(seed)

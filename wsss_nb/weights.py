@@ -65,7 +65,7 @@ def lite0_file() -> Path:
     return file
 
 # %% ../nbs/1_nets/100_weights.ipynb #8d9240b5
-def _hub_answers(seconds=3):
+def _hub_answers():
     "Whether the model hub can be reached from here (a proxy is trusted to)."
     from huggingface_hub import constants
 
@@ -74,7 +74,7 @@ def _hub_answers(seconds=3):
     if os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"):
         return True
     try:
-        socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), seconds).close()
+        socket.create_connection((urlparse(constants.ENDPOINT).hostname, 443), timeout=3).close()
     except OSError:
         return False
     return True
