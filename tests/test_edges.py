@@ -426,23 +426,30 @@ def test_other_peoples_notebooks_are_left_alone():
     check_given([])
 
 
-@pytest.mark.parametrize("given, words", [(dict(TAU=.99), r"'TAU' is unknown to this notebook \(did you mean tau\?\)"), (dict(tau=9.0), "tau=9.0 must lie between -1 and 1"), (dict(tau=.97), "")], ids=["name", "bound", "right"])
-def test_papermill_by_hand(given, words, home, tmp_path):
-    "As `papermill t20_superpixels.ipynb out.ipynb -p TAU 0.99` does."
-    usual = dict(data="scenes:train=2,val=1", out=str(tmp_path/"run"), features="rgb", sp_crf=False, device="cpu", workers=1)
+def by_papermill(name, tmp_path, **given):
+    "As `papermill NAME.ipynb out.ipynb -p …` does."
     how = dict(kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
-    run = lambda: papermill.execute_notebook(str(plan.training_folder()/"t20_superpixels.ipynb"), str(tmp_path/"out.ipynb"), usual | given, **how)
-    if not words: assert run() and len(list((tmp_path/"run"/"superpixels").glob("*.png"))) == 2
-    else:
-        with pytest.raises(papermill.PapermillExecutionError, match=words): run()
-        assert not (tmp_path/"run"/"superpixels").exists()
+    file, given = plan.training_folder()/f"{name}.ipynb", dict(out=str(tmp_path/"run")) | given
+    return papermill.execute_notebook(str(file), str(tmp_path/"out.ipynb"), given, **how)
 
 
-@pytest.mark.parametrize("given, words", [(dict(EPOCHS=3), r"'EPOCHS' is unknown to this notebook .did you mean epochs"), (dict(epochs="many"), "epochs='many' should be int")], ids=["name", "kind"])
-def test_papermill_by_hand_of_a_notebook_without_data(given, words, home, tmp_path):
-    with pytest.raises(papermill.PapermillExecutionError, match=words):
-        papermill.execute_notebook(str(plan.training_folder()/"t01_small.ipynb"), str(tmp_path/"out.ipynb"), dict(out=str(tmp_path/"run")) | given, kernel_name="python3", kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))
-    assert not (tmp_path/"run").exists()
+USUAL = dict(data="scenes:train=2,val=1", features="rgb", sp_crf=False, device="cpu", workers=1)
+
+
+def test_papermill_by_hand(home, tmp_path):
+    by_papermill("t20_superpixels", tmp_path, **USUAL, tau=.97)
+    assert len(list((tmp_path/"run"/"superpixels").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("name, given, words, made", [
+    ("t20_superpixels", USUAL | dict(TAU=.99), "'TAU' is unknown to this notebook .did you mean tau", "superpixels"),
+    ("t01_small", dict(EPOCHS=3), "'EPOCHS' is unknown to this notebook .did you mean epochs", "."),  # it has no data
+    ("t31_quality", dict(data=USUAL["data"], SPLIT="val"), "'SPLIT' is unknown to this notebook .did you mean split",
+     "metrics.json")], ids=["t20", "t01", "t31"])  # the last has no folder of a stage
+def test_papermill_by_hand_is_refused_by_the_notebook_itself(name, given, words, made, home, tmp_path):
+    "What else is refused needs no kernel to be seen, above."
+    with pytest.raises(papermill.PapermillExecutionError, match=words): by_papermill(name, tmp_path, **given)
+    assert not (tmp_path/"run"/made).exists()
 
 
 # ---- lists that are empty
@@ -461,8 +468,3 @@ def test_an_empty_list_from_the_command_line(home, tmp_path, capsys):
         assert cli.main([*[w for w in words if w != "seeds=0"], empty]) == 2 and said in capsys.readouterr().err
     assert parameters.check_parameters("masking", dict(dilations=""))["dilations"] == []
 
-
-def test_the_notebook_without_a_stages_folder_asks_too(home, tmp_path):
-    with pytest.raises(papermill.PapermillExecutionError, match="'SPLIT' is unknown to this notebook .did you mean split"):
-        papermill.execute_notebook(str(plan.training_folder()/"t31_quality.ipynb"), str(tmp_path/"out.ipynb"), dict(data="scenes:train=2,val=1", out=str(tmp_path), SPLIT="val"), kernel_name="python3",
-                                   kernel_manager_class=own_kernel(), progress_bar=False, cwd=str(tmp_path))

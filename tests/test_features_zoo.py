@@ -7,13 +7,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from wsss_nb import backbones, features
+from wsss_nb import backbones, features, weights
 from wsss_nb.core import DataError, ParameterError, WeightsError, save_weights, sha256
 from wsss_nb.features import CNN, DINO, NETS, ViTKeys, extract, keys, load
 from wsss_nb.superpixels import discover, tau_for_count
 
+import timm  # after ours, which makes torchvision importable
+
 CLIP = (.48145466, .4578275, .40821073), (.26862954, .26130258, .27577711)  # of OpenAI's notebook
 VITS = {  # name: patch, dim, tokens before the patches
+    "dino_vits16": (16, 384, 1), "dino_vits8": (8, 384, 1), "dino_vitb16": (16, 768, 1), "dino_vitb8": (8, 768, 1),
     "dinov2_vits14": (14, 384, 1), "dinov2_vitb14": (14, 768, 1), "dinov2_vits14_reg": (14, 384, 5), "dinov2_vitb14_reg": (14, 768, 5), "dinov3_vits16": (16, 384, 5), "dinov3_vitb16": (16, 768, 5),
     "mae_vitb16": (16, 768, 1), "mocov3_vitb16": (16, 768, 1), "clip_vitb16": (16, 768, 1), "supervised_vitb16": (16, 768, 1)}
 CNNS = ["mocov3_resnet50", "resnet50"]
@@ -36,11 +39,10 @@ def whole(model, x):
     with torch.inference_mode(): return F.linear(out[0], qkv.weight, qkv.bias)[:, vit.num_prefix_tokens:, D:2*D]
 
 
-def test_all_names_are_tried(): assert NETS.keys() == DINO.keys() | VITS.keys() | set(CNNS)
+def test_all_names_are_tried(): assert NETS.keys() == VITS.keys() | set(CNNS)
 
 
 def test_names_are_timms():
-    timm = backbones._timm()
     for short, name in NETS.items():
         assert timm.is_model(name) and (short.startswith("mocov3") or timm.is_model_pretrained(name)), short
     assert DINO.items() <= NETS.items()
@@ -89,7 +91,6 @@ def test_the_activation_is_clips_own():
 @pytest.mark.parametrize("bias", [False, True])
 def test_rotary_keys_are_not_turned(bias, monkeypatch):
     "What the last block's attention multiplies is the turned key; ours is the one before, as long, and the same wherever the patch lies"
-    timm = backbones._timm()
     vit = timm.models.Eva(img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0, qkv_bias=bias, init_values=1e-5, dynamic_img_size=True, use_abs_pos_emb=False, use_rot_pos_emb=True,
                           rope_type="dinov3", rope_temperature=100, rope_rotate_half=True, num_reg_tokens=4, use_fc_norm=False).eval()
     m, seen = ViTKeys(vit, "test"), []
@@ -107,7 +108,7 @@ def test_rotary_keys_are_not_turned(bias, monkeypatch):
 
 def test_other_blocks_are_refused():
     "A norm behind the attention, two attentions side by side, queries, keys and values in three layers, rotary ViTs of other makers, another class"
-    models = backbones._timm().models
+    models = timm.models
     small, V = dict(img_size=32, patch_size=8, embed_dim=48, depth=2, num_heads=3, num_classes=0), models.vision_transformer
     for net in (V.VisionTransformer(**small, block_fn=V.ResPostBlock), V.VisionTransformer(**small, block_fn=V.ParallelThingsBlock), models.Eva(**small, qkv_fused=False),
                 models.Eva(**small, use_post_norm=True), models.Eva(**small, attn_type="rope", rope_type="mixed", use_rot_pos_emb=True), backbones.Small()):
@@ -186,20 +187,20 @@ def test_meta_files_of_dinov2_and_dinov3(tmp_path):
 
 def test_weights_of_another_net(tmp_path):
     save_weights(tmp_path/"w.safetensors", load("dinov3_vits16", "random").vit.state_dict())
-    for name in ("dinov2_vits14", "mae_vitb16", "resnet50", "mocov3_vitb16"):
+    for name in ("mini", "dinov2_vits14", "mae_vitb16", "resnet50", "mocov3_vitb16"):
         with pytest.raises(WeightsError, match="missing or of another shape"): load(name, tmp_path/"w.safetensors")
 
 
 @pytest.mark.parametrize("name", [n for n in NETS if n not in features._MOCO])
 def test_missing_weights_name_file_and_place(name, monkeypatch):
-    monkeypatch.setattr(backbones, "_hub_answers", lambda *a: False)
+    monkeypatch.setattr(weights, "_hub_answers", lambda *a: False)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a: None)
     with pytest.raises(WeightsError, match=rf"{NETS[name]}.*model.safetensors.*give its path.*models--timm--"): load(name)
 
 
-@pytest.mark.parametrize("name", ["dinov2", "mocov3", "clip", ""])
+@pytest.mark.parametrize("name", ["dino", "dinov2", "mocov3", "clip", "vit_tiny_patch160", "resnext", ""])
 def test_unknown_names_list_all(name):
-    with pytest.raises(ParameterError, match=f"use mini, lite0, rgb, {', '.join(NETS)}, or"): load(name, "random")
+    with pytest.raises(ParameterError, match=f"'{name}' are unknown: use mini, lite0, rgb, {', '.join(NETS)}, or"): load(name, "random")
 
 
 def test_the_table_in_the_notebook(repo):

@@ -99,11 +99,6 @@ def test_saliency_loss_against_the_plain_reading(seed):
     assert saliency_loss(H, R, present).item() == pytest.approx(plain_saliency(H.numpy(), R.numpy(), present.numpy()))
     assert saliency_loss(H, R.to(torch.uint8), torch.ones(B, C)).item() == pytest.approx(plain_saliency(H.numpy(), R.numpy(), np.ones((B, C))))
 
-def test_weights_of_the_two_sets_are_equal():
-    "One pixel of foreground weighs as much as all the background (2.7)."
-    H = torch.full((1, 2, 10, 10), .5); R = torch.zeros(1, 10, 10, dtype=torch.uint8); R[0, 3, 3] = 1
-    assert saliency_loss(H, R, torch.ones(1, 1)).item() == pytest.approx(2*math.log(2))
-
 def test_saliency_gradcheck_through_the_softmax():
     H, R, present = world()
     R[1] = torch.where(R[1] == 1, 255, R[1])  # the second picture has no foreground

@@ -11,15 +11,11 @@ from wsss_nb.features import extract, load
 from wsss_nb.scenes import open_scenes
 from wsss_nb.discovery import similarity
 from wsss_nb.ncut import _cut_batch, _dense, _iterative, _joined, _lanczos, _nearest, _smaller, _smaller_batch, _start, ncut, ncut_batch
+from test_superpixels import features
 
 EPS = 1e-5
 SOLVERS = ["dense", "iterative", "torch", "auto"]
 solvers = pytest.mark.parametrize("solver", SOLVERS)
-
-
-def features(N, D, groups=6, noise=1., seed=0):
-    rng = np.random.default_rng(seed)
-    return (rng.normal(size=(groups, D))[rng.integers(0, groups, N)] + noise*rng.normal(size=(N, D))).astype(np.float32)
 
 
 def blocks(sizes, bridges=(), lonely=()):

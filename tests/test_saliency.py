@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from wsss_nb import saliency as sal
+from wsss_nb import saliency as sal, weights
 from wsss_nb.backbones import create
 from wsss_nb.classifier import Classifier
 from wsss_nb.core import DataError, ParameterError, WeightsError, WsssError
@@ -88,13 +88,7 @@ def test_refine_by_hand():
     assert refine(O, B, low="background").tolist() == [[1, 0, 0, 1, 1, 255, 255]]
     assert refine(O, B, .5, .5).tolist() == [[1, 1, 255, 255, 1, 255, 255]]
     assert refine(O, B, 1, 0).tolist() == O.tolist()
-
-
-def test_refine_all_zero_and_all_one():
-    B = np.array([[.9, .5, .1]])
-    assert refine(np.zeros((1, 3), int), B).tolist() == [[1, 0, 0]]
-    assert refine(np.ones((1, 3), bool), B).tolist() == [[1, 1, 255]]
-    assert refine(np.ones((1, 3)), np.zeros((1, 3))).tolist() == [[255]*3]  # an image without a label
+    assert refine(np.ones((1, 3), bool), np.zeros((1, 3))).tolist() == [[255]*3]  # an image without a label
 
 
 @given(LABELS, UNIT, TAUS, st.sampled_from(["unlabeled", "background"]))
@@ -204,7 +198,7 @@ def test_detector_finds_more_than_chance(home):
 
 def test_detector_missing_or_damaged(tmp_path, monkeypatch):
     for f in ("detector.safetensors", "detector.safetensors.sha256", "detector.json"): shutil.copy(DATA/f, tmp_path/f)
-    monkeypatch.setattr(sal, "DATA", tmp_path)
+    monkeypatch.setattr(weights, "DATA", tmp_path)
     load_detector()
     raw = bytearray((tmp_path/"detector.safetensors").read_bytes()); raw[-100] ^= 1; (tmp_path/"detector.safetensors").write_bytes(raw)
     with pytest.raises(WeightsError, match="not the file its record detector.json describes"): load_detector()

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save, save_file
 
 from wsss_nb import cli, run_commands
-from wsss_nb.backbones import Small, create, load_into
+from wsss_nb.backbones import Small, create
 from wsss_nb.core import ParameterError, RunError, WeightsError, WsssError, load_weights, read_json, save_weights, write_json
 from wsss_nb.deeplab import DeepLab, load_deeplab, save_model
 from wsss_nb.features import load
@@ -27,6 +27,7 @@ from wsss_nb.results import run_metrics
 from wsss_nb.report import write_report
 from wsss_nb.tables import replicas
 from wsss_nb.train import load_checkpoint
+from wsss_nb.weights import lite0_file, load_into
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +88,8 @@ def test_two_sets_of_weights_are_not_chosen_from_in_silence(one, two, state, tmp
     with pytest.raises(WeightsError, match=rf"w.pth holds these weights 2 times, below ({one}. and {two}.|{two}. and {one}.): save"): load_into(Small(), tmp_path/"w.pth")
 
 
-def test_a_vit_with_its_authors_wrapping(tmp_path):
-    a = load("mini", "random")
-    torch.save(dict(teacher=below("backbone.", a.vit.state_dict()), args=Namespace()), tmp_path/"w.pth")
-    b = load("mini", tmp_path/"w.pth")
-    assert all(torch.equal(v, b.vit.state_dict()[k]) for k, v in a.vit.state_dict().items())
-
-
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: dict(state_dict=below("module.", s))])
 def test_lite0_by_its_packages_names(wrap, tmp_path):
-    from wsss_nb.backbones import lite0_file
     torch.save(wrap(load_weights(lite0_file())), tmp_path/"w.pth")
     a, b = create("lite0"), create("lite0", tmp_path/"w.pth")
     assert all(torch.equal(v, b.state_dict()[k]) for k, v in a.state_dict().items())

@@ -44,10 +44,10 @@ def test_maps_are_those_of_superpixels(s, tmp_path):
 
 def test_batches_make_the_same_maps(tmp_path, monkeypatch):
     "As on a card: photos of one size together, fetched a batch later; here with colours, whose means no batch changes"
-    jobs, sizes, begin = folder_of(tmp_path/"in", 23), [], stream._begin
+    jobs, sizes, begin = folder_of(tmp_path/"in", 23), [], stream.group_photos
     cut_folder(jobs, tmp_path/"one", RGB)
     monkeypatch.setattr(stream, "_Bins", lambda patch, patches: Bins(patch, 25*4, 8))
-    monkeypatch.setattr(stream, "_begin", lambda photos, *a: sizes.append(len(photos)) or begin(photos, *a))
+    monkeypatch.setattr(stream, "group_photos", lambda photos, *a: sizes.append(len(photos)) or begin(photos, *a))
     cut_folder(jobs, tmp_path/"many", RGB)
     assert sum(sizes) == 23 and max(sizes) > 1 and maps(tmp_path/"many") == maps(tmp_path/"one")
 
@@ -79,7 +79,7 @@ def test_no_more_is_begun_than_asked_for():
 def test_memory_does_not_grow_with_the_folder(tmp_path):
     "Of photographs read and not yet written there are a few at most, however slow the writing"
     jobs, alive, most = folder_of(tmp_path/"in", 60), [0], [0]
-    read, write = stream._photo, stream._write
+    read, write = stream.read_photo, stream._write
     def reading(*a):
         p = read(*a)
         alive[0] += 1
@@ -90,9 +90,9 @@ def test_memory_does_not_grow_with_the_folder(tmp_path):
         n = write(*a)
         alive[0] -= 1
         return n
-    stream._photo, stream._write = reading, writing
+    stream.read_photo, stream._write = reading, writing
     try: assert len(cut_folder(jobs, tmp_path/"out", RGB)) == 60
-    finally: stream._photo, stream._write = read, write
+    finally: stream.read_photo, stream._write = read, write
     assert most[0] < 12
 
 
@@ -133,11 +133,11 @@ def test_a_corrupt_file_in_the_middle_of_many(tmp_path):
 
 
 def test_features_that_are_not_finite_are_the_picture_s_fault_not_the_batch_s(tmp_path, monkeypatch):
-    jobs, begin = folder_of(tmp_path/"in", 6), stream._begin
+    jobs, begin = folder_of(tmp_path/"in", 6), stream.group_photos
     def spoilt(photos, *a):
         L, sound = begin(photos, *a)
         return L, torch.tensor([p.name != "002" for p in photos])
-    monkeypatch.setattr(stream, "_begin", spoilt)
+    monkeypatch.setattr(stream, "group_photos", spoilt)
     done = cut_folder(jobs, tmp_path/"out", RGB)
     assert [d.name for d in done if d.error] == ["002"] and "002.png: its features" in done[2].error and len(maps(tmp_path/"out")) == 5
 

@@ -96,15 +96,6 @@ def test_groups_need_not_be_connected():
     assert discover(np.array([[1, 0], [0, 1]]*4)).tolist() == [0, 1]*4
 
 
-def test_seed_has_the_lowest_degree_and_members_resemble_it():
-    A = similarity(features(200, 6, noise=.6))
-    L, tau = partition(A, .4), .4
-    for i in range(L.max() + 1):
-        P, S = np.flatnonzero(L >= i), np.flatnonzero(L == i)
-        seed = P[(A[np.ix_(P, P)] > 0).sum(1).argmin()]
-        assert seed in S and set(S) == set(P[A[seed, P] > tau]) | {seed}
-
-
 def test_input_is_left_alone_and_tensors_are_taken():
     f = features(50, 6)
     before = f.copy()

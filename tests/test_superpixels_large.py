@@ -9,7 +9,7 @@ from wsss_nb import discovery, scenes
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.features import extract, load
 from wsss_nb.discovery import _Bits, _in_blocks, discover, discover_batch, partition, similarity, tau_for_count, unit_rows
-from test_superpixels import plain  # Table 3.1 word by word
+from test_superpixels import features, plain  # Table 3.1 word by word
 
 TAUS = [-1, -.2, 0, .1, .3, .7, .95, 1]
 
@@ -19,11 +19,6 @@ def small(monkeypatch):
     "Everything above 50 positions counts as large, and goes in blocks of 64 rows"
     monkeypatch.setattr(discovery, "_WHOLE", 50)
     monkeypatch.setattr(discovery, "_ROWS", 64)
-
-
-def features(N, D, groups=6, noise=1., seed=0):
-    rng = np.random.default_rng(seed)
-    return (rng.normal(size=(groups, D))[rng.integers(0, groups, N)] + noise*rng.normal(size=(N, D))).astype(np.float32)
 
 
 def in_blocks(f, rows):

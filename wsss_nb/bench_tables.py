@@ -187,11 +187,12 @@ def _panels(ue):
     ]
 
 # %% ../nbs/3_clustering/364_bench_tables.ipynb #1df34fd4
-def _plain_log(ax, ticks=(1, 3, 10, 30, 100, 300, 1000, 3000)):
+def _plain_log(ax):
     ax.set_xscale("log")
     ax.autoscale()
     lo, hi = ax.get_xlim()
-    ax.set_xticks([t for t in ticks if lo <= t <= hi], [str(t) for t in ticks if lo <= t <= hi])
+    ticks = [t for t in (1, 3, 10, 30, 100, 300, 1000, 3000) if lo <= t <= hi]
+    ax.set_xticks(ticks, map(str, ticks))
     ax.minorticks_off()
 
 # %% ../nbs/3_clustering/364_bench_tables.ipynb #b5f66afe

@@ -28,7 +28,7 @@ from wsss_nb.core import (
     seed_everything,
     write_json,
 )
-from .deeplab import at_side, load_model, padded, save_model
+from .deeplab import at_side, described, load_model, padded, save_model
 from .imagenet import ImageNetClassifier, calibrate, learn_others
 from .train import TrainSettings, fit, image_batches
 from .transforms import Augment, as_tensor, to_tensor
@@ -236,35 +236,19 @@ def score_images(model, images):  # a classifier in eval mode; iterable of (H,W,
     )
 
 # %% ../nbs/2_masking/200_classifier.ipynb #de568c9a
-def score_classifier(model, ds, split="val", tau=0.5):
+def score_classifier(model, ds, split="val"):
     "Macro F1 of the classifier's labels on a split, with its number of images."
     ids = ds.ids(split)
     need(ids, f"the split {split!r} of {ds.name} is empty", DataError)
-    pred = predict_labels(
-        score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids))), tau
-    )
-    return dict(
-        split=split,
-        images=len(ids),
-        macro_f1=macro_f1(pred, np.stack([ds.present(i) for i in ids])),
-    )
+    scores = score_images(model, progress(map(ds.image, ids), "classifying", total=len(ids)))
+    f1 = macro_f1(predict_labels(scores), np.stack([ds.present(i) for i in ids]))
+    return dict(split=split, images=len(ids), macro_f1=f1)
 
 # %% ../nbs/2_masking/200_classifier.ipynb #da0ede92
 def _loss_of(lambda_cls, model, batch):
     if isinstance(model, DilatedClassifier):
         return dilation_loss(model.cams(batch["image"]), batch["present"], lambda_cls)
     return classification_loss([model(batch["image"])], batch["present"])
-
-# %% ../nbs/2_masking/200_classifier.ipynb #bb26a744
-def _described(net, output_stride, model, ds, head):  # what `deeplab.save_model` writes beside it
-    return dict(
-        kind="classifier",
-        net=net,
-        init=model.init,
-        output_stride=output_stride,
-        classes=list(ds.classes),
-        head=head,
-    )
 
 # %% ../nbs/2_masking/200_classifier.ipynb #e9c253ae
 CLASSIFIER = TrainSettings(net="resnet50")  # §3.4.1
@@ -290,7 +274,7 @@ def fit_classifier(
     model.classes = tuple(ds.classes)
     cut = Augment(s.crop, s.scales, color=s.color)
     batches = image_batches(ds, ds.ids(s.split), None, cut, s.batch, s.seed, s.workers)
-    what = _described(s.net, s.output_stride, model, ds, head)
+    what = described("classifier", model, s.output_stride, head)
     same = {k: getattr(s, k) for k in "batch crop scales color frozen".split()}
     same |= (
         what | dict(data=ds.fingerprint(s.split)) | (dict(lambda_cls=lambda_cls) if head else {})
@@ -357,7 +341,7 @@ def take_imagenet(
     if learn:
         _learn(model, *_mean_features(model, ds, ds.ids(split), device))
     model.classes = tuple(ds.classes)
-    what = _described("lite0", output_stride, model, ds, dict(groups=model.groups))
+    what = described("classifier", model, output_stride, dict(groups=model.groups))
     save_model(Path(folder) / "model.safetensors", model, **what)
     write_json(
         Path(folder) / "metrics.json",

@@ -7,23 +7,13 @@ __all__ = ['boxes', 'points', 'crop', 'recolor', 'blank', 'views', 'key_loss', '
            'schedule', 'pretrain', 'photographs', 'cuttings']
 
 # %% ../nbs/1_nets/160_dino.ipynb #b7a7ae64
-import json, math, time
+import math, time
 from pathlib import Path
 
-from wsss_nb.core import (
-    DataError,
-    RunError,
-    WeightsError,
-    check_array,
-    load_weights,
-    need,
-    pick_device,
-    progress,
-    save_weights,
-)
-from .deeplab import weights_meta
+from .core import DataError, check_array, pick_device, progress
 from .images import read_image, resize
-from .features import MEAN, STD, _before_last, _last_keys, mini_vit
+from .features import MEAN, STD, before_last, last_keys, mini_vit
+from .train import load_checkpoint, save_checkpoint
 import numpy as np
 import torch
 
@@ -68,7 +58,6 @@ def crop(images, box, size):  # (n,3,H,W), (n,4) → (n,3,size,size)
 def recolor(
     x,  # (n,3,H,W) in 0…1
     g,
-    strength=0.3,
 ):  # → the same shape, in 0…1
     "Random colours for each picture of a batch."
     n = len(x)
@@ -79,12 +68,12 @@ def recolor(
     def some(p):
         return torch.rand(n, 1, 1, 1, generator=g) < p
 
-    def mix(a, b, s):
-        return b + (a - b) * (1 + s * u(n, 1, 1, 1))
+    def mix(a, b):
+        return b + (a - b) * (1 + 0.3 * u(n, 1, 1, 1))
 
-    x = mix(x, x.mean(1, keepdim=True), strength)  # saturation
-    x = mix(x, x.mean((1, 2, 3), keepdim=True), strength)  # contrast
-    x = mix(x, 0, strength) * (1 + 0.1 * u(n, 3, 1, 1))  # brightness, tint
+    x = mix(x, x.mean(1, keepdim=True))  # saturation
+    x = mix(x, x.mean((1, 2, 3), keepdim=True))  # contrast
+    x = mix(x, 0) * (1 + 0.1 * u(n, 3, 1, 1))  # brightness, tint
     x = torch.where(some(0.1), x.mean(1, keepdim=True), x)
     return torch.where(some(0.2), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False), x).clamp(0, 1)
 
@@ -107,8 +96,7 @@ _GLOBAL, _LOCAL = (
 def views(
     images,  # (n,3,H,W) in 0…1
     g,
-    local=2,
-):  # [(crops normalised (n,3,S,S), boxes (n,4))]: two large ones, then `local` small ones
+):  # [(crops normalised (n,3,S,S), boxes (n,4))]: two large ones, then two small ones
     "What the two nets see of a batch."
     mean, std = (torch.tensor(o)[:, None, None] for o in (MEAN, STD))
 
@@ -116,7 +104,7 @@ def views(
         b = boxes(len(images), area, g)
         return (recolor(crop(images, b, size), g) - mean) / std, b
 
-    return [one(*o) for o in [_GLOBAL] * 2 + [_LOCAL] * local]
+    return [one(*o) for o in [_GLOBAL] * 2 + [_LOCAL] * 2]
 
 # %% ../nbs/1_nets/160_dino.ipynb #9f91c8d2
 def key_loss(
@@ -181,9 +169,9 @@ class Learner(nn.Module):
         self.head = DINOProjectionHead(D, 512, 64, prototypes, freeze_last_layer=-1)
 
     def forward(self, x):  # (n,3,S,S) -> (n,K) class scores, (n,N,D) unit keys
-        X = _before_last(self.vit, x)
+        X = before_last(self.vit, x)
         cls = self.vit.norm(self.vit.blocks[-1](X)[:, 0])
-        return self.head(cls).float(), F.normalize(_last_keys(self.vit, X).float(), dim=-1)
+        return self.head(cls).float(), F.normalize(last_keys(self.vit, X).float(), dim=-1)
 
     def cosines(self, k):  # (n,N,D) -> (n,side,side,K)
         side = math.isqrt(k.shape[1])
@@ -206,7 +194,6 @@ def losses(
     cls_loss,  # nets, and lightly's DINOLoss
     crops,  # what `views` gave: two large, then small ones
     g,
-    blanked=0.2,
 ) -> dict:
     "Losses of one batch: `cls` of the class token, `key` of the patches, `same` of each crop."
     n = len(crops[0][0])
@@ -216,7 +203,7 @@ def losses(
     with torch.no_grad(), half:
         t, kt = teacher(both)
     with half:
-        (s, k), (s2, k2) = student(blank(both, blanked, g)), student(small)
+        (s, k), (s2, k2) = student(blank(both, 0.2, g)), student(small)
     with torch.no_grad():
         q = _targets(teacher, kt, both).split(n)
     parts = [*student.cosines(k).split(n), *student.cosines(k2).split(n)]
@@ -228,89 +215,30 @@ def losses(
     )
 
 # %% ../nbs/1_nets/160_dino.ipynb #e3e3cd6f
-def schedule(step, total, lr=1e-3, momentum=0.96):  # → learning rate, teacher's momentum
-    "Warm-up and cosine to a hundredth; momentum from `momentum` towards 1."
+def schedule(step, total, lr=1e-3):  # → learning rate, teacher's momentum
+    "Warm-up and cosine to a hundredth; momentum from 0.96 towards 1."
     cosine = (1 + math.cos(math.pi * step / total)) / 2
-    return lr * min(1, (step + 1) / (0.08 * total)) * (0.99 * cosine + 0.01), 1 - (1 - momentum) * (
-        0.9 * cosine + 0.1
-    )
+    rate = lr * min(1, (step + 1) / (0.08 * total)) * (0.99 * cosine + 0.01)
+    return rate, 1 - (1 - 0.96) * (0.9 * cosine + 0.1)
 
 # %% ../nbs/1_nets/160_dino.ipynb #dcd5a620
-def _optimizer(student, lr, weight_decay=0.04):
+def _optimizer(student, lr):
     "AdamW; no decay for biases, norms and the class token's like."
     learn = [p for p in student.parameters() if p.requires_grad]
-    return torch.optim.AdamW(
-        [
-            dict(params=[p for p in learn if p.ndim > 1], weight_decay=weight_decay),
-            dict(params=[p for p in learn if p.ndim <= 1], weight_decay=0),
-        ],
-        lr=lr,
-    )
+    wide, thin = [p for p in learn if p.ndim > 1], [p for p in learn if p.ndim <= 1]
+    groups = [dict(params=wide, weight_decay=0.04), dict(params=thin, weight_decay=0)]
+    return torch.optim.AdamW(groups, lr=lr)
 
 # %% ../nbs/1_nets/160_dino.ipynb #d68b3e52
-def _modules(seed, prototypes=256):
+def _modules(seed, prototypes):
     "Student, teacher (equal at first) and the class-token loss."
     from lightly.loss import DINOLoss
 
     torch.manual_seed(seed)
     student, teacher = Learner(mini_vit(), prototypes), Learner(mini_vit(), prototypes)
     teacher.load_state_dict(student.state_dict())
-    return nn.ModuleDict(
-        dict(
-            student=student,
-            teacher=teacher.requires_grad_(False),
-            cls=DINOLoss(prototypes, warmup_teacher_temp_epochs=1),
-        )
-    )
-
-# %% ../nbs/1_nets/160_dino.ipynb #b852eef8
-def _save(path, nets, opt, rows, settings):
-    "Nets, Adam's moments, the log and the settings in one safetensors file."
-    moments = {
-        f"adam.{i}.{k}": v for i, s in opt.state_dict()["state"].items() for k, v in s.items()
-    }
-    save_weights(
-        path,
-        dict(nets.state_dict()) | moments,
-        dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))),
-    )
-
-# %% ../nbs/1_nets/160_dino.ipynb #b44a41cd
-_ROWS = [
-    {"cls!": float, "key!": float, "same!": float, "seconds!": float}
-]  # the log, one for each step
-
-
-def _put_back(nets, opt, tensors):
-    "Nets and Adam's moments from the tensors of a checkpoint"
-    nets.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("adam.")})
-    state = {}
-    for k, v in tensors.items():
-        if k.startswith("adam."):
-            _, i, name = k.split(".")
-            state.setdefault(int(i), {})[name] = v
-    opt.load_state_dict(dict(opt.state_dict(), state=state))
-
-
-def _restore(path, nets, opt, settings) -> list:
-    "Put all back where `path` left it; the log so far. Raises `RunError`, `WeightsError`."
-    if not Path(path).is_file():
-        return []
-    meta = weights_meta(path, {"settings!": dict, "rows!": _ROWS})
-    need(
-        meta["settings"] == settings,
-        f"{path} belongs to a training with {meta['settings']}, not {settings}: use these, or"
-        " another folder",
-        RunError,
-    )
-    tensors = load_weights(path)
-    try:
-        _put_back(nets, opt, tensors)
-    except (KeyError, RuntimeError, ValueError) as e:
-        raise WeightsError(
-            f"{path} does not hold the tensors of this training: delete it, or use another folder"
-        ) from e
-    return meta["rows"]
+    cls = DINOLoss(prototypes, warmup_teacher_temp_epochs=1)
+    return nn.ModuleDict(dict(student=student, teacher=teacher.requires_grad_(False), cls=cls))
 
 # %% ../nbs/1_nets/160_dino.ipynb #f0a01e5f
 def _step(nets, opt, x, step, settings, device):
@@ -351,7 +279,7 @@ def pretrain(
     seed=0,
     device="auto",
 ):  # → the teacher's ViT, and the losses of each step
-    "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`."
+    "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`, `WeightsError`."
     check_array("images", images, 4, error=DataError)
     file, device = Path(folder) / "checkpoint.safetensors", pick_device(device)
     settings = dict(
@@ -359,7 +287,7 @@ def pretrain(
     )
     nets = _modules(seed, prototypes).to(device)
     opt = _optimizer(nets["student"], lr)
-    rows = _restore(file, nets, opt, settings)
+    rows = load_checkpoint(file, nets, opt, settings)
     todo = range(len(rows), steps)
     for step in progress(todo, "self-supervision", initial=len(rows), total=steps):
         pick = np.random.default_rng((seed, step)).integers(0, len(images), batch)
@@ -368,7 +296,7 @@ def pretrain(
         row = _step(nets, opt, x, step, settings, device)
         rows.append(row | dict(seconds=round(time.monotonic() - start, 3)))
         if len(rows) % _EVERY == 0 or len(rows) == steps:
-            _save(file, nets, opt, rows, settings)
+            save_checkpoint(file, nets, opt, rows, settings)
     return nets["teacher"].vit.eval(), rows
 
 # %% ../nbs/1_nets/160_dino.ipynb #02e85d6a
@@ -392,12 +320,11 @@ def cuttings(
     images,  # list of (H,W,3) uint8
     each,  # squares from each
     seed=0,
-    size=160,
 ):
-    "Random squares of 120 to 480 pixels, at one size: (len(images)*each,size,size,3) uint8."
+    "Random squares of 120 to 480 pixels, at one size: (len(images)*each,160,160,3) uint8."
     rng, out = np.random.default_rng(seed), []
     for a in (a for a in images for _ in range(each)):
         s = int(rng.uniform(min(120, *a.shape[:2]), min(480, *a.shape[:2])))
         y, x = (rng.integers(0, n - s + 1) for n in a.shape[:2])
-        out.append(resize(np.ascontiguousarray(a[y : y + s, x : x + s]), (size, size), "area"))
+        out.append(resize(np.ascontiguousarray(a[y : y + s, x : x + s]), (160, 160), "area"))
     return np.stack(out)

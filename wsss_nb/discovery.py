@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .core import DataError, ParameterError, check_array, need
-from .crf import _kernels
+from .crf import card_loops
 from .transforms import as_tensor
 
 # %% ../nbs/3_clustering/300_discovery.ipynb #ea3a53ab
@@ -233,7 +233,7 @@ def launch(
     check_array("features", F, 3, finite=False, error=DataError)
     norm = F.float().norm(dim=2, keepdim=True)
     f = (F.float() / norm).to(F.dtype if F.is_cuda else torch.float32)
-    return _on_card(f, tau, _kernels()), ((norm > 0) & norm.isfinite()).flatten(1).all(1)
+    return _on_card(f, tau, card_loops()), ((norm > 0) & norm.isfinite()).flatten(1).all(1)
 
 
 def discover_batch(

@@ -237,8 +237,8 @@ def evaluate_folder(
     return r | dict(images=len(preds.files), missing=missing) | how
 
 # %% ../nbs/1_nets/170_evaluate.ipynb #c8afd644
-def _percent(v, digits=1):
-    return "–" if v is None else f"{100 * v:.{digits}f}"
+def _percent(v):
+    return "–" if v is None else f"{100 * v:.1f}"
 
 
 def _place(r):

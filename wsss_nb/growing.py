@@ -14,14 +14,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wsss_nb.core import (
-    DataError,
-    ParameterError,
-    check_array,
-    load_arrays,
-    need,
-    save_arrays,
-)
+from .cam import load_maps, save_maps
+from .core import DataError, ParameterError, check_array, need
 from .deeplab import multi_scale, predict
 from .masks_of_ids import read_labels, read_mask, write_mask
 from .segmenter import Task, fit_deeplab, new_segmenter
@@ -185,13 +179,12 @@ def save_softmax(path, H, present):  # (C+1,H,W); (C,) bool
     Raises `DataError`.
     """
     check_array("H", H, 3, error=DataError)
-    classes = np.flatnonzero([True, *present])
     need(
         len(H) == len(present) + 1,
         f"the softmax has {len(H) - 1} foreground classes, but present has {len(present)}",
         DataError,
     )
-    save_arrays(path, classes=classes.astype(np.int16), H=np.asarray(H)[classes].astype(np.float16))
+    save_maps(path, "H", H, [True, *present])
 
 # %% ../nbs/3_clustering/320_growing.ipynb #b9043b5a
 def load_softmax(path, n_classes: int):  # C
@@ -199,20 +192,7 @@ def load_softmax(path, n_classes: int):  # C
 
     Raises `DataError`.
     """
-    a = load_arrays(path)
-    need(
-        {"classes", "H"} <= a.keys() and a["H"].ndim == 3,
-        f"{path} is no softmax file: it holds {sorted(a)}",
-        DataError,
-    )
-    need(
-        a["classes"].max(initial=-1) <= n_classes,
-        f"{path} holds class {a['classes'].max(initial=-1)}, but there are {n_classes}",
-        DataError,
-    )
-    H = np.zeros((n_classes + 1, *a["H"].shape[1:]), np.float32)
-    H[a["classes"]] = a["H"]
-    return H
+    return load_maps(path, "H", "softmax", n_classes + 1, first=0)
 
 # %% ../nbs/3_clustering/320_growing.ipynb #b5e0323a
 def _kept(H, path, present):

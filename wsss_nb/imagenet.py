@@ -112,15 +112,15 @@ class ImageNetClassifier(nn.Module):
         return self.in_order(group_activation(self.logits(f), self.known), learned)
 
 # %% ../nbs/1_nets/180_imagenet.ipynb #04a8e117
-def _logistic(parameters, scores, t, decay, steps):
+def _logistic(parameters, scores, t):
     """Logistic regression: `scores()` (n,k) are brought to labels t by L-BFGS; the first of the
     parameters is kept small. Returns the loss.
     """
-    opt = torch.optim.LBFGS(parameters, max_iter=steps, line_search_fn="strong_wolfe")
+    opt = torch.optim.LBFGS(parameters, max_iter=200, line_search_fn="strong_wolfe")
 
     def loss():
         opt.zero_grad()
-        l = F.binary_cross_entropy_with_logits(scores(), t) + decay * parameters[0].square().sum()
+        l = F.binary_cross_entropy_with_logits(scores(), t) + 1e-3 * parameters[0].square().sum()
         l.backward()
         return l
 
@@ -132,29 +132,20 @@ def learn_others(
     model,  # `ImageNetClassifier` with a `.learned`
     f,  # (n,1280) averaged maps
     t,  # (n,k) labels 0 or 1 of the classes to learn
-    decay=1e-3,
-    steps=200,
-):  # of the squared weights; the most steps of L-BFGS
+):
     "Fit the rows of the classes that ImageNet does not know. Returns the loss."
     layer, f = model.learned, torch.as_tensor(f)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
-    return _logistic(
-        [layer.weight, layer.bias],
-        lambda: layer(f),
-        torch.as_tensor(t, dtype=torch.float32),
-        decay,
-        steps,
-    )
+    t = torch.as_tensor(t, dtype=torch.float32)
+    return _logistic([layer.weight, layer.bias], lambda: layer(f), t)
 
 # %% ../nbs/1_nets/180_imagenet.ipynb #7e367c52
 def calibrate(
     model,  # `ImageNetClassifier`
     f,  # (n,1280) averaged maps
     t,  # (n,k) labels 0 or 1 of the known classes, in their order
-    decay=1e-3,
-    steps=200,
-):  # of the squared slopes; the most steps of L-BFGS
+):
     """Fit slope and shift of the known classes' log-odds, so that `scores` say whether a class is
     there. Returns the loss.
     """
@@ -164,6 +155,6 @@ def calibrate(
     with torch.no_grad():
         s = model.scores(f)[:, known]
     a, b = torch.ones(len(known), requires_grad=True), torch.zeros(len(known), requires_grad=True)
-    loss = _logistic([a, b], lambda: a * s + b, t, decay, steps)
+    loss = _logistic([a, b], lambda: a * s + b, t)
     model.calibration[:] = torch.stack([a, b], 1).detach()
     return loss

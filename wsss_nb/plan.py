@@ -277,7 +277,7 @@ def _look_at_nets(params, ds):
 # %% ../nbs/4_runs/435_plan.ipynb #1a1bd355
 def _look_at_names(params, ds):
     "Classes by name: ImageNet must know them, and its weights be there."
-    from wsss_nb.backbones import lite0_file
+    from wsss_nb.weights import lite0_file
     from wsss_nb.names import understood
 
     taken, (known, lost) = params["classifier"], understood(ds.classes)

@@ -53,12 +53,12 @@ def _against(sp, G):
     ]
 
 # %% ../nbs/3_clustering/360_quality_curves.ipynb #652d96dc
-def _pieces(sp, least=20):
-    "Connected pieces of all superpixels, and those of at least `least` pixels"
+def _pieces(sp):
+    "Connected pieces of all superpixels, and those of at least 20 pixels"
     from skimage.measure import label  # slow to import, and needed here only
 
     size = np.bincount(label(sp, connectivity=2, background=-1).ravel())[1:]
-    return [len(size), int((size >= least).sum())]
+    return [len(size), int((size >= 20).sum())]
 
 # %% ../nbs/3_clustering/360_quality_curves.ipynb #4fa81d4f
 def map_quality(

@@ -16,23 +16,20 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .files import DATA
 from .cam import multi_scale_cam, normalize_cam
 from wsss_nb.core import (
     DataError,
     ParameterError,
-    WeightsError,
     atomic,
     check_array,
     need,
     progress,
-    read_json,
-    sha256,
 )
 from .deeplab import DeepLab, load_model, predict
 from .images import open_picture, picture_size, read_saliency, resize
 from .masks_of_ids import read_labels, write_mask
 from .train import prefetch
+from .weights import packaged_file
 
 # %% ../nbs/2_masking/220_saliency.ipynb #7fead749
 def objectness(
@@ -182,23 +179,11 @@ def true_saliency(mask):  # (H,W) whole numbers
     mask = np.asarray(check_array("mask", mask, 2))
     return np.where(mask == 255, 255, mask > 0).astype(np.uint8)
 
-# %% ../nbs/2_masking/220_saliency.ipynb #c11c7d22
-def _packaged():
-    "The detector inside the package, checked against the record of its making."
-    file, record = DATA / "detector.safetensors", read_json(DATA / "detector.json", WeightsError)
-    need(
-        file.is_file() and sha256(file) == record["sha256"],
-        f"{file} is not the file its record detector.json describes: it is damaged or was replaced;"
-        " install the package again, or pass a path",
-        WeightsError,
-    )
-    return file
-
 # %% ../nbs/2_masking/220_saliency.ipynb #b3c9872c
 def load_detector(path=None):  # an own file such as `t02_detector` makes; None: the built-in one
     "The detector, a network (B,3,H,W) -> (B,2,h,w) in eval mode. Raises `WeightsError`."
     return load_model(
-        _packaged() if path is None else path,
+        packaged_file("detector") if path is None else path,
         "detector",
         lambda backbone, C: DeepLab(backbone, C + 1),
     )

@@ -21,10 +21,11 @@ from .backbones import create
 from .cam import normalize_cam
 from .core import DataError, ParameterError, check_array, need, pick_device
 from .crf import dense_crf
-from .features import TAU, centred, load
+from .features import TAU, load
 from .growing import grow
 from .imagenet import ImageNetClassifier
 from .images import resize
+from .lite0_parts import centred
 from .seeds import initial_seed
 from .superpixels import similarity, superpixels
 from .transforms import to_tensor

@@ -13,7 +13,7 @@ from pathlib import Path
 from .backbones import create_backbone
 from .classifier import load_classifier
 from .core import fingerprint, seed_everything
-from .deeplab import DeepLab, save_model
+from .deeplab import DeepLab, described, save_model
 from .train import fit
 from .trunk import head_settings, learner
 
@@ -46,17 +46,6 @@ class Task:
 # %% ../nbs/2_masking/225_segmenter.ipynb #203a0813
 _RECORDED = "batch crop frozen scales color train_scales loss_stride"
 
-
-def _described(model, settings, ds):  # what `deeplab.save_model` writes beside the weights
-    head = head_settings(settings)
-    return dict(
-        kind="deeplab",
-        net=settings.net,
-        init=model.init,
-        output_stride=settings.output_stride,
-        classes=list(ds.classes),
-    ) | (dict(head=head) if head else {})
-
 # %% ../nbs/2_masking/225_segmenter.ipynb #37f2208a
 def fit_deeplab(
     model,  # from `new_segmenter`
@@ -69,7 +58,7 @@ def fit_deeplab(
     "Train a segmenter on maps; goes on after the last whole epoch in `folder`. Raises `RunError`."
     s, t = settings, task
     learns, batches = learner(model, ds, lambda id: t.read(t.files[id]), s, t.picture_side)
-    what = _described(model, s, ds)
+    what = described("deeplab", model, s.output_stride, head_settings(s) or None)
     maps = [file for files in t.files.values() for file in files.values()]
     same = {k: getattr(s, k) for k in _RECORDED.split()} | what | t.same
     same["data"] = fingerprint(ds.fingerprint(s.split), *maps)

@@ -24,6 +24,7 @@ from wsss_nb.core import (
     DataError,
     ParameterError,
     RunError,
+    WeightsError,
     WsssError,
     atomic,
     load_weights,
@@ -146,9 +147,8 @@ def item_seed(seed: int, epoch: int, index: int) -> int:
 def prefetch(
     fn,  # job -> result, run by a background thread
     jobs,  # iterable
-    workers=1,
-    ahead=3,
-):  # threads; results that may wait
+    workers=1,  # threads
+):
     """Yield `fn(job)` in order, worked out ahead of time.
 
     What a job raises is raised here; leaving the loop early stops the rest.
@@ -158,7 +158,7 @@ def prefetch(
         try:
             for job in jobs:
                 todo.append(pool.submit(fn, job))
-                if len(todo) > ahead:
+                if len(todo) > 3:  # as many results may wait
                     yield todo.popleft().result()
             while todo:
                 yield todo.popleft().result()
@@ -280,20 +280,37 @@ def image_batches(
     return Batches(len(ids), item, batch, seed, workers)
 
 # %% ../nbs/1_nets/140_train.ipynb #7122568e
-def _momentum(model, opt):  # name of each parameter that has momentum -> its buffer
-    names = {id(p): n for n, p in model.named_parameters()}
+_SHORT = dict(momentum_buffer="momentum")  # what an optimiser keeps -> how a checkpoint calls it
+
+
+def _moments(model, opt):
+    "What the optimiser keeps of each parameter: <what>.<parameter> -> tensor"
     return {
-        names[id(p)]: s["momentum_buffer"]
-        for p, s in opt.state.items()
-        if s.get("momentum_buffer") is not None
+        f"{_SHORT.get(what, what)}.{name}": v
+        for name, p in model.named_parameters()
+        for what, v in opt.state.get(p, {}).items()
+        if v is not None
     }
+
+
+def _put_back(model, opt, tensors):
+    "Weights and moments from the tensors of a checkpoint, in the layout that the model has"
+    parameters, long = dict(model.named_parameters()), {v: k for k, v in _SHORT.items()}
+    model.load_state_dict(
+        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    )
+    for key, v in tensors.items():
+        what, _, name = key.partition(".")
+        if what != "model":
+            p = parameters[name]
+            alike = v.shape == p.shape  # unlike a number of steps
+            v = torch.empty_like(p).copy_(v).detach() if alike else v
+            opt.state[p][long.get(what, what)] = v
 
 # %% ../nbs/1_nets/140_train.ipynb #a17b81e8
 def save_checkpoint(path, model, opt, rows, settings):
     "Write weights, momentum, log rows and settings as one safetensors file, atomically."
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | {
-        f"momentum.{k}": v for k, v in _momentum(model, opt).items()
-    }
+    tensors = {f"model.{k}": v for k, v in model.state_dict().items()} | _moments(model, opt)
     save_weights(path, tensors, dict(wsss_nb=json.dumps(dict(rows=rows, settings=settings))))
 
 # %% ../nbs/1_nets/140_train.ipynb #734ba4ff
@@ -316,18 +333,18 @@ def load_checkpoint(
 ) -> list:  # the log rows, one for each epoch that is done
     """Put model and optimiser back where `path` left them; without a file, an empty list.
 
-    Raises `RunError` when the settings differ.
+    Raises `RunError` when the settings differ, `WeightsError` for tensors of another training.
     """
     if not Path(path).exists():
         return []
     meta, tensors = weights_meta(path, {"settings!": dict, "rows!": [dict]}), load_weights(path)
     _same(meta["settings"], json.loads(json.dumps(settings)), Path(path).parent)
-    model.load_state_dict(
-        {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    )
-    for name, p in model.named_parameters():
-        if (m := tensors.get(f"momentum.{name}")) is not None:
-            opt.state[p]["momentum_buffer"] = torch.empty_like(p).copy_(m).detach()
+    try:
+        _put_back(model, opt, tensors)
+    except (KeyError, RuntimeError) as e:
+        raise WeightsError(
+            f"{path} does not hold the tensors of this training: delete it, or use another folder"
+        ) from e
     return meta["rows"]
 
 # %% ../nbs/1_nets/140_train.ipynb #2d1a6c5a

@@ -26,7 +26,7 @@ from wsss_nb.core import (
 )
 from .deeplab import at_side
 from .train import Batches, image_batches, naming, remembered
-from .transforms import Augment, _map, _place_map, to_tensor
+from .transforms import Augment, place_map, to_tensor
 
 # %% ../nbs/1_nets/190_trunk.ipynb #98024bac
 def squared(
@@ -52,10 +52,8 @@ def squared_maps(
     superpixels: name -> (square,square) tensor.
     """
     size = [max(1, round(n * side / max(hw))) for n in hw]
-    return {
-        k: _place_map(*_map(k, a, tuple(hw)), size, 0, 0, square or side, False)
-        for k, a in maps.items()
-    }
+    place = size, 0, 0, square or side, False
+    return {k: place_map(k, a, tuple(hw), place) for k, a in maps.items()}
 
 # %% ../nbs/1_nets/190_trunk.ipynb #0a08c2d3
 def trunk_features(
@@ -130,13 +128,12 @@ def trunk_batches(
     maps_fn,  # id -> dict of maps
     settings,  # `TrainSettings`
     picture_side=0,  # of the square of pictures that go along, in pixels; 0: none
-    ram=4 << 30,  # as in `train.image_batches`
 ):
     """`Batches` with `features` (B,D,h,w), `present` (B,C) float32, `index` (B,), maps
     (B,side,side) and, if asked for, `image` (B,3,S,S), at a size and mirrored by chance.
     """
     sides = trunk_sides(settings)
-    load = remembered(_reader(ds, files, maps_fn, max(sides), picture_side), ram)
+    load = remembered(_reader(ds, files, maps_fn, max(sides), picture_side), 4 << 30)
 
     def item(i, seed):
         rng = np.random.default_rng(seed)
