@@ -173,12 +173,9 @@ LARGE = {
     "backbones": 442,
     "check": 540,
     "features": 425,
-    "sweeps": 465,
 }  # modules over 400 lines of code
 LONG_CELLS = {
     "explore_crf": 69,
-    "record": 69,
-    "workers": 62,
 }  # exported cells over 60 lines
 
 
@@ -307,7 +304,7 @@ TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lig
 FROM_TORCH = {"kernels.py": "triton"}  # comes with Torch's CUDA build, and is imported by nothing else: see CONTRIBUTING
 
 
-EXTRAS = {"workers.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
+EXTRAS = {"execute.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
 
 
 @each(MODULES + TRAINING)
