@@ -26,7 +26,6 @@ def method(request, tmp_path, monkeypatch):
     if "real" not in request.node.name: toy.lend(tmp_path/"notebooks", monkeypatch)
 
 
-
 def contents(folder): return {str(p.relative_to(folder)): p.read_bytes() for m in ("shared", "work", "score") for p in sorted((folder/m).glob("*"))} | {"metrics.json": (folder/"metrics.json").read_bytes()}
 
 
