@@ -427,9 +427,12 @@ def test_other_peoples_notebooks_are_left_alone():
     check_given([])
 
 
+TWO = "scenes:train=2,val=1"
+
+
 @pytest.mark.parametrize("name, given, words", [
-    ("t20_superpixels", dict(data="scenes:train=2,val=1", TAU=.99), r"'TAU' is unknown .*did you mean tau\?"),
-    ("t31_quality", dict(data="scenes:train=2,val=1", SPLIT="val"), r"'SPLIT' is unknown .*did you mean split\?"),
+    ("t20_superpixels", dict(data=TWO, features="rgb", TAU=.99), r"'TAU' is unknown .*did you mean tau\?"),
+    ("t31_quality", dict(data=TWO, SPLIT="val"), r"'SPLIT' is unknown .*did you mean split\?"),
     ("t01_small", dict(epochs="many"), "epochs='many' should be int")])
 def test_papermill_by_hand(name, given, words, home, tmp_path):
     "As `papermill t20_superpixels.ipynb out.ipynb -p TAU 0.99` does; before anything is written."
