@@ -201,12 +201,9 @@ LONG = {}  # functions over 40 lines
 MANY = {}  # public functions with over 8 parameters
 LARGE = {
     "check": 540,
-    "sweeps": 465,
 }  # modules over 400 lines of code
 LONG_CELLS = {
     "explore_crf": 69,
-    "record": 69,
-    "workers": 62,
 }  # exported cells over 60 lines
 
 
@@ -335,7 +332,7 @@ TRAINS_MINI = {"dino.py", "t00_dino.ipynb"}  # the only places that may need lig
 FROM_TORCH = {"kernels.py": "triton"}  # comes with Torch's CUDA build, and is imported by nothing else: see CONTRIBUTING
 
 
-EXTRAS = {"workers.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
+EXTRAS = {"execute.py": ["slurm_requirements"], "apply.py": ["onnx_requirements"]}  # optional: imported inside functions, which say what to install
 
 
 @each(MODULES + TRAINING)

@@ -24,7 +24,7 @@ def test_an_explorer_opens_without_what_is_slow_to_import():
 
 
 def test_the_state_of_runs_is_told_without_torch():
-    assert not {"torch", "torchvision"} & set(fresh("import sys, wsss_nb.core, wsss_nb.record, wsss_nb.runs, wsss_nb.store, wsss_nb.queue; print(*sys.modules)"))
+    assert not {"torch", "torchvision"} & set(fresh("import sys, wsss_nb.core, wsss_nb.record, wsss_nb.runs, wsss_nb.store; print(*sys.modules)"))
 
 
 def test_torchvision_and_timm_load_after_core():

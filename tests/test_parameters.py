@@ -6,9 +6,8 @@ import re
 import pytest
 
 from wsss_nb.core import ParameterError
-from wsss_nb.parameters import PARAMETERS, check_parameters, explain_parameters, parameters_of, preset
+from wsss_nb.parameters import METHODS, PARAMETERS, check_parameters, explain_parameters, parameters_of, preset
 from wsss_nb.plan import notebook_parameters, training_folder
-from wsss_nb.stages import METHODS
 
 RESERVED = {"data", "out", "seed", "target", "segmenters", "makes"}  # set by whoever runs the stage
 STAGES = sorted({(m, n) for m in METHODS for n in METHODS[m]})
@@ -61,6 +60,11 @@ def test_a_value_beyond_a_bound_is_refused_by_name(method):
             value = type(default[0])(wrong) if isinstance(default, list) else type(default)(wrong)
             given = [value]*max(1, len(default)) if isinstance(default, list) else value
             with pytest.raises(ParameterError, match=rf"parameter {k}=.* must lie between"): check_parameters(method, {k: given})
+
+
+@pytest.mark.parametrize("given", [dict(tau="nan"), dict(tau="inf"), dict(color=[.1, .1]), dict(cam_scales=[])], ids=str)
+def test_a_value_that_is_no_value(given):
+    with pytest.raises(ParameterError, match="must|empty|should be float"): check_parameters("clustering", given)
 
 
 @pytest.mark.parametrize("seeds, words", [("0,0", "twice"), ("-1", "between 0 and 4294967295"), ("4294967296", "between"), ("1.5", "should be int"), ("", "empty list")])

@@ -6,7 +6,7 @@ from skimage import data
 from wsss_nb import features
 from wsss_nb.core import ParameterError
 from wsss_nb.datasets import open_dataset
-from wsss_nb.parameters import check_parameters, preset, resolve
+from wsss_nb.parameters import resolve
 from wsss_nb.plan import plan, preflight
 from wsss_nb.runs import run_method
 
@@ -23,11 +23,6 @@ def photographs(tmp_path_factory):
             rows.append(f"{name}{k}.jpg,{name}")
     (root/"labels.csv").write_text("\n".join(["file,labels", *rows]) + "\n")
     return root
-
-
-@pytest.mark.parametrize("method", ["clustering", "masking", "superpixels"])
-def test_every_value_of_a_preset_is_one_of_the_methods_parameters(method):
-    check_parameters(method, preset("light", method))
 
 
 def test_light_takes_lite0_in_all_three_places_and_what_is_given_stays(photographs):

@@ -14,9 +14,8 @@ from pathlib import Path
 from . import __version__
 from .core import DataError, ParameterError, RunError, fingerprint, need, read_json
 from .datasets import open_dataset
-from .parameters import PARAMETERS
+from .parameters import BY_NAMES, COMPARE, METHODS, PARAMETERS
 from .record import RunRecord
-from .stages import BY_NAMES, COMPARE, METHODS
 
 # %% ../nbs/4_runs/435_plan.ipynb #3920b2e8
 def training_folder() -> Path:
@@ -68,74 +67,57 @@ class Step:
     @property
     def done(self):
         "Whether it has ended well with these inputs, and all that it made is still there."
-        there = (self.folder / self.makes).exists()
-        return there and self.record.stage_done(self.name, self.key)
+        return self.record.stage_done(self.name, self.key, self.makes)
 
     @property
     def description(self):
         "All that `execute.run_stage` has to know, as JSON takes it."
-        return dict(
-            name=self.name,
-            notebook=str(self.notebook),
-            folder=str(self.folder),
-            params=self.params,
-            makes=self.makes,
-            also=list(self.also),
-            key=self.key,
-            threads=self.threads,
-        )
+        kept = {k: getattr(self, k) for k in ("name", "params", "makes", "key", "threads")}
+        paths = dict(notebook=str(self.notebook), folder=str(self.folder))
+        return kept | paths | dict(also=list(self.also))
 
 # %% ../nbs/4_runs/435_plan.ipynb #ab6c472a
-def _decides(params):
-    "What of a stage's parameters decides what it writes."
-    idle = {"out", *(p.name for p in PARAMETERS.values() if p.stages and not p.decides)}
-    return {k: v for k, v in params.items() if k not in idle}
+_IDLE = {"out", *(p.name for p in PARAMETERS.values() if p.stages and not p.decides)}
 
 
-def _step(name, spec, folder, params, given, needs, data_key):
+def _step(name, spec, extra, given, before, data_key):
     "The step with only the parameters its notebook takes, and the key of all it depends on."
     notebook = training_folder() / f"{name.split(':')[0]}.ipynb"
-    taken = notebook_parameters(notebook)
-    mine = {k: v for k, v in (params | given).items() if k in taken}
+    wanted = (*spec.get("needs", ()), *extra.get("needs", ()))
+    needs = [s for s in before if s.name in wanted or f"{s.name.split(':')[0]}:*" in wanted]
+    trained = [s.makes for s in before if s.makes.startswith("segmenter")]
+    given = given | dict(makes=spec["makes"], segmenters=trained) | extra
+    mine = {k: v for k, v in given.items() if k in notebook_parameters(notebook)}
     if mine.get("classifier") in BY_NAMES and spec["makes"] != "classifier":
         mine["classifier"] = "classifier"  # where that stage puts it
-    key = fingerprint(
-        __version__,
-        _notebook_code(notebook),
-        _decides(mine),
-        data_key,
-        [n.key for n in needs],
-        params["threads"],
-    )
+    decides = {k: v for k, v in mine.items() if k not in _IDLE}
+    own, threads = [n.key for n in needs], given["threads"]
+    key = fingerprint(__version__, _notebook_code(notebook), decides, data_key, own, threads)
     return Step(
         name,
         notebook,
-        folder,
+        Path(given["out"]),
         mine,
-        given.get("makes", spec["makes"]),
+        given["makes"],
         tuple(spec.get("also", ())) if ":" not in name else (),
         needs,
         key,
         None if spec.get("shared") else given["seed"],
-        params["threads"],
+        threads,
     )
 
 # %% ../nbs/4_runs/435_plan.ipynb #94c7de4a
+_GIVEN = ("saliency", "superpixels", "classifier", "maps")  # parameters that can be a path
+
+
 def _given_files(ds, params):
     "Name, size and time of every file that a parameter points to; nothing for names of sources."
-    folders = [ds.root / "saliency"] if params.get("saliency") == "dataset" else []
-    folders += [
-        Path(params[k])
-        for k in ("saliency", "superpixels", "classifier", "maps")
-        if Path(params.get(k, "")).is_absolute()
-    ]  # `_from_here` made them so
-    files = [
-        f
-        for d in folders
-        for f in (
-            [d] if d.is_file() else sorted(d.glob("*.png")) or sorted(d.glob("model.safetensors"))
-        )
-    ]
+    given = [Path(params.get(k, "")) for k in _GIVEN]
+    given = [p for p in given if p.is_absolute()]  # `resolve` has made paths whole
+    files = []
+    for at in [ds.root / "saliency"] * (params.get("saliency") == "dataset") + given:
+        found = sorted(at.glob("*.png")) or sorted(at.glob("model.safetensors"))
+        files += [at] if at.is_file() else found
     return [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
 
 # %% ../nbs/4_runs/435_plan.ipynb #b1ca0b91
@@ -150,50 +132,14 @@ def _data_keys(ds, params):
 
 # %% ../nbs/4_runs/435_plan.ipynb #2a1e5dc2
 def _variants(method, params):
-    "For each notebook: {step's name: what is given to it}"
+    "(name, its notebook's row of the table, what is given to it) of each step, in order."
     extra = {n: g for c in params["compare"] for n, g in COMPARE[method][c].items()}
-
-    def names(n):
-        return {n: {}} if METHODS[method][n].get("when", lambda p: True)(params) else {}
-
-    return {
-        n: (
-            names(n)
-            | {
-                k: dict(makes=f"{spec['makes']}-{k.split(':')[1]}") | g
-                for k, g in extra.items()
-                if k.split(":")[0] == n
-            }
-        )
-        for n, spec in METHODS[method].items()
-    }
-
-# %% ../nbs/4_runs/435_plan.ipynb #0cbd55f5
-def _needed(steps, wanted):  # names, `notebook:*` among them
-    return [s for k, s in steps.items() if k in wanted or f"{k.split(':')[0]}:*" in wanted]
-
-# %% ../nbs/4_runs/435_plan.ipynb #dc9b5cea
-def _replica(method, out, params, seed, first, data, keys, shared):
-    "The steps of one seed; `shared` holds (and receives) those that serve every seed."
-    folder = Path(out) if first else Path(out) / "replicas" / f"seed{seed}"
-    superpixels = params["superpixels"] or str(Path(out) / "superpixels")
-    given = dict(data=str(data), out=str(folder), seed=seed, superpixels=superpixels)
-    steps = {}
-    for notebook, variants in _variants(method, params).items():
-        spec = METHODS[method][notebook]
-        for name, extra in variants.items():
-            made = [s.makes for s in steps.values()]
-            given["segmenters"] = [m for m in made if m.startswith("segmenter")]
-            needs = _needed(steps, (*spec.get("needs", ()), *extra.get("needs", ())))
-            if name not in shared:
-                own = given | dict(makes=spec["makes"]) | extra
-                data_key = keys["judged" if spec.get("judges") else "learned"]
-                steps[name] = _step(name, spec, folder, params, own, needs, data_key)
-            else:
-                steps[name] = shared[name]
-            if spec.get("shared"):
-                shared[name] = steps[name]
-    return list(steps.values())
+    for notebook, spec in METHODS[method].items():
+        if spec.get("when", lambda p: True)(params):
+            yield notebook, spec, {}
+        for name, given in extra.items():
+            if name.split(":")[0] == notebook:
+                yield name, spec, dict(makes=f"{spec['makes']}-{name.split(':')[1]}") | given
 
 # %% ../nbs/4_runs/435_plan.ipynb #828ab8f1
 def plan(
@@ -204,14 +150,20 @@ def plan(
     ds=None,
 ) -> list:  # the dataset, where it is open already -> `Step`s, in order
     "Every step of a run; nothing is written."
-    ds = ds or open_dataset(data)
-    shared = {}
-    steps = []
-    keys = _data_keys(ds, params)
-    for i, seed in enumerate(params["seeds"]):
-        for s in _replica(method, out, params, seed, i == 0, data, keys, shared):
-            if s not in steps:
-                steps.append(s)
+    keys, steps, shared = _data_keys(ds or open_dataset(data), params), [], {}
+    superpixels = params["superpixels"] or str(Path(out) / "superpixels")
+    for n, seed in enumerate(params["seeds"]):
+        folder = Path(out, "replicas", f"seed{seed}") if n else Path(out)
+        own = dict(data=str(data), out=str(folder), seed=seed, superpixels=superpixels)
+        mine = list(shared.values())
+        for name, spec, extra in _variants(method, params):
+            if name in shared:
+                continue
+            data_key = keys["judged" if spec.get("judges") else "learned"]
+            mine.append(_step(name, spec, extra, params | own, mine, data_key))
+            steps.append(mine[-1])
+            if spec.get("shared"):
+                shared[name] = mine[-1]
     return steps
 
 # %% ../nbs/4_runs/435_plan.ipynb #3d7010b4
@@ -253,6 +205,15 @@ def _look_at_labels(ds, data):
         DataError,
     )
 
+# %% ../nbs/4_runs/435_plan.ipynb #486aae5e
+def _check_same_net(params, net, whose):
+    "A segmenter that begins as a classifier has its net."
+    need(
+        params["seg_init"] != "classifier" or params["seg_net"] == net,
+        f"seg_init=classifier {whose}, but seg_net={params['seg_net']}",
+        ParameterError,
+    )
+
 
 def _look_at_nets(params, ds):
     "Build each net once and let it go."
@@ -267,12 +228,8 @@ def _look_at_nets(params, ds):
     if params["seg_init"] != "classifier":
         create(params["seg_net"], params["seg_init"], params["seg_stride"])
     elif params["classifier"] in ("train", "classifier"):
-        need(
-            params["seg_net"] == params["cls_net"],
-            f"seg_init=classifier needs seg_net={params['cls_net']}, the classifier's net, but"
-            f" seg_net={params['seg_net']}",
-            ParameterError,
-        )
+        net = params["cls_net"]
+        _check_same_net(params, net, f"needs seg_net={net}, the classifier's net")
 
 # %% ../nbs/4_runs/435_plan.ipynb #1a1bd355
 def _look_at_names(params, ds):
@@ -295,29 +252,22 @@ def _look_at_names(params, ds):
         + "; classifier=mixed learns these from your labels",
         ParameterError,
     )
-    need(
-        params["seg_init"] != "classifier" or params["seg_net"] == "lite0",
-        f"seg_init=classifier with classifier={taken} needs seg_net=lite0, but"
-        f" seg_net={params['seg_net']}",
-        ParameterError,
-    )
+    _check_same_net(params, "lite0", f"with classifier={taken} needs seg_net=lite0")
     lite0_file()
 
 # %% ../nbs/4_runs/435_plan.ipynb #73fe59bd
 def _look_at_rows(params):
     "The rows of Table 2.3 that are asked for learn from maps, and from a classifier, that are made."
-    rows = [
-        r
-        for r in params["compare"]
-        if any(g.get("maps") == "saliency/refined" for g in COMPARE["masking"][r].values())
-    ] + ["the run's own segmenter"] * (params["maps"] == "saliency/refined")
+    asked = {r: list(COMPARE["masking"][r].values())[-1] for r in params["compare"]}
+    rows = [r for r, given in asked.items() if given["maps"] == "saliency/refined"]
+    rows += ["the run's own segmenter"] * (params["maps"] == "saliency/refined")
     need(
         params["low"] != "none" or not rows,
         f"low=none makes no refined maps, but {', '.join(rows)} would learn from them: add"
         " maps=saliency/original, and compare only rows with raw maps",
         ParameterError,
     )
-    dense = [r for r in params["compare"] if r in ("A4", "A5", "A6", "A7", "C2")]
+    dense = [r for r, given in asked.items() if given["paths"] and "classifier" not in given]
     need(
         params["dilations"] or not dense,
         f"dilations=[] makes the standard classifier, but {', '.join(dense)} are rows with the"
@@ -331,16 +281,14 @@ def _look_at_saliency(params, ds):
     from wsss_nb.saliency import open_source
     from wsss_nb.train import map_files
 
-    own = ("saliency/original", "saliency/refined")
-    need(
-        Path(params["maps"]).is_absolute() or params["maps"] in own,
-        f"maps={params['maps']} must be saliency/refined, saliency/original, or a folder that is"
-        " there",
-        ParameterError,
-    )
-    ids = ds.ids("train")
-    if params["maps"] not in own:
-        map_files(ds, ids, saliency=params["maps"])
+    ids, maps = ds.ids("train"), params["maps"]
+    if maps not in ("saliency/original", "saliency/refined"):
+        need(
+            Path(maps).is_absolute(),
+            f"maps={maps} must be saliency/refined, saliency/original, or a folder that is there",
+            ParameterError,
+        )
+        map_files(ds, ids, saliency=maps)
     if {"C1", "C2"} & set(params["compare"]):
         open_source(ds, ids, "truth")
     if params["saliency"] != "superpixels" or params["superpixels"]:
@@ -351,21 +299,16 @@ def _look_at_classifier(params, ds):
     "A classifier that is given is there, and of these classes."
     from wsss_nb.masking import load_judge
 
-    if params["classifier"] in ("classifier", *BY_NAMES):
+    given = params["classifier"]
+    if given in ("classifier", *BY_NAMES):
         return
     need(
-        Path(params["classifier"]).exists(),
-        f"classifier={params['classifier']}: no such file or folder; give the folder of another"
-        " run's classifier",
+        Path(given).exists(),
+        f"classifier={given}: no such file or folder; give the folder of another run's classifier",
         ParameterError,
     )
-    net = load_judge(params["classifier"], ds)[0].backbone.name
-    need(
-        params["seg_init"] != "classifier" or net == params["seg_net"],
-        f"seg_init=classifier needs seg_net={net}, the net of {params['classifier']}, but"
-        f" seg_net={params['seg_net']}",
-        ParameterError,
-    )
+    net = load_judge(given, ds)[0].backbone.name
+    _check_same_net(params, net, f"needs seg_net={net}, the net of {given}")
 
 # %% ../nbs/4_runs/435_plan.ipynb #1824fd0b
 def preflight(

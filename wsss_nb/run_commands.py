@@ -69,7 +69,7 @@ def add_run(commands):
 def params_command(args) -> int:
     "`wsss-nb params`: what a method's parameters are, mean and default to."
     from wsss_nb.parameters import explain_parameters
-    from wsss_nb.stages import METHODS
+    from wsss_nb.parameters import METHODS
 
     known = args.method in METHODS
     demand(known, f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}")

@@ -26,7 +26,6 @@ def method(request, tmp_path, monkeypatch):
     if "real" not in request.node.name: toy.lend(tmp_path/"notebooks", monkeypatch)
 
 
-
 def contents(folder): return {str(p.relative_to(folder)): p.read_bytes() for m in ("shared", "work", "score") for p in sorted((folder/m).glob("*"))} | {"metrics.json": (folder/"metrics.json").read_bytes()}
 
 
@@ -38,11 +37,15 @@ def test_a_run_makes_again_what_is_damaged(tmp_path):
     (out/"work"/"part2.txt").write_text("garbage")   # overwritten
     (out/"score"/"value.json").write_bytes(whole["score/value.json"][:5])  # cut
     (out/"metrics.json").unlink()
+    turned, kept = out/"score"/"part0.txt", (out/"score"/"part0.txt").stat()
+    turned.write_text("1")                           # as long as before, and as old
+    os.utime(turned, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     said.clear()
     steps = run_method("toy", toy.DATA, out, dict(seeds=[0]), say=said.append)
     assert contents(out) == whole and all(s.done for s in steps)
     text = "\n".join(said)
-    for word in ("part1.txt is missing", "part2.txt has changed", "value.json has changed", "metrics.json is missing"): assert f"{word} since it was made: made again" in text, text
+    for word in ("part1.txt is missing", "part2.txt has changed", "part0.txt has changed", "value.json has changed", "metrics.json is missing"):
+        assert f"{word} since it was made: made again" in text, text
     said.clear()
     run_method("toy", toy.DATA, out, dict(seeds=[0]), say=said.append)
     assert sum(s.startswith("  skip") for s in said) == 3 and not any("made again" in s for s in said)

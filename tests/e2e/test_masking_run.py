@@ -22,8 +22,6 @@ TINY = dict(seeds=[0], compare=[], jobs=2, threads=1, workers=1, device="cpu", s
 OWN = ("classifier", "saliency", "segmenter", "predictions/segmenter", "predictions/segmenter-crf")
 
 
-
-
 def stages(out): return read_json(out/"run.json")["stages"]
 
 def steps_of(data, out, **kw): return {s.name: s for s in plan("masking", str(data), out, merge(check_parameters("masking", TINY), kw))}

@@ -51,10 +51,8 @@ def test_dry_run_writes_nothing(world, tmp_path):
     assert len(steps) == 6 and sum("run " in s for s in said) == 6 and not (tmp_path/"x").exists()
 
 
-@pytest.mark.parametrize("name, value, words", [("betta", "0.5", "unknown"), ("tau", "high", "float"), ("seeds", "x", "should be int"), ("tau", "7", "tau")])
-def test_wrong_parameters_are_refused_before_anything_starts(world, tmp_path, name, value, words):
-    with pytest.raises(ParameterError, match=words):
-        run_method("clustering", str(world), tmp_path/"x", {**TINY, name: value})
+def test_wrong_parameters_are_refused_before_anything_starts(world, tmp_path):
+    with pytest.raises(ParameterError, match="'betta' is unknown"): run_method("clustering", str(world), tmp_path/"x", TINY | dict(betta="0.5"))
     assert not (tmp_path/"x").exists()
 
 

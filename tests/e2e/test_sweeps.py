@@ -25,7 +25,6 @@ def method(request, tmp_path, monkeypatch):
     if "real" not in request.node.name: toy.lend(tmp_path/"notebooks", monkeypatch)
 
 
-
 @pytest.fixture(scope="module")
 def unhurt(tmp_path_factory):
     "The table of a sweep that nobody disturbs."
@@ -91,13 +90,18 @@ def test_a_wider_grid_uses_what_is_there(unhurt, tmp_path):
 
 
 def test_each_ending_is_recorded_as_what_it_is(tmp_path):
-    "A notebook that hangs, one that raises, one that exits, one whose kernel is killed, and a good one, side by side."
-    endings = dict(hang=("killed", "no end after 30 s"), none=("done", ""), **{"raise": ("failed", "ValueError: no seed above it")}, exit=("failed", "ended before its last cell"), kill=("killed", "its kernel was killed"))
-    states = toy.sweep(tmp_path/"sweep", dict(trick=list(endings), alpha=[.9], seed=[0]), workers=2, timeout=30)
-    for s, (status, words) in zip(states, endings.values()):
+    "A good notebook, one that raises, one that exits, one whose kernel is killed, side by side; and one that hangs."
+    endings = {"none": ("done", ""), "raise": ("failed", "ValueError: no seed above it"), "exit": ("failed", "ended before its last cell"),
+               "kill": ("killed", "its kernel was killed"), "hang": ("killed", "no end after 8 s")}
+    given = lambda *tricks: dict(trick=list(tricks), alpha=[.9], seed=[0])
+    *rest, hang = endings
+    toy.sweep(tmp_path/"sweep", given(*rest), workers=2)
+    toy.sweep(tmp_path/"sweep", given(hang), workers=1, timeout=8)
+    for s, (status, words) in zip(run_states(tmp_path/"sweep"), endings.values(), strict=True):
         assert s.status == status and words in s.error, s
         record = read_json(tmp_path/"sweep"/s.name/"run.json")
-        assert record["status"] == status and (status == "done" or s.at == "x2_work" and s.log.exists() and words in record["stages"]["x2_work"]["error"])
+        assert record["status"] == status
+        assert status == "done" or s.at == "x2_work" and s.log.exists() and words in record["stages"]["x2_work"]["error"]
     said = status_text(tmp_path/"sweep")
     assert "1 done, 2 failed, 2 killed" in said and "x2_work.log" in said and "x2_work.ipynb" in said and "resume" in said
 
@@ -185,9 +189,8 @@ def test_two_sweeps_in_one_folder(tmp_path):
     assert not (tmp_path/"sweep"/"sweep.json").exists()
 
 
-@pytest.mark.parametrize("grid, words", [(dict(alhpa=[.1]), "'alhpa' is unknown"), ({}, "empty grid"), (dict(alpha=""), "names no value"), (dict(alpha="0.1,0.1"), "twice"), (dict(seeds="0"), "seed=0,1,2"), (dict(seed="x"), "whole numbers")])
-def test_wrong_grids_are_refused_before_anything_is_written(tmp_path, grid, words):
-    with pytest.raises(ParameterError, match=words): toy.sweep(tmp_path/"sweep", grid)
+def test_a_wrong_grid_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ParameterError, match="'alhpa' is unknown"): toy.sweep(tmp_path/"sweep", dict(alhpa=[.1]))
     assert not (tmp_path/"sweep").exists()
 
 

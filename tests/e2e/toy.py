@@ -8,7 +8,6 @@ from pathlib import Path
 import wsss_nb.parameters as parameters
 import wsss_nb.plan as plan
 import wsss_nb.results as results
-import wsss_nb.stages as stages
 import wsss_nb.sweeps as sweeps
 from wsss_nb.tables import as_text
 
@@ -44,12 +43,12 @@ def install(folder):
         nb = dict(nbformat=4, nbformat_minor=5, metadata=dict(kernelspec=dict(display_name="python3", language="python", name="python3")), cells=[
             dict(cell_type="code", id=f"c{i}", metadata=dict(tags=[t] if t else []), execution_count=None, outputs=[], source=s.splitlines(True)) for i, (t, s) in enumerate(cells)])
         (folder/f"{name}.ipynb").write_text(json.dumps(nb))
-    stages.METHODS["toy"] = METHOD
+    parameters.METHODS["toy"] = METHOD
     for name, own in PARAMETERS.items():
         for word, value in (o.split(" = ") for o in own):
             if word == "seed": continue
             known = parameters.PARAMETERS.get(word) or parameters.Parameter(word, None, word)
-            default = {m: known.of("default", m) for m in stages.METHODS} | dict(toy=ast.literal_eval(value))
+            default = {m: known.of("default", m) for m in parameters.METHODS} | dict(toy=ast.literal_eval(value))
             parameters.PARAMETERS[word] = replace(known, default=default, stages=(*known.stages, name[:2]))
     plan.training_folder = sweeps.training_folder = lambda: folder
 
@@ -57,7 +56,7 @@ def install(folder):
 def lend(folder, monkeypatch):
     "The toy method, for one test."
     for module in (plan, sweeps): monkeypatch.setattr(module, "training_folder", module.training_folder)
-    monkeypatch.setitem(stages.METHODS, "toy", None)
+    monkeypatch.setitem(parameters.METHODS, "toy", None)
     for word in {o.split(" = ")[0] for own in PARAMETERS.values() for o in own} - {"seed"}:
         monkeypatch.setitem(parameters.PARAMETERS, word, parameters.PARAMETERS.get(word))
     plan.notebook_parameters.cache_clear()
