@@ -14,14 +14,12 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment
-
 from . import __version__
 from .core import ParameterError, atomic, need
 from .figures import FIGURES, first_sentence, read_figure
 from .latex import Tex, fill, make_pdf
 from .record import RunRecord, git_commit
-from .report import in_a_line, notes, started_from
+from .report import in_a_line, notes, page_of, started_from
 from .reproduce import TABLES, table_of
 from .results import sweep_table
 from .show import data_uri
@@ -323,13 +321,6 @@ def _reachable(figures, to):
     return where if re.fullmatch(r"[\w./+-]+", where, re.A) else ""
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #e8ab74e1
-def _html(content, figures):
-    form = packaged("book.html.j2").read_text(encoding="utf-8")
-    shown = [f | dict(src=data_uri(f["png"])) for f in figures]
-    page = Environment(autoescape=True, trim_blocks=True).from_string(form)
-    return page.render(**content, figures=shown)
-
-
 def _tex(content, figures, where):
     form = packaged("book.tex.j2").read_text(encoding="utf-8")
 
@@ -355,7 +346,9 @@ def write_sweep_report(
     _checked(figures, to)
     found = [f for n in FIGURES if figures and (f := read_figure(figures, n))]
     content, tex = _content(folder, figures, found, title, to), to.with_suffix(".tex")
-    texts = {to: _html(content, found), tex: _tex(content, found, _reachable(figures, to))}
+    shown = [f | dict(src=data_uri(f["png"])) for f in found]
+    page = page_of("book.html.j2", **content, figures=shown)
+    texts = {to: page, tex: _tex(content, found, _reachable(figures, to))}
     for path, text in texts.items():
         with atomic(path) as part:
             part.write_text(text, encoding="utf-8")
