@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_sources import two_pictures
+from test_figure_source import two_pictures
 
 from wsss_nb.artefacts import demo_folder
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.figures import read_provenance, save_figure
 from wsss_nb.illustrations import COLUMN, panels
-from wsss_nb.sources import open_source
+from wsss_nb.figure_source import open_source
 
 REPO = Path(__file__).resolve().parents[1]
 NUMBERS = [f"1.{k}" for k in range(1, 6)] + [f"2.{k}" for k in range(1, 9)] + [f"3.{k}" for k in range(1, 21)]

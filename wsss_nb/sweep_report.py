@@ -17,14 +17,14 @@ from urllib.parse import quote
 from . import __version__
 from .core import ParameterError, atomic, need
 from .figures import FIGURES, first_sentence, read_figure
+from .files import DATA
 from .latex import Tex, fill, make_pdf
 from .record import RunRecord, git_commit
-from .report import in_a_line, notes, page_of, started_from
+from .report import facts_of, notes, page_of
 from .reproduce import TABLES, table_of
 from .results import sweep_table
 from .show import data_uri
 from .store import duration, read_store, run_states, stage_state
-from .tables import packaged
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #a6c136dc
 def _for_table(run, number):
@@ -171,27 +171,19 @@ def _runs(folder, states, page=None):
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #4e7154a1
 def _facts_of(d):
-    data = d.get("data") or {}
+    data, seed = d.get("data") or {}, d.get("seed")
     pictures = f"{data.get('train')} to learn from, {data.get('val')} held out"
-    return {
-        "dataset": data
-        and f"{data.get('name')} ({pictures}; fingerprint {data.get('fingerprint')})",
-        "image labels from": d.get("label_source"),
-        "supervision": d.get("supervision"),
-        "weights started from": started_from(d),
-        "seeds": None if d.get("seed") is None else str(d["seed"]),
-        "versions": in_a_line(d.get("versions", {})),
-        "commit": d.get("commit"),
-    }
+    dataset = f"{data.get('name')} ({pictures}; fingerprint {data.get('fingerprint')})"
+    return facts_of(d, data and dataset, None if seed is None else str(seed))
 
 
 def _facts(records):
     "Lines on how the runs were made, from their records."
-    facts = {}
+    facts = {k: {} for k in _facts_of({})}
     for k, v in (f for d in records for f in _facts_of(d).items() if f[1]):
-        facts.setdefault(k, {})[v] = None
-    order = [k for k in _facts_of({}) if k in facts]
-    return [(k, (", " if k in ("seeds", "commit") else " · ").join(facts[k])) for k in order]
+        facts[k][v] = None
+    joint = dict(seeds=", ", commit=", ")
+    return [(k, joint.get(k, " · ").join(v)) for k, v in facts.items() if v]
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #960bc4e4
 def _command(*words):
@@ -322,7 +314,7 @@ def _reachable(figures, to):
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #e8ab74e1
 def _tex(content, figures, where):
-    form = packaged("book.tex.j2").read_text(encoding="utf-8")
+    form = (DATA / "book.tex.j2").read_text(encoding="utf-8")
 
     def printed(f):
         share = Tex(f"{min(1, f['inches'] / 6.7):.3f}")  # of the line, which has 6.7 inches
