@@ -14,9 +14,9 @@ from .core import RunError, need, read_json
 from .files import DATA
 from .parameters import PARAMETERS, check_parameters, preset
 from .record import RunRecord
-from .results import QUALITY, class_ious, net_names
+from .results import class_ious, net_names
 from .store import read_store
-from .tables import apart, as_words, mean_std, pick, replicas, row
+from .tables import QUALITY, apart, as_words, mean_std, pick, replicas, row
 
 # %% ../nbs/5_report/525_explain.ipynb #bb332a64
 _ABOUT = {

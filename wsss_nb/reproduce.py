@@ -14,10 +14,10 @@ from .core import ParameterError, RunError, need
 from .caveats import departures, order, twins
 from .paper import SETTINGS, algorithm_table, numbers, settings, words
 from .record import RunRecord
-from .results import QUALITY, run_metrics
+from .results import run_metrics
 from .store import read_store
 from .sweeps import SEEDS, open_sweep
-from .tables import mean_std, pick, printed, row
+from .tables import QUALITY, mean_std, pick, printed, row
 
 # %% ../nbs/5_report/520_reproduce.ipynb #9d52a37e
 OURS = dict(
