@@ -8,19 +8,13 @@ __all__ = ['departures', 'twins', 'order']
 # %% ../nbs/5_report/515_caveats.ipynb #eeeb63e5
 import numpy as np
 
-from .paper import Setting, settings
+from .paper import PICTURES, Setting, settings
 from .parameters import PARAMETERS, check_parameters
 from .tables import as_words
 
 # %% ../nbs/5_report/515_caveats.ipynb #e29e18a9
-_SETS = dict(
-    voc=dict(name="VOC 2012", train=10582, val=1449, superpixels=1464),
-    coco=dict(name="COCO 2014", train=82783, val=40504, superpixels=82783),
-)
-
-
 def _of_data(d, s):
-    data, paper = d.get("data", {}), _SETS[s.dataset]
+    data, paper = d.get("data", {}), PICTURES[s.dataset]
     train, val = data.get("train"), data.get("val")
     wanted = paper["superpixels" if s.method == "superpixels" else "train"]
     if not str(data.get("name")).startswith(s.dataset):

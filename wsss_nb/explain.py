@@ -12,6 +12,7 @@ import numpy as np
 
 from .core import RunError, need, read_json
 from .files import DATA
+from .paper import PICTURES
 from .parameters import PARAMETERS, check_parameters, preset
 from .record import RunRecord
 from .results import class_ious, net_names
@@ -300,7 +301,7 @@ def _verdict(value, e):
     return "below" if value < e["low"] else "above" if value > e["high"] else "within"
 
 # %% ../nbs/5_report/525_explain.ipynb #939cbd9e
-_LISTS = dict(scenes=(400, 80), voc=(10582, 1449), coco=(82783, 40504))  # to learn from, held out
+_LISTS = {k: (p["train"], p["val"]) for k, p in PICTURES.items()} | dict(scenes=(400, 80))
 
 
 def _usual(d):

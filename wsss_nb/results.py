@@ -126,11 +126,11 @@ def own_row(params: dict) -> str:
     return next(rows, "this run")
 
 # %% ../nbs/5_report/505_results.ipynb #93ba2a41
-_SHORT = dict(
-    zip(
-        [f for _, f, _ in _NET_ROWS], ["from growing seeds", "from plain labels", "from true masks"]
-    )
-)
+_SHORT = {
+    "segmenter": "from growing seeds",
+    "segmenter-plain": "from plain labels",
+    "segmenter-masks": "from true masks",
+}
 
 
 def net_names(d: dict) -> dict:  # a run's record -> {segmenter's folder: words}

@@ -27,26 +27,25 @@ from .show import data_uri
 from .store import duration, read_store, run_states, stage_state
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #a6c136dc
-def _for_table(run, number):
-    return any(t.startswith(f"table {number}:") for t in run.get("tags", ()))
+def _tables_of(run):
+    "The numbers of the tables that a run is for."
+    tags = (t for t in run.get("tags", ()) if t.startswith("table "))
+    return {t.partition(":")[0].removeprefix("table ") for t in tags}
 
 
 def _numbers(plan):
     """The tables that a folder's runs are for, in the dissertation's order, with the algorithm of
     Table 3.1 among them.
     """
-    found = [n for n in TABLES if any(_for_table(r, n) for r in plan["runs"].values())]
-    return sorted([*found, *["3.1"] * bool(found)], key=lambda n: [*map(int, n.split("."))])
+    found = {n for r in plan["runs"].values() for n in _tables_of(r)} & {*TABLES}
+    found |= {"3.1"} if found else set()
+    return sorted(found, key=lambda n: [*map(int, n.split("."))])
 
 
 def _methods(plan):
     "The methods of the runs that are for no table."
-    free = (r for r in plan["runs"].values() if not _for_any_table(r))
+    free = (r for r in plan["runs"].values() if not _tables_of(r))
     return [*dict.fromkeys(r["method"] for r in free)]
-
-
-def _for_any_table(run):
-    return any(t.startswith("table ") for t in run.get("tags", ()))
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #ffa7774e
 _NUMBER = re.compile(r"[-+–−]?[\d.,]*¹?( ± [\d.]+)?( of \d+)?( \(single\))?")
@@ -121,12 +120,8 @@ def _dressed(table, number, name, done):
     short = first_sentence(re.sub(r"^Table [\d.]+( of the paper)?: ", "", table["title"]))
     said = dict(id=f"table-{number or name}", number=number, short=short, runs=done, lines=lines)
     form = dict(columns=columns, groups=groups, over=any(g["name"] for g in groups))
-    return (
-        table
-        | said
-        | form
-        | dict(rows=rows, size=size, landscape=side, mixed={"", "ours"} <= kinds)
-    )
+    look = dict(rows=rows, size=size, landscape=side, mixed={"", "ours"} <= kinds)
+    return table | said | form | look
 
 
 def tables_in(folder) -> list:  # of dicts: title, head, rows, lines, number, runs …
@@ -140,7 +135,7 @@ def tables_in(folder) -> list:  # of dicts: title, head, rows, lines, number, ru
         return f"{ends.count('done')} of {len(ends)} runs done" if ends else ""
 
     tables = [
-        _dressed(table_of(folder, n), n, "", done(lambda r, n=n: _for_table(r, n)))
+        _dressed(table_of(folder, n), n, "", done(lambda r, n=n: n in _tables_of(r)))
         for n in _numbers(plan)
     ]
     for m in _methods(plan):
@@ -197,8 +192,9 @@ def _listed(word, numbers, what):
 
 
 def _missing_runs(folder, states):
-    open_ = any(s.status in ("failed", "killed", "queued") for s in states)
-    return [dict(text="Not all runs are done", command=_command("resume", folder))] * open_
+    if any(s.status in ("failed", "killed", "queued") for s in states):
+        return [dict(text="Not all runs are done", command=_command("resume", folder))]
+    return []
 
 
 def _missing_tables(numbers):
