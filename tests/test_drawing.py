@@ -103,6 +103,7 @@ def test_steps(image, labels, turn, columns):
     figure = steps_picture(made)
     assert [a.get_title() for a in figure.axes] == ["1  photograph", "2  activation of 2 names", "3  3 superpixels", "4  seed", "5  grown", "6  mask"]
     assert figure.axes[0].get_gridspec().ncols == columns
+    assert figure.get_facecolor()[3] == 0  # no white block on a dark page
 
 
 def test_names_have_the_colours_of_their_folder(image):

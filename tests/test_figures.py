@@ -6,16 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_sources import two_pictures
+from test_figure_source import two_pictures
 
 from wsss_nb.artefacts import demo_folder
 from wsss_nb.core import DataError, ParameterError
-from wsss_nb.figures import read_provenance, save_figure
+from wsss_nb.figures import FIGURES, read_provenance, save_figure
 from wsss_nb.illustrations import COLUMN, panels
-from wsss_nb.sources import open_source
+from wsss_nb.figure_source import open_source
 
 REPO = Path(__file__).resolve().parents[1]
-NUMBERS = [f"1.{k}" for k in range(1, 6)] + [f"2.{k}" for k in range(1, 9)] + [f"3.{k}" for k in range(1, 21)]
 ROOM = .13  # inches below a figure of scenes, where the mark stands
 
 
@@ -130,7 +129,7 @@ def test_no_provenance(tmp_path):
 def stem(number): return "f" + number.replace(".", "_")
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FIGURES)
 def test_every_figure_has_its_notebook(number):
     found = [p for p in (REPO/"nbs/figures").glob("f*.ipynb") if re.fullmatch(rf"{stem(number)}_[a-z0-9]+\.ipynb", p.name)]
     assert len(found) == 1, f"one notebook {stem(number)}_<word>.ipynb, but there are {[p.name for p in found]}"
@@ -154,7 +153,7 @@ def test_figures_of_classes_have_a_key(number):
     assert re.search(r"key=names|canvas\([^\n]*, (names|shown)\)|legend_handles\(names", text)
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", FIGURES)
 def test_every_figure_has_its_picture(number):
     png = REPO/"figures"/f"{stem(number)}.png"
     p = read_provenance(png)

@@ -7,12 +7,13 @@ import pytest
 
 from wsss_nb import discovery
 from wsss_nb.core import ParameterError, read_json
+from wsss_nb.files import DATA
 from wsss_nb.paper import SETTINGS, Setting, algorithm_table, settings
 from wsss_nb.parameters import check_parameters
 from wsss_nb.results import own_row
-from wsss_nb.tables import TABLE_2_3, packaged
+from wsss_nb.tables import TABLE_2_3
 
-TABLES = read_json(packaged("paper.json"))
+TABLES = read_json(DATA/"paper.json")
 find = lambda table, name: next(s for s in settings(table) if s.name == name)
 
 

@@ -1,6 +1,10 @@
 """The page of one or several runs: what stands on it, in which order, and what comes first."""
+import base64
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from test_results import SEEDS, record, score
 
 from wsss_nb.core import RunError, write_json
@@ -66,6 +70,15 @@ def test_a_page_opens_with_pictures(tmp_path):
     assert page.index("<h3>cat</h3>") < page.index("<h2>masking on own</h2>") < page.index("<table")
     write_image(tmp_path/"shots"/"steps"/"cat.png", np.full((9, 9, 3), 61, np.uint8))
     assert write_report(a, photographs=tmp_path/"shots").read_text(encoding="utf-8") != page
+
+def test_a_transparent_picture_stays_so(tmp_path):
+    "Drawn for light and dark pages alike: white paper would be a block of light on a dark page."
+    (tmp_path/"steps").mkdir()
+    Image.new("RGBA", (6, 4), (122, 122, 122, 0)).save(tmp_path/"steps"/"cat.png")
+    kind, data = photographs_in(tmp_path)[0]["src"].split(";base64,")
+    with Image.open(io.BytesIO(base64.b64decode(data))) as im:
+        assert (kind, im.mode, im.size) == ("data:image/webp", "RGBA", (6, 4)) and im.getextrema()[3] == (0, 0)
+
 
 def test_the_surest_photograph_comes_first_and_says_what_was_asked(tmp_path):
     for n in "ab": write_image(tmp_path/"overlays"/f"{n}.jpg", np.zeros((4, 4, 3), np.uint8))

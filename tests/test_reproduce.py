@@ -4,11 +4,12 @@ import re
 import pytest
 
 from wsss_nb.core import ParameterError, read_json
+from wsss_nb.files import DATA
 from wsss_nb.paper import algorithm_table, settings
 from wsss_nb.reproduce import OURS, reproduced_table
-from wsss_nb.tables import as_text, packaged
+from wsss_nb.tables import as_text
 
-TABLES = read_json(packaged("paper.json"))
+TABLES = read_json(DATA/"paper.json")
 
 
 def made(x, n=80, crf=.05): return dict(segmenter=dict(plain=dict(miou=x, images=n, iou=[x+.1]*21), crf=dict(miou=x+crf, images=n, iou=[x+.2]*21)))

@@ -201,10 +201,10 @@ def steps_picture(
     ids=None,  # of its C names among the classes of a folder, for their colours; 1…C
     width=9,  # inches
     pixels=400_000,  # of each picture, at most
-):  # a figure, on white
+):  # a figure for light and dark pages
     """Photograph, activation, superpixels, seed, grown seed and mask; what has no label yet is
     striped.
     """
     h, w = steps.photograph.shape[:2]
     panels = _panels(steps, tuple(ids or range(1, len(steps.names) + 1)), pixels)
-    return grid(panels, _titles(steps), ncols=3 if w > 0.8 * h else 6, width=width, theme="light")
+    return grid(panels, _titles(steps), ncols=3 if w > 0.8 * h else 6, width=width)

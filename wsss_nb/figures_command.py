@@ -98,7 +98,7 @@ def figures_command(args) -> int:  # 0, or 1 if some could not be drawn
     """`wsss-nb figures`: the dissertation's figures drawn anew from a dataset and runs; PDF, PNG,
     SVG and caption of each.
     """
-    from wsss_nb.sources import open_source
+    from wsss_nb.figure_source import open_source
 
     data, out = data_of(args), folder_named(args.out).resolve()
     demand(args.n is None or args.n > 0, f"--n {args.n} must be at least 1")

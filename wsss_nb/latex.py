@@ -48,17 +48,12 @@ _SIGNS = {
 }
 
 # %% ../nbs/5_report/560_latex.ipynb #e39aedbf
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma"
-        " tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split(),
-    )
-)
 _MATH = dict(
     zip(
-        "±×·÷→←↑↓↔≥≤≠≈∞∈∅∑∏√‖∪∩∀∂✓≫≪°",
-        "pm times cdot div rightarrow leftarrow uparrow downarrow leftrightarrow ge le ne approx"
+        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ±×·÷→←↑↓↔≥≤≠≈∞∈∅∑∏√‖∪∩∀∂✓≫≪°",
+        "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma"
+        " tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+        " pm times cdot div rightarrow leftarrow uparrow downarrow leftrightarrow ge le ne approx"
         " infty in emptyset sum prod surd Vert cup cap forall partial checkmark gg ll circ".split(),
     )
 )
@@ -92,8 +87,8 @@ def _char(c):
     "One character as LaTeX."
     if c in _SIGNS:
         return _SIGNS[c]
-    if c in _GREEK or c in _MATH:
-        return rf"\(\{(_GREEK | _MATH)[c]}\)"
+    if c in _MATH:
+        return rf"\(\{_MATH[c]}\)"
     if c.isascii():
         return c if c.isprintable() else " "
     if raised := _raised(c):

@@ -11,37 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from .core import ParameterError, RunError, need
-from .departures import departures
-from .order import order, twins
-from .paper import SETTINGS, algorithm_table, numbers, settings, words
+from .caveats import departures, order, twins
+from .paper import PICTURES, SETTINGS, algorithm_table, numbers, settings, words
 from .record import RunRecord
 from .results import run_metrics
 from .store import read_store
 from .sweeps import SEEDS, open_sweep
-from .tables import mean_std, pick, printed, row
+from .tables import QUALITY, mean_std, pick, printed, row
 
 # %% ../nbs/5_report/520_reproduce.ipynb #9d52a37e
-_SUPERPIXELS = ("count", "ue", "bp", "br", "asa")
 OURS = dict(
     val="segmenter.plain.miou",
     val_crf="segmenter.crf.miou",
-    **{k: f"superpixels.{k}" for k in _SUPERPIXELS},
+    **{k: f"superpixels.{k}" for k in QUALITY},
 )
 _UNSAID = ("2.5", "2.6", "2.7", "2.8")  # tables that do not say whether there was a CRF
-_WORDS = dict(
-    val="mIoU %",
-    val_crf="with CRF",
-    test="test",
-    count="count",
-    ue="UE ↓",
-    bp="BP ↑",
-    br="BR ↑",
-    asa="ASA ↑",
-)
+_WORDS = dict(val="mIoU %", val_crf="with CRF", test="test") | QUALITY
 
 
 def _unit(k):  # scale, digits: percent, or as it is
-    return (1, 2 if k == "count" else 3) if k in _SUPERPIXELS else (100, 1)
+    return (1, 2 if k == "count" else 3) if k in QUALITY else (100, 1)
 
 # %% ../nbs/5_report/520_reproduce.ipynb #7256042b
 def _line(table, r, name, setting, paths=OURS):
@@ -70,20 +59,18 @@ def _lines(table):
     return lines
 
 # %% ../nbs/5_report/520_reproduce.ipynb #43530655
-_PICTURES = dict(
-    voc=dict(val=(1449, 1449), train=(1464, 1464)),
-    coco=dict(val=(40000, 40504), train=(80000, 82783)),
-)
+_AT_LEAST = dict(coco=dict(val=40000, superpixels=80000))  # some of COCO's show no class
 
 
 def _is_papers(setting, dataset, ms):
     "Whether these metrics are of the pictures that the paper's row is of."
     which, path = "val", "segmenter.plain.images"
     if setting.method == "superpixels":
-        which, path = "train", "superpixels.images"
-    lo, hi = _PICTURES[setting.dataset][which]
+        which, path = "superpixels", "superpixels.images"
+    most = PICTURES[setting.dataset][which]
+    least = _AT_LEAST.get(setting.dataset, PICTURES["voc"])[which]
     named = str(dataset).startswith(setting.dataset)
-    return named and bool(ms) and all(lo <= (pick(m, path) or 0) <= hi for m in ms)
+    return named and bool(ms) and all(least <= (pick(m, path) or 0) <= most for m in ms)
 
 # %% ../nbs/5_report/520_reproduce.ipynb #975870a5
 def _values(k, line, metrics):  # ours, as measured, one a seed
@@ -141,7 +128,7 @@ def _order_by(k, lines, metrics):
         if ours and k in l["paper"]:
             rows.append((l["name"], l["paper"][k], ours))
     best = dict(ue=min, count=None).get(k, max)
-    return order(long[k], rows, best, chance=k not in _SUPERPIXELS)
+    return order(long[k], rows, best, chance=k not in QUALITY)
 
 
 def _elsewhere(table, lines, metrics, dataset, shown):

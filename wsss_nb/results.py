@@ -16,18 +16,23 @@ from .core import RunError, atomic, fingerprint, read_json
 from .record import METRICS
 from .store import read_store, run_states
 from .sweeps import value_in_name
-from .tables import TABLE_2_3, mean_std, pick, row, spread
+from .tables import QUALITY, TABLE_2_3, mean_std, pick, row, spread
 
 # %% ../nbs/5_report/505_results.ipynb #440640fa
+_MIOUS = ("plain.miou", "crf.miou")
+
+
 def _has(ms, path):
     return any(pick(m, path) for m in ms)
 
 
-def _cells(ms, path, keys, scale=100, digits=1):
-    return [mean_std([pick(m, f"{path}.{k}") for m in ms], scale, digits) for k in keys]
+def _cells(ms, path, keys):
+    return [mean_std([pick(m, f"{path}.{k}") for m in ms]) for k in keys]
 
 
-_MIOUS = ("plain.miou", "crf.miou")
+def _measured(ms, rows, keys):
+    "A row for each (words, place in the metrics, kind) that some seed has measured."
+    return [row(words, *_cells(ms, p, keys), kind=kind) for words, p, kind in rows if _has(ms, p)]
 
 # %% ../nbs/5_report/505_results.ipynb #8152c636
 _SEED_ROWS = (
@@ -42,15 +47,10 @@ def seed_table(ms) -> dict:
     """Labels on the training pictures: coverage, precision and mIoU (an unlabelled pixel counts as
     wrong).
     """
-    rows = [
-        row(words, *_cells(ms, p, ("coverage", "precision", "miou")), kind=kind)
-        for words, p, kind in _SEED_ROWS
-        if _has(ms, p)
-    ]
     return dict(
         title="Labels on the training pictures",
         head=["", "coverage %", "precision %", "mIoU %"],
-        rows=rows,
+        rows=_measured(ms, _SEED_ROWS, ("coverage", "precision", "miou")),
         text=(
             "Coverage: share of pixels that carry a label. Precision: share of those that is right."
             " In the mIoU an unlabelled pixel counts as wrong."
@@ -71,7 +71,7 @@ def net_table(ms) -> dict:
     return dict(
         title="Segmenters on held-out pictures",
         head=["", "mIoU %", "mIoU % with CRF"],
-        rows=[row(w, *_cells(ms, p, _MIOUS), kind=k) for w, p, k in _NET_ROWS if _has(ms, p)],
+        rows=_measured(ms, _NET_ROWS, _MIOUS),
         text="The same net and settings in every row; only the labels it learned from differ."
         + spread(ms),
     )
@@ -79,11 +79,11 @@ def net_table(ms) -> dict:
 # %% ../nbs/5_report/505_results.ipynb #d74b569e
 SCORES = dict(
     superpixels=(
-        ("count", "superpixels.count", 1, 1),
-        ("UE ↓ (3.9)", "superpixels.ue", 1, 3),
-        ("BP ↑ (3.11)", "superpixels.bp", 1, 3),
-        ("BR ↑ (3.10)", "superpixels.br", 1, 3),
-        ("ASA ↑ (3.12)", "superpixels.asa", 1, 3),
+        (QUALITY["count"], "superpixels.count", 1, 1),
+        (QUALITY["ue"] + " (3.9)", "superpixels.ue", 1, 3),
+        (QUALITY["bp"] + " (3.11)", "superpixels.bp", 1, 3),
+        (QUALITY["br"] + " (3.10)", "superpixels.br", 1, 3),
+        (QUALITY["asa"] + " (3.12)", "superpixels.asa", 1, 3),
     )
 )
 _MIOU = (("mIoU %", "segmenter.plain.miou", 100, 1), ("with CRF", "segmenter.crf.miou", 100, 1))
@@ -126,11 +126,11 @@ def own_row(params: dict) -> str:
     return next(rows, "this run")
 
 # %% ../nbs/5_report/505_results.ipynb #93ba2a41
-_SHORT = dict(
-    zip(
-        [f for _, f, _ in _NET_ROWS], ["from growing seeds", "from plain labels", "from true masks"]
-    )
-)
+_SHORT = {
+    "segmenter": "from growing seeds",
+    "segmenter-plain": "from plain labels",
+    "segmenter-masks": "from true masks",
+}
 
 
 def net_names(d: dict) -> dict:  # a run's record -> {segmenter's folder: words}
@@ -215,12 +215,11 @@ def order_table(ms, d) -> dict:
 # %% ../nbs/5_report/505_results.ipynb #fe237701
 def saliency_table(ms) -> dict:
     "Saliency maps of the training pictures against the true masks."
-    kinds = (("as they came", "saliency.original"), ("refined (2.6)", "saliency.refined"))
-    keys = ("labelled", "iou", "fbeta")
+    kinds = (("as they came", "saliency.original", ""), ("refined (2.6)", "saliency.refined", ""))
     return dict(
         title="Saliency maps of the training pictures",
         head=["", "labelled %", "IoU %", "F %"],
-        rows=[row(words, *_cells(ms, p, keys)) for words, p in kinds if _has(ms, p)],
+        rows=_measured(ms, kinds, ("labelled", "iou", "fbeta")),
         text="Of foreground against background, over the pixels that carry a label." + spread(ms),
     )
 

@@ -207,7 +207,7 @@ def where_command(args) -> int:  # 0, or 1 if a stage is out of its range
     """`wsss-nb where RUN`: each stage's score beside the range expected of it; the first one out of
     its range.
     """
-    from wsss_nb.ranges import where, where_table
+    from wsss_nb.explain import where, where_table
 
     found = where(args.run)
     print_tables(where_table(found))

@@ -14,41 +14,38 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import quote
 
-from jinja2 import Environment
-
 from . import __version__
 from .core import ParameterError, atomic, need
 from .figures import FIGURES, first_sentence, read_figure
+from .files import DATA
 from .latex import Tex, fill, make_pdf
 from .record import RunRecord, git_commit
-from .report import in_a_line, notes, started_from
+from .report import facts_of, notes, page_of
 from .reproduce import TABLES, table_of
 from .results import sweep_table
 from .show import data_uri
 from .store import duration, read_store, run_states, stage_state
-from .tables import packaged
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #a6c136dc
-def _for_table(run, number):
-    return any(t.startswith(f"table {number}:") for t in run.get("tags", ()))
+def _tables_of(run):
+    "The numbers of the tables that a run is for."
+    tags = (t for t in run.get("tags", ()) if t.startswith("table "))
+    return {t.partition(":")[0].removeprefix("table ") for t in tags}
 
 
 def _numbers(plan):
     """The tables that a folder's runs are for, in the dissertation's order, with the algorithm of
     Table 3.1 among them.
     """
-    found = [n for n in TABLES if any(_for_table(r, n) for r in plan["runs"].values())]
-    return sorted([*found, *["3.1"] * bool(found)], key=lambda n: [*map(int, n.split("."))])
+    found = {n for r in plan["runs"].values() for n in _tables_of(r)} & {*TABLES}
+    found |= {"3.1"} if found else set()
+    return sorted(found, key=lambda n: [*map(int, n.split("."))])
 
 
 def _methods(plan):
     "The methods of the runs that are for no table."
-    free = (r for r in plan["runs"].values() if not _for_any_table(r))
+    free = (r for r in plan["runs"].values() if not _tables_of(r))
     return [*dict.fromkeys(r["method"] for r in free)]
-
-
-def _for_any_table(run):
-    return any(t.startswith("table ") for t in run.get("tags", ()))
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #ffa7774e
 _NUMBER = re.compile(r"[-+–−]?[\d.,]*¹?( ± [\d.]+)?( of \d+)?( \(single\))?")
@@ -123,12 +120,8 @@ def _dressed(table, number, name, done):
     short = first_sentence(re.sub(r"^Table [\d.]+( of the paper)?: ", "", table["title"]))
     said = dict(id=f"table-{number or name}", number=number, short=short, runs=done, lines=lines)
     form = dict(columns=columns, groups=groups, over=any(g["name"] for g in groups))
-    return (
-        table
-        | said
-        | form
-        | dict(rows=rows, size=size, landscape=side, mixed={"", "ours"} <= kinds)
-    )
+    look = dict(rows=rows, size=size, landscape=side, mixed={"", "ours"} <= kinds)
+    return table | said | form | look
 
 
 def tables_in(folder) -> list:  # of dicts: title, head, rows, lines, number, runs …
@@ -142,7 +135,7 @@ def tables_in(folder) -> list:  # of dicts: title, head, rows, lines, number, ru
         return f"{ends.count('done')} of {len(ends)} runs done" if ends else ""
 
     tables = [
-        _dressed(table_of(folder, n), n, "", done(lambda r, n=n: _for_table(r, n)))
+        _dressed(table_of(folder, n), n, "", done(lambda r, n=n: n in _tables_of(r)))
         for n in _numbers(plan)
     ]
     for m in _methods(plan):
@@ -173,27 +166,19 @@ def _runs(folder, states, page=None):
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #4e7154a1
 def _facts_of(d):
-    data = d.get("data") or {}
+    data, seed = d.get("data") or {}, d.get("seed")
     pictures = f"{data.get('train')} to learn from, {data.get('val')} held out"
-    return {
-        "dataset": data
-        and f"{data.get('name')} ({pictures}; fingerprint {data.get('fingerprint')})",
-        "image labels from": d.get("label_source"),
-        "supervision": d.get("supervision"),
-        "weights started from": started_from(d),
-        "seeds": None if d.get("seed") is None else str(d["seed"]),
-        "versions": in_a_line(d.get("versions", {})),
-        "commit": d.get("commit"),
-    }
+    dataset = f"{data.get('name')} ({pictures}; fingerprint {data.get('fingerprint')})"
+    return facts_of(d, data and dataset, None if seed is None else str(seed))
 
 
 def _facts(records):
     "Lines on how the runs were made, from their records."
-    facts = {}
+    facts = {k: {} for k in _facts_of({})}
     for k, v in (f for d in records for f in _facts_of(d).items() if f[1]):
-        facts.setdefault(k, {})[v] = None
-    order = [k for k in _facts_of({}) if k in facts]
-    return [(k, (", " if k in ("seeds", "commit") else " · ").join(facts[k])) for k in order]
+        facts[k][v] = None
+    joint = dict(seeds=", ", commit=", ")
+    return [(k, joint.get(k, " · ").join(v)) for k, v in facts.items() if v]
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #960bc4e4
 def _command(*words):
@@ -207,8 +192,9 @@ def _listed(word, numbers, what):
 
 
 def _missing_runs(folder, states):
-    open_ = any(s.status in ("failed", "killed", "queued") for s in states)
-    return [dict(text="Not all runs are done", command=_command("resume", folder))] * open_
+    if any(s.status in ("failed", "killed", "queued") for s in states):
+        return [dict(text="Not all runs are done", command=_command("resume", folder))]
+    return []
 
 
 def _missing_tables(numbers):
@@ -323,15 +309,8 @@ def _reachable(figures, to):
     return where if re.fullmatch(r"[\w./+-]+", where, re.A) else ""
 
 # %% ../nbs/5_report/570_sweep_report.ipynb #e8ab74e1
-def _html(content, figures):
-    form = packaged("book.html.j2").read_text(encoding="utf-8")
-    shown = [f | dict(src=data_uri(f["png"])) for f in figures]
-    page = Environment(autoescape=True, trim_blocks=True).from_string(form)
-    return page.render(**content, figures=shown)
-
-
 def _tex(content, figures, where):
-    form = packaged("book.tex.j2").read_text(encoding="utf-8")
+    form = (DATA / "book.tex.j2").read_text(encoding="utf-8")
 
     def printed(f):
         share = Tex(f"{min(1, f['inches'] / 6.7):.3f}")  # of the line, which has 6.7 inches
@@ -355,7 +334,9 @@ def write_sweep_report(
     _checked(figures, to)
     found = [f for n in FIGURES if figures and (f := read_figure(figures, n))]
     content, tex = _content(folder, figures, found, title, to), to.with_suffix(".tex")
-    texts = {to: _html(content, found), tex: _tex(content, found, _reachable(figures, to))}
+    shown = [f | dict(src=data_uri(f["png"])) for f in found]
+    page = page_of("book.html.j2", **content, figures=shown)
+    texts = {to: page, tex: _tex(content, found, _reachable(figures, to))}
     for path, text in texts.items():
         with atomic(path) as part:
             part.write_text(text, encoding="utf-8")

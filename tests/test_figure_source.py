@@ -7,7 +7,7 @@ from PIL import Image
 
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.masks_of_ids import read_mask
-from wsss_nb.sources import open_source
+from wsss_nb.figure_source import open_source
 from wsss_nb.artefacts import demo_folder
 
 

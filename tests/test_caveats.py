@@ -1,7 +1,7 @@
 """What a record says differs from the dissertation's setting, sentence by sentence."""
 import pytest
 
-from wsss_nb.departures import departures
+from wsss_nb.caveats import departures
 from wsss_nb.paper import settings
 from wsss_nb.parameters import check_parameters
 
