@@ -151,6 +151,17 @@ def test_the_still_is_a_small_png_beside_the_widget(explorer):
     assert Image.open(io.BytesIO(png)).size[0] > 500 and len(png) < 150_000
 
 
+def test_ncut_has_no_order_to_be_painted_in():
+    e = TauExplorer(picture="scene: boat")
+    e.fill.index = 3
+    for order, n in ((2, 3), (1, 4)):
+        e.canvas.order = order
+        assert len(e.fill.options) == n and e.fill.index == 0
+    e.fill.index = 2
+    e.canvas.order = 2
+    assert e.fill.value == "any colour"
+
+
 def test_wrong_use():
     with pytest.raises(DataError, match="nowhere"): TauExplorer(data="nowhere")
     with pytest.raises(DataError, match="holiday.jpg"): TauExplorer(picture="holiday.jpg")
