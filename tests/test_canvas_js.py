@@ -15,30 +15,44 @@ from wsss_nb.seeds import foreground_score, initial_seed
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
 NAMES = "colors arrays words maps store layers elements pointer play pane view kernel"
-READ = """
-const typed = { uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
-const has = Object.fromEntries(Object.entries(given).map(([k, a]) => [k, { ...a, data: typed[a.dtype].from(a.data) }]));
-"""
+TYPED = "uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array"
+ANSWER = """import readline from "node:readline";
+const typed = { %s };
+const array = (a) => ({ ...a, data: typed[a.dtype].from(a.data) });
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { expression, given } = JSON.parse(line);
+  const has = Object.fromEntries(Object.entries(given).map(([k, a]) => [k, array(a)]));
+  let said;
+  try { said = { value: eval(expression) }; } catch (e) { said = { error: e.stack }; }
+  console.log(JSON.stringify(said));
+}
+""" % TYPED
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory):
+def process(tmp_path_factory):
+    "One Node for all tests, which answers a line with a line: it takes seconds to start."
     folder = tmp_path_factory.mktemp("canvas")
     shutil.copytree(STATIC/"canvas", folder, dirs_exist_ok=True)
     (folder/"package.json").write_text('{"type": "module"}')
-    return folder
+    imports = "".join(f'import * as {n} from "./{n}.js";\n' for n in NAMES.split())
+    (folder/"ask.js").write_text(imports + ANSWER)
+    with subprocess.Popen(["node", "ask.js"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        yield p
+        p.stdin.close()
 
 
 @pytest.fixture
-def node(modules):
+def node(process):
     def run(expression, **arrays):
         "What a JavaScript expression over all modules gives; `has` holds the arrays given here."
-        given = {k: dict(data=np.ravel(a).tolist(), shape=np.shape(a), dtype=pack(k, np.asarray(a))[0]["dtype"]) for k, a in arrays.items()}
-        imports = "".join(f'import * as {n} from "./{n}.js";\n' for n in NAMES.split())
-        (modules/"ask.js").write_text(f"{imports}const given = {json.dumps(given)};{READ}console.log(JSON.stringify({expression}));")
-        r = subprocess.run(["node", "ask.js"], cwd=modules, capture_output=True, text=True)
-        assert r.returncode == 0, r.stderr
-        return json.loads(r.stdout)
+        def as_json(k, a): return dict(data=np.ravel(a).tolist(), shape=np.shape(a), dtype=pack(k, np.asarray(a))[0]["dtype"])
+        given = {k: as_json(k, a) for k, a in arrays.items()}
+        process.stdin.write(json.dumps(dict(expression=expression, given=given)) + "\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline())
+        assert "error" not in said, said["error"]
+        return said["value"]
     return run
 
 

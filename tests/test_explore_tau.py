@@ -45,14 +45,6 @@ def test_each_superpixel_began_in_itself(explorer):
     assert origin[0, 2] == explorer.group.degree().min() and explorer.canvas._make("origin|tau=0.5|order=2") is None
 
 
-def test_a_click_shows_its_row(explorer):
-    explorer.canvas._clicks(0, 45, 130)
-    row, _ = ask(explorer, "row")
-    p = 130//8*20 + 45//8
-    np.testing.assert_array_equal(row.ravel(), explorer.group.A[p])
-    assert ask(explorer, "patch")[0].tolist() == [[(explorer.group.A[p] > 0).sum(), 400]]
-
-
 @pytest.mark.parametrize("method,name", enumerate(["SLIC", "SEEDS", "LSC", "Felzenszwalb"]))
 def test_a_conventional_method_at_a_like_count(explorer, method, name):
     L, meta = ask(explorer, f"other|method={method}|count=20")

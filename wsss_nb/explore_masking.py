@@ -296,12 +296,13 @@ class MaskingExplorer(Explorer):
         predicted = None if seen.imagenet else predict(self.segmenter, photo.image, scales)
         _offer_masks(self.whose, c, photo, seen.imagenet)
         self.seen, self.predicted = seen, predicted
+        self.instead = _INSTEAD if seen.imagenet else ""
         self.mean = 255 * np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
         put_all(c, dict(image=photo.image, mean=np.asarray(self.mean, np.float64)))
         self.ticks.ask(seen)
         show_if(seen.label is None, self.ticks)
         self.ticked()
-        return sentences(seen.note, _INSTEAD * seen.imagenet)
+        return sentences(seen.note, self.instead)
 
     def ticked(self):
         "Other classes are in the picture now: new switches, all kept but the first."
@@ -314,7 +315,7 @@ class MaskingExplorer(Explorer):
         c.panes = masking_panes(e.names)
         put_all(c, dict(H=e.planes, seg=e.segmented))
         self.picks.put(e.names, ids)
-        self.say(sentences(_INSTEAD * seen.imagenet))
+        self.say(sentences(self.instead))
         self._answer()
 
     def _answer(self, change=None):

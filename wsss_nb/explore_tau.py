@@ -98,8 +98,7 @@ _OTHER = pane(
 # %% ../nbs/6_explore/620_explore_tau.ipynb #9fed3a0e
 def fills(order):  # a position in `ORDERS`
     "What superpixels may be filled with."
-    discovered = list(ORDERS)[int(order)] != "ncut"
-    return FILLS + ["order of discovery"] * discovered
+    return FILLS if list(ORDERS)[order] == "ncut" else [*FILLS, "order of discovery"]
 
 # %% ../nbs/6_explore/620_explore_tau.ipynb #83b0e4b6
 def tau_still(group, tau, order):  # a position in `ORDERS`

@@ -121,7 +121,7 @@ def test_steps_and_words_of_the_controls(voila, open_tab):
     model = f"['first', 'step', 'last'].map(k => {STORE}.model.get(k))"
     first, step, last = page.evaluate(model)
     assert first == 1 and f"{last} superpixels" == title(page)
-    assert f"step {last} began with a patch" in page.locator(".wsss-caption").first.inner_text()
+    page.locator(".wsss-caption", has_text=f"step {last} began with a patch").wait_for()  # asked for when all is still
     fill = page.get_by_label("fill").locator("option")
     assert fill.all_inner_texts()[-1] == "order of discovery"
     page.get_by_label("order", exact=True).select_option("Ncut")
