@@ -24,21 +24,17 @@ from .artefacts import Run
 from .thresholds import seed_curve
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #3255bee2
-from wsss_nb.layers import (
+from .layers import NO_TRUTH, UNLABELED, put_all, seed_curves, show_classes
+from wsss_nb.panes import (
     CLASS,
     LINES,
-    NO_TRUTH,
     SP,
     TRUE_OUTLINES,
     TRUTH,
-    UNLABELED,
     heat,
     outline,
     pane,
-    put_all,
-    seed_curves,
     seed_pane,
-    show_classes,
     told,
 )
 

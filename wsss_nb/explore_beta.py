@@ -23,21 +23,8 @@ from .artefacts import Growth
 from .thresholds import growth_map, taken
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #5d129409
-from wsss_nb.layers import (
-    CLASS,
-    LINES,
-    NO_TRUTH,
-    SP,
-    TRUE_OUTLINES,
-    TRUTH,
-    UNLABELED,
-    counted,
-    heat,
-    pane,
-    put_all,
-    seed_pane,
-    show_classes,
-)
+from .layers import NO_TRUTH, UNLABELED, counted, put_all, show_classes
+from .panes import CLASS, LINES, SP, TRUE_OUTLINES, TRUTH, heat, pane, seed_pane
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #fb935c51
 _DERIVED = dict(

@@ -27,20 +27,8 @@ from .artefacts import Growth
 from .grouping import Grouping
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #560ca159
-from wsss_nb.layers import (
-    CLASS,
-    FILLS,
-    counted,
-    labels,
-    layer,
-    pane,
-    percent,
-    pieces,
-    put_all,
-    quality_facts,
-    show_classes,
-    told,
-)
+from .layers import counted, percent, put_all, quality_facts, show_classes
+from .panes import CLASS, FILLS, labels, layer, pane, pieces, told
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #80913fe3
 _KNOBS = dict(
@@ -246,21 +234,25 @@ def clean_up(labels, v, on_step=None):  # {knob: value}; called as `dense_crf` d
     return maps, facts | judged, _chart_data(pairs)
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #e008aa28
-def _controls(knobs, listed, button, fill, bar):
-    "In three groups with a heading each"
-    first = [listed, *(knobs[n] for n in ("iters", "gt_prob", "tau"))]
-    return [
-        W.VBox([*first, W.HBox([button, fill, bar])]),
-        _group("Near pixels agree", knobs, "sxy1", "w1"),
-        _group("Near pixels of like colour agree", knobs, "sxy2", "srgb", "w2"),
-    ]
-
-
-def _usual_button(fn):
+def _controls(canvas, e):  # a `CrfExplorer`
+    "The list of labels, that of fills, and all controls in three groups with a heading each"
+    listed = dropdown("labels from", width="330px")
+    listed.observe(e.choose, "value")
+    fill = choice("fill", canvas, "fill", FILLS)
     look = dict(description="usual values", icon="undo", tooltip="those of the library")
     button = W.Button(layout=W.Layout(width="130px"), **look)
-    button.on_click(lambda _: fn())
-    return button
+    button.on_click(lambda _: e.reset())
+    first = [listed, *(e.knobs[n] for n in ("iters", "gt_prob", "tau"))]
+    near = _group("Near pixels agree", e.knobs, "sxy1", "w1")
+    like = _group("Near pixels of like colour agree", e.knobs, "sxy2", "srgb", "w2")
+    return listed, fill, [W.VBox([*first, W.HBox([button, fill, e.answers.bar])]), near, like]
+
+
+def _canvas():
+    "With the verdicts' colours where `difference` counts them"
+    c = Canvas(fill=2)
+    c.colors = [*c.colors[:253], *_VERDICT_COLORS.values(), c.colors[255]]
+    return c
 
 
 def _knobs(fn):
@@ -272,6 +264,7 @@ def _knobs(fn):
 
 _RUN = "run: "  # before the names of a run's pictures
 _SUPERPIXELS = "superpixels"
+_SHOWN = ("before", "after", "sure", "changed", "difference")
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #a9609d81
 def _of_run(growth, id):
@@ -290,9 +283,10 @@ def segmenter_labels(growth, photo, epoch):
 class Answers:
     "What `clean_up` says at the knobs' values, made once; `bar` moves where that takes a while."
 
-    def __init__(self, knobs, bar):
+    def __init__(self, knobs):
         self.knobs = knobs
-        self.bar = bar
+        layout = W.Layout(width="120px", visibility="hidden")
+        self.bar = W.FloatProgress(0, max=1, layout=layout)
 
     def take(self, labels):
         "Other labels."
@@ -316,11 +310,13 @@ class Answers:
             time.sleep(0.002)
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #c84b8ad0
-def _still(labels, maps):
-    "Three pictures: before, after, and after where it changed"
+def _still(labels, maps, facts):
+    "Three pictures: before, after, and after where it changed; and their titles"
     I, after = labels.image, labels.paint(labels.image, maps["after"])
     changed = np.where(maps["changed"][..., None], after, I // 3)
-    return [labels.paint(I, maps["before"]), after, changed]
+    titles = [f"before: {facts['what']}", f"after {counted(facts['iterations'], 'iteration')}"]
+    pictures = [labels.paint(I, maps["before"]), after, changed]
+    return pictures, [*titles, f"{facts['changed']} changed"]
 
 
 def _offered(photo, last):
@@ -341,16 +337,10 @@ class CrfExplorer(Explorer):
         self.using = FeatureChoice(features, weights)
         self.labels = None
         self.knobs = _knobs(self.turned)
-        self.input = dropdown("labels from", width="330px")
-        self.input.observe(self.choose, "value")
-        button = _usual_button(self.reset)
-        bar = W.FloatProgress(0, max=1, layout=W.Layout(width="120px", visibility="hidden"))
-        self.answers = Answers(self.knobs, bar)
+        self.answers = Answers(self.knobs)
         self.chart = Chart(kind="bars", width=460)
-        c = Canvas(fill=2)
-        c.colors = [*c.colors[:253], *_VERDICT_COLORS.values(), c.colors[255]]
-        self.fill = choice("fill", c, "fill", FILLS)
-        controls = _controls(self.knobs, self.input, button, self.fill, bar)
+        c = _canvas()
+        self.input, self.fill, controls = _controls(c, self)
         more = {_RUN + id: partial(_of_run, self.growth, id) for id in self.growth.ids}
         super().__init__(c, controls, [self.chart], about=about, more=more, **kwargs)
 
@@ -364,18 +354,16 @@ class CrfExplorer(Explorer):
 
     def choose(self, change=None):
         "Take up the chosen labels; where they are of the other kind, with the usual values."
-        c, kind = self.canvas, type(self.labels)
+        kind = type(self.labels)
         self.labels = self._chosen_labels()
         own = self.knobs["gt_prob"], self.knobs["tau"], self.fill
         show_if(isinstance(self.labels, SuperpixelLabels), *own)
         show_if(self.new.mask is not None, self.chart)
         self.answers.take(self.labels)
-        c.panes = self.labels.panes
-        show_classes(c, self.new.classes, *self.labels.legend)
-        if isinstance(self.labels, kind):
-            self.turned()
-        else:
-            self.reset()
+        self.canvas.panes = self.labels.panes
+        show_classes(self.canvas, self.new.classes, *self.labels.legend)
+        again = self.turned if isinstance(self.labels, kind) else self.reset
+        again()
 
     def _chosen_labels(self):
         photo, tau = self.new, self.knobs["tau"]
@@ -395,8 +383,7 @@ class CrfExplorer(Explorer):
 
     def turned(self):
         "A knob was turned: all maps are to be asked for again."
-        names = ("before", "after", "sure", "changed", "difference")
-        put_all(self.canvas, {name: partial(self.maps, name) for name in names})
+        put_all(self.canvas, {name: partial(self.maps, name) for name in _SHOWN})
 
     def maps(self, name):
         "One of the maps, and what there is to say of all."
@@ -406,5 +393,4 @@ class CrfExplorer(Explorer):
     def still(self):
         "Before, after, difference."
         maps, facts, _ = self.answers.get()
-        titles = [f"before: {facts['what']}", f"after {counted(facts['iterations'], 'iteration')}"]
-        return _still(self.labels, maps), [*titles, f"{facts['changed']} changed"]
+        return _still(self.labels, maps, facts)

@@ -15,11 +15,11 @@ import numpy as np
 from .canvas import Canvas, Chart
 from .controls import WIDE, checkbox, follow, player, switch
 from .core import ParameterError, WsssError, need
-from .layers import TRUE_OUTLINES, TRUTH, UNLABELED, layer, put_all, seed_curves
-from .layers import seed_pane, show_classes, told
 from .panel import Explorer, from_run
 from .show import overlay, save_animation
 from .artefacts import Growth
+from .layers import UNLABELED, put_all, seed_curves, show_classes
+from .panes import TRUE_OUTLINES, TRUTH, layer, seed_pane, told
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #7f8acdd1
 def growth_panes(names, truth):

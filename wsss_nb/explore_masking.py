@@ -22,7 +22,6 @@ from .controls import choice, show_if, tied
 from .core import DataError, need
 from .deeplab import load_deeplab, padded, predict, weights_meta
 from .images import resize
-from .layers import heat, labels, layer, pane, put_all, show_classes, told
 from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
@@ -31,6 +30,8 @@ from .segment import SegmentSettings, segment_names
 from .show import data_uri, hex_color, overlay
 from .gallery import Photo
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
+from .layers import put_all, show_classes
+from .panes import heat, labels, layer, pane, told
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #d58efdad
 def choices(k):

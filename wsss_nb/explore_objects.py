@@ -14,12 +14,12 @@ from .canvas import Canvas, Chart
 from .controls import checkbox, dropdown, follow, offer, quietly, slider
 from .feature_choice import FeatureChoice
 from .images import resize
-from .layers import SP, counted, heat, layer, masked_ids, outline, pane, percent, pieces
-from .layers import put_all, told
 from .panel import Explorer
 from .show import heatmap, overlay
 from .grouping import patch_mask, polygon_mask, similarity_histogram
 from .superpixels import negativeness, positiveness
+from .layers import counted, masked_ids, percent, put_all
+from .panes import SP, heat, layer, outline, pane, pieces, told
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #9260e3c1
 def object_maps(A, m):  # (N,N) similarity; (h,w) bool, the object's patches

@@ -17,11 +17,12 @@ from .controls import choice, follow, show_if, slider, switch
 from .core import DataError, ParameterError, need
 from .feature_choice import FeatureChoice
 from .features import TAU
-from .layers import UNLABELED, heat, labels, outline, pane, put_all, told
 from .panel import Explorer, from_run, masking_run, setting
 from .recognise import Ticks, see
 from .show import heatmap, overlay
 from .superpixels import superpixels
+from .layers import UNLABELED, put_all
+from .panes import heat, labels, outline, pane, told
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #9b3890d9
 from wsss_nb.saliency import (

@@ -16,21 +16,11 @@ from .core import ParameterError, WsssError, need
 from .feature_choice import FeatureChoice
 from .features import DINO
 from .images import resize
-from wsss_nb.layers import (
-    FILLS,
-    counted,
-    heat,
-    layer,
-    pane,
-    pieces,
-    put_all,
-    quality_facts,
-    show_classes,
-    told,
-)
 from .panel import Explorer
 from .show import heatmap, superpixel_picture
 from .superpixels import METHODS, conventional
+from .layers import counted, put_all, quality_facts, show_classes
+from .panes import FILLS, heat, layer, pane, pieces, told
 
 # %% ../nbs/6_explore/620_explore_tau.ipynb #5430ab04
 ORDERS = {"low": "low first (LF)", "high": "high first (HF)", "ncut": "Ncut"}

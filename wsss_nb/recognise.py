@@ -15,10 +15,10 @@ import numpy as np
 from .classifier import score_images
 from .controls import checkbox
 from .imagenet import ImageNetClassifier
-from .layers import class_ids, masked_ids
 from .names import likeliest, understand, understood
 from .segment import image_probabilities, load_segmenter
 from .gallery import Photo
+from .layers import class_ids, masked_ids
 
 # %% ../nbs/6_explore/618_recognise.ipynb #00ce64a7
 def in_classes(photo, names):
