@@ -9,35 +9,50 @@ import pytest
 from wsss_nb.canvas import STATIC, pack, parse_key
 from wsss_nb.growing import grow
 from wsss_nb.images import resize
+from wsss_nb.layers import counted
 from wsss_nb.saliency import refine
 from wsss_nb.seeds import foreground_score, initial_seed
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
 NAMES = "colors arrays words maps store layers elements pointer play pane view kernel"
-READ = """
-const typed = { uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
-const has = Object.fromEntries(Object.entries(given).map(([k, a]) => [k, { ...a, data: typed[a.dtype].from(a.data) }]));
-"""
+TYPED = "uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array"
+ANSWER = """import readline from "node:readline";
+const typed = { %s };
+const array = (a) => ({ ...a, data: typed[a.dtype].from(a.data) });
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const { expression, given } = JSON.parse(line);
+  const has = Object.fromEntries(Object.entries(given).map(([k, a]) => [k, array(a)]));
+  let said;
+  try { said = { value: eval(expression) }; } catch (e) { said = { error: e.stack }; }
+  console.log(JSON.stringify(said));
+}
+""" % TYPED
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory):
+def process(tmp_path_factory):
+    "One Node for all tests, which answers a line with a line: it takes seconds to start."
     folder = tmp_path_factory.mktemp("canvas")
     shutil.copytree(STATIC/"canvas", folder, dirs_exist_ok=True)
     (folder/"package.json").write_text('{"type": "module"}')
-    return folder
+    imports = "".join(f'import * as {n} from "./{n}.js";\n' for n in NAMES.split())
+    (folder/"ask.js").write_text(imports + ANSWER)
+    with subprocess.Popen(["node", "ask.js"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        yield p
+        p.stdin.close()
 
 
 @pytest.fixture
-def node(modules):
+def node(process):
     def run(expression, **arrays):
         "What a JavaScript expression over all modules gives; `has` holds the arrays given here."
-        given = {k: dict(data=np.ravel(a).tolist(), shape=np.shape(a), dtype=pack(k, np.asarray(a))[0]["dtype"]) for k, a in arrays.items()}
-        imports = "".join(f'import * as {n} from "./{n}.js";\n' for n in NAMES.split())
-        (modules/"ask.js").write_text(f"{imports}const given = {json.dumps(given)};{READ}console.log(JSON.stringify({expression}));")
-        r = subprocess.run(["node", "ask.js"], cwd=modules, capture_output=True, text=True)
-        assert r.returncode == 0, r.stderr
-        return json.loads(r.stdout)
+        def as_json(k, a): return dict(data=np.ravel(a).tolist(), shape=np.shape(a), dtype=pack(k, np.asarray(a))[0]["dtype"])
+        given = {k: as_json(k, a) for k, a in arrays.items()}
+        process.stdin.write(json.dumps(dict(expression=expression, given=given)) + "\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline())
+        assert "error" not in said, said["error"]
+        return said["value"]
     return run
 
 
@@ -86,6 +101,28 @@ def test_refinement_is_the_librarys(node):
 def test_words(node):
     assert node("[words.say(3), words.say(3, true), words.say(-.5), words.say(1234), words.say(-.0001), words.say('boat')]") == ["3", "3.000", "−0.500", "1,234", "0.000", "boat"]
     assert node("['iou0', 'other_ue', 'count'].map(k => words.RATIO.test(k))") == [True, True, False]
+
+
+@pytest.mark.parametrize("n,noun,said", [(1, "patch", "1 patch"), (2, "patch", "2 patches"),
+                                         (0, "superpixel", "0 superpixels"), (1200, "piece", "1,200 pieces")])
+def test_one_is_not_called_many(node, n, noun, said):
+    assert node(f"words.count({n}, '{noun}')") == said == counted(n, noun).replace("1200", "1,200")
+
+
+def test_steps_are_counted_from_where_the_canvas_says(node):
+    """At the end of the steps the next is the first; a layer's option `step` is the place in the list."""
+    run = """(() => { const s = { step: 4, steps: 4, first: 1 };
+      const model = { get: k => s[k], set(k, v) { s[k] = v }, save_changes() {} };
+      const place = arrays.of(model, "step"), seen = []; for (let i = 0; i < 4; i++) { play.step(model, 1); seen.push(s.step); }
+      play.step(model, -1); return [place, seen, s.step] })()"""
+    assert node(run) == [3, [1, 2, 3, 4], 3]
+
+
+@pytest.mark.parametrize("ordered,colors", [("true", [255, 31]), ("false", [90, 90])])
+def test_only_what_was_discovered_is_painted_in_that_order(node, ordered, colors):
+    paint = f"""(() => {{ const px = new Uint8ClampedArray(8).fill(90), model = {{ get: k => ({{ fill: 3, lines: false }})[k] }};
+      layers.LAYERS.superpixels(px, has.L, 1, 2, {{ fill: "fill", lines: "lines", ordered: {ordered} }}, model); return [px[0], px[4]] }})()"""
+    assert node(paint, L=np.uint8([[0, 1]])) == colors
 
 
 STORE = """(() => {{ const sent = [], state = {{ tau: .3, order: 0, crf: true, derived: {{}} }}, model = {{ on() {{}}, get: k => state[k], send: m => sent.push(m.key ?? m) }};

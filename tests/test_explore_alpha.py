@@ -12,7 +12,7 @@ from wsss_nb.explore import AlphaExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import foreground_score, initial_seed
-from wsss_nb.gallery import Photo, gallery
+from wsss_nb.gallery import gallery
 from wsss_nb.superpixels import superpixels
 
 
@@ -71,7 +71,7 @@ def test_labels_of_other_classes_stay_with_their_mask():
     scene = gallery()["scene: car"]()
     e = AlphaExplorer(picture=scene._replace(classes=("dog", "cow"), present=np.array([True, False]), mask=(scene.mask > 0).astype(np.uint8)))
     assert "The classifier does not know the label dog, so its own guess is taken" in e.status.value
-    assert e.canvas.classes[1] == "boat" and e.canvas.classes[9:] == ["dog"] and e.canvas.legend[-1]["name"] == "dog"
+    assert e.canvas.classes[1] == "boat" and e.canvas.classes[9:] == ["dog"] and [o["name"] for o in e.canvas.legend[-2:]] == ["dog", "unlabeled"]
     np.testing.assert_array_equal(shown(e.canvas, "gt"), 9*(scene.mask > 0))
     assert "series" in e.curve.data, "there is a true mask"
 

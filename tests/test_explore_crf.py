@@ -8,7 +8,7 @@ from wsss_nb.canvas import given
 from wsss_nb.core import RunError
 from wsss_nb.crf import crf_from_labels, dense_crf
 from wsss_nb import explore_crf
-from wsss_nb.explore_crf import CrfExplorer, difference
+from wsss_nb.explore_crf import CrfExplorer
 from wsss_nb.features import load
 from wsss_nb.metrics import ConfusionMatrix, superpixel_quality
 from wsss_nb.artefacts import Growth, demo_folder
@@ -58,12 +58,6 @@ def test_each_number_reaches_the_crf(explorer, growth, numbers):
     assert (after != usual).any() and (given(e.canvas, "after")[0] == usual).all()
 
 
-def test_without_weights_nothing_changes(explorer):
-    for k in ("w1", "w2"): explorer.knobs[k].value = 0
-    changed, facts = given(explorer.canvas, "changed")
-    assert not changed.any() and facts["changed"] == "0.0 %" == facts["mended"] and (given(explorer.canvas, "difference")[0] == 255).all()
-
-
 def test_superpixels_are_those_of_the_command(explorer):
     e = explorer
     assert e.knobs["gt_prob"].layout.display == e.knobs["tau"].layout.display == "none"
@@ -91,12 +85,6 @@ def test_one_turn_of_a_knob_is_computed_once(explorer, monkeypatch):
     explorer.knobs["w1"].value = 5
     for name in ("before", "after", "sure", "changed", "difference"): given(explorer.canvas, name)
     assert len(calls) == 1
-
-
-def test_difference_by_hand():
-    before, after, gt = (np.array([row], np.uint8) for row in ([0, 0, 1, 2, 2, 0], [0, 1, 0, 1, 2, 2], [0, 1, 1, 0, 2, 255]))
-    assert difference(before, after, gt).tolist() == [[255, 253, 254, 1, 255, 2]]  # same, mended, spoiled, wrong either way, same, unknown
-    assert difference(before, after, None).tolist() == [[255, 1, 0, 1, 255, 2]]
 
 
 def test_what_is_mended_and_spoiled_makes_the_gain(explorer):
@@ -129,13 +117,6 @@ def test_a_slow_answer_moves_a_bar(explorer):
     explorer.knobs["iters"].value = 3
     given(explorer.canvas, "after")
     assert explorer.answers.bar.layout.visibility == "hidden"
-
-
-def test_what_is_no_picture_leaves_the_old_one(explorer):
-    before, photo = given(explorer.canvas, "after")[0], explorer.photo
-    explorer.try_open(lambda: dict(content=b"no image", name="notes.txt"))
-    assert "notes.txt" in explorer.status.value and 'role="alert"' in explorer.status.value and explorer.photo is photo
-    np.testing.assert_array_equal(given(explorer.canvas, "after")[0], before)
 
 
 def test_runs_that_do_not_fit(monkeypatch, tmp_path):

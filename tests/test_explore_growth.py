@@ -33,12 +33,6 @@ def test_the_curves_are_the_mean_of_the_pictures_shown(explorer, growth):
     assert explorer.curves.data["x"] == list(range(7)) and "3 pictures" in explorer.curves.title
 
 
-def test_another_picture_alone(explorer, growth):
-    explorer.names.value = growth.ids[3]
-    assert explorer.shown == (growth.ids[3],) and len(explorer.canvas.panes) == 1 and "this picture" in explorer.curves.title
-    np.testing.assert_allclose(explorer.curves.data["series"][1]["y"], growth.curves(growth.ids[3])["precision"], atol=1e-5)
-
-
 def test_a_film_is_written_and_not_replaced(explorer, tmp_path):
     path = explorer.export(tmp_path/"growth.gif")
     with Image.open(path) as film: assert film.n_frames == 7

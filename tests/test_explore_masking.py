@@ -10,7 +10,7 @@ from wsss_nb.classifier import load_classifier, score_images
 from wsss_nb.core import DataError, RunError
 from wsss_nb.deeplab import load_deeplab, predict
 from wsss_nb.explore_masking import MaskingExplorer, choices, judged
-from wsss_nb.masking import attention_loss, erased, freeze, total_attention_loss
+from wsss_nb.masking import erased, freeze, total_attention_loss
 from wsss_nb.artefacts import demo_folder
 from wsss_nb.gallery import gallery
 from wsss_nb.transforms import IMAGENET_MEAN, IMAGENET_STD, to_tensor
@@ -74,16 +74,6 @@ def test_losses_are_those_of_the_training(shown, car):
     np.testing.assert_allclose(p[0], whole, rtol=1e-4)  # b = 0: the picture as it is
 
 
-def test_loss_of_a_class_by_hand():
-    "σ(0) = ½, whatever is wanted: ln 2 for each class."
-    judge = lambda x: torch.zeros(len(x), 3)
-    p, losses, total = judged(judge, np.full((70, 80, 3), 90, np.uint8), np.full((4, 70, 80), .25, np.float32), np.array([True, False, True]), np.array([[1, 0, 0], [0, 0, 1]]), np.full(3, 128.))
-    np.testing.assert_allclose(p, .5)
-    np.testing.assert_allclose(losses, np.log(2), rtol=1e-6)
-    np.testing.assert_allclose(total, np.log(2), rtol=1e-6)
-    assert attention_loss(torch.zeros(1, 2), torch.ones(1, 2).bool(), torch.zeros(1, 2)).item() == pytest.approx(np.log(2))
-
-
 def test_what_the_judge_sees_is_masked():
     "A judge that tells the mean of the picture: b = 1 with H = 1 leaves the mean colour, whatever the picture."
     seen = []
@@ -138,16 +128,6 @@ def test_a_photograph_without_labels(shown):
     boxes[2].value = True
     assert shown.erasing.present.sum() == 1 == len(shown.canvas.b) and "alert" not in shown.status.value
     assert answer(shown, "H|extra=0")[0].shape == (1, *shown.photo.image.shape[:2])
-
-
-def test_hover_names_each_present_class(shown, car):
-    H = [h for h in shown.canvas.panes[1]["hover"] if h["map"].startswith("H")]
-    assert [(h["label"], h["channel"]) for h in H] == [("H car", 0), ("H cat", 1)]
-
-
-def test_a_picture_that_is_none_changes_nothing(shown, car):
-    shown.try_open(lambda: dict(name="notes.txt", content=b"no picture"))
-    assert "notes.txt" in shown.status.value and shown.photo.name == "scene: car" and shown.erasing.present.sum() == 2
 
 
 def test_the_run(monkeypatch, tmp_path):

@@ -15,6 +15,7 @@ from wsss_nb.explore import AlphaExplorer, CrfExplorer, MaskingExplorer, ObjectE
 from wsss_nb.explore_masking import asked
 from wsss_nb.features import TAU, load
 from wsss_nb.images import write_image
+from wsss_nb.layers import UNLABELED
 from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import initial_seed
@@ -163,7 +164,7 @@ def test_a_label_beside_that_it_does_not_know(alpha):
     alpha.names.value = "coffee"
     assert ticked(alpha) == ["cup"] and "abelled spoonful as well, which ImageNet's classifier does not know" in alpha.status.value
     assert alpha.canvas.classes == ["background", "aeroplane", "cat", "cup", "spoonful"] and set(np.unique(given(alpha, "gt"))) == {0, 3, 4}
-    assert alpha.canvas.legend == legend(alpha.canvas.classes, [0, 3, 4]) and "series" in alpha.curve.data
+    assert alpha.canvas.legend == [*legend(alpha.canvas.classes, [0, 3, 4]), UNLABELED] and "series" in alpha.curve.data
     assert "labelled spoonful" in alpha.ticks.children[-1].value
 
 

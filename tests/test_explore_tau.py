@@ -45,14 +45,6 @@ def test_each_superpixel_began_in_itself(explorer):
     assert origin[0, 2] == explorer.group.degree().min() and explorer.canvas._make("origin|tau=0.5|order=2") is None
 
 
-def test_a_click_shows_its_row(explorer):
-    explorer.canvas._clicks(0, 45, 130)
-    row, _ = ask(explorer, "row")
-    p = 130//8*20 + 45//8
-    np.testing.assert_array_equal(row.ravel(), explorer.group.A[p])
-    assert ask(explorer, "patch")[0].tolist() == [[(explorer.group.A[p] > 0).sum(), 400]]
-
-
 @pytest.mark.parametrize("method,name", enumerate(["SLIC", "SEEDS", "LSC", "Felzenszwalb"]))
 def test_a_conventional_method_at_a_like_count(explorer, method, name):
     L, meta = ask(explorer, f"other|method={method}|count=20")
@@ -149,6 +141,17 @@ def test_the_still_is_a_small_png_beside_the_widget(explorer):
     assert "application/vnd.jupyter.widget-view+json" in data
     png = base64.b64decode(data["image/png"])
     assert Image.open(io.BytesIO(png)).size[0] > 500 and len(png) < 150_000
+
+
+def test_ncut_has_no_order_to_be_painted_in():
+    e = TauExplorer(picture="scene: boat")
+    e.fill.index = 3
+    for order, n in ((2, 3), (1, 4)):
+        e.canvas.order = order
+        assert len(e.fill.options) == n and e.fill.index == 0
+    e.fill.index = 2
+    e.canvas.order = 2
+    assert e.fill.value == "any colour"
 
 
 def test_wrong_use():

@@ -9,22 +9,34 @@ __all__ = ['superpixel_tau', 'Looked', 'look', 'seed_maps', 'alpha_curve', 'Alph
 from typing import NamedTuple
 
 import numpy as np
-from ipywidgets import jslink
 
 from .cam import multi_scale_cam, normalize_cam
-from .canvas import Canvas, Chart, legend
+from .canvas import Canvas, Chart
 from .classifier import load_classifier
-from .controls import choice, slider, switch
+from .controls import choice, follow, slider, switch
 from .core import DataError, ParameterError, WsssError, need
 from .feature_choice import FeatureChoice, first_tau
-from .layers import LINES, NO_TRUTH, PHOTO, SEED_CAPTION, TRUE_OUTLINES, TRUTH, put_all
 from .panel import Explorer, from_run, sentences, setting
 from .recognise import Seen, Ticks, see
 from .seeds import foreground_score, initial_seed
 from .show import heatmap, overlay
 from .artefacts import Run
-from .grouping import Grouping
 from .thresholds import seed_curve
+
+# %% ../nbs/6_explore/630_explore_alpha.ipynb #3255bee2
+from .layers import NO_TRUTH, UNLABELED, put_all, seed_curves, show_classes
+from wsss_nb.panes import (
+    CLASS,
+    LINES,
+    SP,
+    TRUE_OUTLINES,
+    TRUTH,
+    heat,
+    outline,
+    pane,
+    seed_pane,
+    told,
+)
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #86a97bbd
 _IMAGENET_SCALES = (0.5, 1)
@@ -47,12 +59,11 @@ class Looked(NamedTuple):
     seen: Seen
 
 
-def look(photo, run, model, extractor, tau):  # the run's classifier
+def look(photo, run, model, sp):  # the run's classifier; (H,W) ids
     "What there is to know of a photo before α and the classes are chosen."
     seen = see(photo, run, model)
     scales = _IMAGENET_SCALES if seen.imagenet else setting(run, "cam_scales", [1])
     cam = multi_scale_cam(seen.model, photo.image, scales)
-    sp = Grouping(photo.image, extractor).pixels(tau)
     return Looked(photo.image, cam, sp, seen.photo.mask, seen)
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #b5b4d79b
@@ -77,40 +88,30 @@ def alpha_curve(M, sp, present, gt):  # (K,H,W), (H,W), (K,), (H,W) or None
     "Data of the chart of coverage and precision over α."
     if gt is None:
         return NO_TRUTH
-    q, colors = seed_curve(M, sp, present, gt, _ALPHAS), ("#56B4E9", "#E69F00")
-    series = [dict(name=n, y=q[n], color=c) for n, c in zip(("coverage", "precision"), colors)]
-    return dict(x=_ALPHAS, step=0.01, marks=[dict(of="x", label="α")], series=series)
+    return seed_curves(_ALPHAS, 0.01, "α", seed_curve(M, sp, present, gt, _ALPHAS))
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #2e337a2e
 _DERIVED = dict(
     seed=dict(op="seed", M="M", classes="ids", sp="sp", bg="bg", params=["alpha"]),
     quality=dict(op="quality", L="seed", gt="gt"),
 )
-_SP = dict(map="sp", label="superpixel")
 _Z = dict(map="z", kind="row", of="sp", names=["z"])
-_CLASS = dict(map="gt", kind="class", label="truth")
-_LOWEST = dict(type="outline", map="lowest", color="#00e5ff")
-_CAM = dict(
-    title="Where the classifier looks",
-    caption="bright: close to 1, the highest value of each class",
-    hover=[dict(map="cams", channel="klass", label="activation"), _SP, _CLASS],
-    layers=[PHOTO, dict(type="heat", map="cams", channel="klass"), TRUTH],
+_LOWEST = outline("lowest", color="#00e5ff")
+_CAM = pane(
+    "Where the classifier looks",
+    "bright: close to 1, the highest value of each class",
+    [heat("cams", channel="klass"), TRUTH],
+    [told("cams", "activation", channel="klass"), SP, CLASS],
 )
-_SEED = dict(
-    title="Initial seed",
-    caption=SEED_CAPTION,
-    stats=["quality"],
-    hover=[dict(map="seed", kind="class", label="seed"), _SP, _Z, _CLASS],
-    layers=[PHOTO, dict(type="labels", map="seed", background=True), _LOWEST, TRUTH],
+_SEED = seed_pane(
+    "Initial seed", "seed", "seed", [SP, _Z, CLASS], [_LOWEST, TRUTH], stats=["quality"]
 )
-_MEANS = dict(
-    title="Mean by superpixel, z",
-    caption=(
-        "superpixel {lowest} of {count} has the lowest z, {z}: it is background, outlined in cyan"
-    ),
+_MEANS = pane(
+    "Mean by superpixel, z",
+    "superpixel {lowest} of {count} has the lowest z, {z}: it is background, outlined in cyan",
+    [heat("zmap", hi=1.2), LINES, _LOWEST, TRUTH],
+    [SP, _Z, told("sp", kind="size"), CLASS],
     facts=[dict(map="about", names=["lowest", "z", "count"])],
-    hover=[_SP, _Z, dict(map="sp", kind="size"), _CLASS],
-    layers=[PHOTO, dict(type="heat", map="zmap", hi=1.2), LINES, _LOWEST, TRUTH],
 )
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #ceddf7bd
@@ -139,19 +140,18 @@ class AlphaExplorer(Explorer):
         self.ticks = Ticks(self.relabel)
         self.channel = choice("CAM of", c, "klass", ["any class"])
         bars = Chart(kind="bars", title="Initial seed by class", data=NO_TRUTH)
-        unit = dict(x_range=[0, 1], y_range=[0, 1])
-        self.curve = Chart(title="Over all α", x_label="α", data=NO_TRUTH, **unit)
-        jslink((c, "stats"), (bars, "data"))
-        jslink((self.slider, "value"), (self.curve, "x"))
+        axes = dict(x_label="α", x_range=[0, 1], y_range=[0, 1])
+        self.curve = follow(Chart(title="Over all α", data=NO_TRUTH, **axes), c, x="alpha")
         controls = [self.slider, self.channel, switch(TRUE_OUTLINES, c, "extra"), self.ticks]
-        super().__init__(c, controls, [self.curve, bars], about=about, **kwargs)
+        charts = [self.curve, follow(bars, c, data="stats")]
+        super().__init__(c, controls, charts, about=about, **kwargs)
 
     def show(self, photo):
         "Scores, CAM and superpixels of a picture, then its seed."
-        tau, extractor = self.chosen_tau, self.using.of(photo)
+        tau = self.chosen_tau
         if tau is None:
             tau = superpixel_tau(self.run, self.using.name(photo))
-        looked = look(photo, self.run, self.own, extractor, tau)
+        looked = look(photo, self.run, self.own, self.using.group(photo).pixels(tau))
         self._seed(looked, looked.seen.present)
         self.tau, self.model = tau, looked.seen.model
         self.ticks.ask(looked.seen)
@@ -166,13 +166,12 @@ class AlphaExplorer(Explorer):
         self.say(sentences(self.about))
 
     def _seed(self, looked, present):
-        maps, c = seed_maps(looked, present), self.canvas
+        maps, c, seen = seed_maps(looked, present), self.canvas, looked.seen
         self.new, self.present = looked, present
         self.M = normalize_cam(looked.cam, present)
-        names, at = ["background", *looked.seen.photo.classes], maps["ids"]
-        c.classes, c.legend = names, legend(names, [0, *at, *looked.seen.beside])
+        show_classes(c, seen.photo.classes, [0, *maps["ids"], *seen.beside], UNLABELED)
         put_all(c, maps)
-        self.channel.options = ["any class", *(names[i] for i in at)]
+        self.channel.options = ["any class", *(c.classes[i] for i in maps["ids"])]
         self.curve.data = alpha_curve(self.M, looked.sp, present, looked.gt)
 
     def still(self):

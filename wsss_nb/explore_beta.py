@@ -12,16 +12,19 @@ import ipywidgets as W
 import numpy as np
 from ipywidgets import jslink
 
-from .canvas import Canvas, Chart, legend
-from .controls import checkbox, dropdown, slider, switch
+from .canvas import Canvas, Chart
+from .controls import checkbox, dropdown, follow, slider, switch
 from .core import ParameterError, need
 from .growing import grow, superpixel_scores
-from .layers import LINES, NO_TRUTH, PHOTO, SEED_CAPTION, TRUE_OUTLINES, TRUTH
 from .metrics import seed_quality
 from .panel import Explorer, from_run
 from .show import heatmap, hex_color, overlay
 from .artefacts import Growth
 from .thresholds import growth_map, taken
+
+# %% ../nbs/6_explore/635_explore_beta.ipynb #5d129409
+from .layers import NO_TRUTH, UNLABELED, counted, put_all, show_classes
+from .panes import CLASS, LINES, SP, TRUE_OUTLINES, TRUTH, heat, pane, seed_pane
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #fb935c51
 _DERIVED = dict(
@@ -37,30 +40,15 @@ _BEFORE = [
 ]
 
 
-def _tinted(map):
-    return [PHOTO, dict(type="labels", map=map, background=True), TRUTH]
-
-# %% ../nbs/6_explore/635_explore_beta.ipynb #f0eee574
 def beta_panes(names):  # of background and the present classes
     "Seed, grown seed, and how sure the network is of each superpixel."
-    rest = [
-        dict(map="sp", label="superpixel"),
-        dict(map="scores", kind="row", of="sp", names=names),
-        dict(map="gt", kind="class", label="truth"),
-    ]
-    seed, grown = (dict(map=n, kind="class", label=n) for n in ("seed", "grown"))
-    seeds = dict(caption=SEED_CAPTION, hover=[seed, *rest], layers=_tinted("seed"))
-    grew = dict(caption=SEED_CAPTION, hover=[grown, *rest], layers=_tinted("grown"))
-    sure = dict(
-        title="How sure, by superpixel",
-        caption="bright: a mean probability close to 1 for some class; the seed is left out",
-        hover=rest,
-        layers=[PHOTO, dict(type="heat", map="surest", hi=1.2), LINES, TRUTH],
-    )
+    rest = [SP, dict(map="scores", kind="row", of="sp", names=names), CLASS]
+    sure = "bright: a mean probability close to 1 for some class; the seed is left out"
+    bright = [heat("surest", hi=1.2), LINES, TRUTH]
     return [
-        dict(title="Initial seed", facts=_BEFORE, **seeds),
-        dict(title="Grown over superpixels", stats=["quality"], **grew),
-        sure,
+        seed_pane("Initial seed", "seed", "seed", rest, facts=_BEFORE),
+        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"]),
+        pane("How sure, by superpixel", sure, bright, rest),
     ]
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #b9f0065e
@@ -93,7 +81,7 @@ def _row(r, names):
 def taken_table(rows, names, most=8):  # of `taken`; names with the background first
     "The superpixels that were taken, as HTML; only the largest where there are more than `most`."
     more = f" (the {most} largest)" if len(rows) > most else ""
-    count = f"<b>{len(rows)} superpixels taken{more}</b>"
+    count = f"<b>{counted(len(rows), 'superpixel')} taken{more}</b>"
     head = "<tr><th>superpixel</th><th>taken by</th><th>mean probability</th><th>pixels</th></tr>"
     body = "".join(_row(r, names) for r in rows[:most])
     return f'{count}<table class="wsss-table">{head}{body}</table>' if rows else count
@@ -102,13 +90,12 @@ def taken_table(rows, names, most=8):  # of `taken`; names with the background f
 class ThresholdMap(W.VBox):
     "What other thresholds would give, and a list of what that is measured by."
 
-    def __init__(self, bg, fg):  # the sliders
+    def __init__(self, canvas):
         self.measure = dropdown("map of", _MEASURES, "160px")
         axes = dict(x_label="β background", y_label="β foreground")
         title = "What other thresholds would give"
-        self.chart = Chart(kind="map", title=title, data=NO_TRUTH, **axes)
-        jslink((bg, "value"), (self.chart, "x"))
-        jslink((fg, "value"), (self.chart, "y"))
+        chart = Chart(kind="map", title=title, data=NO_TRUTH, **axes)
+        self.chart = follow(chart, canvas, x="beta_bg", y="beta_fg")
         self.measure.observe(lambda _: self.put(*self.judged), "value")
         super().__init__([self.measure, self.chart])
 
@@ -129,16 +116,11 @@ def beta_still(image, asked, beta_bg, beta_fg):  # what `grow` takes
 
 def _check(growth, epoch, picture):
     last, ids = growth.epochs[-1], ", ".join(growth.ids)
-    need(
-        1 <= epoch <= last,
-        f"epoch must lie in [1, {last}], the epochs whose softmax was kept; it is {epoch}",
-        ParameterError,
-    )
-    need(
-        picture is None or picture in growth.ids,
-        f"{picture!r} is none of the pictures whose softmax is there; its growth was kept of {ids}",
-        ParameterError,
-    )
+    kept = f"[1, {last}], the epochs whose softmax was kept"
+    need(1 <= epoch <= last, f"epoch must lie in {kept}; it is {epoch}", ParameterError)
+    none = "is none of the pictures whose softmax is there; its growth was kept of"
+    known = picture is None or picture in growth.ids
+    need(known, f"{picture!r} {none} {ids}", ParameterError)
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #da2d3cdf
 class BetaExplorer(Explorer):
@@ -159,10 +141,10 @@ class BetaExplorer(Explorer):
         self.linked = checkbox("both the same")
         at = slider("epoch", c, "epoch", 1, g.epochs[-1], 1)
         controls = [at, self.bg, self.fg, self.linked, switch(TRUE_OUTLINES, c, "extra")]
-        self.map, self.table = ThresholdMap(self.bg, self.fg), W.HTML()
+        self.map, self.table = ThresholdMap(c), W.HTML()
         bars = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
-        jslink((c, "stats"), (bars, "data"))
-        charts, pictures = [self.map, bars, self.table], {i: partial(g.photo, i) for i in g.ids}
+        charts = [self.map, follow(bars, c, data="stats"), self.table]
+        pictures = {i: partial(g.photo, i) for i in g.ids}
         super().__init__(c, controls, charts, (), picture, about, pictures=pictures, **kwargs)
         self.linked.observe(lambda change: self.tie(change["new"]), "value")
         c.observe(lambda _: self.judge(), "epoch")
@@ -171,15 +153,13 @@ class BetaExplorer(Explorer):
     def show(self, photo):
         "A picture of the run: its seed, superpixels and softmax."
         g, c, id = self.growth, self.canvas, photo.name
-        names, classes = ["background", *g.classes], np.flatnonzero([True, *photo.present])
+        classes = np.flatnonzero([True, *photo.present])
         self.new, self.seed, self.sp = photo, g.seed(id), g.sp(id)
         maps = dict(image=photo.image, gt=photo.mask, sp=self.sp, seed=self.seed, ids=classes)
-        with c.hold():
-            for name, a in (maps | seed_facts(self.seed, photo.mask, len(names))).items():
-                c.put(name, a)
-            c.provide("H", lambda epoch: g.softmax(id, int(epoch))[classes])
-        c.classes, c.legend = names, legend(names, classes)
-        c.panes = beta_panes([names[k] for k in classes])
+        maps |= dict(H=lambda epoch: g.softmax(id, int(epoch))[classes])
+        put_all(c, maps | seed_facts(self.seed, photo.mask, 1 + len(g.classes)))
+        show_classes(c, g.classes, classes, UNLABELED)
+        c.panes = beta_panes([c.classes[k] for k in classes])
         self.judge()
         self.tell()
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
-from ipywidgets import jslink
 
-from .canvas import Canvas, Chart, legend
-from .controls import WIDE, checkbox, player, switch
+from .canvas import Canvas, Chart
+from .controls import WIDE, checkbox, follow, player, switch
 from .core import ParameterError, WsssError, need
-from .layers import SEED_CAPTION, TRUE_OUTLINES, TRUTH, put_all
 from .panel import Explorer, from_run
 from .show import overlay, save_animation
 from .artefacts import Growth
+from .layers import UNLABELED, put_all, seed_curves, show_classes
+from .panes import TRUE_OUTLINES, TRUTH, layer, seed_pane, told
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #7f8acdd1
 def growth_panes(names, truth):
@@ -29,21 +29,16 @@ def growth_panes(names, truth):
 
 
 def _pane(i, name, columns):
-    grown = dict(map=f"grown{i}", channel="step")
-    return dict(
-        title=f"{name}, epoch {{epoch_number}}",
-        caption=SEED_CAPTION,
+    gt, sp = f"gt{i}", told(f"sp{i}", "superpixel")
+    return seed_pane(
+        f"{name}, epoch {{epoch_number}}",
+        f"grown{i}",
+        "seed",
+        [sp, told(gt, "truth", kind="class")],
+        [TRUTH | dict(map=gt)],
+        channel="step",
+        lowest=layer("image", f"image{i}"),
         facts=[dict(map=f"curve{i}", at="step", names=columns)],
-        layers=[
-            dict(type="image", map=f"image{i}"),
-            dict(type="labels", background=True, **grown),
-            TRUTH | dict(map=f"gt{i}"),
-        ],
-        hover=[
-            dict(kind="class", label="seed", **grown),
-            dict(map=f"sp{i}", label="superpixel"),
-            dict(map=f"gt{i}", kind="class", label="truth"),
-        ],
     )
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #8dfdc5c7
@@ -53,16 +48,12 @@ def growth_table(q):  # of `Growth.curves`
     return t if np.isfinite(t).all() else t[:, :2]
 
 
-_CURVES = dict(labelled="#009E73", coverage="#56B4E9", precision="#E69F00")
-
-
 def growth_curves(tables):
     "Data of the chart: the mean of the pictures' tables."
-    mean = np.mean([t[:, : min(t.shape[1] for t in tables)] for t in tables], 0)
-    wanted = dict(labelled=1) if mean.shape[1] == 2 else dict(coverage=2, precision=3)
-    series = [dict(name=n, y=mean[:, k], color=_CURVES[n]) for n, k in wanted.items()]
-    marks = [dict(of="x", label="epoch")]
-    return dict(x=list(range(len(mean))), step=1, series=series, marks=marks)
+    known = min(t.shape[1] for t in tables)
+    mean = np.mean([t[:, :known] for t in tables], 0).T
+    curves = dict(labelled=mean[1]) if known == 2 else dict(coverage=mean[2], precision=mean[3])
+    return seed_curves(list(range(mean.shape[1])), 1, "epoch", curves)
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #91a6c0bb
 def growth_arrays(growth, ids):
@@ -116,20 +107,17 @@ class GrowthExplorer(Explorer):
     def __init__(self, run=None, ids=None, **kwargs):
         self.growth, about = from_run(Growth, run)
         g, n = self.growth, len(self.growth.epochs)
-        need(
-            ids is None or 1 <= len(ids) <= 3 and set(ids) <= set(g.ids),
-            f"ids must be one to three of {', '.join(g.ids)}; they are {ids}",
-            ParameterError,
-        )
+        fit = ids is None or 1 <= len(ids) <= 3 and set(ids) <= set(g.ids)
+        wrong = f"ids must be one to three of {', '.join(g.ids)}; they are {ids}"
+        need(fit, wrong, ParameterError)
         c = Canvas(steps=n, last=n - 1, step=n - 1, speed=2.0)
-        play, self.at, speed = player(c, "epoch")
-        self.curves = Chart(x_label="epoch", y_range=[0, 1], width=460)
-        jslink((self.at, "value"), (self.curves, "x"))
-        controls = [play, self.at, speed, switch(TRUE_OUTLINES, c, "extra")]
+        self.curves = follow(Chart(x_label="epoch", y_range=[0, 1], width=460), c, x="step")
+        controls = [*player(c, "epoch"), switch(TRUE_OUTLINES, c, "extra")]
         sets = {name: lambda s=s: s for name, s in _sets(g.ids, ids).items()}
         self.film = Film(self.save)
-        charts = [self.curves, self.film]
-        super().__init__(c, controls, charts, about=about, pictures=sets, **kwargs)
+        super().__init__(
+            c, controls, [self.curves, self.film], about=about, pictures=sets, **kwargs
+        )
 
     def open_picture(self, source):  # ids of one to three pictures
         "Show the growth of other pictures of the run."
@@ -139,11 +127,11 @@ class GrowthExplorer(Explorer):
     def show(self, ids):
         "Seeds of all epochs, and the curves of their quality."
         g, c = self.growth, self.canvas
-        names, photos = ["background", *g.classes], [g.photo(i) for i in ids]
-        arrays = growth_arrays(g, ids)
+        photos, arrays = [g.photo(i) for i in ids], growth_arrays(g, ids)
         put_all(c, arrays)
-        c.classes, c.panes = names, growth_panes(ids, all(p.mask is not None for p in photos))
-        c.legend = legend(names, [0, *np.flatnonzero(np.any([p.present for p in photos], 0)) + 1])
+        c.panes = growth_panes(ids, all(p.mask is not None for p in photos))
+        present = np.any([p.present for p in photos], 0)
+        show_classes(c, g.classes, [0, *np.flatnonzero(present) + 1], UNLABELED)
         self.shown = tuple(ids)
         several = f"Seeds of {len(ids)} pictures, mean"
         self.curves.title = several if len(ids) > 1 else "Seed of this picture"

@@ -14,16 +14,15 @@ import anywidget
 import numpy as np
 import torch
 import traitlets as T
-from ipywidgets import jslink
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .canvas import STATIC, Canvas, Chart, legend
+from .canvas import STATIC, Canvas, Chart, synced
 from .classifier import load_classifier
-from .controls import choice
+from .controls import choice, show_if, tied
 from .core import DataError, need
 from .deeplab import load_deeplab, padded, predict, weights_meta
 from .images import resize
-from .layers import PHOTO
-from .masking import attention_loss, attention_map, erased, freeze, masked_image
+from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
 from .recognise import Ticks, imagenet_segmenter, see
@@ -31,6 +30,8 @@ from .segment import SegmentSettings, segment_names
 from .show import data_uri, hex_color, overlay
 from .gallery import Photo
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
+from .layers import put_all, show_classes
+from .panes import heat, labels, layer, pane, told
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #d58efdad
 def choices(k):
@@ -39,31 +40,20 @@ def choices(k):
     return rows if k <= 3 else [*rows[: k + 1], rows[-1]]
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #f69080be
-def _masked_scores(judge, image, H, present, b, mean):
-    """Scores (m,C) of the pictures masked by each row of `b`.
+def judged(judge, image, H, present, b, mean):
+    """What the judge says of the pictures masked by each row of `b`: probabilities (m,k) and losses
+    (m,k) of the present classes, their mean (2.10) (m,).
 
     `image` (H,W,3) uint8, `H` (C+1,H,W), `present` (C,) bool, `b` (m,C), `mean` (3,) in 0…255.
     """
     mean = (as_tensor(mean) / 255 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_STD)
-    H, present = (as_tensor(a).expand(len(b), *a.shape) for a in (H, present))
-    F, I = attention_map(H, present, as_tensor(b)), to_tensor(image)[None]
-    back = mean.float().view(-1, 1, 1)  # (2.9) takes the mean colour away
-    with torch.no_grad():
-        return torch.cat([judge(padded(masked_image(I, f[None], mean) + back)) for f in F])
-
-
-def judged(judge, image, H, present, b, mean):  # as `_masked_scores`
-    """What the judge says of each masked picture: probabilities (m,k) and losses (m,k) of the
-    present classes, their mean (2.10) (m,).
-    """
-    z, t, b = _masked_scores(judge, image, H, present, b, mean), as_tensor(present), as_tensor(b)
-
-    def loss(i, classes):
-        return attention_loss(z[i, None, classes], t[None, classes], b[i, None, classes]).item()
-
-    losses = [[loss(i, [c]) for c in np.flatnonzero(present)] for i in range(len(b))]
-    total = [loss(i, slice(None)) for i in range(len(b))]
-    return z[:, t].sigmoid().numpy(), np.array(losses), np.array(total)
+    H, t, b = as_tensor(H), as_tensor(present), as_tensor(b)
+    I, back = to_tensor(image)[None], mean.float().view(-1, 1, 1)
+    F = attention_map(H.expand(len(b), *H.shape), t.expand(len(b), -1), b)
+    with torch.no_grad():  # (2.9) takes the mean colour away
+        z = torch.cat([judge(padded(masked_image(I, f[None], mean) + back)) for f in F])[:, t]
+    losses = binary_cross_entropy_with_logits(z, 1 - b[:, t].to(z.dtype), reduction="none").numpy()
+    return z.sigmoid().numpy(), losses, losses.mean(1)
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #139ac11c
 def card(picture, row, names, answer):  # of `judged`, for this row
@@ -81,15 +71,14 @@ def card(picture, row, names, answer):  # of `judged`, for this row
     )
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #6800bc40
+def _fitting(hw, of, side):  # the sizes of a picture, one of which becomes `side`
+    return tuple(max(1, round(n * side / of)) for n in hw)
+
+
 def _at_side(image, H, side):
     "A picture and its maps with a longer side of `side` pixels"
-    hw = tuple(max(1, round(n * side / max(H.shape[1:]))) for n in H.shape[1:])
+    hw = _fitting(H.shape[1:], max(H.shape[1:]), side)
     return resize(image, hw, "area"), np.stack([resize(h, hw, "area") for h in H])
-
-
-def _bar_series(whole, masked):
-    names = dict(name="whole picture", color="#56B4E9"), dict(name="masked", color="#E69F00")
-    return [named | dict(values=p) for named, p in zip(names, (whole, masked))]
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #1ed5ba93
 @dataclass(frozen=True)
@@ -165,8 +154,7 @@ def cards(e, extra):
 
     def small(row):
         J = erased_by(e, extra, row)[1]
-        hw = tuple(max(1, round(n * 120 / J.shape[1])) for n in J.shape[:2])
-        return resize(J, hw, "area")
+        return resize(J, _fitting(J.shape[:2], J.shape[1], 120), "area")
 
     return [card(small(r), r, e.names, said[r]) for r in rows]
 
@@ -177,7 +165,10 @@ def bars(e, extra, row):
     said = asked(e, extra, [none, row])
     names = [f"{n}: {1 - on} wanted" for n, on in zip(e.names, row)]
     title = "How sure the classifier is" + f"; attention loss {said[row][2]:.3f}" * any(row)
-    series = _bar_series(said[none][0], said[row][0])
+    series = [
+        dict(name="whole picture", color="#56B4E9", values=said[none][0]),
+        dict(name="masked", color="#E69F00", values=said[row][0]),
+    ]
     return dict(names=names, range=[0, 1], digits=2, series=series), title
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #f321b3e4
@@ -196,39 +187,27 @@ _MAPS = dict(
 
 def masking_panes(names):  # of the present classes
     "What can be erased, F, and the masked picture."
-    H = [dict(map="H|extra", channel=k, label=f"H {n}") for k, n in enumerate(names)]
-    seen = dict(map="F", label="still seen (F)")
-    seg = dict(map="seg|extra", kind="class", label="segmented as")
+    H = [told("H|extra", f"H {n}", channel=k) for k, n in enumerate(names)]
+    seen = told("F", "still seen (F)")
+    seg = told("seg|extra", "segmented as", kind="class")
+    grey = heat("F", solid=True, colors="grey")
+    white = "white: may still be seen · black: erased"
+    mean = "what the classifier sees · erased is the mean colour of the training"
+    segmented = labels("seg|extra", opacity=0.5)
     return [
-        dict(
-            title="{whose}",
-            caption="what can be erased",
-            hover=[seg, *H],
-            layers=[PHOTO, dict(type="labels", map="seg|extra", opacity=0.5)],
-        ),
-        dict(
-            title="Attention map F",
-            caption="white: may still be seen · black: erased",
-            hover=[seen, *H],
-            layers=[dict(type="heat", map="F", solid=True, colors="grey")],
-        ),
-        dict(
-            title="Masked picture I′",
-            caption="what the classifier sees · erased is the mean colour of the training",
-            hover=[seen, seg],
-            layers=[dict(type="image", map="masked")],
-        ),
+        pane("{whose}", "what can be erased", [segmented], [seg, *H]),
+        pane("Attention map F", white, (), [seen, *H], lowest=grey),
+        pane("Masked picture I′", mean, (), [seen, seg], lowest=layer("image", "masked")),
     ]
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #69654ee3
+@synced
 class Pick(anywidget.AnyWidget):
     "Switches (`many`), or cards of which one is chosen; `value` is a list of 0 and 1."
 
     _esm, _css = STATIC / "pick.js", STATIC / "pick.css"
-    label = T.Unicode().tag(sync=True)
-    items = T.List().tag(sync=True)
-    value = T.List().tag(sync=True)
-    many, words = T.Bool(True).tag(sync=True), T.List(["off", "on"]).tag(sync=True)
+    label, items, value = T.Unicode(), T.List(), T.List()
+    many, words = T.Bool(True), T.List(["off", "on"])
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #b5f26541
 class Picks:
@@ -236,10 +215,9 @@ class Picks:
 
     def __init__(self, canvas):
         self.canvas = canvas
-        self.switches = Pick(label="Erase", words=["kept", "erased"])
-        self.cards = Pick(label="Every choice, and what it costs", many=False)
-        for pick in (self.switches, self.cards):
-            jslink((pick, "value"), (canvas, "b"))
+        self.switches = tied(Pick(label="Erase", words=["kept", "erased"]), canvas, "b")
+        cards = Pick(label="Every choice, and what it costs", many=False)
+        self.cards = tied(cards, canvas, "b")
 
     def put(self, names, ids):
         "Other classes: all kept but the first."
@@ -274,32 +252,17 @@ def erasing_of(seen, present, predicted, mean):  # (K,) bool; a softmax unless I
     return Erasing(photo, model, seen.imagenet, present, predicted, mean)
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #b0869bdd
-_WHOSE = {  # of a photograph that the segmenter cannot know?
-    False: ("the trained segmenter's masks", "the true masks"),
-    True: ("masks from the names", "the true masks"),
-}
-_INSTEAD = {
-    False: "",
-    True: "the run's segmenter has seen drawn scenes only: these masks are made from the names",
-}
+_INSTEAD = "the run's segmenter has seen drawn scenes only: these masks are made from the names"
 
-# %% ../nbs/6_explore/650_explore_masking.ipynb #5da11ccd
+
 def _offer_masks(whose, canvas, photo, imagenet):
     "Whose masks can erase; others than those that were looked at begin with the first"
-    if photo.mask is None or whose.options != _WHOSE[imagenet]:
+    made = "masks from the names" if imagenet else "the trained segmenter's masks"
+    options = (made, "the true masks")
+    if photo.mask is None or whose.options != options:
         canvas.extra = 0
-    whose.options = _WHOSE[imagenet]
-    whose.layout.display = "none" if photo.mask is None else ""
-
-
-def _put_erasing(canvas, e, beside):  # ids of labels that nobody is asked about
-    "Panes, legend and maps of an `Erasing`."
-    ids = np.flatnonzero(e.present) + 1
-    canvas.legend = legend(canvas.classes, [*ids, *beside])
-    canvas.panes = masking_panes(e.names)
-    with canvas.hold():
-        canvas.provide("H", e.planes)
-        canvas.provide("seg", e.segmented)
+    whose.options = options
+    show_if(photo.mask is not None, whose)
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #fd62d226
 class MaskingExplorer(Explorer):
@@ -322,7 +285,7 @@ class MaskingExplorer(Explorer):
         c = Canvas(derived=_MAPS)
         self.picks = Picks(c)
         c.observe(self._answer, ["b", "extra"])
-        self.whose = choice("erased by", c, "extra", _WHOSE[False])
+        self.whose = choice("erased by", c, "extra", ["", ""])
         controls = [self.picks.switches, self.whose]
         charts = [Chart(kind="bars", width=430), self.picks.cards]
         super().__init__(c, controls, charts, [self.ticks], about=about, **kwargs)
@@ -334,24 +297,26 @@ class MaskingExplorer(Explorer):
         predicted = None if seen.imagenet else predict(self.segmenter, photo.image, scales)
         _offer_masks(self.whose, c, photo, seen.imagenet)
         self.seen, self.predicted = seen, predicted
+        self.instead = _INSTEAD if seen.imagenet else ""
         self.mean = 255 * np.array(IMAGENET_MEAN) if seen.imagenet else self.own_mean
-        c.classes = ["background", *seen.photo.classes]
-        c.put("image", photo.image)
-        c.put("mean", np.asarray(self.mean, np.float64))
+        put_all(c, dict(image=photo.image, mean=np.asarray(self.mean, np.float64)))
         self.ticks.ask(seen)
-        self.ticks.layout.display = "none" if seen.label is not None else ""
+        show_if(seen.label is None, self.ticks)
         self.ticked()
-        return sentences(seen.note, _INSTEAD[seen.imagenet])
+        return sentences(seen.note, self.instead)
 
     def ticked(self):
         "Other classes are in the picture now: new switches, all kept but the first."
-        present, seen = self.ticks.present, self.seen
+        present, seen, c = self.ticks.present, self.seen, self.canvas
         if not present.any():
             return self.say("No class is ticked: say what is in the picture.", bad=True)
-        self.erasing = erasing_of(seen, present, self.predicted, self.mean)
-        _put_erasing(self.canvas, self.erasing, seen.beside)
-        self.picks.put(self.erasing.names, np.flatnonzero(present) + 1)
-        self.say(sentences(_INSTEAD[seen.imagenet]))
+        self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
+        ids = np.flatnonzero(present) + 1
+        show_classes(c, seen.photo.classes, [*ids, *seen.beside])
+        c.panes = masking_panes(e.names)
+        put_all(c, dict(H=e.planes, seg=e.segmented))
+        self.picks.put(e.names, ids)
+        self.say(sentences(self.instead))
         self._answer()
 
     def _answer(self, change=None):

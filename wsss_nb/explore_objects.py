@@ -9,17 +9,17 @@ __all__ = ['object_maps', 'pairs_below', 'lemma_words', 'object_panes', 'brightn
 # %% ../nbs/6_explore/625_explore_objects.ipynb #6d5c09b8
 import ipywidgets as W
 import numpy as np
-from ipywidgets import jslink
 
 from .canvas import Canvas, Chart
-from .controls import checkbox, dropdown, offer, quietly, slider
+from .controls import checkbox, dropdown, follow, offer, quietly, slider
 from .feature_choice import FeatureChoice
 from .images import resize
-from .layers import PHOTO, masked_ids, percent
 from .panel import Explorer
 from .show import heatmap, overlay
-from .grouping import Grouping, patch_mask, polygon_mask, similarity_histogram
+from .grouping import patch_mask, polygon_mask, similarity_histogram
 from .superpixels import negativeness, positiveness
+from .layers import counted, masked_ids, percent, put_all
+from .panes import SP, heat, layer, outline, pane, pieces, told
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #9260e3c1
 def object_maps(A, m):  # (N,N) similarity; (h,w) bool, the object's patches
@@ -39,7 +39,7 @@ def pairs_below(A, m, value):
     a = A[np.ix_(at, at)][np.triu_indices(len(at), 1)]
     return float((a < value).mean()) if len(a) else np.nan
 
-# %% ../nbs/6_explore/625_explore_objects.ipynb #75bdd6ec
+# %% ../nbs/6_explore/625_explore_objects.ipynb #faf62661
 _LEMMA = (
     "<b>Lemma 1.</b> Two patches more similar than τ to the same third patch are more similar"
     " than 2τ²−1 to each other. A superpixel holds what is that similar to its seed, so no"
@@ -59,43 +59,23 @@ def lemma_words(group, m, tau):
         pairs = "The object is a single patch."
     kept = "for a negative τ the lemma promises nothing."
     if tau >= 0:
-        broken = group.violations(tau)
-        kept = f"in this picture’s {group.count(tau)} superpixels, <b>{broken}</b> pairs are."
+        broken, sp = group.violations(tau), counted(group.count(tau), "superpixel")
+        kept = f"in this picture’s {sp}, <b>{broken}</b> pairs are."
     words = f"<p>{pairs}</p><p>{_LEMMA} {kept}</p>".replace(" -", " −")
     return f"<div style='line-height:1.5'>{words}</div>"
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #543ca369
-_EDGE = dict(type="outline", map="object")
-_HOVER = [
-    dict(map="sp", label="superpixel"),
-    dict(map="positive", label="similar to"),
-    dict(map="negative", label="unlike"),
-]
-_OBJECT = dict(
-    title="{object}: {patches} patches",
-    hover=_HOVER,
-    layers=[
-        PHOTO,
-        dict(type="veil", map="object"),
-        dict(type="superpixels", map="sp", when="extra"),
-        _EDGE,
-    ],
-)
-
-# %% ../nbs/6_explore/625_explore_objects.ipynb #7a10ee83
-def _counts(name, title, caption, own):
-    heat = dict(type="heat", map=f"{name}_share", solid=True, hi="max" if own else 1)
-    return dict(title=title, caption=caption, hover=_HOVER, layers=[PHOTO, heat, _EDGE])
-
-
 def object_panes(own=False):
     "Object, positiveness and negativeness; `own`: each map is as bright as it can be."
+    hover = [SP, told("positive", "similar to"), told("negative", "unlike")]
+    scale, edge = dict(solid=True, hi="max" if own else 1), outline("object")
+    inside = [layer("veil", "object"), pieces("sp", when="extra"), edge]
     alike = "similar (A > 0) to {alike} of it on average"
     unlike = "unlike (A < 0) {unlike} of it on average · {worst} at most"
     return [
-        _OBJECT,
-        _counts("positive", "Positiveness", alike, own),
-        _counts("negative", "Negativeness", unlike, own),
+        pane("{object}: {patches patch}", "", inside, hover),
+        pane("Positiveness", alike, [heat("positive_share", **scale), edge], hover),
+        pane("Negativeness", unlike, [heat("negative_share", **scale), edge], hover),
     ]
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #ae453897
@@ -110,10 +90,8 @@ def brightness(own=False):
 # %% ../nbs/6_explore/625_explore_objects.ipynb #ffc021a5
 def put_object(canvas, maps, facts, sp):  # as `object_maps` gives them; (h,w) ids
     "Maps of an object, each with the facts, and the superpixels, announced together."
-    with canvas.hold():
-        for name, a in maps.items():
-            canvas.provide(name, lambda a=a: (a, facts))
-        canvas.put("sp", sp)
+    told = {name: lambda a=a: (a, facts) for name, a in maps.items()}
+    put_all(canvas, told | dict(sp=sp))
 
 
 def stretch(canvas, own):
@@ -214,9 +192,10 @@ class ObjectChoice:
 class Pairs:
     "A chart and words on the similarities of an object's pairs of patches."
 
-    def __init__(self, tau):
+    def __init__(self, canvas):
         axes = dict(x_label="similarity of two patches of the object", y_label="pairs")
-        self.chart = Chart(kind="histogram", x=tau, x_range=[-1, 1], width=520, **axes)
+        chart = Chart(kind="histogram", x=canvas.tau, x_range=[-1, 1], width=520, **axes)
+        self.chart = follow(chart, canvas, x="tau")
         self.words = W.HTML(layout=W.Layout(max_width="460px"))
         self.shown = [self.chart, self.words]
 
@@ -233,7 +212,7 @@ class Pairs:
 
 _SMALL = "no patch lies within that line by half or more: draw it larger"
 
-# %% ../nbs/6_explore/625_explore_objects.ipynb #49f81d0a
+# %% ../nbs/6_explore/625_explore_objects.ipynb #95fb42f6
 class ObjectExplorer(Explorer):
     """Positiveness and negativeness of an object (Figure 3.14), and lemma 1 for a superpixel.
 
@@ -249,8 +228,7 @@ class ObjectExplorer(Explorer):
         self.slider = slider("τ", c, "tau", -0.5, 1, width="420px")
         self.choice = ObjectChoice(self.choose)
         self.which = self.choice.listed
-        self.pairs = Pairs(c.tau)
-        jslink((self.slider, "value"), (self.pairs.chart, "x"))
+        self.pairs = Pairs(c)
         c.observe(self.moved, "tau")
         c.on_click(self.choice.click)
         c.on_lasso(self.lasso)
@@ -260,7 +238,7 @@ class ObjectExplorer(Explorer):
     def show(self, photo):
         "Features and similarities of the picture, and its first object."
         c = self.canvas
-        self.group = Grouping(photo.image, self.using.of(photo))
+        self.group = self.using.group(photo)
         tau = self.using.tau(photo, c.tau)
         quietly(c, self.moved, "tau", tau=tau)  # the object of this τ is still to come
         self.slider.value = self.pairs.chart.x = tau
@@ -299,5 +277,6 @@ class ObjectExplorer(Explorer):
 
     def still(self):
         "The object and its two maps."
-        titles = [f"{self.photo.name}: {self.object.sum()} patches", "positiveness", "negativeness"]
+        count = counted(self.object.sum(), "patch")
+        titles = [f"{self.photo.name}: {count}", "positiveness", "negativeness"]
         return object_still(self.group, self.object), titles

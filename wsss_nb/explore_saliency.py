@@ -9,20 +9,20 @@ __all__ = ['SOURCE_MAPS', 'raw_map', 'saliency_canvas', 'scale_set', 'SaliencyEx
 from functools import lru_cache, partial
 
 import numpy as np
-from ipywidgets import jslink
 
 from .cam import SCALE_SETS, multi_scale_cam
 from .canvas import Canvas, Chart
 from .classifier import load_classifier
-from .controls import choice, slider, switch
+from .controls import choice, follow, show_if, slider, switch
 from .core import DataError, ParameterError, need
 from .feature_choice import FeatureChoice
 from .features import TAU
-from .layers import PHOTO
 from .panel import Explorer, from_run, masking_run, setting
 from .recognise import Ticks, see
 from .show import heatmap, overlay
 from .superpixels import superpixels
+from .layers import UNLABELED, put_all
+from .panes import heat, labels, outline, pane, told
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #9b3890d9
 from wsss_nb.saliency import (
@@ -73,11 +73,11 @@ SOURCE_MAPS = {  # source: its name, what it has learned from, and its map
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #cc632788
 def raw_map(photo, method):  # position in `SOURCE_MAPS`
-    "(H,W) float32 in [0,1] of a source, -1 where nothing is known; and where it comes from."
-    source, learned, make = list(SOURCE_MAPS.values())[int(method)]
+    "(H,W) float32 in [0,1] of a source, -1 where nothing is known; and what it has learned from."
+    _, learned, make = list(SOURCE_MAPS.values())[int(method)]
     if make is _built_in and not photo.drawn:
         learned = "learned from drawn scenes only, and this is a photograph: expect little"
-    return make(photo), dict(source=source, learned=learned)
+    return make(photo), dict(learned=learned)
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #91a78b00
 _MAPS = dict(
@@ -87,59 +87,43 @@ _MAPS = dict(
     corrections=dict(op="corrections", O="O", R="R"),
     agreement=dict(op="agreement", O="O", R="R", T="T"),
 )
-_SCORE = dict(map="raw|method", label="saliency")
-_SEEN = dict(map="B|order", label="objectness")
-_CLASS = dict(map="T", kind="class", label="truth")
-_RAW = dict(
-    title="Saliency by {source}",
-    caption="IoU {iou0} · {learned}",
-    hover=[_SCORE, _SEEN, _CLASS],
+_NAMES = [name for name, *_ in SOURCE_MAPS.values()]
+_SCORE, _SEEN = told("raw|method", "saliency"), told("B|order", "objectness")
+_CLASS = told("T", "truth", kind="class")
+_CYAN = "#00e5ff"
+_RAW = pane(
+    "Saliency by {source}",
+    "IoU {iou0} · {learned}",
+    [heat("raw|method", opacity=0.75), outline("O", color=_CYAN)],
+    [_SCORE, _SEEN, _CLASS],
     stats=["agreement"],
-    layers=[
-        PHOTO,
-        dict(type="heat", map="raw|method", opacity=0.75),
-        dict(type="outline", map="O", color="#00e5ff"),
-    ],
+    facts=[dict(at="method", name="source", words=_NAMES)],
 )
-
-# %% ../nbs/6_explore/645_explore_saliency.ipynb #a4491673
-_OBJECTNESS = dict(
-    title="Objectness",
-    caption="where the classifier looks for the classes that are present · lines at τ₁ and τ₂",
-    hover=[_SEEN, _SCORE, _CLASS],
-    layers=[
-        PHOTO,
-        dict(type="heat", map="B|order", opacity=0.75),
-        dict(type="outline", map="bands", color="#00e5ff"),
-    ],
+_OBJECTNESS = pane(
+    "Objectness",
+    "where the classifier looks for the classes that are present · lines at τ₁ and τ₂",
+    [heat("B|order", opacity=0.75), outline("bands", color=_CYAN)],
+    [_SEEN, _SCORE, _CLASS],
 )
-_REFINED = dict(
-    title="Refined",
-    caption="IoU {iou} · {more} of the picture put in · {less} made unlabeled",
-    hover=[dict(map="R", kind="class", label="refined"), _SCORE, _SEEN, _CLASS],
+_REFINED = pane(
+    "Refined",
+    "IoU {iou} · {more} of the picture put in · {less} made unlabeled",
+    [labels("corrections", opacity=0.6, lines=False), outline("T", when="lines", color="#ffffff")],
+    [told("R", "refined", kind="class"), _SCORE, _SEEN, _CLASS],
     stats=["agreement"],
-    layers=[
-        PHOTO,
-        dict(type="labels", map="corrections", opacity=0.6, lines=False),
-        dict(type="outline", map="T", when="lines", color="#ffffff"),
-    ],
 )
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #b50d68f4
 _COLORS = {"background": "#808080", "foreground": "#0072b2", "put in": "#e69f00"}
-_LEGEND = {
-    "foreground, as the map said": _COLORS["foreground"],
-    "put in by the classifier": _COLORS["put in"],
-    "unlabeled": "repeating-linear-gradient(135deg, #ffffff 0 2px, #666666 2px 5px)",
-}
 
 
 def saliency_canvas(**traits):
     "The canvas with its three panes, maps and colours."
-    panes, names = [_RAW, _OBJECTNESS, _REFINED], list(_COLORS)
-    c = Canvas(panes=panes, derived=_MAPS, classes=names, **traits)
+    c = Canvas(panes=[_RAW, _OBJECTNESS, _REFINED], derived=_MAPS, **traits)
+    c.classes = list(_COLORS)
     c.colors = [*_COLORS.values(), *c.colors[3:]]
-    c.legend = [dict(name=n, color=k) for n, k in _LEGEND.items()]
+    said = {"foreground, as the map said": "foreground", "put in by the classifier": "put in"}
+    c.legend = [dict(name=n, color=_COLORS[k]) for n, k in said.items()] + [UNLABELED]
     return c
 
 # %% ../nbs/6_explore/645_explore_saliency.ipynb #fe81f5de
@@ -155,7 +139,7 @@ def scale_set(scales):
 def _controls(c):
     scales = ["1", *(f"{k}: {', '.join(f'{s:g}' for s in v)}" for k, v in SCALE_SETS.items())]
     return [
-        choice("saliency by", c, "method", [name for name, *_ in SOURCE_MAPS.values()]),
+        choice("saliency by", c, "method", _NAMES),
         slider("object above", c, "alpha", 0, 1),
         choice("picture scales", c, "order", scales),
         slider("τ₁: put in above", c, "tau1", 0, 1, width="340px"),
@@ -174,8 +158,7 @@ class SaliencyExplorer(Explorer):
     first = "scene: car"
 
     def __init__(self, run=None, source="builtin", **kwargs):
-        known = ", ".join(SOURCE_MAPS)
-        unknown = f"saliency source {source!r} is unknown: use {known}"
+        unknown = f"saliency source {source!r} is unknown: use {', '.join(SOURCE_MAPS)}"
         need(source in SOURCE_MAPS, unknown, ParameterError)
         self.run, about = from_run(masking_run, run, "demo-masking")
         self.own = load_classifier(self.run.folder / "classifier")
@@ -186,10 +169,9 @@ class SaliencyExplorer(Explorer):
         c.observe(self._push, ["tau1", "tau2"])
         self.ticks = Ticks(lambda: c.provide("B", self.objectness))
         chart = Chart(kind="bars", title="Refined map and truth", width=430)
-        jslink((c, "stats"), (chart, "data"))
         self.outline = switch("outline of the truth", c, "lines")
-        controls = [*_controls(c), self.outline]
-        super().__init__(c, controls, [chart], below=[self.ticks], about=about, **kwargs)
+        controls, charts = [*_controls(c), self.outline], [follow(chart, c, data="stats")]
+        super().__init__(c, controls, charts, below=[self.ticks], about=about, **kwargs)
 
     def _push(self, change):
         c = self.canvas
@@ -198,17 +180,14 @@ class SaliencyExplorer(Explorer):
 
     def show(self, photo):
         "The classes from the labels or the classifier; each map when the browser asks for it."
-        c, seen = self.canvas, see(photo, self.run, self.own)
+        seen = see(photo, self.run, self.own)
         self.new, self.classifier = photo, seen.model
         self.cam = lru_cache(partial(multi_scale_cam, seen.model, photo.image, merge="max"))
         self.ticks.ask(seen)
-        for w in (self.charts[0], self.outline):
-            w.layout.display = "none" if photo.mask is None else ""
-        with c.hold():
-            c.put("image", photo.image)
-            c.put("T", None if photo.mask is None else true_saliency(photo.mask))
-            c.provide("raw", lambda method: raw_map(photo, method))
-            c.provide("B", self.objectness)
+        truth = None if photo.mask is None else true_saliency(photo.mask)
+        show_if(truth is not None, self.charts[0], self.outline)
+        maps = dict(image=photo.image, T=truth, raw=partial(raw_map, photo), B=self.objectness)
+        put_all(self.canvas, maps)
         return seen.note
 
     def objectness(self, order):
@@ -227,6 +206,6 @@ class SaliencyExplorer(Explorer):
     def still(self):
         "Three pictures and their titles."
         I, (S, _, B, R) = self.photo.image, self.maps()
-        source = list(SOURCE_MAPS.values())[self.canvas.method][0]
-        titles = [f"saliency: {source}", "objectness (2.5)", "refined (2.6), unlabeled hatched"]
+        source = f"saliency: {_NAMES[self.canvas.method]}"
+        titles = [source, "objectness (2.5)", "refined (2.6), unlabeled hatched"]
         return [heatmap(S.clip(0), I), heatmap(B, I), overlay(I, R)], titles

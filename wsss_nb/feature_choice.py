@@ -7,6 +7,7 @@ __all__ = ['first_tau', 'FeatureChoice']
 
 # %% ../nbs/6_explore/616_feature_choice.ipynb #42d389e8
 from .features import TAU, load
+from .grouping import Grouping
 
 # %% ../nbs/6_explore/616_feature_choice.ipynb #35c8f0e2
 def first_tau(features):
@@ -37,11 +38,14 @@ class FeatureChoice:
             self.loaded[key] = load(*key[: 1 if self.weights is None else 2])
         return self.loaded[key]
 
+    def group(self, photo):
+        "The picture's patches, and how alike they are by these features."
+        return Grouping(photo.image, self.of(photo))
+
     def tau(self, photo, now):
         """τ to show a picture with: where its features begin if τ stands where the last ones
         began, else as it is `now`.
         """
         before, self.last = self.last, self.name(photo)
-        # a slider of steps of .01 gives .30000000000000004 back
-        untouched = abs(now - first_tau(before)) < 0.005
+        untouched = abs(now - first_tau(before)) < 0.005  # half a step of the slider
         return first_tau(self.last) if self.follow and untouched else now

@@ -43,9 +43,7 @@ class PictureChoice(W.HBox):
         self.fn = fn
         self.pictures, self.first = gathered(**where)
         self.names = dropdown("picture", list(self.pictures), "240px")
-        self.upload = W.FileUpload(
-            accept="image/*", description="your own", layout=W.Layout(width="130px")
-        )
+        self.upload = W.FileUpload(accept="image/*", layout=W.Layout(width="130px"))
         self.status = W.HTML()
         self.status.add_class("wsss-status")
         shown = [self.names] if where.get("pictures") else [self.names, self.upload]

@@ -15,23 +15,25 @@ import numpy as np
 from .classifier import score_images
 from .controls import checkbox
 from .imagenet import ImageNetClassifier
-from .layers import class_ids, masked_ids
 from .names import likeliest, understand, understood
 from .segment import image_probabilities, load_segmenter
 from .gallery import Photo
+from .layers import class_ids, masked_ids
 
 # %% ../nbs/6_explore/618_recognise.ipynb #00ce64a7
 def in_classes(photo, names):
     """The photo in the classes `names`, followed by those of its own that are in it and not among
     them.
     """
-    names = tuple(names)
     here = {*class_ids(photo), *masked_ids(photo)}
-    own = tuple(n for i, n in enumerate(photo.classes, 1) if i in here and n not in names)
-    classes = names + own
-    to = {i: classes.index(n) + 1 for i, n in enumerate(photo.classes, 1) if n in classes}
-    table = np.array([0, *(to.get(i, 255) for i in range(1, 256))], np.uint8)
-    label = np.isin(np.arange(1, len(classes) + 1), [to[i] for i in class_ids(photo) if i in to])
+    own = (n for i, n in enumerate(photo.classes, 1) if i in here and n not in names)
+    classes = (*names, *own)
+    table = np.full(256, 255, np.uint8)
+    table[0] = 0
+    for i, n in enumerate(photo.classes, 1):
+        if n in classes:
+            table[i] = classes.index(n) + 1
+    label = np.isin(np.arange(1, len(classes) + 1), table[class_ids(photo)])
     mask = None if photo.mask is None else table[photo.mask]
     return photo._replace(classes=classes, present=label if label.any() else None, mask=mask)
 

@@ -90,6 +90,7 @@ def test_sources_scales_and_ticks(opened):
     assert not alert.inner_text() and "IoU" not in captions(p)[2] and "put in" in captions(p)[2]
     p.set(method=4); p.page.wait_for_function("document.querySelector('.wsss-alert').textContent")
     assert "no ground truth" in alert.inner_text()
+    assert p.page.locator(".wsss-title").all_inner_texts() == ["Saliency by truth", "Objectness", "Refined"]
     p.set(method=0); p.settle()
     assert not alert.inner_text()
 
@@ -120,7 +121,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     without = objectness(e.cam((1.,)), e.photo.present & (np.array(e.photo.classes) != "cat"))
     page.wait_for_function("([i, v]) => document.querySelector('.wsss-canvas').wsss.get('B|order')?.data[i] === v", arg=[int(B[:40].argmax()), float(without.flat[B[:40].argmax()])])
     np.testing.assert_array_equal(np.float32(page.evaluate(MAP, "B|order")), without.ravel())
-    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="your own").click()
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload").click()
     chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
     page.locator(".wsss-status .bad").wait_for()
     assert "notes.jpg" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.photo.image.ravel().tolist()

@@ -7,12 +7,13 @@ import signal
 
 import numpy as np
 import pytest
-from browser import EXPLORERS, wait
+from browser import EXPLORERS, REPO, wait
 from test_canvas import CONTRAST
 
 from wsss_nb.explore import TauExplorer
 from wsss_nb.features import TAU
 from wsss_nb.images import resize
+from wsss_nb.page import card
 from wsss_nb.superpixels import partition
 
 SLIDER = "[...document.querySelectorAll('.widget-slider')].find(s => s.querySelector('.widget-label')?.textContent === '{}').querySelector('.noUi-handle').focus()"
@@ -81,7 +82,7 @@ def test_drag_hover_click_play(tab, explorer):
     assert page.evaluate(f"{STORE}.model.get('step')") == step, "stopped"
     page.locator(".wsss-picture").first.focus()
     page.keyboard.press(" ")
-    page.wait_for_function(f"!{STORE}.model.get('playing') && {STORE}.model.get('step') === {int(L.max())}")
+    page.wait_for_function(f"!{STORE}.model.get('playing') && {STORE}.model.get('step') === {int(L.max()) + 1}")
     assert sum(colors(page, [[80, 10]])[0]) >= dark
     tab.shot("e1-light")
 
@@ -94,6 +95,7 @@ def test_dark_theme_is_legible(voila, open_tab, name):
     found = dict(page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
     texts = page.evaluate("""() => [...document.querySelectorAll('.wsss-explorer .widget-label, .wsss-explorer .widget-readout, .wsss-status span')].filter(e => e.textContent).length""")
     assert texts and min(found.values()) >= 4.5, found
+    assert page.title() == card(REPO/"nbs"/"explorers"/f"{name}.ipynb")["title"]
     tab.shot(f"{name}-dark")
 
 
@@ -110,6 +112,25 @@ def test_features_and_tau_follow_the_picture(voila, open_tab):
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"Math.abs({STORE}.model.get('tau') - .31) < 1e-9")
     choose("cat", "lite0", .31)
+
+
+def test_steps_and_words_of_the_controls(voila, open_tab):
+    "Steps are counted from 1; an order is offered to what has one; the upload says what it does."
+    page = open_tab(voila).open("e1_tau")
+    page.wait_for_function(f"{STORE}.model.get('step') === {STORE}.model.get('steps')")
+    model = f"['first', 'step', 'last'].map(k => {STORE}.model.get(k))"
+    first, step, last = page.evaluate(model)
+    assert first == 1 and f"{last} superpixels" == title(page)
+    page.locator(".wsss-caption", has_text=f"step {last} began with a patch").wait_for()  # asked for when all is still
+    fill = page.get_by_label("fill").locator("option")
+    assert fill.all_inner_texts()[-1] == "order of discovery"
+    page.get_by_label("order", exact=True).select_option("Ncut")
+    fill.nth(3).wait_for(state="detached")
+    page.get_by_label("order", exact=True).select_option("low first (LF)")
+    fill.nth(3).wait_for(state="attached")
+    upload = page.get_by_role("button", name="upload", exact=True)
+    shown = upload.evaluate("e => [getComputedStyle(e).fontSize, getComputedStyle(e, '::after').content]")
+    assert shown == ["0px", '"upload"']
 
 
 def test_five_loads_and_none_hangs(voila, open_tab):

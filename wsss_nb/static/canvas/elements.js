@@ -14,4 +14,5 @@ export function name(root) {
     const label = h.closest(".widget-slider").querySelector(".widget-label")?.textContent;
     if (label) h.setAttribute("aria-label", label);
   }
+  root.closest(".wsss-explorer")?.querySelector(".wsss-head .widget-upload")?.setAttribute("aria-label", "upload");  // its own text counts files
 }

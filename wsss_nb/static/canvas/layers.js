@@ -34,7 +34,8 @@ export const LAYERS = {
     if (o.lines !== false) lines(px, L, H, W, [255, 255, 255]);
   },
   superpixels(px, a, H, W, o, m) {
-    const L = full(a, H, W), n = 1 + top(L), fill = FILLS[of(m, o.fill, 0)], upto = o.reveal ? m.get(o.reveal) : n;
+    const L = full(a, H, W), n = 1 + top(L), wanted = FILLS[of(m, o.fill, 0)], upto = of(m, o.reveal, n);
+    const fill = wanted === "order" && o.ordered === false ? "none" : wanted;  // pieces that nobody discovered have no order
     if (fill !== "none") {
       const C = fillColors(px, L, n, fill);
       for (let i = 0, p = 0; i < L.length; i++, p += 4) if (L[i] >= 0) { const c = 3 * L[i]; px[p] = C[c]; px[p + 1] = C[c + 1]; px[p + 2] = C[c + 2]; }

@@ -1,6 +1,6 @@
 // A pane: one picture.
 import { hw, id, of } from "./arrays.js";
-import { RATIO, say } from "./words.js";
+import { RATIO, count, say } from "./words.js";
 import { LAYERS } from "./layers.js";
 import { dom } from "./elements.js";
 import { listen } from "./pointer.js";
@@ -84,7 +84,7 @@ export class Pane {
     g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, this.over.width, this.over.height);
     const at = (x, y) => [(x - v.zoom.x) * k, (y - v.zoom.y) * k], r = 5 * (window.devicePixelRatio || 1);
     const ring = (p, color) => { const [x, y] = at(p[0] + .5, p[1] + .5); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke(); } };
-    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && v.model.get("step") >= v.model.get("steps") - 1)) {
+    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && of(v.model, "step") >= v.model.get("steps") - 1)) {
       const a = v.store.get(o.map, o.settle), i = of(v.model, o.at, 0);
       if (a?.data && i < a.shape[0]) ring([a.data[i * a.shape[1]], a.data[i * a.shape[1] + 1]], "#fff");
     }
@@ -108,11 +108,11 @@ export class Pane {
     return [(e.clientX - b.left) * k + z.x, (e.clientY - b.top) * k + z.y];
   }
 
-  // what the title and the caption say, their facts filled in; a part whose fact is unknown is left out
+  // what the title and the caption say, their facts filled in ({n}, or counted: {n patch}); a part whose fact is unknown is left out
   label() {
     const spec = this.spec, fill = (text) => text.split(" · ").map((part) => {
       let whole = true;
-      const said = part.replace(/{(\w+)}/g, (_, k) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return say(v, RATIO.test(k)); });
+      const said = part.replace(/{(\w+)(?: (\w+))?}/g, (_, k, noun) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return noun ? count(v, noun) : say(v, RATIO.test(k)); });
       return whole ? said : "";
     }).filter(Boolean).join(" · ");
     this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = fill(spec.caption ?? "");

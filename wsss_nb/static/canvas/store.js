@@ -71,7 +71,6 @@ export class Store {
       }
       return this.tell();
     }
-    if (msg.type === "read") return this.answer(msg);
     if (msg.type === "file") { this.file = { name: msg.name, url: URL.createObjectURL(new Blob([buffers[0]], { type: msg.mime })) }; return this.tell(); }
     const name = msg.key.split("|")[0];
     if (msg.version < (this.versions.get(name) ?? 0)) return;
@@ -86,12 +85,6 @@ export class Store {
     this.arrays.set(key, { data, shape, dtype, meta });
     let size = 0;
     for (const [k, a] of [...this.arrays].reverse()) if ((size += a.data.byteLength) > 2 ** 28 && k.includes("|")) this.arrays.delete(k);
-  }
-
-  answer({ id, name }) {
-    const a = this.get(name);
-    if (!a?.data) return this.model.send({ type: "value", id, shape: null });
-    this.model.send({ type: "value", id, shape: a.shape, dtype: a.dtype }, undefined, [a.data.buffer]);
   }
 
   tell(what) { for (const f of this.listeners) f(what); }

@@ -57,9 +57,10 @@ export class View {
     this.note();
   }
 
-  columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step
+  columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step, or the word for a choice
     const out = { step: this.model.get("step"), epoch: this.model.get("epoch") };
     for (const f of pane.spec.facts ?? []) {
+      if (f.words) { out[f.name] = f.words[of(this.model, f.at)]; continue; }
       const a = this.store.get(f.map, f.settle), i = of(this.model, f.at, 0);
       if (a?.data && i < a.shape[0]) f.names.forEach((n, c) => { if (n) out[n] = a.data[i * (a.shape[1] ?? 1) + c]; });
     }
@@ -69,7 +70,8 @@ export class View {
   follow(said) {  // as many steps as there are superpixels; who looked at all of them still does
     const m = this.model, n = said[m.get("follow")], old = m.get("steps"), at = m.get("step");
     if (!m.get("follow") || n === undefined || n === old) return;
-    m.set("steps", n); m.set("last", n - 1); m.set("step", at >= old - 1 ? n - 1 : Math.min(at, n - 1));
+    const last = m.get("first") + n - 1;
+    m.set("steps", n); m.set("last", last); m.set("step", at >= m.get("first") + old - 1 ? last : Math.min(at, last));
     m.save_changes();
   }
 
