@@ -40,7 +40,7 @@ def _add_check(sub):
 # %% ../nbs/7_command/740_data_commands.ipynb #e6b0a7f8
 def data_show(args) -> int:
     "`wsss-nb data show`: a dataset as a page of pictures."
-    from wsss_nb.sheet import write_sheet
+    from wsss_nb.dataset_page import write_sheet
 
     print(write_sheet(args.path, args.out, args.most))
     return 0

@@ -10,6 +10,8 @@ import hashlib, json, os
 from pathlib import Path
 from typing import NamedTuple
 
+from .files import shown_path
+
 # %% ../nbs/4_runs/415_made.ipynb #7b14db93
 def _list_of(folder, stage):
     return Path(folder) / "notebooks" / f"{stage.replace(':', '-')}.made.json"
@@ -85,5 +87,5 @@ def clear_damage(
     said = []
     for d in damage(folder, stage):
         d.path.unlink(missing_ok=True)
-        said.append(f"{os.path.relpath(d.path)} {d.what}")
+        said.append(f"{shown_path(d.path)} {d.what}")
     return said

@@ -6,7 +6,7 @@
 __all__ = ['run_steps', 'run_method']
 
 # %% ../nbs/4_runs/455_runs.ipynb #5be5f7f3
-import os, secrets
+import secrets
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from .core import RunError, need, write_json
 from .datasets import full_spec, open_dataset
+from .files import shown_path
 from .made import clear_damage
 from .parameters import resolve
 from .plan import about, plan, preflight
@@ -63,7 +64,7 @@ def _describe(steps, overrides, say, preset=""):
         words = ", ".join(f"{k}={v}" for k, v in overrides.items())
         say(f"{whose} overrides the dissertation's settings: {words}")
     for s in steps:
-        where = os.path.relpath(s.folder / s.makes)
+        where = shown_path(s.folder / s.makes)
         say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {where}")
 
 

@@ -35,7 +35,7 @@ def _request(args):
 def _say_likeliest(path, photos, device):
     "Print the likeliest names of pictures that nobody has said anything about; exit code"
     from wsss_nb.core import pick_device
-    from wsss_nb.ways import likeliest_names, percent
+    from wsss_nb.mask_makers import likeliest_names, percent
 
     failed = False
     for photo, names, error in likeliest_names(photos, str(pick_device(device))):
@@ -65,7 +65,7 @@ def _write_onnx(args):
     "The segmenter as an ONNX file, and a line about it"
     from wsss_nb.apply import need_onnx, open_run, write_onnx
     from wsss_nb.photos import photographs, sample_photographs
-    from wsss_nb.ways import readable
+    from wsss_nb.mask_makers import readable
 
     demand(args.run, "--onnx writes the segmenter of a run: name it by --run")
     need_onnx()

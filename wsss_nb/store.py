@@ -7,10 +7,12 @@ __all__ = ['FRESH', 'stage_folder_of', 'read_record', 'read_store', 'stage_state
            'counted', 'status_text', 'history', 'duration']
 
 # %% ../nbs/4_runs/430_store.ipynb #7f86da76
-import json, os, platform, statistics, time
+import json, platform, statistics, time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
+
+from .files import shown_path
 
 # %% ../nbs/4_runs/430_store.ipynb #70ad606f
 def stage_folder_of(store, id) -> Path:  # the store's folder, a stage's id
@@ -248,11 +250,10 @@ def counted(n: int, word: str) -> str:
 
 # %% ../nbs/4_runs/430_store.ipynb #b4f683a6
 def _row(store, r):
-    def here(p):
-        return os.path.relpath(p)
-
     links = [
-        f"    {word}: {here(p)}" for word, p in (("log", r.log), ("notebook", r.notebook)) if p
+        f"    {word}: {shown_path(p)}"
+        for word, p in (("log", r.log), ("notebook", r.notebook))
+        if p
     ]
     why = f": {' '.join(r.error.split())[:300]}" if r.error else ""
     return [

@@ -7,9 +7,9 @@ __all__ = ['sweep_command', 'add_sweep', 'status_command', 'add_status', 'reprod
            'add_resume']
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #0ee2b014
-import os
 from pathlib import Path
 
+from .files import shown_path
 from wsss_nb.options import (
     about_data,
     about_workers,
@@ -62,8 +62,8 @@ def sweep_command(args) -> int:  # 0, or 1 if some runs did not end well
         return _could_start(sweep, names)
     states = execute(sweep, names, **how)
     print_tables(sweep_table(sweep.folder, args.method))
-    print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
-    return _ended(states, os.path.relpath(sweep.folder))
+    print(f"every run: {shown_path(write_csv(sweep.folder))}")
+    return _ended(states, shown_path(sweep.folder))
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #871425ca
 def _about_dry_run(p):
@@ -197,8 +197,8 @@ def _tables(folder, numbers):
         for end in ("md", "csv"):
             write_table(t, folder / "tables" / f"table-{n}.{end}")
     print(
-        f"tables: {os.path.relpath(folder / 'tables')}; a page of all: wsss-nb report"
-        f" {os.path.relpath(folder)}"
+        f"tables: {shown_path(folder / 'tables')}; a page of all: wsss-nb report"
+        f" {shown_path(folder)}"
     )
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #5fe02450
@@ -228,7 +228,7 @@ def reproduce_command(args) -> int:  # 0, or 1 if some runs did not end well
     for own, sweep, names in plans if not args.dry_run else []:
         states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
-        code |= _ended(states, os.path.relpath(sweep.folder))
+        code |= _ended(states, shown_path(sweep.folder))
     return code
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #e0f0beb5
@@ -273,7 +273,7 @@ def _after(sweep_folder):
     else:
         methods = dict.fromkeys(r["method"] for r in read_store(sweep_folder)["runs"].values())
         print_tables(*(sweep_table(sweep_folder, m) for m in methods))
-    print(f"every run: {os.path.relpath(write_csv(sweep_folder))}")
+    print(f"every run: {shown_path(write_csv(sweep_folder))}")
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #13f6bd6f
 def resume_command(args) -> int:  # 0, or 1 if some runs did not end well

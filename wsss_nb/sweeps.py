@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from .core import ParameterError, RunError, fingerprint, need, write_json
 from .datasets import full_spec, open_dataset
+from .files import shown_path
 from .made import clear_damage, damage
 from .parameters import PARAMETERS, check_parameters, resolve
 from .plan import about, plan, preflight, training_folder
@@ -277,7 +278,7 @@ def describe(sweep: Sweep, names=None, workers=0) -> str:
     )
     return "\n".join(
         [
-            f"{len(names)} runs on {sweep.ds.name} in {os.path.relpath(sweep.folder)}",
+            f"{len(names)} runs on {sweep.ds.name} in {shown_path(sweep.folder)}",
             *listed,
             *rows,
             cost + f"; {_size(shutil.disk_usage(_exists(sweep.folder)).free)} free on disk",
