@@ -14,6 +14,7 @@ from .files import STATIC, notebook_folder
 from wsss_nb.options import (
     about_data,
     add_command,
+    add_options,
     complain,
     data_of,
     demand,
@@ -232,26 +233,27 @@ def explore(
 # %% ../nbs/7_command/760_notebook_commands.ipynb #4287fc56
 def _about_serving(p):
     "Options that say where it is opened, and how it looks."
-    p.add_argument(
-        "--port", metavar="N", help="if it is taken, another is used (default: 8888, the page 8866)"
-    )
-    p.add_argument(
-        "--no-browser",
-        dest="browser",
-        action="store_false",
-        help="print the address and open nothing",
+    add_options(
+        p,
+        {
+            "--port N": "if it is taken, another is used (default: 8888, the page 8866)",
+            "--no-browser": "print the address and open nothing",
+        },
     )
     p.add_argument(
         "--theme",
         choices=("light", "dark"),
         help="of the page (default: the start page as the system has it, explorers light)",
     )
-    p.add_argument("--token", metavar="T", help="of the page (default: a new one each time)")
-    p.add_argument(
-        "--folder",
-        default="wsss-explorers",
-        metavar="DIR",
-        help="where JupyterLab's copies of the notebooks go (default: wsss-explorers)",
+    add_options(
+        p,
+        {
+            "--token T": "of the page (default: a new one each time)",
+            "--folder DIR": (
+                "wsss-explorers",
+                "where JupyterLab's copies of the notebooks go (default: wsss-explorers)",
+            ),
+        },
     )
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #7e89dd8c
@@ -267,27 +269,17 @@ def add_explore(commands):
             " is printed."
         ),
     )
-    p.add_argument(
-        "name",
-        nargs="?",
-        metavar="NAME",
-        help=(
-            "an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number"
-            " (default: the start page)"
-        ),
-    )
-    p.add_argument(
-        "--page", action="store_true", help="a page in the browser instead of JupyterLab"
-    )
-    p.add_argument(
-        "--data",
-        metavar="DATA",
-        help="a dataset to show: its folder (VOC, COCO or your own), or scenes",
-    )
-    p.add_argument(
-        "--run",
-        metavar="RUN",
-        help="a run's folder, for the explorers that show one (default: the sample run)",
+    add_options(
+        p,
+        {
+            "name? NAME": (
+                "an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number"
+                " (default: the start page)"
+            ),
+            "--page": "a page in the browser instead of JupyterLab",
+            "--data DATA": "a dataset to show: its folder (VOC, COCO or your own), or scenes",
+            "--run RUN": "a run's folder, for the explorers that show one (default: the sample run)",
+        },
     )
     _about_serving(p)
 
@@ -399,23 +391,21 @@ def add_figures(commands):
     p = add_command(
         commands, figures_command, "figures", help="draw the dissertation's figures anew"
     )
-    p.add_argument("numbers", nargs="*", metavar="NUMBER", help="3.14 …; all by default")
+    add_options(
+        p,
+        {
+            "numbers* NUMBER": "3.14 …; all by default",
+        },
+    )
     about_data(p)
-    p.add_argument("--run", metavar="RUN", help="a clustering run (default: the packaged sample)")
-    p.add_argument("--masking", metavar="RUN", help="a masking run (default: the packaged sample)")
-    p.add_argument(
-        "--out",
-        default="figures",
-        metavar="DIR",
-        help="where fX_Y.pdf, .png, .svg and .md go (default: figures)",
+    add_options(
+        p,
+        {
+            "--run RUN": "a clustering run (default: the packaged sample)",
+            "--masking RUN": "a masking run (default: the packaged sample)",
+            "--out DIR": ("figures", "where fX_Y.pdf, .png, .svg and .md go (default: figures)"),
+            "--n N": (int, "pictures or samples of each figure (default: each notebook's)"),
+            "--workers N": (1, "figures at a time (default: 1)"),
+            "--missing": "only those that are not there",
+        },
     )
-    p.add_argument(
-        "--n",
-        type=int,
-        metavar="N",
-        help="pictures or samples of each figure (default: each notebook's)",
-    )
-    p.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="figures at a time (default: 1)"
-    )
-    p.add_argument("--missing", action="store_true", help="only those that are not there")
