@@ -146,10 +146,10 @@ def data_get(args) -> int:
 
 def _add_get(sub):
     p = add_command(sub, data_get, "get", help="download a dataset, or unpack an archive of it")
-    p.add_argument("name", choices=("voc", "sbd", "coco"))
     add_options(
         p,
         {
+            "name {voc,sbd,coco}": None,
             "--root DIR": ("data", "where it goes (default: data)"),
             "--archive FILE": "an archive you already have, where the host cannot be reached",
         },

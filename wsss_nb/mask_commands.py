@@ -336,15 +336,10 @@ def add_refine(commands):
     )
     about_data(p, None)
     _about_kind(p)
-    p.add_argument(
-        "--mode",
-        choices=("fill", "override"),
-        default="fill",
-        help="fill: labels that are there stay (default)",
-    )
     add_options(
         p,
         {
+            "--mode {fill,override}": ("fill", "fill: labels that are there stay (default)"),
             "--share": (0.25, "labelled share a superpixel needs (default: 0.25)"),
             "--agree": (0.7, "share of those that must agree (default: 0.7)"),
             "--beta-bg": (0.7, "scores: (3.7), background (default: 0.7)"),

@@ -238,16 +238,9 @@ def _about_serving(p):
         {
             "--port N": "if it is taken, another is used (default: 8888, the page 8866)",
             "--no-browser": "print the address and open nothing",
-        },
-    )
-    p.add_argument(
-        "--theme",
-        choices=("light", "dark"),
-        help="of the page (default: the start page as the system has it, explorers light)",
-    )
-    add_options(
-        p,
-        {
+            "--theme {light,dark}": (
+                "of the page (default: the start page as the system has it, explorers light)"
+            ),
             "--token T": "of the page (default: a new one each time)",
             "--folder DIR": (
                 "wsss-explorers",

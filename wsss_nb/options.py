@@ -110,7 +110,9 @@ def _option(words, default, help):
     "The name of an argument, and what `argparse` is to know of it."
     name, many, metavar = re.fullmatch(r"(-*[\w-]+)([?*+!]?) ?(.*)", words).groups()
     given = dict(help=help)
-    if metavar:
+    if metavar.startswith("{"):
+        given["choices"] = tuple(metavar[1:-1].split(","))
+    elif metavar:
         given["metavar"] = metavar
     if not name.startswith("--"):
         return name, given | (dict(nargs=many) if many else {})
@@ -129,8 +131,8 @@ def add_options(
     p,  # a parser
     table: dict,  # "NAME" or "NAME METAVAR" -> help, (default, help) or (type, help)
 ):
-    """Add arguments to a parser, an entry each. An option without a metavar is a flag; after a name
-    `!` says required, `+` several, `?` one or none, `*` any number.
+    """Add arguments to a parser, an entry each. An option without a metavar is a flag, braces are
+    choices; after a name `!` says required, `+` several, `?` one or none, `*` any number.
     """
     for words, what in table.items():
         default, help = what if isinstance(what, tuple) else (None, what)

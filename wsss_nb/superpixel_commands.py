@@ -68,24 +68,14 @@ def _about_cutting(p):
                 ),
             ),
             "--weights FILE": "weights of that network, where timm has none in its cache",
+            "--order {low,high}": ("low", "seeds by lowest (default) or highest degree first"),
         },
-    )
-    p.add_argument(
-        "--order",
-        choices=("low", "high"),
-        default="low",
-        help="seeds by lowest (default) or highest degree first",
     )
 
 
 def _about_clean_up(p):
     "Options of the CRF, and the pictures beside the maps."
-    add_options(
-        p,
-        {
-            "--no-crf": "leave the maps as blocks",
-        },
-    )
+    add_options(p, {"--no-crf": "leave the maps as blocks"})
     p.add_argument(
         "--crf-backend",
         dest="backend",
@@ -93,25 +83,18 @@ def _about_clean_up(p):
         default="pydensecrf",
         help="its solver: pydensecrf (default), torch (exact, on a graphics card), auto",
     )
-    add_options(
-        p,
-        {
-            "--no-pictures": "write the maps only",
-        },
-    )
+    add_options(p, {"--no-pictures": "write the maps only"})
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #819a3bd4
 def _about_computing(p):
     "Options that decide how fast it is, and where."
-    p.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="of the features (default: auto, float32 on the CPU)",
-    )
     add_options(
         p,
         {
+            "--precision {auto,float32,bfloat16}": (
+                "auto",
+                "of the features (default: auto, float32 on the CPU)",
+            ),
             "--max-pixels N": (
                 802_816,
                 (
@@ -124,12 +107,8 @@ def _about_computing(p):
         },
     )
     about_device(p)
-    add_options(
-        p,
-        {
-            "--scheduler ADDRESS": "let the workers of this Dask scheduler do it, such as tcp://host:8786",
-        },
-    )
+    words = "let the workers of this Dask scheduler do it, such as tcp://host:8786"
+    add_options(p, {"--scheduler ADDRESS": words})
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #8cbcbe14
 def add_superpixels(commands):

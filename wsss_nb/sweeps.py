@@ -24,14 +24,7 @@ from .parameters import PARAMETERS, check_parameters, resolve
 from .plan import about, plan, preflight, training_folder
 from .queue import Job, run_queue
 from .record import RunRecord, git_commit, versions
-from wsss_nb.store import (
-    duration,
-    history,
-    read_store,
-    stage_folder_of,
-    stage_state,
-    states_in,
-)
+from .store import duration, history, read_store, stage_folder_of, stage_state, states_in
 from .workers import DaskWorkers, SlurmWorkers
 
 # %% ../nbs/4_runs/460_sweeps.ipynb #a4cfa9d9
