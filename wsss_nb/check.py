@@ -26,6 +26,10 @@ def _problem(path, e):
     return Problem(str(path), str(e).removeprefix(str(path)).lstrip(": "))
 
 
+def _note(path, what):
+    return Problem(str(path), what, "note")
+
+
 def _size(hw):
     return f"{hw[0]}x{hw[1]} (height x width)"
 
@@ -44,7 +48,7 @@ def _said(path, phrases, more=""):
     """How a file was read where that is not plain: a note for each thing, so that they can be
     counted
     """
-    return [Problem(str(path), o + more * ("read" not in o), "note") for o in phrases]
+    return [_note(path, o + more * ("read" not in o)) for o in phrases]
 
 # %% ../nbs/0_base/025_check.ipynb #331f8c54
 def _turned(shape, size):
@@ -109,7 +113,7 @@ def _look_at_label(ds, id):
     if not ds.classes:
         return None, []
     try:
-        return tuple(c for c, there in zip(ds.classes, ds.present(id)) if there), []
+        return ds.named(id), []
     except DataError as e:
         wanted = ds.label_source != "labels.csv" or id in ds.splits.get("train", ())
         return None, [_problem(ds.image_path(id), e)] if wanted else []
@@ -140,7 +144,7 @@ def _look_at_saliency(ds, id, size, turned):
         f"is {_size(S.shape)}, of another shape than its picture of {_size(size)}: stretched when"
         " read"
     )
-    return salient, [*notes, Problem(str(path), odd, "note")]
+    return salient, [*notes, _note(path, odd)]
 
 # %% ../nbs/0_base/025_check.ipynb #54dc97aa
 def _look(ds, held_out, id):
@@ -156,14 +160,9 @@ def _look(ds, held_out, id):
 # %% ../nbs/0_base/025_check.ipynb #1b922f21
 def _copies(ds, looks):
     "Pictures that are held out and, under another name, learned from"
-    learned = {
-        o.digest: o.id for o in looks if o.digest and o.id in set(ds.splits.get("train", ()))
-    }
-    held = [
-        (o.id, learned[o.digest])
-        for o in looks
-        if o.id in set(ds.splits.get("val", ())) and o.digest in learned
-    ]
+    train, val = (set(ds.splits.get(k, ())) for k in ("train", "val"))
+    learned = {o.digest: o.id for o in looks if o.digest and o.id in train}
+    held = [(o.id, learned.get(o.digest, o.id)) for o in looks if o.id in val]
     held = [(a, b) for a, b in held if a != b]
     if not held:
         return []
@@ -171,12 +170,12 @@ def _copies(ds, looks):
         f"{_count(len(held), 'picture')} of val also in train, under another name: {held[0][0]} is"
         f" {held[0][1]}" + ", …" * (len(held) > 1)
     )
-    return [Problem(str(ds.root), what, "note")]
+    return [_note(ds.root, what)]
 
 # %% ../nbs/0_base/025_check.ipynb #1f8271f2
 def _odd_saliency(ds, looks):
     "What is odd about all saliency maps: they do not reach far, hold nothing, or seem inverted"
-    folder, maps = str(ds.root / "saliency"), [o.salient for o in looks if o.salient]
+    folder, maps = ds.root / "saliency", [o.salient for o in looks if o.salient]
     n, top = len(maps), max((t for t, _ in maps), default=1)
     empty, outside = sum(t == 0 for t, _ in maps), sum(rim > 0 for _, rim in maps)
     notes = [
@@ -188,7 +187,7 @@ def _odd_saliency(ds, looks):
         f"{outside} of {n} maps are more salient along the edge of the picture than on the whole:"
         " are they inverted?"
     ] * (n >= 3 and 2 * outside > n)
-    return [Problem(folder, o, "note") for o in notes]
+    return [_note(folder, o) for o in notes]
 
 
 def _unread_saliency(ds):
@@ -199,13 +198,8 @@ def _unread_saliency(ds):
     if not lost:
         return []
     more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-    return [
-        Problem(
-            str(folder / lost[0]),
-            f"is no saliency map of a listed picture{more}: maps are <id>.png; not used",
-            "note",
-        )
-    ]
+    what = f"is no saliency map of a listed picture{more}: maps are <id>.png; not used"
+    return [_note(folder / lost[0], what)]
 
 # %% ../nbs/0_base/025_check.ipynb #7f5055b2
 class Survey(NamedTuple):
@@ -295,7 +289,7 @@ def _turned_alike(ds, id, shape):
     size, turned, _ = _look_at_image(ds.image_path(id))
     if not turned or shape != size:
         return []
-    return [Problem(str(ds.mask_path(id)), _turned(shape, size), "note")]
+    return [_note(ds.mask_path(id), _turned(shape, size))]
 
 
 def _truth_and_label(ds, id):
@@ -324,7 +318,7 @@ def truth_problems(
     turned = [p for o in looks for p in o.problems]
     if len(turned) > 1:
         more = f"and {len(turned) - 1} more: "
-        turned = [Problem(turned[0].file, more + turned[0].what, "note")]
+        turned = [_note(turned[0].file, more + turned[0].what)]
     return mask_problems(looks, ds.classes, ds.mask_path(ids[0]).parent) + turned
 
 # %% ../nbs/0_base/025_check.ipynb #28b0eb51

@@ -96,6 +96,10 @@ class _Photographs:
             self._cache[id] = _presence(self, id)
         return self._cache[id].copy()
 
+    def named(self, id):
+        "The names of the classes in the photograph, in the order of their ids."
+        return tuple(np.array(self.classes, object)[self.present(id)])
+
     def saliency(self, id):
         "The saliency map `saliency/<id>.png` at the photograph's size: (H,W) float32 in [0,1]."
         path = self.root / "saliency" / f"{id}.png"

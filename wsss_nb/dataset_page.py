@@ -68,7 +68,7 @@ def _words(label, drawn, has_mask):
 def _panel(ds, id):
     "The `Panel` of a picture; what cannot be read is said in its place"
     try:
-        label = tuple(c for c, there in zip(ds.classes, ds.present(id)) if there)
+        label = ds.named(id)
         M = ds.mask(id) if ds.has_mask(id) else None
         held = tuple(int(k) for k in np.unique(M)) if M is not None else ()
         drawn = tuple(ds.classes[k - 1] for k in held if 0 < k < 255)
@@ -105,7 +105,7 @@ def _spread(items, most):
 def _names(ds, id):
     "Names in a label; none where it cannot be read"
     try:
-        return {c for c, there in zip(ds.classes, ds.present(id)) if there}
+        return set(ds.named(id))
     except DataError:
         return set()
 
