@@ -7,14 +7,15 @@ from hypothesis import given, settings, strategies as st
 from PIL import Image
 from scipy.io import savemat
 
-from wsss_nb.check import Look, check_dataset, contradiction, left_out, mask_problems, name_notes, print_survey, survey_dataset
+from wsss_nb.check import check_dataset, left_out, print_survey, survey_dataset
 from wsss_nb.cli import main
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.fetch import dataset_of_folders, write_labels_of_npy, write_masks
 from wsss_nb.images import write_image
+from wsss_nb.label_mistakes import Look, contradiction, mask_problems, name_notes
 from wsss_nb.masks_of_ids import read_mask, write_mask
-from wsss_nb.sheet import write_sheet
+from wsss_nb.dataset_page import write_sheet
 
 CLASSES = ("cat", "dog", "owl", "pig")
 

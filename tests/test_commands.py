@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsss_nb import cli, figures_command
+from wsss_nb import cli, notebook_commands
 from wsss_nb.core import read_json, write_json
 from wsss_nb.datasets import open_dataset
 from wsss_nb.masks_of_ids import write_labels, write_mask
@@ -124,6 +124,6 @@ def test_a_figure_is_drawn_with_all_that_belongs_to_it(capsys):
 
 
 def test_a_figure_that_fails_is_named_and_the_others_are_drawn(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(figures_command, "_draw", lambda nb, p, to: "ValueError: no ink" if "f1_2" in nb.name else "")
+    monkeypatch.setattr(notebook_commands, "_draw", lambda nb, p, to: "ValueError: no ink" if "f1_2" in nb.name else "")
     code, out, err = call(capsys, "figures", "1.1", "1.2", "--out", "drawn")
     assert code == 1 and "figure 1.2: ValueError: no ink" in err and "1 figure drawn, 1 failed" in out

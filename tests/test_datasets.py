@@ -74,6 +74,13 @@ def test_own(tmp_path):
     assert ds.image("b").shape == (40, 50, 3) and (ds.mask("c") == box(k=2)).all() and not ds.has_mask("a")
     with pytest.raises(DataError, match="a.png"): ds.mask("a")
 
+def test_a_dataset_shows_itself_in_a_line():
+    "Not by its ids, which are ten thousand in VOC."
+    ids = tuple(f"2007_{i:06d}" for i in range(10_000))
+    ds = D.Dataset("voc", "data/VOC2012", ("cat", "dog"), dict(train=ids, val=ids[:3]), "annotations", {}, None, None)
+    assert repr(ds) == "<Dataset voc in data/VOC2012: 10000 train, 3 val; 2 classes, labels from annotations>"
+
+
 def test_present_cannot_be_spoilt(tmp_path):
     ds = D.open_dataset(make_own(tmp_path/"mine"))
     ds.present("a")[:] = True

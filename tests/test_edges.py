@@ -19,7 +19,7 @@ import pytest
 import torch
 from papermill.translators import PythonTranslator
 
-from wsss_nb import cli, doctor, execute, explore_command, figures_command, parameters, plan, runs
+from wsss_nb import cli, doctor, execute, notebook_commands, parameters, plan, runs
 from wsss_nb.core import DataError, ParameterError, RunError, atomic, progress, save_arrays, save_weights, write_json
 from wsss_nb.images import write_image
 from wsss_nb.masks_of_ids import write_labels, write_mask
@@ -66,7 +66,7 @@ def test_a_stage_runs_in_this_python(foreign):
 def test_a_figure_is_drawn_in_this_python(foreign, monkeypatch):
     monkeypatch.chdir(foreign)
     (foreign/"to").mkdir()
-    assert figures_command._draw(a_notebook(foreign/"f.ipynb", WHO), {}, foreign/"to") == ""
+    assert notebook_commands._draw(a_notebook(foreign/"f.ipynb", WHO), {}, foreign/"to") == ""
     assert Path("who.txt").read_text() == sys.executable
 
 
@@ -75,7 +75,7 @@ def test_the_page_and_jupyterlab_start_this_python(foreign, monkeypatch):
     from wsss_nb.page import _OwnKernels, _config
     assert _OwnKernels().get_kernel_spec("python3").argv[0] == sys.executable and list(_OwnKernels().find_kernel_specs()) == ["python3"]
     assert _config(foreign, 1, "light", "t", 60).VoilaConfiguration.kernel_spec_manager_class is _OwnKernels
-    for k, v in explore_command._own_kernel(foreign/"explorers").items(): monkeypatch.setenv(k, v)
+    for k, v in notebook_commands._own_kernel(foreign/"explorers").items(): monkeypatch.setenv(k, v)
     assert KernelSpecManager().get_kernel_spec("python3").argv[0] == sys.executable
 
 

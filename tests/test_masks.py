@@ -6,12 +6,12 @@ import pytest
 from skimage import data as photographs
 
 import wsss_nb.masks as masks
-import wsss_nb.ways as ways
+import wsss_nb.mask_makers as makers
 from wsss_nb.core import ParameterError, read_json
 from wsss_nb.images import write_image
 from wsss_nb.masks import Request, default_out, segment_folder
 from wsss_nb.masks_of_ids import read_mask
-from wsss_nb.output import Made
+from wsss_nb.mask_folder import Made
 from wsss_nb.photos import Photograph
 
 
@@ -30,8 +30,8 @@ def test_default_folder():
 
 def test_names_are_refused_before_weights_are_loaded(tmp_path, monkeypatch):
     write_image(tmp_path/"cat.png", photographs.chelsea()[::4, ::4])
-    monkeypatch.setattr(ways, "load_segmenter", lambda device: pytest.fail("weights were loaded"))
-    ways._nets.cache_clear()
+    monkeypatch.setattr(makers, "load_segmenter", lambda device: pytest.fail("weights were loaded"))
+    makers._nets.cache_clear()
     for names in (("cat", "cat"), ("dog", "animal"), ("qwertyuiop",)):
         with pytest.raises(ParameterError): segment_folder(tmp_path/"cat.png", tmp_path/"out", Request(names=names, device="cpu"))
     (tmp_path/"file").touch()
@@ -49,7 +49,7 @@ def test_guessed_classes_keep_their_ids(tmp_path, monkeypatch):
     "A folder that gets another photograph; what it shows comes behind the classes that are there."
     guesses = dict(a="dog", b="airliner", c="bird")
     monkeypatch.setattr(masks, "likeliest_names", lambda todo, device, n: ((p, [(guesses[p.name], .5)], "") for p in todo))
-    monkeypatch.setattr(ways.ByNames, "make", lambda self, photo, image: Made(np.full(image.shape[:2], self.classes.index(photo.words[0]) + 1, np.uint8), {}))
+    monkeypatch.setattr(makers.ByNames, "make", lambda self, photo, image: Made(np.full(image.shape[:2], self.classes.index(photo.words[0]) + 1, np.uint8), {}))
     for n in "bc": write_image(tmp_path/"in"/f"{n}.png", photographs.chelsea()[::9, ::9])
     request = Request(guess=True, device="cpu", workers=1)
     segment_folder(tmp_path/"in", tmp_path/"out", request)

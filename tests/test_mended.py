@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsss_nb.check import check_dataset, mask_problems, Look, truth_problems
+from wsss_nb.check import check_dataset, truth_problems
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.datasets import open_dataset
 from wsss_nb.evaluate import evaluate_folder, class_rows
 from wsss_nb.fetch import dataset_of_folders
+from wsss_nb.label_mistakes import Look, mask_problems
 from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.names import understood
 

@@ -1,6 +1,7 @@
 """Work in processes of its own: a pool that keeps the order, names what fails, and ends; a scheduler that is not there."""
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from wsss_nb.core import DataError, ParameterError, RunError, WsssError
+from wsss_nb.files import shown_path
 from wsss_nb.processes import dask_client, map_images, process_pool
 
 
@@ -83,3 +85,38 @@ def test_a_pools_processes_have_a_thread_each(monkeypatch):
 @pytest.mark.parametrize("address,error,said", [("foo", ParameterError, "it looks like tcp://host:8786"), ("tcp://127.0.0.1:9", RunError, "no Dask scheduler answers at tcp://127.0.0.1:9")])
 def test_a_scheduler_that_is_not_there(address, error, said):
     with pytest.raises(error, match=said): dask_client(address)
+
+
+# ---- how it is told
+
+BAR = """
+import time
+from wsss_nb.core import progress
+for _ in progress((time.sleep(.3) for _ in range(4)), "masks", total=4): pass
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")
+@pytest.mark.parametrize("columns", [80, 0], ids=["sized", "of no size"])
+def test_a_bar_says_how_much_time_remains(columns):
+    "Also in a terminal that does not tell how wide it is, where tqdm by itself shows nothing."
+    import fcntl, pty, struct, termios
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+    subprocess.run([sys.executable, "-c", BAR], stdout=theirs, stderr=theirs, env=env, check=True)
+    os.close(theirs)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert re.search(r"masks: +25%.* 1/4 \[00:00<00:0\d, .*(it/s|s/it)\]", said), said
+
+
+@pytest.mark.parametrize("path,shown", [
+    ("runs/a", "runs/a"), ("{here}/runs/a", "runs/a"), (".", "."), ("a/../b", "b"),
+    ("..", "{up}"), ("../runs", "{up}/runs"), ("{up}/here2/x", "{up}/here2/x"),
+])
+def test_a_path_in_a_message_never_climbs(path, shown, tmp_path, monkeypatch):
+    here = tmp_path/"here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert shown_path(path.format(here=here, up=tmp_path)) == shown.format(up=tmp_path)

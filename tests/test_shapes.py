@@ -17,7 +17,7 @@ from wsss_nb.backbones import Small, create
 from wsss_nb.core import ParameterError, RunError, WeightsError, WsssError, load_weights, read_json, save_weights, write_json
 from wsss_nb.deeplab import DeepLab, load_deeplab, save_model
 from wsss_nb.features import load
-from wsss_nb.output import Ledger
+from wsss_nb.mask_folder import Ledger
 from wsss_nb.processes import bar_of
 from wsss_nb.execute import run_stage
 from wsss_nb.record import METRICS, RECORD, RunRecord, stage_folder, stage_key

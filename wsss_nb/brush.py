@@ -14,7 +14,9 @@ import numpy as np
 
 # %% ../nbs/0_base/031_brush.ipynb #7fa1c090
 def poly(*points):
-    "A polygon through `points` -> (n, 2)"
+    """A polygon through points -> (n, 2): pairs, or text as SVG has it, "x,y x,y …"."""
+    if isinstance(points[0], str):
+        points = [p.split(",") for p in points[0].split()]
     return np.array(points, np.float32)
 
 # %% ../nbs/0_base/031_brush.ipynb #47c54bc7

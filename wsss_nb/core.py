@@ -153,8 +153,11 @@ class _Bar(tqdm):
     twice a second; where there is no terminal, a line a minute.
     """
 
+    line = "{desc}: {n_fmt} of {total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
+
     told = 0.0
     words = ""
+    began = 0.0
     said = 0.0
 
     def _tell(self, final=False):
@@ -174,10 +177,14 @@ class _Bar(tqdm):
         return r
 
     def _say(self, n):
-        if self.disable and time.monotonic() - self.said > 60:
-            self.said = time.monotonic()
+        now = time.monotonic()
+        if self.disable and now - self.said > 60:
+            self.said = now
+            how = dict(prefix=self.words or "done", bar_format=self.line)
             print(
-                f"{self.words or 'done'}: {n} of {self.total or '?'}", file=sys.stderr, flush=True
+                self.format_meter(n, self.total, now - self.began, **how),
+                file=sys.stderr,
+                flush=True,
             )
 
     def __iter__(self):
@@ -191,6 +198,15 @@ class _Bar(tqdm):
         super().close()
 
 # %% ../nbs/0_base/004_core.ipynb #0cbaa9a7
+def _width():
+    "As wide as the terminal; 80 columns where that does not tell: tqdm would show nothing."
+    try:
+        told = os.get_terminal_size(2).columns
+    except (OSError, ValueError):
+        told = 1  # no terminal, no bar
+    return dict(dynamic_ncols=True) if told else dict(ncols=80)
+
+
 def progress(
     iterable=None,  # what to go through; None to drive the bar by `.update`
     desc="",  # the words before the bar
@@ -205,9 +221,10 @@ def progress(
         iterable,
         desc=desc,
         total=total,
-        **{**dict(leave=False, dynamic_ncols=True, disable=quiet), **kw},
+        **{**dict(leave=False, disable=quiet), **_width(), **kw},
     )
-    bar.words, bar.said = desc, time.monotonic()
+    bar.words, bar.began = desc, time.monotonic()
+    bar.said = bar.began
     return bar
 
 # %% ../nbs/0_base/004_core.ipynb #e07db896

@@ -9,7 +9,7 @@ __all__ = ['data_check', 'data_show', 'data_masks', 'data_labels', 'data_get', '
 import json
 from pathlib import Path
 
-from .options import add_command
+from .options import add_command, add_options
 
 # %% ../nbs/7_command/740_data_commands.ipynb #4927ff55
 def data_check(args) -> int:  # 0, or 1 if there are errors
@@ -34,13 +34,18 @@ def _add_check(sub):
     p = add_command(
         sub, data_check, "check", help="list every bad file; exit code 1 if there are any"
     )
-    p.add_argument("path", help="a dataset's folder (VOC, COCO or your own), or scenes")
-    p.add_argument("--json", action="store_true", help="print all of it as JSON, for programs")
+    add_options(
+        p,
+        {
+            "path": "a dataset's folder (VOC, COCO or your own), or scenes",
+            "--json": "print all of it as JSON, for programs",
+        },
+    )
 
 # %% ../nbs/7_command/740_data_commands.ipynb #e6b0a7f8
 def data_show(args) -> int:
     "`wsss-nb data show`: a dataset as a page of pictures."
-    from wsss_nb.sheet import write_sheet
+    from wsss_nb.dataset_page import write_sheet
 
     print(write_sheet(args.path, args.out, args.most))
     return 0
@@ -53,16 +58,13 @@ def _add_show(sub):
         "show",
         help="a page of its pictures in small, with labels and masks, class by class",
     )
-    p.add_argument("path", help="a dataset's folder, or scenes")
-    p.add_argument(
-        "--out", default="dataset.html", metavar="FILE", help="the page (default: dataset.html)"
-    )
-    p.add_argument(
-        "--most",
-        type=int,
-        default=60,
-        metavar="N",
-        help="pictures of each class, at most (default: 60)",
+    add_options(
+        p,
+        {
+            "path": "a dataset's folder, or scenes",
+            "--out FILE": ("dataset.html", "the page (default: dataset.html)"),
+            "--most N": (60, "pictures of each class, at most (default: 60)"),
+        },
     )
 
 # %% ../nbs/7_command/740_data_commands.ipynb #d80fd1ce
@@ -81,12 +83,12 @@ def _add_masks(sub):
         "masks",
         help="true masks as palette PNGs: of SBD (.mat), of COCO (outlines)",
     )
-    p.add_argument("path", help="SBD's folder (benchmark_RELEASE), or a dataset's")
-    p.add_argument(
-        "--out",
-        required=True,
-        metavar="DIR",
-        help="such as VOC2012/SegmentationClassAug, where train_aug is then scored by them",
+    add_options(
+        p,
+        {
+            "path": "SBD's folder (benchmark_RELEASE), or a dataset's",
+            "--out! DIR": "such as VOC2012/SegmentationClassAug, where train_aug is then scored by them",
+        },
     )
 
 # %% ../nbs/7_command/740_data_commands.ipynb #7f77ba1f
@@ -123,12 +125,13 @@ def _add_labels(sub):
             " classes"
         ),
     )
-    p.add_argument("path", help="a .npy, or the folder that holds the folders")
-    p.add_argument(
-        "--out", required=True, metavar="PATH", help="the table (.csv); of folders: the new dataset"
-    )
-    p.add_argument(
-        "--classes", metavar="FILE", help="names of the classes, a line each (default: VOC's)"
+    add_options(
+        p,
+        {
+            "path": "a .npy, or the folder that holds the folders",
+            "--out! PATH": "the table (.csv); of folders: the new dataset",
+            "--classes FILE": "names of the classes, a line each (default: VOC's)",
+        },
     )
 
 # %% ../nbs/7_command/740_data_commands.ipynb #008e8d88
@@ -143,12 +146,13 @@ def data_get(args) -> int:
 
 def _add_get(sub):
     p = add_command(sub, data_get, "get", help="download a dataset, or unpack an archive of it")
-    p.add_argument("name", choices=("voc", "sbd", "coco"))
-    p.add_argument("--root", default="data", metavar="DIR", help="where it goes (default: data)")
-    p.add_argument(
-        "--archive",
-        metavar="FILE",
-        help="an archive you already have, where the host cannot be reached",
+    add_options(
+        p,
+        {
+            "name {voc,sbd,coco}": None,
+            "--root DIR": ("data", "where it goes (default: data)"),
+            "--archive FILE": "an archive you already have, where the host cannot be reached",
+        },
     )
 
 # %% ../nbs/7_command/740_data_commands.ipynb #2e165e3d

@@ -96,6 +96,10 @@ class _Photographs:
             self._cache[id] = _presence(self, id)
         return self._cache[id].copy()
 
+    def named(self, id):
+        "The names of the classes in the photograph, in the order of their ids."
+        return tuple(np.array(self.classes, object)[self.present(id)])
+
     def saliency(self, id):
         "The saliency map `saliency/<id>.png` at the photograph's size: (H,W) float32 in [0,1]."
         path = self.root / "saliency" / f"{id}.png"
@@ -171,7 +175,7 @@ class _Truth:
         return hash_of(rows)
 
 # %% ../nbs/0_base/012_dataset_base.ipynb #2c9c5a85
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset(_Photographs, _Truth):
     """Photographs with image-level labels, and masks for evaluation.
 
@@ -187,22 +191,20 @@ class Dataset(_Photographs, _Truth):
     classes: tuple
     splits: dict
     label_source: str
-    _files: dict = field(repr=False)  # id -> path of the photograph
-    _labels: Callable = field(repr=False, compare=False)  # id -> names of what is in it
-    _mask_path: Callable = field(repr=False, compare=False)  # id -> where its mask is, or will be
+    _files: dict  # id -> path of the photograph
+    _labels: Callable = field(compare=False)  # id -> names of what is in it
+    _mask_path: Callable = field(compare=False)  # id -> where its mask is, or will be
     _draw: Callable = field(
-        default=None, repr=False, compare=False
+        default=None, compare=False
     )  # id -> mask, where masks are polygons (COCO)
-    _sizes: dict = field(
-        default_factory=dict, repr=False
-    )  # id -> (H,W), where the dataset claims one
+    _sizes: dict = field(default_factory=dict)  # id -> (H,W), where the dataset claims one
     _regions: Callable = field(
-        default=None, repr=False, compare=False
+        default=None, compare=False
     )  # file -> the maps in it, where people drew regions without classes (BSDS500)
     _outlineless: frozenset = field(
-        default=frozenset(), repr=False
+        default=frozenset()
     )  # ids of which an object has no outline (COCO): their masks are not known
-    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+    _cache: dict = field(default_factory=dict, compare=False)
 
     @property
     def n_classes(self):
@@ -218,3 +220,10 @@ class Dataset(_Photographs, _Truth):
             DataError,
         )
         return self.splits[split]
+
+    def __repr__(self):
+        sizes = ", ".join(f"{len(ids)} {split}" for split, ids in self.splits.items())
+        return (
+            f"<Dataset {self.name} in {self.root}: {sizes}; {len(self.classes)} classes,"
+            f" labels from {self.label_source}>"
+        )

@@ -12,6 +12,7 @@ from pathlib import Path
 from wsss_nb.options import (
     about_data,
     add_command,
+    add_options,
     data_of,
     demand,
     first_twice,
@@ -177,60 +178,51 @@ def evaluate_command(args) -> int:  # 0, or 1 where masks and labels contradict 
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #2ad7ce17
 def _about_kind(p):
-    p.add_argument(
-        "--kind",
-        default="auto",
-        metavar="KIND",
-        help=(
-            "png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa,"
-            " seam, mctformer, array (without the background), npy-bg, psa-crf, seam-crf,"
-            " mctformer-crf, array-bg (with it). Default: what is there, the layout decided from"
-            " keys and image-level labels"
-        ),
+    add_options(
+        p,
+        {
+            "--kind KIND": (
+                "auto",
+                (
+                    "png or npy, where a folder holds both; or the layout of the scores: irn, advcam, psa,"
+                    " seam, mctformer, array (without the background), npy-bg, psa-crf, seam-crf,"
+                    " mctformer-crf, array-bg (with it). Default: what is there, the layout decided from"
+                    " keys and image-level labels"
+                ),
+            ),
+        },
     )
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #a7dbf60f
 def _about_results(p):
     "Options that say what is judged, and on which pictures."
-    p.add_argument(
-        "--pred",
-        action="append",
-        metavar="[NAME=]DIR",
-        help=(
-            "label maps (PNG) or scores (.npy, as IRN, PSA, SEAM, AdvCAM and MCTformer write them),"
-            " one file a picture; may be given several times"
-        ),
-    )
-    p.add_argument("--run", metavar="RUN", help="a run's own predictions, without and with CRF")
-    p.add_argument(
-        "--scales",
-        action="append",
-        metavar="1+0.75+0.5",
-        help="predict anew with the run's segmenter at these scales; may be given several times",
+    add_options(
+        p,
+        {
+            "--pred+ [NAME=]DIR": (
+                "label maps (PNG) or scores (.npy, as IRN, PSA, SEAM, AdvCAM and MCTformer write them),"
+                " one file a picture; may be given several times"
+            ),
+            "--run RUN": "a run's own predictions, without and with CRF",
+            "--scales+ 1+0.75+0.5": "predict anew with the run's segmenter at these scales; may be given several times",
+        },
     )
     about_data(p, None, True)
-    p.add_argument(
-        "--split", default="val", metavar="LIST", help="which pictures: val (default) or train"
-    )
-    p.add_argument(
-        "--threshold",
-        type=float,
-        metavar="T",
-        help=(
-            "of the background, for scores (default: the best over thresholds, chosen on the truth,"
-            " and said so)"
-        ),
+    add_options(
+        p,
+        {
+            "--split LIST": ("val", "which pictures: val (default) or train"),
+            "--threshold T": (
+                float,
+                (
+                    "of the background, for scores (default: the best over thresholds, chosen on the truth,"
+                    " and said so)"
+                ),
+            ),
+        },
     )
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #4fde7294
-_ALSO = {
-    "--table": "the table, as .md or .csv",
-    "--voc-archive": "label maps in the folders the VOC server takes, .tar.gz or .zip",
-    "--coco": "COCO results with the original category ids, .json",
-    "--fiftyone": "a dataset for FiftyOne, with truth and every result",
-}
-
-
 def add_evaluate(commands):
     "The words of `wsss-nb evaluate`."
     p = add_command(
@@ -241,14 +233,18 @@ def add_evaluate(commands):
     )
     _about_results(p)
     _about_kind(p)
-    p.add_argument(
-        "--partial",
-        action="store_true",
-        help="pictures may lack a prediction; they are counted and named",
+    add_options(
+        p,
+        {
+            "--partial": "pictures may lack a prediction; they are counted and named",
+            "--table FILE": "also write the table, as .md or .csv",
+            "--voc-archive FILE": (
+                "also write label maps in the folders the VOC server takes, .tar.gz or .zip"
+            ),
+            "--coco FILE": "also write COCO results with the original category ids, .json",
+            "--fiftyone DIR": "also write a dataset for FiftyOne, with truth and every result",
+        },
     )
-    for name, what in _ALSO.items():
-        metavar = "DIR" if name == "--fiftyone" else "FILE"
-        p.add_argument(name, metavar=metavar, help=f"also write {what}")
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #21e1df6e
 def _ids_in(seeds):
@@ -322,15 +318,6 @@ def refine_command(args) -> int:
     return 0
 
 # %% ../nbs/7_command/755_mask_commands.ipynb #39319484
-_NUMBERS = {
-    "--share": (0.25, "labelled share a superpixel needs"),
-    "--agree": (0.7, "share of those that must agree"),
-    "--beta-bg": (0.7, "scores: (3.7), background"),
-    "--beta-fg": (0.7, "scores: (3.7), foreground"),
-    "--threshold": (None, "scores become labels by it first"),
-}
-
-
 def add_refine(commands):
     "The words of `wsss-nb refine`."
     p = add_command(
@@ -339,24 +326,24 @@ def add_refine(commands):
         "refine",
         help="clean up pseudo-labels made elsewhere by superpixels",
     )
-    p.add_argument(
-        "--seeds", required=True, metavar="DIR", help="label maps (PNG) or scores (.npy)"
+    add_options(
+        p,
+        {
+            "--seeds! DIR": "label maps (PNG) or scores (.npy)",
+            "--superpixels! DIR": "16-bit maps, as `wsss-nb superpixels` writes them",
+            "--out! DIR": None,
+        },
     )
-    p.add_argument(
-        "--superpixels",
-        required=True,
-        metavar="DIR",
-        help="16-bit maps, as `wsss-nb superpixels` writes them",
-    )
-    p.add_argument("--out", required=True, metavar="DIR")
     about_data(p, None)
     _about_kind(p)
-    p.add_argument(
-        "--mode",
-        choices=("fill", "override"),
-        default="fill",
-        help="fill: labels that are there stay (default)",
+    add_options(
+        p,
+        {
+            "--mode {fill,override}": ("fill", "fill: labels that are there stay (default)"),
+            "--share": (0.25, "labelled share a superpixel needs (default: 0.25)"),
+            "--agree": (0.7, "share of those that must agree (default: 0.7)"),
+            "--beta-bg": (0.7, "scores: (3.7), background (default: 0.7)"),
+            "--beta-fg": (0.7, "scores: (3.7), foreground (default: 0.7)"),
+            "--threshold": (float, "scores become labels by it first"),
+        },
     )
-    for name, (default, what) in _NUMBERS.items():
-        shown = f" (default: {default})" if default else ""
-        p.add_argument(name, type=float, default=default, help=what + shown)

@@ -17,10 +17,10 @@ from tqdm.auto import tqdm
 from .apply import ApplySettings, open_run
 from .core import ParameterError, need, pick_device, progress
 from .names import understand
-from .output import Ledger, Output, check_folders, check_out, check_same, finished
+from .mask_folder import Ledger, Output, check_folders, check_out, check_same, finished
 from .photos import name_photographs, photographs
 from .record import git_commit, versions
-from wsss_nb.ways import (
+from wsss_nb.mask_makers import (
     LEAVE_OUT,
     ByNames,
     ByRun,

@@ -60,7 +60,7 @@ class Found(NamedTuple):
 def _words_of(ds, id):
     "Names of what a dataset's picture shows; none where nobody has said"
     try:
-        return tuple(c for c, there in zip(ds.classes, ds.present(id)) if there)
+        return ds.named(id)
     except DataError:
         return ()
 

@@ -18,7 +18,7 @@ from fastcore.basics import patch
 from filelock import FileLock
 
 from .core import RunError, WsssError, fingerprint, need, read_json, write_json
-from .files import PACKAGE
+from .files import PACKAGE, shown_path
 from .parameters import check_given
 from .store_files import half_written
 
@@ -138,7 +138,7 @@ def clear_damage(
     said = []
     for file, what in damage(folder, stage):
         file.unlink(missing_ok=True)
-        said.append(f"{os.path.relpath(file)} {what} since it was made: made again")
+        said.append(f"{shown_path(file)} {what} since it was made: made again")
     return said
 
 # %% ../nbs/4_runs/420_record.ipynb #0c46acbe

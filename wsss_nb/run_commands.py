@@ -12,6 +12,7 @@ from pathlib import Path
 
 from wsss_nb.options import (
     add_command,
+    add_options,
     complain,
     demand,
     names_and_values,
@@ -54,16 +55,22 @@ def add_run(commands):
             " skipped."
         ),
     )
-    p.add_argument(
-        "method",
-        metavar="METHOD",
-        help="clustering or masking; `wsss-nb params METHOD` lists its parameters",
+    add_options(
+        p,
+        {
+            "method METHOD": "clustering or masking; `wsss-nb params METHOD` lists its parameters",
+        },
     )
     p.add_argument(
         "--data", required=True, help="a dataset's folder (VOC, COCO or your own), or scenes"
     )
-    p.add_argument("--out", required=True, metavar="DIR", help="the run's folder")
-    p.add_argument("--dry-run", action="store_true", help="list what would run, and write nothing")
+    add_options(
+        p,
+        {
+            "--out! DIR": "the run's folder",
+            "--dry-run": "list what would run, and write nothing",
+        },
+    )
 
 # %% ../nbs/7_command/735_run_commands.ipynb #382c3d31
 def params_command(args) -> int:
@@ -81,7 +88,12 @@ def params_command(args) -> int:
 def add_params(commands):
     "The words of `wsss-nb params`."
     p = add_command(commands, params_command, "params", help="list the parameters of a method")
-    p.add_argument("method", metavar="METHOD", help="clustering or masking")
+    add_options(
+        p,
+        {
+            "method METHOD": "clustering or masking",
+        },
+    )
 
 # %% ../nbs/7_command/735_run_commands.ipynb #d91aecc3
 def _expected_scores(d):
@@ -159,27 +171,17 @@ def report_command(args) -> int:  # 0, or 1 if scores are missing
 def add_report(commands):
     "The words of `wsss-nb report`."
     p = add_command(commands, report_command, "report", help="write the page of one or more runs")
-    p.add_argument(
-        "runs",
-        metavar="RUN",
-        nargs="+",
-        help="a run's folder, or one of a sweep or of `wsss-nb reproduce`",
-    )
-    p.add_argument(
-        "--out", metavar="FILE", help="the page (default: report.html in the first run's folder)"
-    )
-    p.add_argument(
-        "--figures",
-        metavar="DIR",
-        help=(
-            "of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a"
-            " folder of `wsss-nb reproduce`)"
-        ),
-    )
-    p.add_argument(
-        "--photographs",
-        metavar="DIR",
-        help="a folder that `wsss-nb segment` has filled: its pictures come first",
+    add_options(
+        p,
+        {
+            "runs+ RUN": "a run's folder, or one of a sweep or of `wsss-nb reproduce`",
+            "--out FILE": "the page (default: report.html in the first run's folder)",
+            "--figures DIR": (
+                "of a folder of many runs: where `wsss-nb figures` has drawn (default: figures, for a"
+                " folder of `wsss-nb reproduce`)"
+            ),
+            "--photographs DIR": "a folder that `wsss-nb segment` has filled: its pictures come first",
+        },
     )
 
 # %% ../nbs/7_command/735_run_commands.ipynb #d7711810
@@ -199,8 +201,13 @@ def add_explain(commands):
         "explain",
         help="what differs in two runs, beside the difference of their scores",
     )
-    p.add_argument("a", metavar="RUN_A")
-    p.add_argument("b", metavar="RUN_B")
+    add_options(
+        p,
+        {
+            "a RUN_A": None,
+            "b RUN_B": None,
+        },
+    )
 
 # %% ../nbs/7_command/735_run_commands.ipynb #a2be3454
 def where_command(args) -> int:  # 0, or 1 if a stage is out of its range
@@ -222,4 +229,9 @@ def add_where(commands):
         "where",
         help="which stage of a run is the first out of its expected range; exit code 1 if one is",
     )
-    p.add_argument("run", metavar="RUN")
+    add_options(
+        p,
+        {
+            "run RUN": None,
+        },
+    )

@@ -6,7 +6,7 @@
 __all__ = ['Job', 'run_queue', 'run_steps', 'alone', 'run_method']
 
 # %% ../nbs/4_runs/450_runs.ipynb #5be5f7f3
-import os, re, secrets, signal, threading, time
+import re, secrets, signal, threading, time
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from .core import RunError, need, progress, write_json
 from .datasets import full_spec, open_dataset
 from .execute import DaskWorkers
+from .files import shown_path
 from .parameters import resolve
 from .plan import about, plan, preflight
 from .processes import bar_of
@@ -210,7 +211,7 @@ def _describe(steps, overrides, say, preset=""):
         words = ", ".join(f"{k}={v}" for k, v in overrides.items())
         say(f"{whose} overrides the dissertation's settings: {words}")
     for s in steps:
-        where = os.path.relpath(s.folder / s.makes)
+        where = shown_path(s.folder / s.makes)
         say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {where}")
 
 

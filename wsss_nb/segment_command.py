@@ -9,7 +9,7 @@ __all__ = ['segment_command', 'add_segment']
 import re, sys
 from itertools import islice
 
-from .options import about_device, add_command, demand
+from .options import about_device, add_command, add_options, demand
 
 # %% ../nbs/7_command/750_segment_command.ipynb #74e2688f
 _SAME = "all_names guess overlays steps flip crf device workers batch".split()
@@ -35,7 +35,7 @@ def _request(args):
 def _say_likeliest(path, photos, device):
     "Print the likeliest names of pictures that nobody has said anything about; exit code"
     from wsss_nb.core import pick_device
-    from wsss_nb.ways import likeliest_names, percent
+    from wsss_nb.mask_makers import likeliest_names, percent
 
     failed = False
     for photo, names, error in likeliest_names(photos, str(pick_device(device))):
@@ -65,7 +65,7 @@ def _write_onnx(args):
     "The segmenter as an ONNX file, and a line about it"
     from wsss_nb.apply import need_onnx, open_run, write_onnx
     from wsss_nb.photos import photographs, sample_photographs
-    from wsss_nb.ways import readable
+    from wsss_nb.mask_makers import readable
 
     demand(args.run, "--onnx writes the segmenter of a run: name it by --run")
     need_onnx()
@@ -134,24 +134,20 @@ def segment_command(args) -> int:  # 0, or 1 if some pictures failed
 # %% ../nbs/7_command/750_segment_command.ipynb #8f710af2
 def _about_names(p):
     "What is to be found."
-    p.add_argument(
-        "--names",
-        action="append",
-        metavar="A,B",
-        help=(
-            "what is to be found (default: the dataset's labels; of "
-            "other photographs the likeliest names are printed)"
-        ),
+    add_options(
+        p,
+        {
+            "--names+ A,B": (
+                "what is to be found (default: the dataset's labels; of "
+                "other photographs the likeliest names are printed)"
+            ),
+            "--all-names": (
+                "every name is in every picture of a folder (else unlikely "
+                "ones are left out of a picture)"
+            ),
+            "--guess": "use each picture's likeliest name",
+        },
     )
-    p.add_argument(
-        "--all-names",
-        action="store_true",
-        help=(
-            "every name is in every picture of a folder (else unlikely "
-            "ones are left out of a picture)"
-        ),
-    )
-    p.add_argument("--guess", action="store_true", help="use each picture's likeliest name")
     p.add_argument(
         "--list",
         nargs="?",
@@ -163,53 +159,36 @@ def _about_names(p):
 # %% ../nbs/7_command/750_segment_command.ipynb #aad74cb9
 def _about_run(p):
     "A run, and how it is applied."
-    p.add_argument(
-        "--run", metavar="RUN", help="use the segmenter of this run instead; sample is one to try"
-    )
-    p.add_argument(
-        "--scales",
-        metavar="S,S",
-        help="of a run: scales of the picture, averaged (default: as it was judged)",
-    )
-    p.add_argument(
-        "--flip", action="store_true", help="of a run: average with the mirror image, too"
-    )
-    p.add_argument(
-        "--crf", action="store_true", help="of a run: clean up along the photograph's edges"
-    )
-    p.add_argument(
-        "--batch",
-        type=int,
-        default=0,
-        metavar="N",
-        help="of a run: pictures of one size at once (default: 16 on a graphics card, else 1)",
-    )
-    p.add_argument(
-        "--onnx",
-        metavar="FILE",
-        help="of a run: write its segmenter as ONNX, compared on three pictures",
+    add_options(
+        p,
+        {
+            "--run RUN": "use the segmenter of this run instead; sample is one to try",
+            "--scales S,S": "of a run: scales of the picture, averaged (default: as it was judged)",
+            "--flip": "of a run: average with the mirror image, too",
+            "--crf": "of a run: clean up along the photograph's edges",
+            "--batch N": (
+                0,
+                "of a run: pictures of one size at once (default: 16 on a graphics card, else 1)",
+            ),
+            "--onnx FILE": "of a run: write its segmenter as ONNX, compared on three pictures",
+        },
     )
 
 # %% ../nbs/7_command/750_segment_command.ipynb #55a5c460
 def _about_writing(p):
     "Options of both ways: what is written, and where it is computed"
-    p.add_argument(
-        "--out",
-        metavar="DIR",
-        help=(
-            "masks go to DIR/NAME.png, masks on their photographs to DIR/overlays "
-            "(default: masks/PHOTOS, with --run masks/PHOTOS-RUN)"
-        ),
+    add_options(
+        p,
+        {
+            "--out DIR": (
+                "masks go to DIR/NAME.png, masks on their photographs to DIR/overlays "
+                "(default: masks/PHOTOS, with --run masks/PHOTOS-RUN)"
+            ),
+            "--steps": "also the picture that tells how names became a mask, DIR/steps",
+            "--no-overlays": "write the masks only",
+            "--workers N": (2, "processes (default: 2)"),
+        },
     )
-    p.add_argument(
-        "--steps",
-        action="store_true",
-        help="also the picture that tells how names became a mask, DIR/steps",
-    )
-    p.add_argument(
-        "--no-overlays", dest="overlays", action="store_false", help="write the masks only"
-    )
-    p.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default: 2)")
     about_device(p)
 
 # %% ../nbs/7_command/750_segment_command.ipynb #33eb0688
@@ -225,14 +204,14 @@ def add_segment(commands):
             " is skipped."
         ),
     )
-    p.add_argument(
-        "path",
-        nargs="?",
-        metavar="PHOTOS",
-        help=(
-            "a picture, a folder of pictures, a dataset (FOLDER@val: one "
-            "list of it), or samples: six that come with the dependencies"
-        ),
+    add_options(
+        p,
+        {
+            "path? PHOTOS": (
+                "a picture, a folder of pictures, a dataset (FOLDER@val: one "
+                "list of it), or samples: six that come with the dependencies"
+            ),
+        },
     )
     _about_names(p)
     _about_run(p)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import psutil
 
 from .core import RunError, need, read_json
+from .files import shown_path
 from .record import STAGE
 
 # %% ../nbs/4_runs/430_store.ipynb #70ad606f
@@ -172,7 +173,7 @@ def _row(r):
     if r.status in _WORST and r.error != "stopped":
         for word, p in (("log", r.log), ("notebook", r.notebook)):
             if p:
-                yield f"    {word}: {os.path.relpath(p)}"
+                yield f"    {word}: {shown_path(p)}"
 
 # %% ../nbs/4_runs/430_store.ipynb #f6f8fc73
 def status_text(

@@ -13,6 +13,7 @@ from wsss_nb.options import (
     about_data,
     about_device,
     add_command,
+    add_options,
     complain,
     data_of,
     demand,
@@ -52,36 +53,29 @@ def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be c
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #61696ead
 def _about_cutting(p):
     "Options that decide the maps, and what else is written."
-    p.add_argument(
-        "--tau",
-        type=float,
-        default=0.3,
-        help="similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)",
-    )
-    p.add_argument(
-        "--features",
-        default="mini",
-        help=(
-            "mini (default), lite0, rgb, dino_vitb8, dinov2_vitb14, resnet50 … (the guide has a"
-            " list), or a timm ViT"
-        ),
-    )
-    p.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="weights of that network, where timm has none in its cache",
-    )
-    p.add_argument(
-        "--order",
-        choices=("low", "high"),
-        default="low",
-        help="seeds by lowest (default) or highest degree first",
+    add_options(
+        p,
+        {
+            "--tau": (
+                0.3,
+                "similarity to the seed, in [-1, 1]; higher gives more superpixels (default: 0.3)",
+            ),
+            "--features": (
+                "mini",
+                (
+                    "mini (default), lite0, rgb, dino_vitb8, dinov2_vitb14, resnet50 … (the guide has a"
+                    " list), or a timm ViT"
+                ),
+            ),
+            "--weights FILE": "weights of that network, where timm has none in its cache",
+            "--order {low,high}": ("low", "seeds by lowest (default) or highest degree first"),
+        },
     )
 
 
 def _about_clean_up(p):
     "Options of the CRF, and the pictures beside the maps."
-    p.add_argument("--no-crf", dest="crf", action="store_false", help="leave the maps as blocks")
+    add_options(p, {"--no-crf": "leave the maps as blocks"})
     p.add_argument(
         "--crf-backend",
         dest="backend",
@@ -89,43 +83,32 @@ def _about_clean_up(p):
         default="pydensecrf",
         help="its solver: pydensecrf (default), torch (exact, on a graphics card), auto",
     )
-    p.add_argument(
-        "--no-pictures", dest="pictures", action="store_false", help="write the maps only"
-    )
+    add_options(p, {"--no-pictures": "write the maps only"})
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #819a3bd4
 def _about_computing(p):
     "Options that decide how fast it is, and where."
-    p.add_argument(
-        "--precision",
-        choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="of the features (default: auto, float32 on the CPU)",
-    )
-    p.add_argument(
-        "--max-pixels",
-        type=int,
-        default=802_816,
-        metavar="N",
-        help=(
-            "larger pictures are cut at this size, and their maps enlarged (default: 802816,"
-            " 896x896)"
-        ),
-    )
-    p.add_argument(
-        "--compile",
-        action="store_true",
-        help="compile the network first: a minute at the start, faster after",
-    )
-    p.add_argument(
-        "--workers", type=int, default=2, help="processes for the CRF and the files (default: 2)"
+    add_options(
+        p,
+        {
+            "--precision {auto,float32,bfloat16}": (
+                "auto",
+                "of the features (default: auto, float32 on the CPU)",
+            ),
+            "--max-pixels N": (
+                802_816,
+                (
+                    "larger pictures are cut at this size, and their maps enlarged (default: 802816,"
+                    " 896x896)"
+                ),
+            ),
+            "--compile": "compile the network first: a minute at the start, faster after",
+            "--workers": (2, "processes for the CRF and the files (default: 2)"),
+        },
     )
     about_device(p)
-    p.add_argument(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="let the workers of this Dask scheduler do it, such as tcp://host:8786",
-    )
+    words = "let the workers of this Dask scheduler do it, such as tcp://host:8786"
+    add_options(p, {"--scheduler ADDRESS": words})
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #8cbcbe14
 def add_superpixels(commands):
@@ -140,12 +123,12 @@ def add_superpixels(commands):
             " features are bfloat16 unless --precision says otherwise."
         ),
     )
-    p.add_argument("path", help="an image, a folder of images, or a dataset")
-    p.add_argument(
-        "--out",
-        required=True,
-        metavar="DIR",
-        help="16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg",
+    add_options(
+        p,
+        {
+            "path": "an image, a folder of images, or a dataset",
+            "--out! DIR": "16-bit maps go to DIR/NAME.png, pictures to DIR/pictures/NAME.jpg",
+        },
     )
     _about_cutting(p)
     _about_clean_up(p)
@@ -296,37 +279,27 @@ def bench_command(args) -> int:  # 0, or 1 if some pictures could not be measure
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #2ecda8e6
 def _about_measuring(p):
     "Options that say what is measured on which pictures."
-    p.add_argument(
-        "--features",
-        default="rgb,mini",
-        metavar="A,B",
-        help="for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them",
-    )
-    p.add_argument(
-        "--taus", metavar="T,T", help="for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)"
-    )
-    p.add_argument(
-        "--split",
-        default="val",
-        metavar="LIST",
-        help="which pictures: val (default), train, …, or all",
-    )
-    p.add_argument("--limit", type=int, metavar="N", help="only the first N pictures")
-    p.add_argument(
-        "--out",
-        metavar="DIR",
-        help="where table, figure and CSV files go (default: runs/bench-superpixels-DATA)",
-    )
-    p.add_argument("--workers", type=int, default=2, metavar="N", help="processes (default: 2)")
-    p.add_argument("--no-crf", dest="crf", action="store_false", help="leave ours as blocks")
-    p.add_argument(
-        "--ue",
-        default="min,leak",
-        metavar="A,B",
-        help=(
-            "undersegmentation errors of the table: min is (3.9), leak, tolerant; the first is"
-            " drawn (default: min,leak). CSV files have all"
-        ),
+    add_options(
+        p,
+        {
+            "--features A,B": (
+                "rgb,mini",
+                "for ours (default: rgb,mini); others as `wsss-nb superpixels` takes them",
+            ),
+            "--taus T,T": "for ours (default: 0,0.1,…,0.7, and for rgb up to 0.95)",
+            "--split LIST": ("val", "which pictures: val (default), train, …, or all"),
+            "--limit N": (int, "only the first N pictures"),
+            "--out DIR": "where table, figure and CSV files go (default: runs/bench-superpixels-DATA)",
+            "--workers N": (2, "processes (default: 2)"),
+            "--no-crf": "leave ours as blocks",
+            "--ue A,B": (
+                "min,leak",
+                (
+                    "undersegmentation errors of the table: min is (3.9), leak, tolerant; the first is"
+                    " drawn (default: min,leak). CSV files have all"
+                ),
+            ),
+        },
     )
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #a9b9fec7

@@ -7,13 +7,14 @@ __all__ = ['sweep_command', 'add_sweep', 'status_command', 'add_status', 'reprod
            'add_resume']
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #0ee2b014
-import os
 from pathlib import Path
 
+from .files import shown_path
 from wsss_nb.options import (
     about_data,
     about_workers,
     add_command,
+    add_options,
     complain,
     data_of,
     demand,
@@ -62,15 +63,16 @@ def sweep_command(args) -> int:  # 0, or 1 if some runs did not end well
         return _could_start(sweep, names)
     states = execute(sweep, names, **how)
     print_tables(sweep_table(sweep.folder, args.method))
-    print(f"every run: {os.path.relpath(write_csv(sweep.folder))}")
-    return _ended(states, os.path.relpath(sweep.folder))
+    print(f"every run: {shown_path(write_csv(sweep.folder))}")
+    return _ended(states, shown_path(sweep.folder))
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #871425ca
 def _about_dry_run(p):
-    p.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print the runs, the stages they share, the time and disk to expect; write nothing",
+    add_options(
+        p,
+        {
+            "--dry-run": "print the runs, the stages they share, the time and disk to expect; write nothing",
+        },
     )
 
 
@@ -88,11 +90,19 @@ def add_sweep(commands):
             " or a crash: what is done is skipped."
         ),
     )
-    p.add_argument("method", metavar="METHOD", help="clustering, masking or superpixels")
+    add_options(
+        p,
+        {
+            "method METHOD": "clustering, masking or superpixels",
+        },
+    )
     about_data(p)
     about_workers(p)
-    p.add_argument(
-        "--out", metavar="DIR", help="where the runs go (default: runs/sweep-METHOD-DATA)"
+    add_options(
+        p,
+        {
+            "--out DIR": "where the runs go (default: runs/sweep-METHOD-DATA)",
+        },
     )
     _about_dry_run(p)
 
@@ -125,8 +135,13 @@ def status_command(args) -> int:  # 0, or 1 if a run has failed or was killed
 def add_status(commands):
     "The words of `wsss-nb status`."
     p = add_command(commands, status_command, "status", help="what has become of a sweep's runs")
-    p.add_argument("folder", nargs="?", metavar="DIR", help="of a sweep (default: all below runs/)")
-    p.add_argument("--all", action="store_true", help="also the runs that are done or waiting")
+    add_options(
+        p,
+        {
+            "folder? DIR": "of a sweep (default: all below runs/)",
+            "--all": "also the runs that are done or waiting",
+        },
+    )
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #de22e540
 def _seeds(text):
@@ -197,8 +212,8 @@ def _tables(folder, numbers):
         for end in ("md", "csv"):
             write_table(t, folder / "tables" / f"table-{n}.{end}")
     print(
-        f"tables: {os.path.relpath(folder / 'tables')}; a page of all: wsss-nb report"
-        f" {os.path.relpath(folder)}"
+        f"tables: {shown_path(folder / 'tables')}; a page of all: wsss-nb report"
+        f" {shown_path(folder)}"
     )
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #5fe02450
@@ -228,7 +243,7 @@ def reproduce_command(args) -> int:  # 0, or 1 if some runs did not end well
     for own, sweep, names in plans if not args.dry_run else []:
         states = execute(sweep, names, **how)
         _tables(sweep.folder, own)
-        code |= _ended(states, os.path.relpath(sweep.folder))
+        code |= _ended(states, shown_path(sweep.folder))
     return code
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #e0f0beb5
@@ -245,19 +260,20 @@ def add_reproduce(commands):
             " of chapter 2."
         ),
     )
-    p.add_argument("tables", nargs="+", metavar="TABLE", help="table-2.1 … table-3.8, or all")
+    add_options(
+        p,
+        {
+            "tables+ TABLE": "table-2.1 … table-3.8, or all",
+        },
+    )
     about_data(p)
     about_workers(p)
-    p.add_argument(
-        "--seeds",
-        default="0,1,2",
-        metavar="N,N",
-        help="one run of every row for each (default: 0,1,2)",
-    )
-    p.add_argument(
-        "--out",
-        metavar="DIR",
-        help="where the runs go; tables share their stages there (default: runs/reproduce-DATA)",
+    add_options(
+        p,
+        {
+            "--seeds N,N": ("0,1,2", "one run of every row for each (default: 0,1,2)"),
+            "--out DIR": "where the runs go; tables share their stages there (default: runs/reproduce-DATA)",
+        },
     )
     _about_dry_run(p)
 
@@ -273,7 +289,7 @@ def _after(sweep_folder):
     else:
         methods = dict.fromkeys(r["method"] for r in read_store(sweep_folder)["runs"].values())
         print_tables(*(sweep_table(sweep_folder, m) for m in methods))
-    print(f"every run: {os.path.relpath(write_csv(sweep_folder))}")
+    print(f"every run: {shown_path(write_csv(sweep_folder))}")
 
 # %% ../nbs/7_command/737_sweep_commands.ipynb #13f6bd6f
 def resume_command(args) -> int:  # 0, or 1 if some runs did not end well
@@ -295,7 +311,10 @@ def add_resume(commands):
         "resume",
         help="go on with a sweep: all that is not done, failures included",
     )
-    p.add_argument(
-        "folder", nargs="?", metavar="DIR", help="of a sweep (default: the one below runs/)"
+    add_options(
+        p,
+        {
+            "folder? DIR": "of a sweep (default: the one below runs/)",
+        },
     )
     about_workers(p)

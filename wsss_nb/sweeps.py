@@ -18,6 +18,7 @@ from fastcore.basics import patch
 from .core import ParameterError, RunError, fingerprint, need, write_json
 from .datasets import full_spec, open_dataset
 from .execute import DaskWorkers, SlurmWorkers
+from .files import shown_path
 from .parameters import PARAMETERS, check_parameters, resolve
 from .plan import about, plan, preflight, training_folder
 from .record import RECORD, RunRecord, clear_damage, git_commit, versions
@@ -258,7 +259,7 @@ def describe(sweep: Sweep, names=None, workers=0) -> str:
     more = [f"  … and {len(names) - 20} more"] * (len(names) > 20)
     return "\n".join(
         [
-            f"{len(names)} runs on {sweep.ds.name} in {os.path.relpath(sweep.folder)}",
+            f"{len(names)} runs on {sweep.ds.name} in {shown_path(sweep.folder)}",
             *(f"  {n}" for n in names[:20]),
             *more,
             *_rows(sweep, names, todo),

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from browser import EXPLORERS, TOKEN, Page, ask, free_port, private, wait
 
-from wsss_nb import cli, explore_command
+from wsss_nb import cli, notebook_commands
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.images import write_image
 from wsss_nb.artefacts import demo_folder
@@ -133,7 +133,7 @@ def test_jupyterlab_starts_for_root_and_asks_for_no_news(user, tmp_path, monkeyp
 def test_jupyterlab_understands_our_words(tmp_path):
     from jupyterlab.labapp import LabApp
     from jupyterlab import NeverCheckForUpdate
-    words = [o for o in explore_command._lab_words("e1_tau.ipynb", 8888, False)[3:] if o.startswith("--LabApp")]
+    words = [o for o in notebook_commands._lab_words("e1_tau.ipynb", 8888, False)[3:] if o.startswith("--LabApp")]
     app = LabApp()
     app.parse_command_line(words)
     assert app.news_url is None and app.check_for_updates_class is NeverCheckForUpdate

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-from wsss_nb import cli, ways
+from wsss_nb import cli, mask_makers as makers
 from wsss_nb.core import read_json
 from wsss_nb.images import read_image, write_image
 from wsss_nb.masks_of_ids import read_mask
@@ -38,8 +38,8 @@ def areas(folder): return list(csv.DictReader(open(folder/"areas.csv", newline="
 
 @pytest.fixture
 def quick(monkeypatch):
-    slow = ways.segment_names
-    monkeypatch.setattr(ways, "segment_names", lambda image, meanings, settings, nets: slow(image, meanings, QUICK, nets))
+    slow = makers.segment_names
+    monkeypatch.setattr(makers, "segment_names", lambda image, meanings, settings, nets: slow(image, meanings, QUICK, nets))
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from skimage import data as photographs
 
-import wsss_nb.ways as ways
+import wsss_nb.mask_makers as makers
 from wsss_nb.apply import ApplySettings, open_run
 from wsss_nb.images import write_image
 from wsss_nb.names import understand
-from wsss_nb.output import Output
+from wsss_nb.mask_folder import Output
 from wsss_nb.photos import Photograph
 from wsss_nb.scenes import make_scenes
 from wsss_nb.segment import SegmentSettings
-from wsss_nb.ways import ByNames, ByRun, decides, likeliest_names, make_all, origin, percent
+from wsss_nb.mask_makers import ByNames, ByRun, decides, likeliest_names, make_all, origin, percent
 
 QUICK = SegmentSettings(sides=(192,), flip=False, crf=False, side=192)
 
@@ -119,6 +119,6 @@ def test_many_ways_of_working_give_the_same_bytes(run, scenes, tmp_path, batch, 
 
 def test_a_file_that_cannot_be_written(run, scenes, tmp_path, monkeypatch):
     def full(*a): raise OSError(28, "No space left on device")
-    monkeypatch.setattr(ways, "write_made", full)
+    monkeypatch.setattr(makers, "write_made", full)
     found = made(ByRun(run), tmp_path/"out", scenes[:2], workers=1)
     assert all("No space left" in d.error and str(d.photo.path) in d.error for d in found.values())

@@ -9,7 +9,7 @@ from skimage import data as photographs
 
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.masks_of_ids import read_mask
-from wsss_nb.output import Ledger, Made, Output, area_rows, check_folders, check_out, check_same, finished, write_made
+from wsss_nb.mask_folder import Ledger, Made, Output, area_rows, check_folders, check_out, check_same, finished, write_made
 from wsss_nb.photos import Photograph
 
 CLASSES = ("cat", "dog, hot")
