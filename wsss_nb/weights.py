@@ -26,9 +26,9 @@ def packaged_file(
     otherwise="pass a path",  # what can be done instead, for the error
 ) -> Path:
     "The packaged weights of that name, as their record describes them. Raises `WeightsError`."
-    file = DATA / f"{name}.safetensors"
+    file, record = DATA / f"{name}.safetensors", packaged_record(name)
     need(
-        file.is_file() and sha256(file) == packaged_record(name)["sha256"],
+        file.is_file() and sha256(file) == record["sha256"],
         f"{file} is not the file its record {name}.json describes: it is damaged or was replaced;"
         f" install the package again, or {otherwise}",
         WeightsError,
