@@ -90,7 +90,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.get_by_role("checkbox", name="cat ").uncheck()
     page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 1")
     assert set(page.evaluate(MAP, "seed")) <= {0, 2, 255}
-    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload").click()
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload", exact=True).click()
     chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
     page.locator(".wsss-status .bad").wait_for()
     assert "notes.jpg: is not an image" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.new.image.ravel().tolist()

@@ -121,7 +121,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     without = objectness(e.cam((1.,)), e.photo.present & (np.array(e.photo.classes) != "cat"))
     page.wait_for_function("([i, v]) => document.querySelector('.wsss-canvas').wsss.get('B|order')?.data[i] === v", arg=[int(B[:40].argmax()), float(without.flat[B[:40].argmax()])])
     np.testing.assert_array_equal(np.float32(page.evaluate(MAP, "B|order")), without.ravel())
-    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload").click()
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload", exact=True).click()
     chooser.value.set_files(dict(name="notes.jpg", mimeType="image/jpeg", buffer=b"hello"))
     page.locator(".wsss-status .bad").wait_for()
     assert "notes.jpg" in page.locator(".wsss-status").inner_text() and page.evaluate(MAP, "image") == e.photo.image.ravel().tolist()
