@@ -96,7 +96,6 @@ for _ in progress((time.sleep(.3) for _ in range(4)), "masks", total=4): pass
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a terminal of POSIX")
 @pytest.mark.parametrize("columns", [80, 0], ids=["sized", "of no size"])
 def test_a_bar_says_how_much_time_remains(columns):
     "Also in a terminal that does not tell how wide it is, where tqdm by itself shows nothing."
