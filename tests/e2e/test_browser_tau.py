@@ -111,6 +111,8 @@ def test_features_and_tau_follow_the_picture(voila, open_tab):
     page.evaluate(SLIDER.format("τ"))
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"Math.abs({STORE}.model.get('tau') - .31) < 1e-9")
+    page.mouse.click(*at(page, 61, 100))  # its answer comes after the kernel has heard of τ
+    page.wait_for_function(f"{STORE}.get('spot')?.data[0] === 61")
     choose("cat", "lite0", .31)
 
 
