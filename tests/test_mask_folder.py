@@ -89,6 +89,16 @@ def test_rows_are_written_now_and_then(tmp_path, made):
     assert [f for f in Ledger(tmp_path).rows] == ["a.jpg", "b.jpg"]  # by name
 
 
+def test_where_nothing_was_made_nothing_is_left(tmp_path):
+    (tmp_path/"c").mkdir()
+    (tmp_path/"c"/"mine.txt").touch()
+    for name in ("a/b", "c"):
+        ledger = Ledger(tmp_path/name)
+        ledger.begin(dict(decides={}), ["dog"])
+        ledger.remove()
+        assert [p.name for p in tmp_path.rglob("*")] == ["c", "mine.txt"]
+
+
 @pytest.mark.parametrize("new,said", [(dict(names=["dog"]), "names cat (asked for: dog)"), (dict(alpha=.5), "alpha 0.7 (asked for: 0.5)"), (dict(by="the masking run"), "by names (asked for: the masking run)"),
                                       (dict(weights="b"*64), f"weights {'a'*12} (asked for: {'b'*12})"), (dict(flip=True), "flip none (asked for: True)")])
 def test_other_settings(tmp_path, new, said):

@@ -139,6 +139,7 @@ class Ledger:
         self.folder = Path(folder)
         self.every = every
         self.written = time.monotonic()
+        self.ours = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         note = self.folder / "segment.json"
         self.record = read_json(note, ParameterError, _RECORD) if note.exists() else {}
         self.rows = {}
@@ -174,8 +175,9 @@ class Ledger:
         "Nothing was made: leave nothing behind."
         for name in ("segment.json", "classes.txt", "areas.csv"):
             (self.folder / name).unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        for folder in dict.fromkeys((self.folder, *self.ours)):
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
 # %% ../nbs/7_command/700_mask_folder.ipynb #edeb3aa7
 def finished(
