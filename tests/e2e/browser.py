@@ -17,6 +17,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from canvas_page import CONTRAST
+
+from wsss_nb.page import card
 
 REPO = Path(__file__).resolve().parents[2]
 EXPLORERS = [p.stem for p in sorted((REPO/"nbs"/"explorers").glob("e[1-9]_*.ipynb"))]
@@ -59,6 +62,7 @@ def private(folder, **env):
 class Server:
     "A server with the explorers; `stop` ends it as Ctrl-C does, with its kernels."
     name = url = None
+    theme = "light"  # in which its explorers are opened
 
     def __init__(self, folder, words, port, **env):
         self.folder, self.port, self.log = folder, port, folder/"server.log"
@@ -117,7 +121,7 @@ class Lab(Server):
 
 
 class Page(Server):
-    name = "page"
+    name, theme = "page", "dark"
 
     def __init__(self, folder, **given):
         notebooks = folder/"nb"
@@ -146,11 +150,11 @@ class Tab:
     def note(self, text):
         if not any(part in text for part, _ in HARMLESS): self.errors.append(text)
 
-    def open(self, name, theme="light", canvas=True):
-        "Open a notebook and run it; with `canvas`, until its canvas has drawn. Returns Playwright's page."
-        self.place.goto(self.page, name, theme)
+    def open(self, name):
+        "Open a notebook and run it, until its canvas has drawn. Returns Playwright's page."
+        self.place.goto(self.page, name, self.place.theme)
         self.place.run(self.page)
-        if canvas: self.ready()
+        self.ready()
         return self.page
 
     def ready(self, seconds=60):
@@ -164,6 +168,14 @@ class Tab:
         for p in self.context.pages:
             with contextlib.suppress(Exception): p.goto("about:blank", timeout=5000)
         self.context.close()
+
+    def looks(self, name):
+        "Take a picture of an explorer; its texts stand out from what is behind them, and a page is called as on its card."
+        self.page.locator(".wsss-picture").first.hover()
+        found = dict(self.page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
+        assert found and min(found.values()) >= 4.5, found
+        assert self.place.name != "page" or self.page.title() == card(REPO/"nbs"/"explorers"/f"{name}.ipynb")["title"]
+        self.shot(name)
 
     def shot(self, name):
         "A picture of the page, to be looked at: in `screenshots/`, or where WSSS_NB_SCREENSHOTS says."

@@ -5,6 +5,12 @@ from pathlib import Path
 import numpy as np
 
 STATIC = Path(__file__).resolve().parents[2]/"wsss_nb"/"static"
+CONTRAST = """() => { const c = Object.assign(document.createElement("canvas"), {width: 1, height: 1}), g = c.getContext("2d", {willReadFrequently: true});
+  const lum = (...cs) => { g.clearRect(0, 0, 1, 1); for (const o of cs) { g.fillStyle = o; g.fillRect(0, 0, 1, 1); }
+    const [r, gr, b] = [...g.getImageData(0, 0, 1, 1).data].map(v => v/255 <= .04045 ? v/255/12.92 : ((v/255+.055)/1.055)**2.4); return .2126*r+.7152*gr+.0722*b; };
+  return ["title", "caption", "readout", "key", "alert"].map(n => document.querySelector(".wsss-" + n)).filter(e => e && e.textContent).map(e => {
+    const paper = getComputedStyle(document.body).backgroundColor, own = getComputedStyle(e).backgroundColor, ink = getComputedStyle(e).color;
+    const [a, b] = [lum(paper, own), lum(paper, own, ink)].sort((p, q) => q - p); return [e.className, (a+.05)/(b+.05)]; }); }"""
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><link rel="stylesheet" href="/canvas.css">
 <body style="margin:16px; background: var(--jp-layout-color1, white)"></body><script type="module">
 import canvas from "/canvas.js";

@@ -85,7 +85,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     bars = page.locator(".wsss-chart[data-kind=bars]").inner_text()
     q = seed_by_class(seed, e.new.gt, 9)
     for c in (0, 2, 7): assert f"{q[0][c]:.3f}" in bars and f"{q[1][c]:.3f}" in bars
-    tab.shot("e3_alpha")
+    tab.looks("e3_alpha")
     page.get_by_label("true outlines").check(timeout=5000)
     page.get_by_role("checkbox", name="cat ").uncheck()
     page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 1")

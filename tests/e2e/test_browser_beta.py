@@ -79,7 +79,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     rows = taken(*asked(e, 6), .25, .6)
     page.wait_for_function("n => document.querySelector('.wsss-explorer').innerText.includes(n + ' superpixels taken')", arg=len(rows))
     assert page.locator(".wsss-table tr").nth(1).locator("td").all_inner_texts()[0] == str(rows[0]["superpixel"])
-    tab.shot("e4_beta")
+    tab.looks("e4_beta")
     page.get_by_label("both the same").check()
     page.wait_for_function("document.querySelectorAll('.wsss-explorer .widget-readout')[2].innerText === '0.25'")
     handles.nth(2).focus()

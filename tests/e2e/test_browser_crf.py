@@ -89,4 +89,4 @@ def test_in_jupyter(tab):
     page.wait_for_function("document.querySelectorAll('.wsss-title')[1].textContent === 'After 10 iterations'")
     page.locator(".wsss-controls select").first.select_option("superpixels")
     page.wait_for_function("document.querySelectorAll('.wsss-title')[1].textContent === 'After 20 iterations'")
-    tab.shot("crf")
+    tab.looks("e8_crf")

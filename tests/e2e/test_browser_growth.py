@@ -72,7 +72,7 @@ def test_in_jupyterlab_and_on_the_page(tab):
     chart.focus()
     for _ in range(4): page.keyboard.press("ArrowLeft")
     page.wait_for_function("document.querySelector('.wsss-explorer .wsss-title').innerText.endsWith('epoch 2')")
-    tab.shot("e5_growth")
+    tab.looks("e5_growth")
     page.get_by_role("button", name="Save the film").click()
     page.locator(".wsss-file").wait_for()
     with page.expect_download() as got: page.locator(".wsss-file").click()

@@ -95,7 +95,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     e, page = opened[0], tab.open("e7_masking")
     shown, bars, cards = (lambda: page.evaluate(MAP, "masked")), page.locator(".wsss-chart"), page.locator(".wsss-card")
     np.testing.assert_array_equal(shown(), masked(e, (1, 0))[1].ravel())
-    tab.shot("e7_masking")
+    tab.looks("e7_masking")
     page.get_by_role("button", name="cat kept").click()
     np.testing.assert_array_equal(shown(), masked(e, (1, 1))[1].ravel())  # at once: nothing is waited for
     assert cards.nth(3).get_attribute("aria-pressed") == "true"

@@ -123,4 +123,4 @@ def test_in_jupyter(tab):
     e.choice.click(0, 85, 130)
     page.wait_for_function("n => document.querySelector('.wsss-title').textContent === `The superpixel: ${n} patches`", arg=int(e.object.sum()))
     page.wait_for_function("n => JSON.parse(document.querySelector('.wsss-readout').dataset.hover ?? '{}')['similar to'] === n", arg=int(positiveness(e.group.A, e.object.ravel())[e.group.patch(85, 130)]))
-    tab.shot("objects")
+    tab.looks("e2_objects")

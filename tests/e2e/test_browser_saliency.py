@@ -117,7 +117,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.wait_for_function("document.querySelector('.wsss-canvas').wsss.model.get('tau1') > .649")
     assert [v.inner_text() for v in value.all()] == ["0.50", "0.65", "0.65"]
     np.testing.assert_array_equal(page.evaluate(MAP, "R"), refine(O, B, .65, .65).ravel())
-    tab.shot("e6_saliency")
+    tab.looks("e6_saliency")
     page.get_by_role("checkbox", name="cat").uncheck()
     without = objectness(e.cam((1.,)), e.photo.present & (np.array(e.photo.classes) != "cat"))
     page.wait_for_function("([i, v]) => document.querySelector('.wsss-canvas').wsss.get('B|order')?.data[i] === v", arg=[int(B[:40].argmax()), float(without.flat[B[:40].argmax()])])

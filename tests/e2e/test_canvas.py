@@ -1,7 +1,7 @@
 "What the canvas composes, in a real browser: to the bit what the library computes."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import CONTRAST, CanvasPage
 from test_chart import DARK, LIGHT
 
 from wsss_nb.canvas import Canvas, legend
@@ -251,14 +251,6 @@ def test_a_second_view_of_the_same_model(world, open_canvas):
     assert drawn[0] == drawn[2] and drawn[1] == drawn[3] and len(p.asked) == n
     p.page.evaluate("close_()")
     p.set(alpha=.2)
-
-
-CONTRAST = """() => { const c = Object.assign(document.createElement("canvas"), {width: 1, height: 1}), g = c.getContext("2d", {willReadFrequently: true});
-  const lum = (...cs) => { g.clearRect(0, 0, 1, 1); for (const o of cs) { g.fillStyle = o; g.fillRect(0, 0, 1, 1); }
-    const [r, gr, b] = [...g.getImageData(0, 0, 1, 1).data].map(v => v/255 <= .04045 ? v/255/12.92 : ((v/255+.055)/1.055)**2.4); return .2126*r+.7152*gr+.0722*b; };
-  return ["title", "caption", "readout", "key", "alert"].map(n => document.querySelector(".wsss-" + n)).filter(e => e && e.textContent).map(e => {
-    const paper = getComputedStyle(document.body).backgroundColor, own = getComputedStyle(e).backgroundColor, ink = getComputedStyle(e).color;
-    const [a, b] = [lum(paper, own), lum(paper, own, ink)].sort((p, q) => q - p); return [e.className, (a+.05)/(b+.05)]; }); }"""
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
