@@ -19,7 +19,7 @@ FEW := scenes:train=160,val=40
 LABELFREE := saliency=superpixels superpixels=runs/full/superpixels
 ROWS := A1,A2,A3,A4,A5,A7,C1,C2
 
-.PHONY: setup demo demo-full figures test test-units test-whole layout export readme clean-notebooks hooks
+.PHONY: setup demo demo-full figures test layout export readme clean-notebooks hooks
 setup: $(STAMP)
 
 # A moved folder leaves stale paths inside .venv: then, and only then, it is built from nothing.
@@ -53,21 +53,15 @@ demo-full: setup
 figures: setup
 	$(BIN)/wsss-nb figures --workers 2 $(if $(wildcard runs/full/metrics.json),--run runs/full) $(if $(wildcard runs/full-masking/metrics.json),--masking runs/full-masking)
 
+# A file goes to whichever of two processes is free; whole runs and the browser, which take longest, come first.
+TESTS := tests/e2e $(filter-out tests/test_house.py,$(wildcard tests/test_*.py))
 test: export OMP_NUM_THREADS ?= 1
 test: export TRITON_INTERPRET ?= $(if $(wildcard /dev/nvidiactl),0,1)
 test: setup
 	$(BIN)/ruff check -q setup.py tests wsss_nb
 	$(BIN)/python -m pytest -q --durations=0 --durations-min=5 tests/test_house.py
 	$(BIN)/nbdev_test --n_workers 2 --timing
-	$(MAKE) --no-print-directory -j2 test-units test-whole
-
-# The two halves run side by side, one core each; what stands here goes with the shorter one.
-ELSEWHERE := tests/e2e/test_sweeps.py tests/e2e/test_segment_command.py
-test-units: setup
-	$(BIN)/python -m pytest -q --durations=15 $(filter-out tests/test_house.py,$(wildcard tests/test_*.py)) $(ELSEWHERE)
-
-test-whole: setup
-	$(BIN)/python -m pytest -q --durations=15 $(addprefix --ignore=,$(ELSEWHERE)) tests/e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(TESTS)
 
 layout: setup
 	$(BIN)/python .ci/layout
