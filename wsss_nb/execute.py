@@ -14,7 +14,14 @@ import psutil
 from filelock import FileLock, Timeout
 
 from .core import RunError, need, read_json
-from .processes import dask_client, die_with_parent, kill_family, own_kernel, start_python
+from wsss_nb.processes import (
+    dask_client,
+    die_with_parent,
+    import_papermill,
+    kill_family,
+    own_kernel,
+    start_python,
+)
 from .record import RunRecord, note_made
 from .store import duration
 
@@ -30,11 +37,11 @@ def _peak_memory(stop, notes):
 # %% ../nbs/4_runs/440_execute.ipynb #642f7122
 def _papermill(step, output):
     "Execute the notebook of a stage. Raises `RunError` unless its last cell has run."
+    papermill = import_papermill()
     from nbclient.exceptions import DeadKernelError
-    from papermill import PapermillExecutionError, execute_notebook
 
     try:
-        nb = execute_notebook(
+        nb = papermill.execute_notebook(
             step["notebook"],
             str(output),
             parameters=step["params"],
@@ -44,7 +51,7 @@ def _papermill(step, output):
             store_widget_state=False,
             cwd=step["folder"],
         )
-    except PapermillExecutionError as e:
+    except papermill.PapermillExecutionError as e:
         raise RunError(f"{e.ename}: {e.evalue}") from e
     except DeadKernelError as e:
         what = "its kernel was killed in the middle of a cell (often for want of memory)"

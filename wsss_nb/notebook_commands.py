@@ -304,11 +304,11 @@ def _draw(notebook, parameters, to):
 
     The error in a sentence, or nothing.
     """
-    from papermill import PapermillExecutionError, execute_notebook
-    from wsss_nb.processes import own_kernel
+    from wsss_nb.processes import import_papermill, own_kernel
 
+    papermill = import_papermill()
     try:
-        execute_notebook(
+        papermill.execute_notebook(
             str(notebook),
             str(to / notebook.name),
             parameters=parameters,
@@ -318,7 +318,7 @@ def _draw(notebook, parameters, to):
             store_widget_state=False,
             cwd=str(Path.cwd()),
         )
-    except PapermillExecutionError as e:
+    except papermill.PapermillExecutionError as e:
         return f"{e.ename}: {e.evalue}"
     except Exception as e:
         return f"{type(e).__name__}: {e}"

@@ -15,6 +15,7 @@ from . import __version__
 from .core import DataError, ParameterError, RunError, fingerprint, need, read_json
 from .datasets import open_dataset
 from .parameters import BY_NAMES, COMPARE, METHODS, PARAMETERS
+from .processes import import_papermill
 from .record import RunRecord
 
 # %% ../nbs/4_runs/435_plan.ipynb #3920b2e8
@@ -28,9 +29,8 @@ def training_folder() -> Path:
 @lru_cache
 def notebook_parameters(path) -> dict:  # name -> default
     "The parameters a notebook takes, read from its tagged cell."
-    from papermill import inspect_notebook
-
-    return {k: ast.literal_eval(v["default"]) for k, v in inspect_notebook(str(path)).items()}
+    found = import_papermill().inspect_notebook(str(path))
+    return {k: ast.literal_eval(v["default"]) for k, v in found.items()}
 
 # %% ../nbs/4_runs/435_plan.ipynb #fe2e2a4f
 @lru_cache
