@@ -1,5 +1,6 @@
 """The canvas in a real browser without Jupyter: its module in a page, the Python widget behind it, messages carried between them."""
 import base64
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,15 @@ class CanvasPage:
         import json
         self.page.mouse.move(*self.at(x, y, pane))
         return json.loads(self.page.locator(".wsss-readout").get_attribute("data-hover") or "{}")
+
+
+@contextmanager
+def on_a_page(browser, explorer, width=900, follows=()):
+    "An explorer and the page with its canvas, which hears of these traits as through Jupyter. The page may not have complained."
+    page = CanvasPage(browser, explorer.canvas, width=width)
+    if follows:
+        explorer.canvas.observe(lambda change: page.page.evaluate("([k, v]) => { setTimeout(() => model.set(k, v)) }", [change["name"], change["new"]]), list(follows))
+    page.settle()
+    yield explorer, page
+    assert not page.problems
+    page.page.close()

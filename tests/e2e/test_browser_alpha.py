@@ -1,7 +1,7 @@
 "The explorer of α in a real browser: the seed that is shown is `initial_seed`'s, to the bit."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.explore import AlphaExplorer
 from wsss_nb.metrics import seed_quality
@@ -11,12 +11,7 @@ from wsss_nb.thresholds import seed_by_class
 
 @pytest.fixture(scope="module")
 def opened(browser):
-    e = AlphaExplorer()
-    p = CanvasPage(browser, e.canvas, width=1600)
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, AlphaExplorer(), width=1600) as both: yield both
 
 
 def captions(p): return p.page.locator(".wsss-caption").all_inner_texts()

@@ -1,7 +1,7 @@
 "The explorer of β in a real browser: the seed that is shown is `grow`'s, to the bit."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.explore import BetaExplorer
 from wsss_nb.growing import grow, superpixel_scores
@@ -11,12 +11,7 @@ from wsss_nb.thresholds import taken
 
 @pytest.fixture(scope="module")
 def opened(browser):
-    e = BetaExplorer()
-    p = CanvasPage(browser, e.canvas, width=1600)
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, BetaExplorer(), width=1600) as both: yield both
 
 
 TICKS = """() => [...document.querySelectorAll('.wsss-explorer .widget-label-basic')].map(e => {  // how much lower a tick box is than its words

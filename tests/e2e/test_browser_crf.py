@@ -1,7 +1,7 @@
 "The explorer of the CRF in a real browser: what is shown is the library's answer for the numbers on the sliders."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.crf import crf_from_labels, dense_crf
 from wsss_nb.explore import CrfExplorer
@@ -12,12 +12,7 @@ def opened(browser):
     with pytest.MonkeyPatch.context() as m:
         m.delenv("WSSS_NB_RUN", raising=False)
         e = CrfExplorer()
-    p = CanvasPage(browser, e.canvas)
-    e.canvas.observe(lambda change: p.page.evaluate("([k, v]) => { setTimeout(() => model.set(k, v)) }", [change["name"], change["new"]]), ["panes", "legend", "classes", "colors"])
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, e, follows=("panes", "legend", "classes", "colors")) as both: yield both
 
 
 def shown(p): return p.page.locator(".wsss-title").all_inner_texts(), p.page.locator(".wsss-caption").all_inner_texts()

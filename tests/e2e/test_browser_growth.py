@@ -1,7 +1,7 @@
 "The explorer of growth in a real browser: each epoch's seeds, play, and the film as a download."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.show import PALETTE
@@ -12,11 +12,7 @@ def opened(browser):
     e = GrowthExplorer()
     e.canvas.panes = [pane | dict(layers=[{"type": "image", "map": "image"}, *pane["layers"][1:]]) if k == 0 else pane for k, pane in enumerate(e.canvas.panes)]
     e.canvas.put("image", e.growth.image(e.shown[0]))  # where the page looks for the picture's size
-    p = CanvasPage(browser, e.canvas, width=1600)
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, e, width=1600) as both: yield both
 
 
 def titles(p): return p.page.locator(".wsss-title").all_inner_texts()

@@ -3,7 +3,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from canvas_page import STATIC, CanvasPage
+from canvas_page import STATIC, on_a_page
 
 from wsss_nb.explore_masking import MaskingExplorer, asked
 from wsss_nb.masking import erased
@@ -11,12 +11,7 @@ from wsss_nb.masking import erased
 
 @pytest.fixture(scope="module")
 def opened(browser):
-    e = MaskingExplorer()
-    p = CanvasPage(browser, e.canvas, width=1200)
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, MaskingExplorer(), width=1200) as both: yield both
 
 
 def masked(e, row, extra=0):

@@ -1,7 +1,7 @@
 "The explorer of objects in a real browser: clicks, a line drawn around something, hover, and what is painted."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.explore_objects import ObjectExplorer, stretch
 from wsss_nb.show import heatmap
@@ -9,20 +9,9 @@ from wsss_nb.grouping import patch_mask, polygon_mask
 from wsss_nb.superpixels import negativeness, positiveness
 
 
-def follow(canvas, page, *names):
-    "What Python changes reaches the page, as it does through Jupyter"
-    canvas.observe(lambda change: page.page.evaluate("([k, v]) => { setTimeout(() => model.set(k, v)) }", [change["name"], change["new"]]), list(names))
-
-
 @pytest.fixture(scope="module")
 def opened(browser):
-    e = ObjectExplorer()
-    p = CanvasPage(browser, e.canvas)
-    follow(e.canvas, p, "panes", "legend", "extra", "tool")
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, ObjectExplorer(), follows=("panes", "legend", "extra", "tool")) as both: yield both
 
 
 def fetched(p, name):

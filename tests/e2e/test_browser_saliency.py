@@ -1,7 +1,7 @@
 "The explorer of saliency refinement in a real browser: what is shown is `refine`'s, to the bit."
 import numpy as np
 import pytest
-from canvas_page import CanvasPage
+from canvas_page import on_a_page
 
 from wsss_nb.explore_saliency import SaliencyExplorer, raw_map
 from wsss_nb.saliency import binarize, objectness, refine, saliency_quality
@@ -10,12 +10,7 @@ from wsss_nb.gallery import gallery
 
 @pytest.fixture(scope="module")
 def opened(browser):
-    e = SaliencyExplorer()
-    p = CanvasPage(browser, e.canvas, width=1200)
-    p.settle()
-    yield e, p
-    assert not p.problems
-    p.page.close()
+    with on_a_page(browser, SaliencyExplorer(), width=1200) as both: yield both
 
 
 def captions(p): return p.page.locator(".wsss-caption").all_inner_texts()
