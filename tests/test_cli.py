@@ -60,6 +60,20 @@ def test_misuse_is_code_2(words, capsys):
     assert e.value.code == 2 and "error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words,said", [(["segmnt"], "segmnt is unknown: did you mean segment?"), (["segment", "--workers", "two"], "--workers two is no whole number, such as 2"),
+                                        (["superpixels", "x", "--out", "y", "--order", "middle"], "--order middle is unknown: choose from low, high"), (["segment", "--out"], "--out: expected one argument (see wsss-nb segment --help)")])
+def test_misuse_is_one_line_that_says_what_to_do(words, said, capsys):
+    with pytest.raises(SystemExit): cli.main(words)
+    assert capsys.readouterr().err == f"wsss-nb: error: {said}\n"
+
+
+@pytest.mark.parametrize("words", [["superpixels", "{0}", "--out", "{0}/out"], ["segment", "{0}", "--names", "cat", "--out", "{0}/out"], ["segment", "{0}"], ["segment", "{0}", "--run", "sample"]])
+def test_a_device_that_is_not_here_is_refused_in_the_words_of_the_command(words, folder, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, _, err = call(capsys, *(w.format(folder) for w in words), "--device", "cuda")
+    assert one_line(code, err) and "--device cuda is not available on this machine: use --device auto or --device cpu" in err
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as e: cli.main(["--version"])
     assert e.value.code == 0 and capsys.readouterr().out.startswith("wsss-nb ")
@@ -174,6 +188,12 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(folder, tmp_path, capsys):
     assert code == 1 and "2 made" in out and "2 failed" in out
     assert str(folder/"broken.jpg") in err and str(folder/"empty.png") in err
     assert not (tmp_path/"out/broken.png").exists()
+
+
+def test_a_picture_too_small_to_show_anything_is_noted(tmp_path, capsys):
+    write_image(tmp_path/"in/dot.png", np.zeros((1, 1, 3), np.uint8))
+    code, out, err = call(capsys, "superpixels", tmp_path/"in", "--out", tmp_path/"out", *RGB)
+    assert code == 0 and "1 made" in out and "dot.png: a picture of 1×1 pixels is too small" in err
 
 
 def test_two_workers_as_one(folder, tmp_path, capsys):

@@ -201,8 +201,8 @@ def test_bad_parameters(call, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ParameterError, match="backend 'lattice' is unknown: use auto, torch or pydensecrf"): call(backend="lattice")
     for backend in "torch", "auto":
-        with pytest.raises(ParameterError, match="device 'cuda' is not available"): call(backend=backend, device="cuda")
-    with pytest.raises(ParameterError, match="device 'gpu' is unknown"): call(device="gpu")
+        with pytest.raises(ParameterError, match="device=cuda is not available"): call(backend=backend, device="cuda")
+    with pytest.raises(ParameterError, match="device=gpu is unknown"): call(device="gpu")
     with pytest.raises(ParameterError, match="iters"): call(backend="torch", iters=0)
 
 

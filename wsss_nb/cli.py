@@ -7,6 +7,7 @@ __all__ = ['COMMANDS', 'parser', 'parse', 'sentence', 'main']
 
 # %% ../nbs/7_command/790_cli.ipynb #059d9438
 import argparse, csv, errno, io, os, re, sys, tempfile, traceback
+from difflib import get_close_matches
 from pathlib import Path
 
 from .data_commands import add_data
@@ -18,6 +19,37 @@ from .run_commands import add_explain, add_params, add_report, add_run, add_wher
 from .segment_command import add_segment
 from .superpixel_commands import add_bench, add_superpixels
 from .sweep_commands import add_reproduce, add_resume, add_status, add_sweep
+
+# %% ../nbs/7_command/790_cli.ipynb #7be41f90
+_NO_CHOICE = re.compile(r"argument (.+): invalid choice: '(.*?)'.* \(choose from (.*)\)", re.S)
+_NO_NUMBER = re.compile(r"argument (.+): invalid (int|float) value: '(.*)'", re.S)
+
+
+def _slip(message, program):
+    "What `argparse` says is wrong with a call, as a sentence with what to do."
+    if no := _NO_CHOICE.match(message):
+        option = f"{no[1]} " if no[1].startswith("-") else ""  # else a word that has no name
+        given, choices = no[2], re.findall(r"[\w.-]+", no[3])
+        near = get_close_matches(given, choices, 1)
+        do = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+        return f"{option}{given} is unknown: {do}"
+    if no := _NO_NUMBER.match(message):
+        kind = dict(int="whole number, such as 2", float="number, such as 0.3")[no[2]]
+        return f"{no[1]} {no[3]} is no {kind}"
+    return f"{message.removeprefix('argument ')} (see {program} --help)"
+
+
+def _refuse(words):
+    "End the command with a sentence about how it was called."
+    complain(f"wsss-nb: error: {words}")
+    sys.exit(2)
+
+
+class _Parser(argparse.ArgumentParser):
+    "One whose errors are one line, without the usage; the parsers of its commands are such, too."
+
+    def error(self, message):
+        _refuse(_slip(message, self.prog))
 
 # %% ../nbs/7_command/790_cli.ipynb #376476b3
 COMMANDS = (
@@ -46,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     "The whole command line."
     from wsss_nb import __version__
 
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="wsss-nb",
         description=(
             "Weakly supervised semantic segmentation: from photographs and the names of what they"
@@ -73,9 +105,7 @@ def parse(argv=None) -> argparse.Namespace:
     takes = args.command in _TAKE_PARAMETERS
     strange = [w for w in rest if not takes or w.startswith("-")]
     if strange:
-        top.error(
-            f"unrecognized arguments: {' '.join(strange)} (see wsss-nb {args.command} --help)"
-        )
+        _refuse(f"unrecognized arguments: {' '.join(strange)} (see wsss-nb {args.command} --help)")
     args.parameters = rest
     return args
 

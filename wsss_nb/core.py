@@ -128,7 +128,10 @@ def seed_everything(
         )
 
 # %% ../nbs/0_base/004_core.ipynb #2529e038
-def pick_device(name="auto"):  # "auto", "cpu", "cuda", "cuda:1" or "mps"
+def pick_device(
+    name="auto",  # "auto", "cpu", "cuda", "cuda:1" or "mps"
+    written="device=",  # how the user gives it, for the message
+):
     """The `torch.device` of that name; `auto` takes CUDA, then MPS, then the CPU.
 
     Raises `ParameterError` for one that is not here.
@@ -139,10 +142,10 @@ def pick_device(name="auto"):  # "auto", "cpu", "cuda", "cuda:1" or "mps"
     if name == "auto":
         name = next(d for d, ok in have.items() if ok)
     kind = str(name).split(":")[0]
-    need(kind in have, f"device {name!r} is unknown: use auto, cpu, cuda or mps", ParameterError)
+    need(kind in have, f"{written}{name} is unknown: use auto, cpu, cuda or mps", ParameterError)
     need(
         have[kind],
-        f"device {name!r} is not available on this machine: use device=auto or device=cpu",
+        f"{written}{name} is not available on this machine: use {written}auto or {written}cpu",
         ParameterError,
     )
     return torch.device(name)

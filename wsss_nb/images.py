@@ -105,7 +105,7 @@ def open_picture(path):
     except Image.DecompressionBombError as e:
         refuse(path, f"decompression bomb ({e})")
     except Image.UnidentifiedImageError:
-        refuse(path, "is not an image that can be read")
+        refuse(path, "is not an image that can be read; remove it or save it again")
     # on damaged bytes Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error,
     # ...
     except Exception as e:

@@ -21,7 +21,7 @@ from .drawing import relabeled
 from .images import read_image
 from .names import likeliest
 from .mask_folder import Made, area_rows, write_made
-from .photos import Photograph
+from .photos import Photograph, too_small
 from .processes import ahead, process_pool
 from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
 
@@ -196,7 +196,8 @@ def _finish(work, out, job):
     try:
         made = work.make(*job)
         write_made(out, photo.name, image, made, work.classes)
-        note = f"{photo.path.name}: {made.note}" if made.note else ""
+        notes = "; ".join(filter(None, (too_small(image), made.note)))
+        note = f"{photo.path.name}: {notes}" if notes else ""
         return Done(
             photo, area_rows(photo.path.name, made, work.classes, f"{photo.name}.png"), note
         )

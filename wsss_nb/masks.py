@@ -73,9 +73,14 @@ class Request:
             need(not contradiction, what, ParameterError)
 
 # %% ../nbs/7_command/720_masks.ipynb #0ba46ed3
+def _device(request):
+    "The name of the device asked for. Raises `ParameterError` for one that is not here."
+    return str(pick_device(request.device, "--device "))
+
+
 def _by_run(request):
     "The way of a run"
-    run, device = open_run(request.run), str(pick_device(request.device))
+    run, device = open_run(request.run), _device(request)
     settings = ApplySettings(request.scales or run.scales, request.flip or run.flip, request.crf)
     return ByRun(run, settings, device, request.batch or (16 if device.startswith("cuda") else 1))
 
@@ -102,7 +107,7 @@ def _planned(path, request):
     )
     source = "" if request.names else found.source or "guesses"
     doubtful = request.names and not request.all_names and not Path(path).is_file()
-    device = str(pick_device(request.device))
+    device = _device(request)
     work = ByNames(
         named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0.0, device=device
     )

@@ -189,17 +189,20 @@ def check_value(
     return value
 
 # %% ../nbs/4_runs/410_parameters.ipynb #f6014bd5
-def check_names(given, known, what: str):  # names; who takes them
+def _instead(name, known, what):
+    "What there is in place of an unknown name: the one like it, else all."
+    near = get_close_matches(name, known, 1) or get_close_matches(name.lower(), known, 1)
+    if not near:
+        return f": it takes {', '.join(sorted(known))}"
+    listed = f"; `wsss-nb params {what}` lists them" if what in METHODS else ""
+    return f" (did you mean {near[0]}?){listed}"
+
+
+def check_names(given, known, what: str):  # names; who takes them: a method, or in words
     "Raise `ParameterError` for a name that is unknown. Capitals count."
     for k in given:
-        near = get_close_matches(k, known, 1) or get_close_matches(k.lower(), known, 1)
-        need(
-            k in known,
-            f"parameter {k!r} is unknown to {what}"
-            + (f" (did you mean {near[0]}?)" if near else "")
-            + f": it takes {', '.join(sorted(known))}",
-            ParameterError,
-        )
+        if k not in known:
+            raise ParameterError(f"parameter {k!r} is unknown to {what}{_instead(k, known, what)}")
 
 # %% ../nbs/4_runs/410_parameters.ipynb #d1aaa37c
 def _at_odds(full):

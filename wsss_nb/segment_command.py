@@ -38,7 +38,7 @@ def _say_likeliest(path, photos, device):
     from wsss_nb.mask_makers import likeliest_names, percent
 
     failed = False
-    for photo, names, error in likeliest_names(photos, str(pick_device(device))):
+    for photo, names, error in likeliest_names(photos, str(pick_device(device, "--device "))):
         said = f"{photo.path.name}: {', '.join(f'{w} {percent(p)}' for w, p in names)}"
         print(error or said, file=sys.stderr if error else sys.stdout)
         failed |= bool(error)

@@ -30,6 +30,17 @@ def _superpixel_settings(args):
     return Settings(**{k: getattr(args, k) for k in Settings.__dataclass_fields__})
 
 # %% ../nbs/7_command/745_superpixel_commands.ipynb #8f4d34f9
+def _note_small(path_of, done):
+    "Say which pictures are too small to be cut; only those of a single superpixel can be."
+    from wsss_nb.images import read_image
+    from wsss_nb.photos import too_small
+
+    for d in done:
+        small = too_small(read_image(path_of[d.name])) if d.count == 1 else ""
+        if small:
+            complain(f"{path_of[d.name]}: {small}")
+
+
 def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be cut
     """`wsss-nb superpixels`: a 16-bit PNG and a picture for each photograph; finished ones are
     skipped, bad ones named.
@@ -42,6 +53,7 @@ def superpixels_command(args) -> int:  # 0, or 1 if some pictures could not be c
     demand(out.resolve() not in sources, "--out is the folder of the photographs: choose another")
     folder_named(out)
     done = cut_folder(found, out, _superpixel_settings(args), args.scheduler or "")
+    _note_small(dict(found), done)
     bad, made = [d.error for d in done if d.error], [d.count for d in done if d.count]
     mean = f", {sum(made) / len(made):.1f} superpixels on average" if made else ""
     print(

@@ -81,9 +81,9 @@ def settle(s: Settings) -> Settings:
         ParameterError,
     )
     need(s.workers >= 0, f"--workers must be at least 0; it is {s.workers}", ParameterError)
+    device, precision, weights = str(pick_device(s.device, "--device ")), s.precision, s.weights
     if s.crf:
-        _check_crf(s.backend, s.device)
-    device, precision, weights = str(pick_device(s.device)), s.precision, s.weights
+        _check_crf(s.backend, device)
     if precision == "auto":
         precision = "bfloat16" if device.startswith("cuda") else "float32"
     if weights and weights != "random":
