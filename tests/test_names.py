@@ -240,3 +240,12 @@ def test_list():
     assert list_names("sports ball")[0].startswith("sports ball = baseball, basketball")
     assert [line.strip() for line in list_names("#340")] == ["zebra  #340"]
     with pytest.raises(ParameterError, match="ruminant"): list_names("giraffe")
+
+
+def test_the_list_offers_nothing_that_is_refused():
+    for word in ("person", "kite", "jacket", "crane"): assert list_names(word)[0] == why(word)
+    for line in list_names():
+        text = line.strip().rpartition("  ")[0]
+        if " = " in line or text.startswith("n0"): continue  # words beside a number only tell what it is
+        name, words = (text, "") if known(text) else text[:-1].rsplit(" (", 1)
+        assert known(name) and all(map(known, filter(None, words.split(", ")))) and name.partition(" (")[0] != "person", line

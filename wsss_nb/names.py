@@ -282,13 +282,16 @@ def likeliest(
     return [(class_title(k), float(p[k])) for k in np.argsort(-p, kind="stable")[:n].tolist()]
 
 # %% ../nbs/3_clustering/384_names.ipynb #0d5a0d68
+def _also(id):
+    "The other words of a meaning; those that are refused only where its number is its name"
+    words = [w.text for w in wordnet_table().synsets[id].words]
+    own = name_of(id).partition(" (")[0]
+    return [w for w in words if w != own and (own == id or find_meaning(w).ids)]
+
+
 def _line(id, depth):
     "A line of the list: the name to copy, the other words, the number"
-    words = [
-        w.text
-        for w in wordnet_table().synsets[id].words
-        if w.text != name_of(id).partition(" (")[0]
-    ]
+    words = _also(id)
     also = f" ({', '.join(words)})" if words else ""
     k, n = wordnet_table().classes.get(id), len(wordnet_table().below[id])
     count = f"#{k}" if k is not None else f"{n} class{'es' if n > 1 else ''}"
@@ -318,19 +321,21 @@ def _tree(id, shown, depth=0):
     if id in shown:
         return []
     shown.add(id)
-    lines = [_line(id, depth)]
+    lines = [] if id == _PERSON else [_line(id, depth)]  # people cannot be asked for
+    below = depth + len(lines)
     for child in _children().get(id, ()):
-        lines += _tree(child, shown, depth + 1)
+        lines += _tree(child, shown, below)
     return lines
 
 # %% ../nbs/3_clustering/384_names.ipynb #2d3630c7
 def list_names(
     word="",  # part of a name; empty: all names, from entity down
 ) -> list:  # of lines of text, indented
-    """Names that hold a word, each with what lies below it: what the word means first.
+    """Names that hold a word, each with what lies below it: what the word means first, or why it is
+    refused.
 
     Raises `ParameterError` where there are none."""
-    key, named = word_key(word), wordnet_table().named
+    key, named, found = word_key(word), wordnet_table().named, find_meaning(word)
     lines = [
         f"{name} = {_list(classes_below(ids), 10)}"
         for k, (name, ids) in aliases().items()
@@ -338,11 +343,12 @@ def list_names(
     ]
     roots = [_ENTITY]
     if key:
-        ids = {id for k, found in named.items() if key in k for id in found}
-        roots = [*find_meaning(word).ids, *sorted(ids, key=_rank)]
+        ids = {id for k, under in named.items() if key in k for id in under}
+        roots = [*found.ids, *sorted(ids, key=_rank)]
     shown = set()
     for id in roots:
         lines += _tree(id, shown)
+    refused = bool(found.refusal or found.senses) and not found.ids
     if not lines:
-        raise ParameterError(_why_not(word, find_meaning(word)))
-    return lines
+        raise ParameterError(_why_not(word, found))
+    return [_why_not(word, found), *lines] if refused else lines
