@@ -61,6 +61,18 @@ def test_a_dry_run_says_what_a_start_would_be_refused_for(capsys):
     assert code == 1 and "it could not start" in err and "gone.safetensors" in err and not os.listdir(".")
 
 
+def test_a_run_that_cannot_start_says_so_before_any_plan(capsys):
+    call(capsys, "run", "masking", "--data", DATA, "--out", "x", "--dry-run")  # the scenes are drawn, so that no bar is in the way
+    code, out, err = call(capsys, "run", "masking", "--data", DATA, "--out", "x", "superpixels=/nowhere")
+    assert code == 2 and not out and "/nowhere" in err and err.count("\n") == 1
+
+
+def test_params_says_what_its_columns_are_and_what_replaces_them(capsys):
+    code, out, _ = call(capsys, "params", "superpixels")
+    first = out.splitlines()[0]
+    assert code == 0 and first.startswith("parameter ") and "preset=light" in first and "`wsss-nb run superpixels … --dry-run`" in first
+
+
 def test_a_single_run_is_kept_out_of_a_sweep(capsys, tmp_path):
     write_json(tmp_path/"s/sweep.json", dict(data="scenes", stages={}, runs={}))
     for out in ("s", "s/clustering,seed=0"):

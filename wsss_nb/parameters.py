@@ -135,24 +135,26 @@ def _table():
 PARAMETERS, _PRESETS = _table()
 
 # %% ../nbs/4_runs/410_parameters.ipynb #a7d6a769
-def parameters_of(method: str) -> dict:  # a key of `METHODS` -> name: (`Parameter`, its last stage)
-    "The parameters of a method, with the notebook that takes each, or `run`."
-    found = {p.name: (p, "run") for p in PARAMETERS.values() if not p.stages}
+def parameters_of(method: str) -> dict:  # a key of `METHODS` -> name: (`Parameter`, its stages)
+    "The parameters of a method, with the notebooks that take each, or `run`."
+    found = {p.name: (p, ("run",)) for p in PARAMETERS.values() if not p.stages}
     for stage in METHODS[method]:
         number = stage.split("_")[0]
-        taken = (p for p in PARAMETERS.values() if number in p.stages)
-        found |= {p.name: (p, stage) for p in taken}
+        for p in PARAMETERS.values():
+            if number in p.stages:
+                _, before = found.get(p.name, (p, ()))
+                found[p.name] = (p, (*before, stage))
     return found
 
 
-def explain_parameters(method: str) -> list:  # of (name, default, what it means, notebook)
+def explain_parameters(method: str) -> list:  # of (name, default, what it means, notebooks)
     "Every parameter of a method, as text."
     compared = ", ".join(COMPARE.get(method, {})) or "none"
     rows = []
-    for name, (p, stage) in parameters_of(method).items():
+    for name, (p, stages) in parameters_of(method).items():
         default = p.of("default", method)
         text = f'"{default}"' if isinstance(default, str) else repr(default)
-        rows.append((name, text, p.of("words", method).format(compare=compared), stage))
+        rows.append((name, text, p.of("words", method).format(compare=compared), ", ".join(stages)))
     return rows
 
 # %% ../nbs/4_runs/410_parameters.ipynb #32f5b505

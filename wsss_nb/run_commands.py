@@ -58,7 +58,9 @@ def add_run(commands):
     add_options(
         p,
         {
-            "method METHOD": "clustering or masking; `wsss-nb params METHOD` lists its parameters",
+            "method METHOD": (
+                "clustering, masking or superpixels; `wsss-nb params METHOD` lists its parameters"
+            ),
         },
     )
     p.add_argument(
@@ -80,6 +82,11 @@ def params_command(args) -> int:
 
     known = args.method in METHODS
     demand(known, f"method {args.method!r} is unknown: choose from {', '.join(METHODS)}")
+    replaced = (
+        "a dataset's preset (scenes) or preset=light replaces some defaults:"
+        f" `wsss-nb run {args.method} … --dry-run` prints which"
+    )
+    print(f"{'parameter':18} {'default':18} what it is  [stages that take it]; {replaced}")
     for name, default, what, where in explain_parameters(args.method):
         print(f"{name:18} {default:18} {what}  [{where}]")
     return 0
@@ -91,7 +98,7 @@ def add_params(commands):
     add_options(
         p,
         {
-            "method METHOD": "clustering or masking",
+            "method METHOD": "clustering, masking or superpixels",
         },
     )
 

@@ -274,8 +274,8 @@ def run_method(
     full, overridden = resolve(method, ds, params)
     out = Path(out).resolve()
     steps = plan(method, data, out, full, ds)
-    _describe(steps, overridden, say, full["preset"])
     preflight(full, data)
+    _describe(steps, overridden, say, full["preset"])
     if dry_run:
         return steps
     busy = f"another process is running in {out}: wait for it, or choose another --out"
