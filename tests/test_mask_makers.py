@@ -1,5 +1,6 @@
 """The two ways to a mask, from names and by a run; guesses; many at once."""
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,6 +92,18 @@ def test_a_name_far_less_likely_than_another_is_left_out():
     work = way("cat", "dog", leave_out=.1)
     assert work.kept(dict(cat=.0019, dog=.1)) == ("dog",) and work.kept(dict(cat=.012, dog=.1)) == ("cat", "dog")
     assert work.kept(dict(cat=.0199, dog=1.)) == ("dog",)
+
+
+def test_an_unlikely_name_of_a_single_picture_is_told_and_kept(cat):
+    photo = Photograph("a", Path("a.jpg"), ("cat", "cup"))
+    told, silent = (way("cat", "cup", tell=t).make(photo, cat) for t in (True, False))
+    assert (told.mask == silent.mask).all() and told.ids == (1, 2)
+    assert told.note.startswith("“cup” (") and "is much less likely than “cat” (" in told.note and told.note.endswith(": leave it out if it is not there")
+    horse = SimpleNamespace(doubt=dict(horse=.11, cow=.04, dog=.02), probabilities=np.eye(1000)[339])
+    assert way("horse", "cow", "dog", tell=True).note(horse) == "“cow” (4.0 %), “dog” (2.0 %) are much less likely than “horse” (11 %): leave out what is not there"
+    many = SimpleNamespace(doubt=dict(dog=.56, cow=.08), probabilities=None)  # dog is 118 classes, so its mean is lower
+    assert not way("dog", "cow", tell=True).note(many)
+    assert not way("horse", "zebra", tell=True).note(SimpleNamespace(doubt=dict(horse=.4, zebra=.3), probabilities=None))
 
 
 @pytest.mark.parametrize("p,said", [(0, "< 0.1 %"), (.0009, "< 0.1 %"), (.001, "0.1 %"), (.0999, "10.0 %"), (.1, "10 %"), (1, "100 %")])

@@ -45,6 +45,14 @@ def test_where_nothing_could_be_made_nothing_is_left(tmp_path):
     assert (result.made, len(result.errors)) == (0, 1) and not (tmp_path/"out").exists()
 
 
+def test_only_of_a_single_picture_unlikely_names_are_told(tmp_path, capsys):
+    write_image(tmp_path/"in/cat.png", photographs.chelsea()[::2, ::2])
+    for path, told in (("in/cat.png", True), ("in", False)):
+        segment_folder(tmp_path/path, tmp_path/f"out-{told}", Request(names=("cat", "cup"), device="cpu", overlays=False))
+        assert ("leave it out if it is not there" in capsys.readouterr().err) == told
+    assert set(np.unique(read_mask(tmp_path/"out-False/cat.png"))) == {0, 1}
+
+
 def test_guessed_classes_keep_their_ids(tmp_path, monkeypatch):
     "A folder that gets another photograph; what it shows comes behind the classes that are there."
     guesses = dict(a="dog", b="airliner", c="bird")

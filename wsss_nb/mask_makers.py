@@ -43,13 +43,28 @@ def _likeliest(p, n):
     return ", ".join(f"{name} {percent(q)}" for name, q in likeliest(p, n))
 
 
-def _doubt(steps):
-    "The sentence about names that the classifier hardly sees; empty if there are none"
-    few = [f"“{w}” ({percent(p)})" for w, p in steps.doubt.items() if p < DOUBT]
+def _said(seen, words):
+    "Words with their probabilities"
+    return ", ".join(f"“{w}” ({percent(seen[w])})" for w in words)
+
+
+def _doubt(steps, but=()):
+    "The sentence about names that the classifier hardly sees, `but` some; empty if there are none"
+    few = [w for w, p in steps.doubt.items() if p < DOUBT and w not in but]
     if not few:
         return ""
     names = _likeliest(steps.probabilities, 3)
-    return f"the classifier sees little of {', '.join(few)}; its likeliest: {names}"
+    return f"the classifier sees little of {_said(steps.doubt, few)}; its likeliest: {names}"
+
+
+def _less_likely(seen, few):
+    "The sentence about names that are much less likely than another; empty if there are none"
+    if not few:
+        return ""
+    most = max(seen, key=seen.get)
+    what = "is" if len(few) == 1 else "are"
+    it = "it out if it is not there" if len(few) == 1 else "out what is not there"
+    return f"{_said(seen, few)} {what} much less likely than {_said(seen, [most])}: leave {it}"
 
 # %% ../nbs/7_command/715_mask_makers.ipynb #5b6aedd6
 @lru_cache(1)
@@ -66,6 +81,7 @@ class ByNames:
     classes: tuple  # in the order of their ids, 1…C
     source: str = ""  # of the words: samples, labels, guesses; where empty: the call
     leave_out: float = 0.0  # names that have less than this part of the likeliest name's
+    tell: bool = False  # of unlikely names, where none is left out
     settings: SegmentSettings = SegmentSettings()
     device: str = "cpu"
     batch: int = 1  # pictures at a time
@@ -75,13 +91,21 @@ class ByNames:
         p = image_probabilities(image, _nets(self.device))
         return {w: float(p[list(self.meanings[w].classes)].sum()) for w in words}
 
-    def kept(self, seen) -> tuple:
-        "Of words with their probabilities those that are not left out."
+    def kept(self, seen, part=None) -> tuple:
+        "Of words with their probabilities those that are not left out; by another `part` if given."
         mean = {w: p / len(self.meanings[w].classes) for w, p in seen.items()}
-        whole, part = _FAR_LESS * max(seen.values()), self.leave_out * max(mean.values())
-        return tuple(w for w, p in seen.items() if mean[w] >= part and p >= whole) or (
+        least = (self.leave_out if part is None else part) * max(mean.values())
+        whole = _FAR_LESS * max(seen.values())
+        return tuple(w for w, p in seen.items() if mean[w] >= least and p >= whole) or (
             max(seen, key=seen.get),
         )
+
+    def note(self, steps) -> str:
+        "What there is to say about the names of a mask."
+        kept = self.kept(steps.doubt, _TOLD) if self.tell else steps.doubt
+        half = max(steps.doubt.values()) / 2  # of many classes, and likely for all that
+        few = [w for w, p in steps.doubt.items() if w not in kept and p < half]
+        return "; ".join(filter(None, (_less_likely(steps.doubt, few), _doubt(steps, few))))
 
     def make(self, photo, image) -> Made:
         "The mask of a photograph, for its own words."
@@ -95,11 +119,12 @@ class ByNames:
         id_of = {w: i for i, w in enumerate(self.classes, 1)}
         probability = {id_of[w]: p for w, p in {**seen, **steps.doubt}.items()}
         ids = tuple(id_of[w] for w in words)
-        return Made(relabeled(steps.mask, ids), probability, _doubt(steps), steps, ids)
+        return Made(relabeled(steps.mask, ids), probability, self.note(steps), steps, ids)
 
 # %% ../nbs/7_command/715_mask_makers.ipynb #01037cb3
 LEAVE_OUT = 0.1  # of the likeliest name's probability, both taken as means over their classes
 _FAR_LESS = 0.02  # and of the likeliest name's whole probability
+_TOLD = 0.2  # where none is left out, a name is told below this part: telling costs nothing
 
 # %% ../nbs/7_command/715_mask_makers.ipynb #098d7ee7
 @dataclass(frozen=True)

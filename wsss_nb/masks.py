@@ -106,11 +106,10 @@ def _planned(path, request):
         ParameterError,
     )
     source = "" if request.names else found.source or "guesses"
-    doubtful = request.names and not request.all_names and not Path(path).is_file()
-    device = _device(request)
-    work = ByNames(
-        named.meanings, named.classes, source, LEAVE_OUT if doubtful else 0.0, device=device
-    )
+    doubtful, single = request.names and not request.all_names, Path(path).is_file()
+    part = LEAVE_OUT if doubtful and not single else 0.0
+    tell = bool(doubtful and single)
+    work = ByNames(named.meanings, named.classes, source, part, tell=tell, device=_device(request))
     return _Plan(named.photos, work, named.notes, named.skipped)
 
 # %% ../nbs/7_command/720_masks.ipynb #f5996af6
