@@ -64,6 +64,21 @@ def test_start_page_as_the_system_has_it(voila, open_tab, scheme):
     assert all(("theme=dark" in a.get_attribute("href")) == dark for a in tab.page.locator("a.card").all())
 
 
+@pytest.mark.parametrize("name,code,theme", [("e3_alpha", "AlphaExplorer(", "light"), ("e1_tau", "TauExplorer(", "dark")])
+def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme):
+    "On a telephone: a long label wraps, a formula that goes on scrolls in a box with a shadow; what is about Python is left to JupyterLab."
+    tab = open_tab(voila)
+    tab.page.set_viewport_size(dict(width=390, height=800))
+    voila.goto(tab.page, name, theme)
+    voila.run(tab.page)
+    tab.ready()
+    assert code not in tab.page.inner_text("body")
+    wide = tab.page.evaluate("""[...document.querySelectorAll('.widget-label, .jp-RenderedMarkdown, .jp-OutputArea-output, mjx-container[display]')]
+        .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + getComputedStyle(e).overflowX + getComputedStyle(e).backgroundAttachment)""")
+    assert set(wide) == {"MJX-CONTAINERautolocal, scroll"}
+    tab.shot(f"narrow-{name}-{theme}")
+
+
 def test_port_taken_and_ctrl_c(tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", port := free_port()))
