@@ -14,9 +14,10 @@ from wsss_nb.report import photographs_in, write_report
 
 
 def run_folder(folder, method, ms, **kw):
-    r = record(**kw) | dict(method=method)
+    r = record(**{"seeds": [*range(len(ms))] or [0], **kw}) | dict(method=method)
     RunRecord(folder).create(**r, supervision=f"labels of {method}")
-    for k, m in enumerate(ms): write_json((folder if k == 0 else folder/"replicas"/f"seed{k}")/"metrics.json", m)
+    seeds = r["parameters"]["seeds"]
+    for s, m in zip(seeds, ms): write_json((folder if s == seeds[0] else folder/"replicas"/f"seed{s}")/"metrics.json", m)
     write_image(folder/"pictures"/"predictions.png", np.full((8, 8, 3), 90, np.uint8))
     return folder
 
@@ -27,6 +28,13 @@ def test_report_of_one_run(tmp_path, capsys):
     assert page == out/"report.html" and "data:image/png;base64" in text and "http://" not in text and "https://" not in text
     assert "Masking: segmenters on held-out pictures" in text and "What each part adds" in text and "over 3 seeds" in text and "Side by side" not in text
     assert "labels of masking" in text and "62.0 ± 2.0" in text and "62.0 ± 2.0" in said and "What each part adds" in said
+
+def test_a_run_that_is_not_finished_says_so(tmp_path):
+    out = run_folder(tmp_path/"run", "masking", SEEDS, seeds=[0, 1, 2])
+    assert "This run is not finished: its record says queued" in write_report(out).read_text(encoding="utf-8")
+    RunRecord(out).update(status="done")
+    assert "not finished" not in write_report(out).read_text(encoding="utf-8")
+
 
 def test_report_of_two_runs(tmp_path, capsys):
     a = run_folder(tmp_path/"a", "masking", SEEDS)

@@ -21,7 +21,7 @@ from .images import open_picture, read_image
 from .record import RunRecord
 from .results import run_tables
 from .show import data_uri
-from .tables import apart, as_text, mean_std, pick, replicas, row
+from .tables import apart, as_text, mean_std, pick, replicas, row, seed_folders
 
 # %% ../nbs/5_report/530_report.ipynb #71bebdd9
 def _started_from(d):
@@ -94,11 +94,20 @@ def _of_weights(d, scenes):
         )
 
 
+def _unfinished(d):
+    status = d.get("status", "done")
+    if status != "done":
+        yield (
+            f"This run is not finished: its record says {status}. What its later stages make is"
+            " missing here, and pictures may be of settings before."
+        )
+
+
 def notes(d: dict, scored) -> list:  # a run's record; whether it has scores
     "What a reader must know before quoting a number."
     scenes = d.get("data", {}).get("name") == "scenes"
     said = [_SCENES] * scenes + [*_of_weights(d, scenes)] + [_UNSCORED] * (not scored)
-    return [*d.get("problems", []), *said]
+    return [*_unfinished(d), *d.get("problems", []), *said]
 
 # %% ../nbs/5_report/530_report.ipynb #8437dceb
 _LEADS = dict(
@@ -139,7 +148,7 @@ def _section(out):
     "All that the page says of one run."
     need(out.is_dir(), f"{out}: no such folder; name the folder of a run", RunError)
     d = RunRecord(out).data
-    scored = [*out.glob("metrics.json"), *out.glob("replicas/*/metrics.json")]
+    scored = any((folder / "metrics.json").exists() for folder in seed_folders(out))
     ms = replicas(out) if scored else []
     tables, figures = run_tables(ms, d) if ms else [], _figures(out)
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
