@@ -158,9 +158,10 @@ def predict_batch(
     images,  # (B,H,W,3) uint8, or a list of B pictures of one size
     scales=(1, 0.75, 0.5),
     flip=False,  # also the mirror image
-):  # (B,C+1,H,W) on the model's device
+):  # (B,C+1,H,W) on the model's device; the CPU, if it has no parameters
     "Softmax averaged over scales (and over the mirrored image), for pictures of one size."
-    device = next((p.device for p in model.parameters()), "cpu")
+    parameters = model.parameters() if isinstance(model, nn.Module) else ()
+    device = next((p.device for p in parameters), "cpu")
     x, (h, w) = padded(torch.stack([to_tensor(i) for i in images]).to(device)), images[0].shape[:2]
     seen = at_side(x, getattr(model, "side", 0))
     views = [(seen, 0)] + [(seen.flip(-1), 1)] * bool(flip)

@@ -255,8 +255,8 @@ def map_files(ds, ids, **folders):  # name of a map -> folder that holds <id>.pn
 def image_batches(
     ds,  # a `Dataset`
     ids,  # those to train on
-    maps_fn=None,  # id -> dict of maps that are augmented with the image
-    augment=None,  # `transforms.Augment`, or anything that is called like it
+    maps_fn,  # id -> dict of maps that are augmented with the image; None: no maps
+    augment,  # `transforms.Augment`, or anything that is called like it
     batch=20,
     seed=0,
     workers=1,
