@@ -114,7 +114,11 @@ class Parameter:
     looked_at: bool = True  # whether what is checked before a run starts depends on it
     path: str = ""  # "file" or "folder": such a one is meant from where the user stands
 
-    def of(self, what: str, method: str):  # "default", "words" or "paper"
+    def of(
+        self,
+        what: str,  # "default", "words" or "paper"
+        method: str,
+    ):
         "What it is in a method."
         value = getattr(self, what)
         return value.get(method, "") if isinstance(value, dict) else value
@@ -135,7 +139,9 @@ def _table():
 PARAMETERS, _PRESETS = _table()
 
 # %% ../nbs/4_runs/410_parameters.ipynb #a7d6a769
-def parameters_of(method: str) -> dict:  # a key of `METHODS` -> name: (`Parameter`, its last stage)
+def parameters_of(
+    method: str,  # a key of `METHODS`
+) -> dict:  # name -> (`Parameter`, its last stage)
     "The parameters of a method, with the notebook that takes each, or `run`."
     found = {p.name: (p, "run") for p in PARAMETERS.values() if not p.stages}
     for stage in METHODS[method]:
@@ -189,7 +195,11 @@ def check_value(
     return value
 
 # %% ../nbs/4_runs/410_parameters.ipynb #f6014bd5
-def check_names(given, known, what: str):  # names; who takes them
+def check_names(
+    given,  # names
+    known,  # names
+    what: str,  # who takes them
+):
     "Raise `ParameterError` for a name that is unknown. Capitals count."
     for k in given:
         near = get_close_matches(k, known, 1) or get_close_matches(k.lower(), known, 1)

@@ -158,8 +158,8 @@ def plan(
     data: str,  # what `open_dataset` takes
     out,  # the run's folder
     params: dict,  # all of them, as `resolve` gives them
-    ds=None,
-) -> list:  # the dataset, where it is open already -> `Step`s, in order
+    ds=None,  # the dataset, where it is open already
+) -> list:  # of `Step`, in order
     "Every step of a run; nothing is written."
     keys, steps, shared = _data_keys(ds or open_dataset(data), params), [], {}
     superpixels = params["superpixels"] or str(Path(out) / "superpixels")

@@ -103,7 +103,10 @@ def _unfinished(d):
         )
 
 
-def notes(d: dict, scored) -> list:  # a run's record; whether it has scores
+def notes(
+    d: dict,  # a run's record
+    scored,  # whether it has scores
+) -> list:
     "What a reader must know before quoting a number."
     scenes = d.get("data", {}).get("name") == "scenes"
     said = [_SCENES] * scenes + [*_of_weights(d, scenes)] + [_UNSCORED] * (not scored)

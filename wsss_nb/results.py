@@ -133,7 +133,9 @@ _SHORT = {
 }
 
 
-def net_names(d: dict) -> dict:  # a run's record -> {segmenter's folder: words}
+def net_names(
+    d: dict,  # a run's record
+) -> dict:  # {segmenter's folder: words}
     "What each segmenter of a run is, in a few words."
     if d.get("method") != "masking":
         return dict(_SHORT)
@@ -191,7 +193,11 @@ _ORDER = (
 )
 
 
-def _gains(ms, a, b):  # segmenters' folders, None where there is none -> points, one a seed
+def _gains(
+    ms,
+    a,  # a segmenter's folder, None where there is none
+    b,  # a segmenter's folder, None where there is none
+):  # points, one a seed
     pairs = [[pick(m, f"{f}.crf.miou") for f in (a, b)] for m in ms]
     return np.array([100 * (y - x) for x, y in pairs if None not in (x, y)])
 
@@ -247,7 +253,10 @@ def class_table(ms, classes, d=None) -> dict:
     )
 
 # %% ../nbs/5_report/505_results.ipynb #52f9ba21
-def run_tables(ms, d) -> list:  # metrics, one a seed; the record
+def run_tables(
+    ms,  # metrics, one a seed
+    d,  # the record
+) -> list:
     "The tables of a run; those without rows are left out."
     classes = d.get("data", {}).get("classes", [])
     if d.get("method") == "masking":
@@ -302,7 +311,10 @@ def sweep_table(folder, method=None) -> dict:
     )
 
 # %% ../nbs/5_report/505_results.ipynb #0e36b89c
-def write_csv(folder, to=None) -> Path:  # by default sweep.csv in the folder
+def write_csv(
+    folder,
+    to=None,  # by default sweep.csv in the folder
+) -> Path:
     "Every run with its state, settings and scores, one a line, for a spreadsheet."
     runs, to = read_store(folder)["runs"], Path(to or Path(folder) / "sweep.csv")
     status = {r.name: r.status for r in run_states(folder)}

@@ -396,8 +396,8 @@ def growth_frames(
     images,  # (H,W,3) photographs
     seeds,  # for each epoch, a label map (H,W) for each photograph
     captions,  # for each epoch, the words above it
-    height=160,
-):  # of each picture in the frame, in pixels
+    height=160,  # of each picture in the frame, in pixels
+):
     """Frames (h,w,3) for `save_animation`: photographs, and below them what is labelled; unlabelled
     pixels are striped.
     """

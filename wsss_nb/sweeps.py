@@ -49,8 +49,8 @@ def _alternatives(name, given, default):
 # %% ../nbs/4_runs/460_sweeps.ipynb #ddec22c6
 def expand(
     method: str,  # a key of `METHODS`
-    grid: dict,
-) -> list:  # name -> alternatives: text, or a list of values -> (parameters, seed) of each run
+    grid: dict,  # name -> alternatives: text, or a list of values
+) -> list:  # (parameters, seed) of each run
     """Every combination of the grid's values, in the order they are given; each is checked.
 
     Raises `ParameterError`, for an empty grid too.
@@ -159,8 +159,8 @@ def add(
     params: dict,
     seed: int,
     shown=None,  # names of the parameters that its own name holds; all
-    tags=(),
-):  # what it is for
+    tags=(),  # what it is for
+):
     """Plan one more run.
 
     Returns its name; where that stands for other settings already, a hash is added.
@@ -215,8 +215,8 @@ def plan_sweep(
     method: str,  # a key of `METHODS`
     data: str,  # a dataset's folder, or "scenes"
     folder,  # of the sweep; runs that are there already stay
-    grid: dict,
-):  # as `expand` takes it -> `Sweep`, names of the grid's runs
+    grid: dict,  # as `expand` takes it
+):  # `Sweep`, names of the grid's runs
     """Every run of a grid, planned; nothing is written.
 
     Raises `ParameterError`, `DataError`, `RunError`.
@@ -436,10 +436,10 @@ def execute(
     sweep: Sweep,
     names=None,  # which of its runs; all
     workers=0,  # processes here: 0 for one a GPU, or as many as the dataset's preset has `jobs`
-    scheduler="",
-    slurm=None,  # the address of a Dask scheduler; submitit's options
-    timeout=86400.0,
-) -> list:  # seconds a stage may take -> of `RunState`
+    scheduler="",  # the address of a Dask scheduler
+    slurm=None,  # submitit's options
+    timeout=86400.0,  # seconds a stage may take
+) -> list:  # of `RunState`
     """Run what is not done of a sweep.
 
     What fails holds up only what needs it; Ctrl-C stops cleanly, and another call goes on.
@@ -470,8 +470,8 @@ def execute(
 # %% ../nbs/4_runs/460_sweeps.ipynb #043c0240
 def resume(
     folder,  # of a sweep
-    **how,
-) -> list:  # as `execute` -> of `RunState`
+    **how,  # as `execute`
+) -> list:  # of `RunState`
     """Go on with everything in a folder that is not done, failures included.
 
     Plans anew: what a changed notebook or dataset has made stale is made again.

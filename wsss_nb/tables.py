@@ -68,7 +68,9 @@ def mean_std(values, scale=100, digits=1) -> str:
     return f"{v.mean():.{digits}f}{spread}"
 
 
-def spread(ms) -> str:  # metrics, one a seed
+def spread(
+    ms,  # metrics, one a seed
+) -> str:
     "A sentence for a caption: of how many seeds the numbers are."
     if len(ms) == 1:
         return " One run: no spread is known."
@@ -114,7 +116,10 @@ def _csv(table):
     return out.getvalue()
 
 # %% ../nbs/5_report/500_tables.ipynb #40845144
-def write_table(table: dict, to) -> Path:  # ends in .md or .csv
+def write_table(
+    table: dict,
+    to,  # ends in .md or .csv
+) -> Path:
     "A table as Markdown (with its text) or as CSV."
     to = Path(to)
     need(to.suffix in (".md", ".csv"), f"{to} must end in .md or .csv", ParameterError)
