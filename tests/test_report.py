@@ -48,6 +48,28 @@ def test_report_of_two_runs_of_one_method(tmp_path, capsys):
     said = capsys.readouterr().out.split("\n\n")[0]
     assert "clustering: x/run (tau=0.3)" in said and "clustering: y/run (tau=0.4)" in said and "55.0 (one run)" in said and "55.0 ± 7.1" in said
 
+def test_the_terminal_says_of_a_score_what_the_page_says(tmp_path, capsys):
+    "A number of drawn scenes never stands alone beside the paper's of VOC."
+    out = run_folder(tmp_path/"run", "masking", [{"segmenter": score(.33, .39)}], seg_net="small")
+    RunRecord(out).update(data=dict(name="scenes"))
+    page, said = write_report(out).read_text(encoding="utf-8"), capsys.readouterr().out
+    for words in ("of the net small on scenes: not to be compared", "they say nothing about VOC or COCO"): assert words in page and words in said
+
+
+def test_captions_say_what_the_run_has(tmp_path):
+    out = run_folder(tmp_path/"run", "masking", SEEDS[:1], crf=False)
+    assert "Held-out pictures: photograph" in write_report(out).read_text(encoding="utf-8")
+    RunRecord(out).update(data=dict(val=0), parameters=dict(crf=True, seeds=[0, 1]))
+    assert "nothing is held out: photograph, truth where there is one, and what each segmenter says with the CRF, first seed." in write_report(out).read_text(encoding="utf-8")
+
+
+def test_methods_differ_only_where_there_are_two(tmp_path):
+    a, b = (run_folder(tmp_path/n, "masking", SEEDS) for n in "ab")
+    assert "The methods differ" not in write_report(a, b).read_text(encoding="utf-8")
+    c = run_folder(tmp_path/"c", "clustering", SEEDS)
+    assert "The methods differ" in write_report(a, c).read_text(encoding="utf-8")
+
+
 def test_what_a_folders_name_says_is_not_repeated(tmp_path, capsys):
     a, b = (run_folder(tmp_path/f"clustering,tau={t},seed=0", "clustering", [{"segmenter": score(.5)}], tau=t) for t in (.3, .4))
     write_report(a, b)

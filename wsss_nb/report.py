@@ -123,10 +123,36 @@ def _lead(method, n):
     )
 
 # %% ../nbs/5_report/530_report.ipynb #73ae62e3
-def _figures(out):
-    known = read_json(DATA / "pictures.json")
+def _of_first(d):
+    "Which of several seeds something is of; nothing where there is one."
+    return ", first seed" if len(d.get("parameters", {}).get("seeds", ())) > 1 else ""
+
+
+def _words(d):
+    "What the captions of pictures leave open, by the run's record."
+    p, held = d.get("parameters", {}), d.get("data", {}).get("val", 1)
+    own = p.get("sp_method", "ours") == "ours"
+    return dict(
+        pictures="Held-out pictures" if held else "Training pictures, as nothing is held out",
+        crf=" with the CRF" if p.get("crf", True) else "",
+        first=_of_first(d),
+        superpixels=(
+            "Discovered first is bright, last is dark. A superpixel need not be connected, and"
+            " nobody fixes how many there are."
+            if own
+            else f"The method is {p['sp_method']}, by colour and place."
+        ),
+    )
+
+
+def _figures(out, d):
+    known, words = read_json(DATA / "pictures.json"), _words(d)
     files = {f: out / "pictures" / f for f in known}
-    return [known[f] | dict(src=data_uri(p)) for f, p in files.items() if p.exists()]
+    return [
+        known[f] | dict(text=known[f]["text"].format(**words), src=data_uri(p))
+        for f, p in files.items()
+        if p.exists()
+    ]
 
 
 def _applied(out):
@@ -141,7 +167,7 @@ def _section(out):
     d = RunRecord(out).data
     scored = [*out.glob("metrics.json"), *out.glob("replicas/*/metrics.json")]
     ms = replicas(out) if scored else []
-    tables, figures = run_tables(ms, d) if ms else [], _figures(out)
+    tables, figures = run_tables(ms, d) if ms else [], _figures(out, d)
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
     return dict(
         title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}",
@@ -205,6 +231,15 @@ def _called(section, sections):
     return before + section["name"] + _differs(section, alike)
 
 # %% ../nbs/5_report/530_report.ipynb #f35b34be
+def _methods_differ(sections):
+    if len({s["d"].get("method") for s in sections}) < 2:
+        return ""
+    return (
+        " The methods differ in what they were taught with and in what their networks started from;"
+        " both stand under “How this was made”."
+    )
+
+
 def _side_by_side(sections):
     "One table of the runs' own segmenters."
 
@@ -220,11 +255,7 @@ def _side_by_side(sections):
         title="Side by side",
         head=["method", "learned from", "seeds", "mIoU %", "with CRF"],
         rows=[row(*cells(s)) for s in sections if any(pick(m, "segmenter") for m in s["ms"])],
-        text=(
-            "Each run's own segmenter on the held-out pictures. The methods differ in what they"
-            " were taught with and in what their networks started from; both stand under “How this"
-            " was made”."
-        ),
+        text="Each run's own segmenter on the held-out pictures." + _methods_differ(sections),
     )
 
 # %% ../nbs/5_report/530_report.ipynb #f12b3568
@@ -307,6 +338,15 @@ def page_of(form: str, **parts) -> str:
     return page.render(**parts)
 
 
+def _print(tables, sections):
+    "The first tables for the terminal, with what the page says of their numbers."
+    for t in tables + [t for s in sections for t in s["tables"][:2]]:
+        print(as_text(t), *filter(None, [t["text"]]), sep="\n", end="\n\n")
+    found = [n for s in sections for n in s["d"].get("problems", [])]  # those are not of the scores
+    for sentence in dict.fromkeys(n for s in sections for n in s["notes"] if n not in found):
+        print(sentence, end="\n\n")
+
+
 def write_report(
     *runs,  # folders
     to=None,  # the page; by default report.html in the first run's folder
@@ -335,6 +375,5 @@ def write_report(
     )
     with atomic(to) as part:
         part.write_text(page, encoding="utf-8")
-    for t in tables + [t for s in sections for t in s["tables"][:2]]:
-        print(as_text(t), end="\n\n")
+    _print(tables, sections)
     return to
