@@ -1,6 +1,8 @@
 """The page of one or several runs: what stands on it, in which order, and what comes first."""
 import base64
 import io
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from test_results import SEEDS, record, score
 
 from wsss_nb.core import RunError, write_json
 from wsss_nb.images import write_image
+from wsss_nb.parameters import PARAMETERS, resolve
 from wsss_nb.record import RunRecord
 from wsss_nb.report import photographs_in, write_report
 
@@ -61,6 +64,16 @@ def test_captions_say_what_the_run_has(tmp_path):
     assert "Held-out pictures: photograph" in write_report(out).read_text(encoding="utf-8")
     RunRecord(out).update(data=dict(val=0), parameters=dict(crf=True, seeds=[0, 1]))
     assert "nothing is held out: photograph, truth where there is one, and what each segmenter says with the CRF, first seed." in write_report(out).read_text(encoding="utf-8")
+
+
+def test_what_was_given_is_said(tmp_path):
+    "Beside the preset's, also where it is the dissertation's own value against the preset's; and seeds are no Python list."
+    full, over = resolve("clustering", SimpleNamespace(name="scenes"), dict(seg_epochs="12", tau=PARAMETERS["tau"].of("default", "clustering"), cam_scales="1,0.5", seeds="0,1"))
+    out = run_folder(tmp_path/"run", "clustering", [{"segmenter": score(.5)}])
+    RunRecord(out).update(data=dict(name="scenes"), parameters=full, overrides=over)
+    page = write_report(out).read_text(encoding="utf-8")
+    said = re.search("<td>given for this run</td><td>(.*?)</td>", page)[1].split()
+    assert sorted(said) == ["cam_scales=1.0,0.5", "seg_epochs=12", f"tau={full['tau']}"] and "<td>seeds</td><td>0, 1</td>" in page
 
 
 def test_methods_differ_only_where_there_are_two(tmp_path):

@@ -18,10 +18,11 @@ from .core import RunError, atomic, need, read_json
 from .explain import IDLE
 from .files import DATA
 from .images import open_picture, read_image
+from .parameters import METHODS, parameters_of, preset
 from .record import RunRecord
 from .results import run_tables
 from .show import data_uri
-from .tables import apart, as_text, mean_std, pick, replicas, row
+from .tables import apart, as_text, as_words, mean_std, pick, replicas, row
 
 # %% ../nbs/5_report/530_report.ipynb #71bebdd9
 def _started_from(d):
@@ -49,19 +50,42 @@ def facts_of(d: dict, dataset, seeds, **more) -> dict:  # {what: value}, some of
     }
 
 # %% ../nbs/5_report/530_report.ipynb #26632ee3
+def _of_first(d):
+    "Which of several seeds something is of; nothing where there is one."
+    return ", first seed" if len(d.get("parameters", {}).get("seeds", ())) > 1 else ""
+
+
+def _given(d):
+    "The parameters that are neither the dissertation's nor a preset's: who began the run set them."
+    method, p = d.get("method"), d.get("parameters", {})
+    if method not in METHODS:
+        return {}
+    usual = {k: known.of("default", method) for k, (known, _) in parameters_of(method).items()}
+    usual |= preset(p.get("preset") or d.get("data", {}).get("name"), method)
+    usual |= d.get("overrides", {})
+    return {k: v for k, v in p.items() if k != "seeds" and v != usual.get(k, v)}
+
+
+def _as_typed(parameters):
+    "Parameters as the command takes them: `tau=0.2 dilations=3,6`."
+    listed = {k: ",".join(map(str, v)) for k, v in parameters.items() if isinstance(v, list) and v}
+    return " ".join(f"{k}={v}" for k, v in (parameters | listed).items())
+
+
 def _facts(d) -> list:
     "The lines of the record a reader asks for first."
     data, stages, p = d.get("data", {}), d.get("stages", {}), d.get("parameters", {})
     pictures = f"{data.get('train')} to learn from, {data.get('val')} held out"
     seconds = {k: f"{s.get('seconds', 0):.0f} s" for k, s in stages.items()}
     peak = max([s.get("peak_memory_mb", 0) for s in stages.values()], default=0)
-    over = ", ".join(f"{k}={v}" for k, v in d.get("overrides", {}).items())
     more = {
-        "preset over the dissertation's settings": over,
-        "time of each stage, first seed": _in_a_line(seconds),
+        "given for this run": _as_typed(_given(d)),
+        "preset over the dissertation's settings": _as_typed(d.get("overrides", {})),
+        f"time of each stage{_of_first(d)}": _in_a_line(seconds),
         "peak memory of a stage": f"{peak} MB",
     }
-    facts = facts_of(d, f"{data.get('name')} ({pictures})", p.get("seeds"), **more)
+    seeds = as_words(p.get("seeds", []))
+    facts = facts_of(d, f"{data.get('name')} ({pictures})", seeds, **more)
     return [(k, v) for k, v in facts.items() if v]
 
 # %% ../nbs/5_report/530_report.ipynb #cdeaa10a
@@ -123,11 +147,6 @@ def _lead(method, n):
     )
 
 # %% ../nbs/5_report/530_report.ipynb #73ae62e3
-def _of_first(d):
-    "Which of several seeds something is of; nothing where there is one."
-    return ", first seed" if len(d.get("parameters", {}).get("seeds", ())) > 1 else ""
-
-
 def _words(d):
     "What the captions of pictures leave open, by the run's record."
     p, held = d.get("parameters", {}), d.get("data", {}).get("val", 1)
