@@ -322,7 +322,10 @@ def legend_handles(names):
     names = names if isinstance(names, dict) else dict(enumerate(names))
     return [
         Patch(
-            facecolor=hex_color(c), edgecolor="#7a7a7a", hatch="////" if c == 255 else None, label=n
+            facecolor=hex_color(c),
+            edgecolor="#7a7a7a",
+            hatch="//////" if c == 255 else None,
+            label=n,
         )
         for c, n in names.items()
     ]
