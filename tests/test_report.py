@@ -121,7 +121,31 @@ def test_the_surest_photograph_comes_first_and_says_what_was_asked(tmp_path):
     assert [f["title"] for f in photographs_in(tmp_path)] == ["a", "b"]
     (tmp_path/"areas.csv").write_text("\n".join(rows) + "\n")
     found = photographs_in(tmp_path)
-    assert [f["title"] for f in found] == ["b", "a"] and found[1]["text"] == "“cat” (the classifier's probability: 0.20)"
+    assert [f["title"] for f in found] == ["b", "a"] and found[0]["text"] == "“dog” (the classifier's probability: 0.90)"
+    assert found[1]["text"] == "“cat” (the classifier's probability: 0.20; it is unsure, and the mask may be of something else)"
+    (tmp_path/"areas.csv").write_text("\n".join([*rows, "x.jpg,cow,0,0.0,0.0100,a.png"]) + "\n")
+    assert photographs_in(tmp_path)[1]["text"].endswith("“cow” (the classifier's probability: 0.01; no mask)")
+
+
+def test_what_is_said_above_photographs_is_true_of_them(tmp_path):
+    "Stripes where there are steps, probabilities where names were asked for, and nothing of names above the masks of a run."
+    a, shots = run_folder(tmp_path/"a", "masking", SEEDS), tmp_path/"shots"
+    above = lambda: re.search('id="photographs"><p class="lead">(.*?)</p>', write_report(a, photographs=shots).read_text(encoding="utf-8"))[1]
+    write_image(shots/"overlays"/"b.jpg", np.zeros((4, 4, 3), np.uint8))
+    write_json(shots/"segment.json", dict(decides=dict(by="the masking run")))
+    assert above() == "Masks by the masking run, which learned them."
+    write_json(shots/"segment.json", dict(decides=dict(by="names")))
+    assert above().startswith("A name in, a mask out, and nothing trained") and "probability" not in above() and "Stripes" not in above()
+    (shots/"areas.csv").write_text("file,class,pixels,share,probability,mask\nb.jpg,dog,9,0.5,0.9000,b.png\n")
+    write_image(shots/"steps"/"b.png", np.zeros((4, 4, 3), np.uint8))
+    assert "Stripes are what has no label yet. The classifier&#39;s probability is that of a name in the whole photograph" in above()
+
+
+def test_every_picture_can_be_seen_at_full_size(tmp_path):
+    "By a checkbox and the style sheet: the page stays one file without a script."
+    page = write_report(run_folder(tmp_path/"a", "masking", SEEDS)).read_text(encoding="utf-8")
+    assert page.count('<label class="zoom"') == page.count('<input type="checkbox"') == page.count("<img") == 1 and "at its full size" in page
+    assert ".zoom:has(:checked)" in page and "<script" not in page
 
 
 def test_photographs_that_are_not_there(tmp_path):

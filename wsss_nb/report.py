@@ -293,7 +293,7 @@ def _opening(sections):
 
 # %% ../nbs/5_report/530_report.ipynb #449b7ac0
 def _asked(folder):
-    "{name of a mask: {word: probability}} that `wsss-nb segment` asked for in a folder"
+    "{name of a mask: {word: (probability, pixels)}} that `wsss-nb segment` asked for in a folder"
     words, table = {}, folder / "areas.csv"
     if not table.is_file():
         return words
@@ -302,13 +302,46 @@ def _asked(folder):
             for line in csv.DictReader(f, strict=True):
                 if line["probability"]:
                     mask = words.setdefault(Path(line.get("mask") or "").stem, {})
-                    mask[line["class"]] = float(line["probability"])
+                    mask[line["class"]] = float(line["probability"]), int(line["pixels"])
     except (csv.Error, KeyError, ValueError) as e:
         raise RunError(
             f"{table} is damaged or not of `wsss-nb segment` ({type(e).__name__}: {e}): delete it,"
             " and run `wsss-nb segment` on this folder again"
         ) from e
     return words
+
+
+def _caption(words):
+    "What the classifier makes of the words asked for; a mask of a word that it doubts may be wrong."
+
+    def said(p, pixels):
+        doubt = "; it is unsure, and the mask may be of something else" if p < 0.5 else ""
+        return f"the classifier's probability: {p:.2f}{doubt if pixels else '; no mask'}"
+
+    return ", ".join(f"“{w}” ({said(*found)})" for w, found in words.items())
+
+
+_BY_NAMES = (
+    "A name in, a mask out, and nothing trained: a classifier of ImageNet's names looks at the"
+    " photograph; what is alike is grouped; what surely is the thing named, and what surely is not,"
+    " is the seed, which grows over the groups; its labels walk to what resembles them; the mask"
+    " follows the photograph's edges."
+)
+
+
+def _about_masks(folder, figures):
+    "How the masks of a folder were made, and what their pictures and captions mean."
+    note = folder / "segment.json"
+    record = read_json(note, RunError, {"decides": dict}) if note.is_file() else {}
+    by = record.get("decides", {}).get("by", "names")
+    yield _BY_NAMES if by == "names" else f"Masks by {by}, which learned them."
+    if any(f["striped"] for f in figures):
+        yield "Stripes are what has no label yet."
+    if any(f["text"] for f in figures):
+        yield (
+            "The classifier's probability is that of a name in the whole photograph; how good a"
+            " mask is, nobody has measured here."
+        )
 
 # %% ../nbs/5_report/530_report.ipynb #ad1e5aa4
 def _embedded(picture):
@@ -322,7 +355,7 @@ def _embedded(picture):
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def photographs_in(folder) -> list:  # of dicts: title, text, kind, src; none of no folder
+def photographs_in(folder) -> list:  # of dicts: title, text, kind, src, striped; none of no folder
     """The figures of a folder of masks on photographs, the surest first.
 
     Raises `RunError` where there are no pictures.
@@ -344,9 +377,9 @@ def photographs_in(folder) -> list:  # of dicts: title, text, kind, src; none of
     asked, figures = _asked(folder), []
     for p in steps or masks:
         words = asked.get(p.stem, {})
-        text = ", ".join(f"“{w}” (the classifier's probability: {q:.2f})" for w, q in words.items())
-        figure = dict(title=p.stem, text=text, kind="", src=_embedded(p))
-        figures.append((max(words.values(), default=0), figure))
+        about = dict(title=p.stem, text=_caption(words), kind="", striped=bool(steps))
+        sure = max((q for q, _ in words.values()), default=0)
+        figures.append((sure, about | dict(src=_embedded(p))))
     return [f for _, f in sorted(figures, key=lambda f: -f[0])]
 
 # %% ../nbs/5_report/530_report.ipynb #c706fd15
@@ -388,6 +421,7 @@ def write_report(
         title=title or ("From photographs and names to masks" if first else about),
         about=about,
         photographs=first,
+        about_photographs=" ".join(_about_masks(Path(photographs), first)) if first else "",
         opening=opening,
         tables=tables,
         sections=sections,
