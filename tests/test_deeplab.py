@@ -70,6 +70,10 @@ def test_predict_averages_what_it_is_told_by_hand():
         def forward(self, x): return torch.stack([torch.full_like(x[:, 0], np.log(3)), torch.zeros_like(x[:, 0])], 1)
     np.testing.assert_allclose(predict(Flat(), np.zeros((3, 4, 3), np.uint8)), np.array([.75, .25])[:, None, None]*np.ones((2, 3, 4)), atol=1e-6)
 
+def test_any_callable_predicts():
+    even = predict(lambda x: torch.zeros(len(x), 2, *x.shape[-2:]), np.zeros((3, 4, 3), np.uint8))
+    np.testing.assert_array_equal(even, np.full((2, 3, 4), .5, np.float32))
+
 def test_bad_image(net):
     with pytest.raises(WsssError, match="3 dimensions"): predict(net, np.zeros((4, 4), np.uint8))
 

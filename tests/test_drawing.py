@@ -104,6 +104,9 @@ def test_steps(image, labels, turn, columns):
     assert [a.get_title() for a in figure.axes] == ["1  photograph", "2  activation of 2 names", "3  3 superpixels", "4  seed", "5  grown", "6  mask"]
     assert figure.axes[0].get_gridspec().ncols == columns
     assert figure.get_facecolor()[3] == 0  # no white block on a dark page
+    assert not figure.legends  # nothing is striped
+    made.seed = np.where(made.seed == 2, 255, made.seed).astype(np.uint8)
+    assert [t.get_text() for t in steps_picture(made).legends[0].get_texts()] == ["no label yet"]
 
 
 def test_names_have_the_colours_of_their_folder(image):

@@ -390,3 +390,21 @@ def test_threads_keep_the_order_and_raise():
 def test_find_by_stem(pred):
     (pred/f".{IDS[0]}.tmp.png").write_bytes(b"")
     assert {k: v.name for k, v in find_predictions(pred, IDS[:2]).items()} == {o: f"{o}.png" for o in IDS[:2]}
+
+
+def test_pictures_of_a_runs_evaluation_explain_themselves(tmp_path):
+    "Stripes in the truth are named, and the legend of the growth lies beside its curves."
+    from test_superpixel_notebooks import run_cells
+    truth = np.pad(np.ones((8, 8), np.uint8), 4, constant_values=255)
+    for i in "ab":  # one to learn from, one held out
+        write_image(tmp_path/"data"/"images"/f"{i}.png", np.full((16, 16, 3), 90, np.uint8))
+        write_mask(tmp_path/"data"/"masks"/f"{i}.png", truth)
+    (tmp_path/"data"/"labels.csv").write_text("file,labels\na.png,disc\nb.png,disc\n")
+    for folder in ("seeds", "segmenter/seeds/epoch_00", "segmenter/seeds/epoch_01"):
+        for i in "ab": write_mask(tmp_path/"run"/folder/f"{i}.png", truth)
+    space = run_cells("t30_evaluate", data=str(tmp_path/"data"), out=str(tmp_path/"run"), segmenters=[], crf=False, device="cpu")
+    growth = space["ax"].figure
+    assert [t.get_text() for t in growth.legends[0].get_texts()] == ["coverage", "precision", "mIoU"] and space["ax"].get_legend() is None
+    assert growth.legends[0].get_window_extent().y0 > space["ax"].get_window_extent().y1
+    space["plt"].close(growth)
+    assert space["known"] | space["void"] == {0: "background", 1: "disc", 255: "not judged"}

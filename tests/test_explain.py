@@ -22,7 +22,7 @@ def score(plain, crf=None, iou=(.8, .5, None)): return dict(plain=dict(miou=plai
 
 def run(folder, d, *ms):
     RunRecord(folder).update(**d)
-    for k, m in enumerate(ms): write_json((folder if k == 0 else folder/"replicas"/f"seed{k}")/"metrics.json", m)
+    for s, m in zip(d["parameters"]["seeds"], ms): write_json((folder if s == d["parameters"]["seeds"][0] else folder/"replicas"/f"seed{s}")/"metrics.json", m)
     return folder
 
 def body(t): return {r["cells"][0]: r["cells"][1:] for r in t["rows"]}
@@ -151,7 +151,8 @@ def test_old_runs_are_not_blamed(tmp_path):
 def test_mean_of_the_seeds_is_judged(tmp_path):
     e, m, n = EXPECTED["scenes"]["clustering"]["segmenter"][0], good("clustering"), good("clustering")
     m["segmenter"]["plain"]["miou"], n["segmenter"]["plain"]["miou"] = e["low"] - .01, e["low"] + .03
-    w = where(run(tmp_path/"run", of_scenes("clustering") | dict(seeds=[0, 1]), m, n))
+    d = of_scenes("clustering")
+    w = where(run(tmp_path/"run", d | dict(parameters=d["parameters"] | dict(seeds=[0, 1])), m, n))
     assert w["first"] is None and next(r for r in w["rows"] if r["stage"] == "segmenter")["values"] == [e["low"] - .01, e["low"] + .03]
 
 def test_where_nothing_is_known_nothing_is_expected(tmp_path):

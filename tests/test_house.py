@@ -279,6 +279,25 @@ def test_public_names(path):
     assert not bare, f"{rel(path)}: no docstring on {bare}"
 
 
+def stray_comments(source):
+    "Comments alone on the last lines of a list of parameters: they stand below the parameter they are about, and document none."
+    tree, rows = ast.parse(source), source.splitlines()
+    for f in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
+        head = [o.strip() for o in rows[f.lineno-1:f.body[0].lineno-1]]
+        yield from (f"{f.name}: {a}" for a, b in zip(head, head[1:]) if a.startswith("#") and b.startswith(")"))
+
+
+@each(MODULES)
+def test_comments_document_a_parameter(path):
+    stray = list(stray_comments(path.read_text(encoding="utf-8")))
+    assert not stray, f"{stray}: put each behind its parameter, or above it"
+
+
+def test_the_rule_sees_a_stray_comment():
+    assert list(stray_comments("def f(\n    a,\n    # what a is\n):\n    pass")) == ["f: # what a is"]
+    assert not list(stray_comments("def f(\n    # what a is\n    a,  # so\n):  # what comes back\n    # why\n    pass"))
+
+
 # ---- generated files
 
 def test_notebooks_are_clean(tmp_path):

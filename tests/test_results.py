@@ -1,7 +1,7 @@
 """Tables of a run: from made-up metrics, with several seeds and with one, with rows missing and without a CRF."""
 import pytest
 
-from wsss_nb.results import class_table, masking_table, net_names, order_table, saliency_table
+from wsss_nb.results import class_table, masking_table, net_names, net_table, order_table, saliency_table, superpixel_table
 from wsss_nb.tables import as_text
 
 CLASSES = ["ball", "cup"]
@@ -50,6 +50,24 @@ def test_masking_table_with_rows_missing():
     ms = [{"segmenter": score(.6, .6), "segmenter-A1": score(.5, .5)}, {"segmenter": score(.8, .8)}]
     assert table_of(masking_table(ms, record()))["A1"][3:5] == ["50.0", "50.0"] and table_of(masking_table(ms, record()))["A6"][3] == "70.0 ± 14.1"
     assert masking_table([{}], record())["rows"] == []
+
+def test_what_is_said_of_rows_is_said_where_they_are_there():
+    "One row has no order and is no bound, and a number of another dataset is not the paper's equal."
+    ms = [{"segmenter": score(.6, .6)}]
+    alone = masking_table(ms, record(seg_net="small"))["text"]
+    assert "every row" not in alone and "order" not in alone and "true masks" not in alone and "the net small on own: not to be compared" in alone
+    many = masking_table(SEEDS, record(seg_net="small"))["text"]
+    assert "every row" in many and "only the order of the rows can be compared" in many and "C1 saw true masks" in many
+    voc = record(seg_net="vgg16") | dict(data=dict(name="voc2012"))
+    assert "compared" not in masking_table(SEEDS, voc)["text"] and "paper" not in masking_table(ms, record(paths=4))["text"]
+    assert "every row" not in net_table(ms)["text"] and "every row" in net_table([ms[0] | {"segmenter-plain": score(.5)}])["text"]
+
+
+def test_what_is_said_of_superpixels_is_true_of_their_method():
+    ms = [dict(superpixels=dict(count=9))]
+    assert superpixel_table(ms)["text"] == "They need not be connected, and nobody fixes their number."
+    assert superpixel_table(ms * 2, dict(sp_method="slic"))["text"] == "Made once and used by every seed. The method is slic."
+
 
 def test_order_table():
     d, c = record(paths=1), lambda *v: {f"segmenter-{r}": score(0, x) for r, x in zip(("A1", "A2", "A3", "A4"), v)}

@@ -172,6 +172,12 @@ def test_style_reads_on_every_page(theme, page):
             assert contrast(mpl.rcParams[k], page if ground == "none" else ground) > 4
 
 
+def test_style_leaves_nothing_black():
+    "Boxes and whiskers too: black cannot be seen on a dark page."
+    with style():
+        assert [k for k, v in mpl.rcParams.items() if "color" in k and v in ("black", "k", "#000000")] == []
+
+
 def test_style_is_undone_even_after_an_error():
     before = dict(mpl.rcParams)
     with pytest.raises(ZeroDivisionError), style("dark"): 1/0

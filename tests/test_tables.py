@@ -21,6 +21,8 @@ def test_replicas(tmp_path):
     for k, f in enumerate(("", "replicas/seed1", "replicas/seed2")): write_json(tmp_path/f/"metrics.json", dict(n=k))
     (tmp_path/"replicas/seed3").mkdir()  # not evaluated yet
     assert [m["n"] for m in replicas(tmp_path)] == [0, 1, 2]
+    write_json(tmp_path/"run.json", dict(parameters=dict(seeds=[0, 2])))  # seed 1 is of settings before
+    assert [m["n"] for m in replicas(tmp_path)] == [0, 2]
 
 
 # ---- the dissertation's

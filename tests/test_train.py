@@ -131,6 +131,9 @@ def test_image_batches_augment_maps_with_the_image_and_keep_what_fits():
     for e in range(2): list(b(e))
     assert ds.opened == 6
 
+def test_image_batches_are_asked_for_with_an_augmentation():
+    with pytest.raises(TypeError, match="augment"): image_batches(Fake(), ["0"], None)
+
 def test_no_more_is_kept_than_half_of_the_memory_that_is_free(monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: Namespace(available=2*20*30*3))   # room for one picture
     ds = Fake(); b = image_batches(ds, ["0", "1", "2"], None, Augment(16, (1,)), batch=3)

@@ -200,9 +200,8 @@ class Applied(NamedTuple):
     "What a segmenter says of a photograph."
 
     mask: np.ndarray  # (H,W) uint8, of the photograph's size: 0 background, 1…C
-    softmax: (
-        np.ndarray
-    )  # (C+1,h,w) float32, of the size it was looked at in; after the CRF, if there was one
+    # (C+1,h,w) float32, of the size it was looked at in; after the CRF, if there was one
+    softmax: np.ndarray
 
 # %% ../nbs/7_command/710_apply.ipynb #60587e39
 def softmax_batch(

@@ -27,7 +27,9 @@ from .scenes import CLASSES
 from .show import growth_frames
 
 # %% ../nbs/4_runs/457_artefacts.ipynb #8de2943d
-def demo_folder(name="demo") -> Path:  # or "demo-masking"
+def demo_folder(
+    name="demo",  # or "demo-masking"
+) -> Path:
     "The packaged run of the clustering method, or of the masking method. Raises `RunError`."
     need(
         (DATA / name / "run.json").is_file(),

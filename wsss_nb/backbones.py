@@ -324,8 +324,8 @@ def create(
 # %% ../nbs/1_nets/105_backbones.ipynb #8e14a0df
 def freeze_first(
     net,  # a backbone
-    blocks: int,
-):  # how many of its blocks stay as they came, from the first; 0: none
+    blocks: int,  # how many of its blocks stay as they came, from the first; 0: none
+):
     """Take the gradient from the stem and the first `blocks` blocks of lite0.
 
     Batch normalisation is to be frozen as well (`train.freeze_batchnorm`). Raises `ParameterError`.

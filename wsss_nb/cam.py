@@ -31,8 +31,8 @@ def _checked(cam, present):
 # %% ../nbs/2_masking/210_cam.ipynb #44eb4196
 def normalize_cam(
     cam,  # (C,H,W)
-    present,
-):  # (C,) bool
+    present,  # (C,) bool
+):
     """Each present class over its own maximum, absent classes 0: (C,H,W) float32, at most 1;
     (1.11), (3.3). Negatives stay. Raises `WsssError`.
     """
@@ -47,9 +47,9 @@ def normalize_cam(
 def pseudo_label(
     cam,  # normalised, (C,H,W)
     present,  # (C,) bool
-    tau_fg=0.3,
-    tau_bg=0.3,
-):  # the text's tau_2, tau_3
+    tau_fg=0.3,  # the text's tau_2
+    tau_bg=0.3,  # the text's tau_3
+):
     """Labels (H,W) uint8: a present class where its map is the highest and > tau_fg, 0 where all
     are < tau_bg, else 255; (1.12), (1.13). Raises `WsssError`.
     """
@@ -76,8 +76,8 @@ def _cam(model, x, size, mirrored):
 # %% ../nbs/2_masking/210_cam.ipynb #634caad6
 def scale_factors(
     scales,  # factors of the image's size; numbers of 16 and more: its longest side, in pixels
-    hw,
-):  # (H,W)
+    hw,  # (H,W)
+):
     "What to multiply the image's size by, for each scale."
     return [s / max(hw) if s >= 16 else s for s in scales]
 
@@ -93,8 +93,8 @@ def multi_scale_cam(
     image,  # (H,W,3) uint8, any size
     scales=(1,),
     flip=False,
-    merge="mean",
-):  # "max": (2.4)
+    merge="mean",  # "max": (2.4)
+):
     """Class activation maps (1.10) merged over scales, factors of the image's size or longest
     sides: (C,H,W) float32 at the image's size, not normalised. Raises `ParameterError`.
     """
@@ -133,10 +133,10 @@ def compute_cam(
     model,  # a `Classifier` in eval mode
     image,  # (H,W,3) uint8
     present,  # (C,) bool
-    scales=(1,),
-    flip=False,
-    merge="mean",
-):  # as in `multi_scale_cam`
+    scales=(1,),  # as in `multi_scale_cam`
+    flip=False,  # as in `multi_scale_cam`
+    merge="mean",  # as in `multi_scale_cam`
+):
     """Normalised class activation maps (C,H,W) float32 at the image's size, at most 1; (3.3).
 
     All 0 where no class is present.
@@ -146,7 +146,12 @@ def compute_cam(
     return normalize_cam(multi_scale_cam(model, image, scales, flip, merge), present)
 
 # %% ../nbs/2_masking/210_cam.ipynb #5433d640
-def save_maps(path, name, maps, here):  # what the file calls them, (K,H,W), (K,) bool
+def save_maps(
+    path,
+    name,  # what the file calls them
+    maps,  # (K,H,W)
+    here,  # (K,) bool
+):
     "Write those of the maps that are `here` as float16, atomically."
     at = np.flatnonzero(here)
     kept = {name: np.asarray(maps)[at].astype(np.float16)}
@@ -172,7 +177,11 @@ def load_maps(
     return maps
 
 # %% ../nbs/2_masking/210_cam.ipynb #37326819
-def save_cam(path, cam, present):  # normalised (C,H,W); (C,) bool
+def save_cam(
+    path,
+    cam,  # normalised (C,H,W)
+    present,  # (C,) bool
+):
     "Write the present classes' maps as float16, atomically."
     cam, present = _checked(cam, present)
     save_maps(path, "cam", cam, present)

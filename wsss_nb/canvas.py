@@ -156,8 +156,10 @@ def put(self: Canvas, name: str, a):  # array or tensor; None: there is none
 
 @patch
 def provide(
-    self: Canvas, name: str, fn
-):  # fn(**parameters) -> array, or (array, dict of facts), or None
+    self: Canvas,
+    name: str,
+    fn,  # fn(**parameters) -> array, or (array, dict of facts), or None
+):
     """Name arrays that depend on parameters, made when the browser asks.
 
     What `fn` raises as a `WsssError` is shown under the picture.
@@ -230,7 +232,10 @@ def given(canvas, key):
     return np.frombuffer(raw, info["dtype"]).reshape(info["shape"]), info.get("meta", {})
 
 # %% ../nbs/6_explore/600_canvas.ipynb #3cda52d6
-def legend(classes, ids):  # names with the background first; ids to show
+def legend(
+    classes,  # names with the background first
+    ids,  # those to show
+):
     "Entries for `Canvas.legend`: name and colour of each class."
     return [dict(name=classes[i], color=hex_color(i)) for i in ids]
 

@@ -43,8 +43,8 @@ class Classifier(nn.Module):
     def __init__(
         self,
         backbone,  # has `forward_features` and `num_features`
-        n_classes: int,
-    ):  # C, foreground only
+        n_classes: int,  # C, foreground only
+    ):
         super().__init__()
         self.backbone, self.head = backbone, nn.Linear(backbone.num_features, n_classes, bias=False)
         nn.init.normal_(self.head.weight, std=0.01)
@@ -53,14 +53,17 @@ class Classifier(nn.Module):
     def forward(self, x):
         return self.head(self.backbone.forward_features(x).mean((2, 3)))  # (1.9)
 
-    def cam(self, x):  # -> (B,C,h,w), (1.10), not rectified
+    def cam(
+        self,
+        x,
+    ):  # (B,C,h,w), (1.10), not rectified
         return F.conv2d(self.backbone.forward_features(x), self.head.weight[:, :, None, None])
 
 # %% ../nbs/2_masking/200_classifier.ipynb #f573f222
 def classification_loss(
     scores,  # list of (B,C) logits, one for each block; a list of one is (3.2)
-    t,
-):  # (B,C) labels, 0 or 1
+    t,  # (B,C) labels, 0 or 1
+):
     """Multi-label cross-entropy, summed over blocks, mean over classes and batch; (2.1), (1.1),
     (3.2). Raises `WsssError`.
     """
@@ -76,7 +79,10 @@ def classification_loss(
     return sum(F.binary_cross_entropy_with_logits(z, t.to(z.dtype)) for z in scores)
 
 # %% ../nbs/2_masking/200_classifier.ipynb #7c7fde79
-def fuse_cams(M0, Ms):  # (B,C,h,w); list of D tensors like it
+def fuse_cams(
+    M0,  # (B,C,h,w)
+    Ms,  # list of D tensors like it
+):
     "`max(M0, mean of Ms)` at each position (§2.3.1). Raises `WsssError`."
     need(len(Ms), "Ms is an empty list: give the map of at least one dilated block")
     for M in (M0, *Ms):
@@ -88,10 +94,10 @@ def fuse_cams(M0, Ms):  # (B,C,h,w); list of D tensors like it
 
 # %% ../nbs/2_masking/200_classifier.ipynb #620e414a
 def cam_loss(
-    M,
-    M0,  # (B,C,h,w) dense map and the standard block's
-    present,
-):  # (B,C) bool
+    M,  # (B,C,h,w) dense map
+    M0,  # (B,C,h,w), the standard block's
+    present,  # (B,C) bool
+):
     """Squared distance of the rectified maps over the present classes, over C and positions, mean
     over the batch; (2.2). Raises `WsssError`.
     """
@@ -137,8 +143,8 @@ class DilatedClassifier(nn.Module):
         n_classes: int,  # C, foreground only
         width=1024,  # outputs of fc6 and fc7
         dilations=(3, 6, 9),  # a rate for each dilated block; () is the standard variant
-        norm=False,
-    ):  # batch normalisation after fc6 and fc7
+        norm=False,  # batch normalisation after fc6 and fc7
+    ):
         super().__init__()
         need(
             isinstance(width, int)
@@ -153,7 +159,10 @@ class DilatedClassifier(nn.Module):
             _block(backbone.num_features, n_classes, width, d, norm) for d in (1, *dilations)
         )
 
-    def cams(self, x):  # -> list of D+1 maps (B,C,h,w), the standard block's first
+    def cams(
+        self,
+        x,
+    ):  # list of D+1 maps (B,C,h,w), the standard block's first
         f = self.backbone.forward_features(x)
         return [block(f) for block in self.head]
 
@@ -196,7 +205,10 @@ def predict_labels(
     return as_tensor(scores).detach().cpu().double().sigmoid().numpy() > tau
 
 # %% ../nbs/2_masking/200_classifier.ipynb #5c840f94
-def macro_f1(pred, true):  # (n,C) bool
+def macro_f1(
+    pred,  # (n,C) bool
+    true,  # (n,C) bool
+):
     """F1 of each class, averaged over the classes that were predicted or present somewhere.
 
     Raises `WsssError`.
@@ -226,7 +238,10 @@ def _build(backbone, n_classes, dilations=None, width=1024, norm=False, groups=N
 
 # %% ../nbs/2_masking/200_classifier.ipynb #9ad216e0
 @torch.no_grad()
-def score_images(model, images):  # a classifier in eval mode; iterable of (H,W,3) uint8
+def score_images(
+    model,  # a classifier in eval mode
+    images,  # iterable of (H,W,3) uint8
+):
     """Scores (n,C), one image at a time, at its own size or at the one where the classifier is
     surest (`.side`).
     """

@@ -98,8 +98,8 @@ def clean_seed(
 
 # %% ../nbs/3_clustering/350_cleanup.ipynb #99a9b8d1
 def clean_scores(
-    ids,
-    S,  # class ids (K,), their scores (K,H,W) in [0,1], as `score_files.read_scores` gives them
+    ids,  # class ids (K,)
+    S,  # their scores (K,H,W) in [0,1]; both as `score_files.read_scores` gives them
     sp,  # (H,W) superpixels; below 0 belongs to none
     beta_bg=0.7,  # the mean score that makes a superpixel background
     beta_fg=0.7,  # or one of the classes
@@ -209,11 +209,11 @@ def _row(name, a, b):
 
 # %% ../nbs/3_clustering/350_cleanup.ipynb #aa5014e9
 def change_in_quality(
-    ds,
-    ids,  # the dataset and which of its pictures; their masks are opened
-    before,
-    after,  # folders
-    threshold=None,
+    ds,  # the dataset
+    ids,  # which of its pictures; their masks are opened
+    before,  # a folder
+    after,  # another
+    threshold=None,  # of `evaluate_folder`, for a `before` that holds scores
     kind="auto",  # of `evaluate_folder`, for a `before` that holds scores
 ) -> dict:  # title, head, rows, text
     """Coverage, precision, mIoU and IoU by class of two folders, and the difference in points.

@@ -83,7 +83,12 @@ def quietly(widget, observer, of="value", **traits):
     widget.observe(observer, of)
 
 
-def offer(listed, observer, options, keep):  # options: (text, value)
+def offer(
+    listed,
+    observer,
+    options,  # (text, value)
+    keep,
+):
     "Other options, quietly; a choice that is one of `keep` stays, else the first is taken."
     value = listed.value if listed.value in keep else options[0][1]
     quietly(listed, observer, options=options, value=value)

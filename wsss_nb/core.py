@@ -107,8 +107,8 @@ if "torchvision" not in sys.modules:
 # %% ../nbs/0_base/004_core.ipynb #e7bc7dc4
 def seed_everything(
     seed: int,  # any non-negative integer below 2**32
-    deterministic=True,
-):  # also ask torch for reproducible kernels
+    deterministic=True,  # also ask torch for reproducible kernels
+):
     """Seed Python, NumPy and Torch; with `deterministic`, the same seed gives the same bits on the
     same machine.
     """

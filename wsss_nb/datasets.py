@@ -141,7 +141,9 @@ def _with_list(spec):
     return (base, name) if at and base and not Path(str(spec)).exists() else (spec, "")
 
 
-def full_spec(spec) -> str:  # what `open_dataset` takes
+def full_spec(
+    spec,  # what `open_dataset` takes
+) -> str:
     "The same dataset from any folder: its path made absolute; a name stays a name."
     base, name = _with_list(spec)
     return (

@@ -59,8 +59,12 @@ class ASPP(nn.Module):
     "Sum of 3x3 convolutions with `rates` as dilations: (B,D,h,w) -> (B,K,h,w) logits (DeepLab v2)."
 
     def __init__(
-        self, d: int, k: int, rates=(6, 12, 18, 24), neck=0
-    ):  # channels that a layer before makes of the D; 0: no such layer
+        self,
+        d: int,
+        k: int,
+        rates=(6, 12, 18, 24),
+        neck=0,  # channels that a layer before makes of the D; 0: no such layer
+    ):
         super().__init__()
         self.neck = conv_bn(d, neck, 1) if neck else nn.Identity()
         self.convs = nn.ModuleList(nn.Conv2d(neck or d, k, 3, padding=r, dilation=r) for r in rates)
@@ -87,8 +91,7 @@ class DeepLab(nn.Module):
         n_classes: int,  # with the background: C+1
         rates=(6, 12, 18, 24),  # dilations of the head
         neck=0,  # channels of a layer before the head, as in `ASPP`
-        side=0,
-        # longest side of the pictures that it looks at, which `predict` brings them to; 0: as they come
+        side=0,  # longest side of the pictures that it looks at, which `predict` brings them to; 0: as they come
     ):
         super().__init__()
         self.backbone = backbone
@@ -122,8 +125,8 @@ def multi_scale(
     model,
     x,  # (B,3,H,W)
     scales=(1, 0.75, 0.5),
-    size=None,
-):  # (h,w) of all results; None: as the first scale's logits come
+    size=None,  # (h,w) of all results; None: as the first scale's logits come
+):
     "List of logits (B,K,h,w), one for each scale of the input, all of one size."
     zs = [model(scaled(x, s)) for s in scales]
     return [resized(z, size or zs[0].shape[-2:]) for z in zs]
@@ -139,8 +142,8 @@ def padded(
 # %% ../nbs/1_nets/120_deeplab.ipynb #166a4eb5
 def at_side(
     x,  # (B,3,H,W)
-    side: int,
-):  # longest side in pixels; 0: as it is
+    side: int,  # longest side in pixels; 0: as it is
+):
     "Pictures brought to that longest side, smoothed where they shrink."
     longest = max(x.shape[-2:])
     if side in (0, longest):
@@ -155,9 +158,10 @@ def predict_batch(
     images,  # (B,H,W,3) uint8, or a list of B pictures of one size
     scales=(1, 0.75, 0.5),
     flip=False,  # also the mirror image
-):  # (B,C+1,H,W) on the model's device
+):  # (B,C+1,H,W) on the model's device; the CPU, if it has no parameters
     "Softmax averaged over scales (and over the mirrored image), for pictures of one size."
-    device = next((p.device for p in model.parameters()), "cpu")
+    parameters = model.parameters() if isinstance(model, nn.Module) else ()
+    device = next((p.device for p in parameters), "cpu")
     x, (h, w) = padded(torch.stack([to_tensor(i) for i in images]).to(device)), images[0].shape[:2]
     seen = at_side(x, getattr(model, "side", 0))
     views = [(seen, 0)] + [(seen.flip(-1), 1)] * bool(flip)
@@ -197,8 +201,7 @@ def described(
 def save_model(
     path,
     model,
-    **meta,
-    # `kind`, `net`, `classes`, `output_stride`: what the loader needs; and what else is worth knowing
+    **meta,  # `kind`, `net`, `classes`, `output_stride`: what the loader needs; and what else is worth knowing
 ):
     "Save a network with its description inside the safetensors file, atomically."
     return save_weights(
@@ -206,7 +209,10 @@ def save_model(
     )  # one key: safetensors orders several at random
 
 # %% ../nbs/1_nets/120_deeplab.ipynb #7152ec33
-def weights_meta(path, shape=dict) -> dict:  # what the description must be, as in `core.read_json`
+def weights_meta(
+    path,
+    shape=dict,  # what the description must be, as in `core.read_json`
+) -> dict:
     """The description inside a safetensors file of this package; of other files, an empty dict.
 
     Raises `WeightsError`.
@@ -232,8 +238,8 @@ _MODEL = {
 def load_model(
     path,  # model.safetensors, or the folder that holds it
     kind,  # "deeplab" or "classifier"
-    build,
-):  # (backbone, C, **what `meta["head"]` holds) -> network
+    build,  # (backbone, C, **what `meta["head"]` holds) -> network
+):
     """The network that `save_model` left at `path`, in eval mode, with `.classes` and `.init`.
 
     Raises `WeightsError`.

@@ -36,15 +36,20 @@ def boxes(
 
 # %% ../nbs/1_nets/160_dino.ipynb #5de22656
 def points(
-    box, k
-):  # (n,4) boxes; k×k cells each → (n,k,k,2): x and y of the cells' centres in the picture
+    box,  # (n,4) boxes
+    k,  # k×k cells each
+):  # (n,k,k,2): x and y of the cells' centres in the picture
     "Where the cells of a crop are in the picture."
     u = (torch.arange(k, device=box.device) + 0.5) / k * 2 - 1
     xy = torch.stack(torch.meshgrid(u, u, indexing="xy"), -1)  # (k,k,2)
     return box[:, None, None, :2] + box[:, None, None, 2:] * xy
 
 # %% ../nbs/1_nets/160_dino.ipynb #2fb3cab0
-def crop(images, box, size):  # (n,3,H,W), (n,4) → (n,3,size,size)
+def crop(
+    images,  # (n,3,H,W)
+    box,  # (n,4)
+    size,
+):  # (n,3,size,size)
     "Cut and resize, bilinearly."
     return F.grid_sample(
         images,
@@ -58,7 +63,7 @@ def crop(images, box, size):  # (n,3,H,W), (n,4) → (n,3,size,size)
 def recolor(
     x,  # (n,3,H,W) in 0…1
     g,
-):  # → the same shape, in 0…1
+):  # the same shape, in 0…1
     "Random colours for each picture of a batch."
     n = len(x)
 
@@ -79,8 +84,10 @@ def recolor(
 
 # %% ../nbs/1_nets/160_dino.ipynb #3b30cb72
 def blank(
-    x, share, g
-):  # (n,3,S,S) normalised; mean share of blocks → the same with blocks at 0, the mean colour
+    x,  # (n,3,S,S) normalised
+    share,  # mean share of blocks
+    g,
+):  # the same with blocks at 0, the mean colour
     "Blank 16×16 blocks of each picture; the share is drawn for each."
     n, k = len(x), -(-x.shape[-1] // 16)
     on = torch.rand(n, 1, k, k, generator=g) < 2 * share * torch.rand(n, 1, 1, 1, generator=g)
@@ -110,8 +117,8 @@ def views(
 def key_loss(
     cosines,  # (n,k,k,K) of the student's unit keys with the prototypes
     box,  # (n,4) of its crop
-    targets,
-    target_box,  # (n,m,m,K) the teacher's assignments, and (n,4)
+    targets,  # (n,m,m,K) the teacher's assignments
+    target_box,  # (n,4) of the teacher's crop
     temperature=0.1,
 ):
     """Cross-entropy of each patch with the assignment at its place: sum over the patches that the
@@ -129,10 +136,10 @@ def key_loss(
 
 # %% ../nbs/1_nets/160_dino.ipynb #1f8ed42e
 def spread(
-    q,
-    k,
-    c,  # (n,N,K) assignments, (n,N,D) unit keys, (n,N,3) standardised colours; N = side·side
-    side,
+    q,  # (n,N,K) assignments
+    k,  # (n,N,D) unit keys
+    c,  # (n,N,3) standardised colours
+    side,  # N = side·side
     reach=2,
     temperature=0.25,
     sigma=0.7,
@@ -168,17 +175,27 @@ class Learner(nn.Module):
         self.vit, self.prototypes = vit, nn.Parameter(torch.randn(prototypes, D))
         self.head = DINOProjectionHead(D, 512, 64, prototypes, freeze_last_layer=-1)
 
-    def forward(self, x):  # (n,3,S,S) -> (n,K) class scores, (n,N,D) unit keys
+    def forward(
+        self,
+        x,  # (n,3,S,S)
+    ):  # (n,K) class scores, (n,N,D) unit keys
         X = before_last(self.vit, x)
         cls = self.vit.norm(self.vit.blocks[-1](X)[:, 0])
         return self.head(cls).float(), F.normalize(last_keys(self.vit, X).float(), dim=-1)
 
-    def cosines(self, k):  # (n,N,D) -> (n,side,side,K)
+    def cosines(
+        self,
+        k,  # (n,N,D)
+    ):  # (n,side,side,K)
         side = math.isqrt(k.shape[1])
         return (k @ F.normalize(self.prototypes, dim=-1).T).unflatten(1, (side, side))
 
 # %% ../nbs/1_nets/160_dino.ipynb #bad16eb7
-def _targets(teacher, k, images):  # (n,N,D) unit keys, (n,3,S,S) what they were made from
+def _targets(
+    teacher,
+    k,  # (n,N,D) unit keys
+    images,  # (n,3,S,S) what they were made from
+):
     "Balanced and spread assignments of the teacher's patches: (n,side,side,K)."
     from lightly.loss.swav_loss import sinkhorn
 
@@ -189,9 +206,9 @@ def _targets(teacher, k, images):  # (n,N,D) unit keys, (n,3,S,S) what they were
 
 # %% ../nbs/1_nets/160_dino.ipynb #ac64b6f4
 def losses(
-    student,
-    teacher,
-    cls_loss,  # nets, and lightly's DINOLoss
+    student,  # a net
+    teacher,  # a net
+    cls_loss,  # lightly's DINOLoss
     crops,  # what `views` gave: two large, then small ones
     g,
 ) -> dict:
@@ -215,7 +232,11 @@ def losses(
     )
 
 # %% ../nbs/1_nets/160_dino.ipynb #e3e3cd6f
-def schedule(step, total, lr=1e-3):  # → learning rate, teacher's momentum
+def schedule(
+    step,
+    total,
+    lr=1e-3,
+):  # learning rate, teacher's momentum
     "Warm-up and cosine to a hundredth; momentum from 0.96 towards 1."
     cosine = (1 + math.cos(math.pi * step / total)) / 2
     rate = lr * min(1, (step + 1) / (0.08 * total)) * (0.99 * cosine + 0.01)
@@ -278,7 +299,7 @@ def pretrain(
     prototypes=64,
     seed=0,
     device="auto",
-):  # → the teacher's ViT, and the losses of each step
+):  # the teacher's ViT, and the losses of each step
     "Train `mini`'s architecture on pictures alone. Raises `DataError`, `RunError`, `WeightsError`."
     check_array("images", images, 4, error=DataError)
     file, device = Path(folder) / "checkpoint.safetensors", pick_device(device)

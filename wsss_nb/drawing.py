@@ -203,8 +203,10 @@ def steps_picture(
     pixels=400_000,  # of each picture, at most
 ):  # a figure for light and dark pages
     """Photograph, activation, superpixels, seed, grown seed and mask; what has no label yet is
-    striped.
+    striped, and a legend says so.
     """
     h, w = steps.photograph.shape[:2]
     panels = _panels(steps, tuple(ids or range(1, len(steps.names) + 1)), pixels)
-    return grid(panels, _titles(steps), ncols=3 if w > 0.8 * h else 6, width=width)
+    striped = any((a == 255).any() for a in (steps.seed, steps.grown))
+    key, ncols = {255: "no label yet"} if striped else None, 3 if w > 0.8 * h else 6
+    return grid(panels, _titles(steps), ncols=ncols, width=width, names=key)

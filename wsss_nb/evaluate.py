@@ -215,8 +215,8 @@ def evaluate_folder(
     kind="auto",  # one of `KINDS`; auto: the layout is decided from keys and labels
     threshold=None,  # of the background, for scores; several: the best of them; None: the best of 0, 0.01 … 0.99
     partial=False,  # pictures may be missing; they are counted
-    workers=None,
-) -> dict:  # threads; by default one a core
+    workers=None,  # threads; by default one a core
+) -> dict:
     """A folder of label maps or score maps against the true masks: coverage, precision, miou, iou
     (by class, background first; None where absent), absent, images, missing.
 
@@ -275,8 +275,8 @@ def _notes(scores):
 # %% ../nbs/1_nets/170_evaluate.ipynb #3b7325f6
 def class_rows(
     scores: dict,  # name of the result -> what `evaluate_folder` said
-    classes,
-) -> dict:  # names of the foreground classes
+    classes,  # names of the foreground classes
+) -> dict:
     """IoU by class of one or more results as a table (title, head, rows, text), in the layout of
     Table 3.4; absent classes are named in the text.
     """

@@ -59,7 +59,12 @@ class Looked(NamedTuple):
     seen: Seen
 
 
-def look(photo, run, model, sp):  # the run's classifier; (H,W) ids
+def look(
+    photo,
+    run,
+    model,  # the run's classifier
+    sp,  # (H,W) ids
+):
     "What there is to know of a photo before α and the classes are chosen."
     seen = see(photo, run, model)
     scales = _IMAGENET_SCALES if seen.imagenet else setting(run, "cam_scales", [1])
@@ -84,7 +89,12 @@ def seed_maps(looked, present):  # (K,) bool
 _ALPHAS = np.linspace(0, 1, 51)
 
 
-def alpha_curve(M, sp, present, gt):  # (K,H,W), (H,W), (K,), (H,W) or None
+def alpha_curve(
+    M,  # (K,H,W)
+    sp,  # (H,W)
+    present,  # (K,)
+    gt,  # (H,W) or None
+):
     "Data of the chart of coverage and precision over α."
     if gt is None:
         return NO_TRUTH

@@ -52,7 +52,11 @@ def beta_panes(names):  # of background and the present classes
     ]
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #b9f0065e
-def seed_facts(L, gt, n):  # (H,W) labels; (H,W) or None; number of classes with the background
+def seed_facts(
+    L,  # (H,W) labels
+    gt,  # (H,W) or None
+    n,  # number of classes with the background
+):
     "{name: (1,k) table} for the caption of the initial seed."
     if gt is None:
         return dict(before=[[(L != 255).mean()]], before_true=None)
@@ -64,7 +68,11 @@ _BETAS = np.linspace(0, 1, 21)
 _MEASURES = dict(mIoU="miou", coverage="coverage", precision="precision")
 
 
-def beta_map(asked, gt, measure):  # what `grow` takes; (H,W) or None; a name
+def beta_map(
+    asked,  # what `grow` takes
+    gt,  # (H,W) or None
+    measure,  # a name
+):
     "Data of the map over both thresholds."
     if gt is None:
         return NO_TRUTH
@@ -78,7 +86,11 @@ def _row(r, names):
     return "<tr>" + "".join(f"<td>{v}</td>" for v in cells) + "</tr>"
 
 
-def taken_table(rows, names, most=8):  # of `taken`; names with the background first
+def taken_table(
+    rows,  # of `taken`
+    names,  # with the background first
+    most=8,
+):
     "The superpixels that were taken, as HTML; only the largest where there are more than `most`."
     more = f" (the {most} largest)" if len(rows) > most else ""
     count = f"<b>{counted(len(rows), 'superpixel')} taken{more}</b>"
@@ -99,13 +111,22 @@ class ThresholdMap(W.VBox):
         self.measure.observe(lambda _: self.put(*self.judged), "value")
         super().__init__([self.measure, self.chart])
 
-    def put(self, asked, gt):  # as in `beta_map`
+    def put(
+        self,
+        asked,  # as in `beta_map`
+        gt,  # as in `beta_map`
+    ):
         "Another picture, or another epoch of it."
         self.judged = asked, gt
         self.chart.data = beta_map(asked, gt, self.measure.label)
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #c5f07288
-def beta_still(image, asked, beta_bg, beta_fg):  # what `grow` takes
+def beta_still(
+    image,
+    asked,  # what `grow` takes
+    beta_bg,
+    beta_fg,
+):
     "Three pictures: the seed, the grown seed, how sure the network is."
     L, H, sp, _ = asked
     grown = grow(*asked, beta_bg, beta_fg)

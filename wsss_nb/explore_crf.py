@@ -75,7 +75,11 @@ _VERDICTS = dict(mended=253, spoiled=254)
 _VERDICT_COLORS = dict(mended="#8ff0d0", spoiled="#ff3d9a")
 
 
-def difference(before, after, gt):  # (H,W) labels; (H,W) uint8 or None
+def difference(
+    before,  # (H,W) labels
+    after,  # (H,W) labels
+    gt,  # (H,W) uint8 or None
+):
     """(H,W) uint8: 255 where nothing changed; the new label, or with a truth whether it is better
     or worse (else the label).
     """
@@ -116,7 +120,12 @@ def superpixel_panes():
     return _panes(hover, painted, [painted("after"), _VEIL], quality, " · {count superpixel}")
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #db21e883
-def judge_classes(before, after, gt, names):  # (H,W) labels, 255 void in the truth
+def judge_classes(
+    before,  # (H,W) labels
+    after,  # (H,W) labels
+    gt,  # (H,W) labels, 255 void
+    names,
+):
     "Facts, and {measure: (before, after)} for the chart."
     b, a = (ConfusionMatrix(len(names)).update(L, gt) for L in (before, after))
     right = dict(right=percent(b.precision()), right_after=percent(a.precision()))
@@ -136,7 +145,11 @@ _MEASURES = dict(
 )
 
 
-def judge_superpixels(before, after, gt):  # (H,W) ids
+def judge_superpixels(
+    before,  # (H,W) ids
+    after,  # (H,W) ids
+    gt,
+):
     "Facts, and {measure: (before, after)} for the chart."
     b, a = quality_facts(before, gt), quality_facts(after, gt)
     facts = b | {f"{k}_after": v for k, v in a.items()}
@@ -166,7 +179,11 @@ class SegmenterLabels:
         colors = {} if self.gt is None else _VERDICT_COLORS
         return [self.ids[1:], *(dict(name=n, color=c) for n, c in colors.items())]
 
-    def clean(self, v, **how):  # {knob: value}
+    def clean(
+        self,
+        v,  # {knob: value}
+        **how,
+    ):
         "Maps before and after."
         before = self.ids[self.H.argmax(0)].astype(np.uint8)
         Q = dense_crf(self.image, self.H, **crf_arguments(v), **how)
@@ -195,7 +212,11 @@ class SuperpixelLabels:
     panes = superpixel_panes()
     legend = [()]  # no class has a colour here
 
-    def clean(self, v, **how):  # {knob: value}
+    def clean(
+        self,
+        v,  # {knob: value}
+        **how,
+    ):
         "Maps before and after."
         before = self.group.pixels(v["tau"], crf=False)
         how |= dict(gt_prob=v["gt_prob"]) | crf_arguments(v)
@@ -220,7 +241,11 @@ def _chart_data(pairs):
     return dict(names=list(pairs), range=[0, 1], series=series)
 
 
-def clean_up(labels, v, on_step=None):  # {knob: value}; called as `dense_crf` does
+def clean_up(
+    labels,
+    v,  # {knob: value}
+    on_step=None,  # called as `dense_crf` does
+):
     "({name: map}, {name: fact}, data of the chart) of labels at the knobs' values."
     begun = time.perf_counter()
     maps = labels.clean(v, on_step=on_step)

@@ -137,9 +137,9 @@ class GrowthExplorer(Explorer):
         self.curves.title = several if len(ids) > 1 else "Seed of this picture"
         self.curves.data = growth_curves([arrays[f"curve{k}"] for k in range(len(ids))])
 
-    def export(self, path, replace=False):  # .gif or .mp4; a file that is there already
-        """Write the growth of the pictures shown as a film, at the speed that is set; returns the
-        path. Raises `ParameterError` for a file that is there.
+    def export(self, path, replace=False):  # a file that is there already
+        """Write the growth of the pictures shown as a film, .gif or .mp4, at the speed that is set;
+        returns the path. Raises `ParameterError` for a file that is there.
         """
         path = film_path(path, replace)
         return save_animation(path, self.growth.frames(self.shown), self.canvas.speed)

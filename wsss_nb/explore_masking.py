@@ -130,7 +130,11 @@ class Erasing:
         return b
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #1321603c
-def erased_by(e, extra, row):  # an `Erasing`
+def erased_by(
+    e,  # an `Erasing`
+    extra,
+    row,
+):
     "F (H,W) and the masked picture (H,W,3), as `masking.erased` makes them."
     return erased(e.photo.image, e.softmax(extra), e.present, e.rows([row])[0], e.mean)
 
@@ -244,7 +248,12 @@ def masks_from_names(image, names, present):  # (K,) bool
     return H
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #864261cd
-def erasing_of(seen, present, predicted, mean):  # (K,) bool; a softmax unless ImageNet is asked
+def erasing_of(
+    seen,
+    present,  # (K,) bool
+    predicted,  # a softmax unless ImageNet is asked
+    mean,
+):
     "What may be erased where these classes are in the picture."
     photo, model = seen.photo, seen.model
     if seen.imagenet:

@@ -22,7 +22,10 @@ from .layers import counted, masked_ids, percent, put_all
 from .panes import SP, heat, layer, outline, pane, pieces, told
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #9260e3c1
-def object_maps(A, m):  # (N,N) similarity; (h,w) bool, the object's patches
+def object_maps(
+    A,  # (N,N) similarity
+    m,  # (h,w) bool, the object's patches
+):
     "{name: (h,w)}: the object, P and N, and both as shares of the object's patches; and facts."
     n = int(m.sum())
     P, N = (f(A, m.ravel()).reshape(m.shape) for f in (positiveness, negativeness))
@@ -88,7 +91,12 @@ def brightness(own=False):
     return [dict(name=w, color="#%02x%02x%02x" % tuple(c)) for w, c in zip(words, colors)]
 
 # %% ../nbs/6_explore/625_explore_objects.ipynb #ffc021a5
-def put_object(canvas, maps, facts, sp):  # as `object_maps` gives them; (h,w) ids
+def put_object(
+    canvas,
+    maps,  # as `object_maps` gives them
+    facts,  # as `object_maps` gives them
+    sp,  # (h,w) ids
+):
     "Maps of an object, each with the facts, and the superpixels, announced together."
     told = {name: lambda a=a: (a, facts) for name, a in maps.items()}
     put_all(canvas, told | dict(sp=sp))

@@ -59,15 +59,15 @@ def _pack(to, files):
 
 # %% ../nbs/1_nets/172_exports.ipynb #feaf7ecf
 def write_voc_archive(
-    ds,
-    ids,  # a dataset with VOC's classes, and the pictures of the list
+    ds,  # a dataset with VOC's classes
+    ids,  # the pictures of the list
     folder,  # their predictions
     to,  # .tar.gz, .tgz or .zip
-    comp="comp6",
-    image_set="test",  # comp5: learned from VOC's own pictures only
-    threshold=None,
-    kind="auto",
-) -> Path:  # of `read_prediction`, for scores
+    comp="comp6",  # comp5: learned from VOC's own pictures only
+    image_set="test",
+    threshold=None,  # of `read_prediction`, for scores
+    kind="auto",  # of `read_prediction`, for scores
+) -> Path:
     """Predictions in the layout of VOC's evaluation server.
 
     Raises `DataError` for a picture without one, for another size, and for unlabelled pixels.
@@ -129,13 +129,13 @@ def _regions(P, image, cats):
 
 # %% ../nbs/1_nets/172_exports.ipynb #dbf58a10
 def write_coco(
-    ds,
-    ids,  # the dataset and which of its pictures
+    ds,  # the dataset
+    ids,  # which of its pictures
     folder,  # their predictions
     to,  # .json
-    threshold=None,
-    kind="auto",
-) -> Path:  # of `read_prediction`, for scores
+    threshold=None,  # of `read_prediction`, for scores
+    kind="auto",  # of `read_prediction`, for scores
+) -> Path:
     """Predictions as COCO's JSON, a region for each class in a picture: a list of results with the
     dataset's own ids where it is COCO's, for
     `COCO(instances).loadRes(to)`; else an instances file of its own, for `COCO(to)`. Regions are of
@@ -243,13 +243,13 @@ def _write_prediction(ds, id, preds, threshold, folder):
 
 # %% ../nbs/1_nets/172_exports.ipynb #2a305dbf
 def write_fiftyone(
-    ds,
-    ids,  # the dataset and which of its pictures
+    ds,  # the dataset
+    ids,  # which of its pictures
     folders: dict,  # name of the result -> its folder
     to,  # a new folder
-    threshold=None,
-    kind="auto",
-) -> Path:  # of `read_prediction`, for scores
+    threshold=None,  # of `read_prediction`, for scores
+    kind="auto",  # of `read_prediction`, for scores
+) -> Path:
     """Pictures, truth (where there is one) and predictions in FiftyOne's
     `ImageSegmentationDirectory` form, for looking at the errors.
 

@@ -348,7 +348,11 @@ def extract(
     return keys(x.to(device), model)[0].float().cpu().numpy(), (h, w)
 
 # %% ../nbs/1_nets/110_features.ipynb #c15f3312
-def cached(image, model, folder):  # as in `extract`, and where to keep the files
+def cached(
+    image,  # as in `extract`
+    model,  # as in `extract`
+    folder,  # where to keep the files
+):
     """`extract`, kept on disk: the second time the features are read.
 
     A random net is never kept: the next one is another.

@@ -137,7 +137,11 @@ class _Maps(_TwoRuns):
         except RunError:
             return None  # not among those the run holds
 
-    def superpixels(self, id, tau=None):  # (H,W) int32; tau None: the run's
+    def superpixels(
+        self,
+        id,
+        tau=None,  # None: the run's
+    ):  # (H,W) int32
         "Superpixels of a picture: the run's own where it has them, else made now."
 
         def make():
@@ -149,7 +153,10 @@ class _Maps(_TwoRuns):
 
         return self._keep(("sp", id, tau), make)
 
-    def cam(self, id):  # (C,H,W) float32
+    def cam(
+        self,
+        id,
+    ):  # (C,H,W) float32
         """Normalised class activation maps of a picture: the run's own where it has them, else made
         now.
         """
@@ -162,7 +169,10 @@ class _Maps(_TwoRuns):
 
         return self._keep(("cam", id), make)
 
-    def seed(self, id):  # (H,W) uint8, 255 unlabeled
+    def seed(
+        self,
+        id,
+    ):  # (H,W) uint8, 255 unlabeled
         "The initial seed of a picture: the run's own where it has it, else made now."
         if file := self._path("run", "seeds", f"{id}.png"):
             return read_mask(file)
@@ -202,7 +212,11 @@ class _Predictions(_Maps):
         file = self._path(which, folder, "model.safetensors")
         return file and self._keep(("net", name), lambda: load_deeplab(file))
 
-    def softmax(self, id, net="segmenter"):  # (C+1,H,W) float32
+    def softmax(
+        self,
+        id,
+        net="segmenter",
+    ):  # (C+1,H,W) float32
         """What a segmenter says now of a picture.
 
         Raises `RunError` where the run has no such segmenter.
@@ -216,7 +230,12 @@ class _Predictions(_Maps):
 
         return self._keep(("H", id, net), make)
 
-    def prediction(self, id, crf=True, net="segmenter"):  # (H,W) uint8
+    def prediction(
+        self,
+        id,
+        crf=True,
+        net="segmenter",
+    ):  # (H,W) uint8
         """The labels a segmenter gives a picture: the run's own where it has them, else made now.
 
         Raises `RunError` as `softmax`.
@@ -312,7 +331,12 @@ class Source(_Saliency):
     """
 
     @torch.no_grad()
-    def stages(self, id, most=8, model=None):  # list of ((most,h,w) array, number of channels)
+    def stages(
+        self,
+        id,
+        most=8,
+        model=None,
+    ):  # list of ((most,h,w) array, number of channels)
         """What the backbone of the classifier, or of `model`, sees of a picture at each size on the
         way, the largest first: the channels that vary most, and how many there are.
         """

@@ -140,7 +140,9 @@ def dataset_photo(ds, id) -> Photo:
     return Photo(id, ds.image(id), mask, present, classes, note, drawn=classes == CLASSES)
 
 # %% ../nbs/0_base/068_gallery.ipynb #d045f69d
-def gallery(data=None) -> dict:  # a dataset, or what `open_dataset` takes
+def gallery(
+    data=None,  # a dataset, or what `open_dataset` takes
+) -> dict:
     """Pictures to choose from: name → function that returns the `Photo`.
 
     Of a dataset the first 200 come first. Raises `DataError`.

@@ -109,7 +109,9 @@ def _replay(B, L, order):
 # %% ../nbs/3_clustering/340_grouping.ipynb #3fcfd698
 @patch
 def seeds(
-    self: Grouping, tau=0.3, order="low"
+    self: Grouping,
+    tau=0.3,
+    order="low",
 ):  # positions (n,) on the grid, row by row; degrees (n,)
     """The patch that started each superpixel, and its degree at that moment (Table 3.1).
 

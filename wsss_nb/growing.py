@@ -145,11 +145,11 @@ def seed_loss(
 
 # %% ../nbs/3_clustering/320_growing.ipynb #720b2013
 def growing_loss(
-    model,
-    batch,  # the net; `image` (or `features`), `seed`, `present` and, to grow, `sp`
+    model,  # the net
+    batch,  # `image` (or `features`), `seed`, `present` and, to grow, `sp`
     train_scales=(1, 0.75, 0.5),  # S
-    beta_bg=0.7,
-    beta_fg=0.7,  # thresholds of (3.7)
+    beta_bg=0.7,  # threshold of (3.7) for the background
+    beta_fg=0.7,  # threshold of (3.7) for the classes
     stride=1,  # the loss sees every stride-th pixel each way
 ):  # scalar, {"labelled": share of the image's pixels that carry a label}
     """Seed loss (3.8), mean over the training scales, on the seed grown with this step's softmax,
@@ -173,7 +173,11 @@ def _read_maps(files, n_classes):
     return {k: read_labels(f) if k == "sp" else read_mask(f, n_classes) for k, f in files.items()}
 
 # %% ../nbs/3_clustering/320_growing.ipynb #e7e6e961
-def save_softmax(path, H, present):  # (C+1,H,W); (C,) bool
+def save_softmax(
+    path,
+    H,  # (C+1,H,W)
+    present,  # (C,) bool
+):
     """Write the softmax of background and the present classes as float16, atomically.
 
     Raises `DataError`.

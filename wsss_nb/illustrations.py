@@ -212,8 +212,10 @@ class _Place(NamedTuple):
 
 # %% ../nbs/5_report/545_illustrations.ipynb #410a8119
 def canvas(
-    width, height, key=None
-):  # inches; {class: name} of a legend below the sheet, which adds to the height
+    width,  # inches
+    height,  # inches
+    key=None,  # {class: name} of a legend below the sheet, which adds to the height
+):
     """A white sheet: the figure, and axes on it whose coordinates are inches from the lower left
     corner.
     """

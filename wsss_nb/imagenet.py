@@ -16,8 +16,8 @@ from .core import ParameterError, need
 # %% ../nbs/1_nets/180_imagenet.ipynb #e01eb570
 def group_activation(
     z,  # (B,K,h,w) scores of K classes at each position
-    groups,
-):  # for each of C names the classes that it stands for
+    groups,  # for each of C names the classes that it stands for
+):
     "The best member of each group over the mean of all classes: (B,C,h,w)."
     best = torch.stack([z[:, list(g)].amax(1) for g in groups], 1)
     return best - z.mean(1, keepdim=True)
@@ -25,8 +25,8 @@ def group_activation(
 # %% ../nbs/1_nets/180_imagenet.ipynb #09717480
 def group_log_odds(
     z,  # (B,K) scores of K classes
-    member,
-):  # (C,K) bool: which classes each name stands for
+    member,  # (C,K) bool: which classes each name stands for
+):
     "Log-odds of each group against all other classes: (B,C)."
     z = z[:, None]  # (B,1,K)
     inside, outside = (
@@ -48,9 +48,9 @@ class ImageNetClassifier(nn.Module):
     def __init__(
         self,
         backbone,  # lite0
+        # for each of C classes the indices 0…999 that it stands for; none: that class has a row of
+        # its own in `.learned`
         groups,
-        # for each of C classes the indices 0…999 that it stands for; none: that class has a row of its
-        # own in `.learned`
     ):
         super().__init__()
         need(
@@ -75,13 +75,14 @@ class ImageNetClassifier(nn.Module):
         return [g for g in self.groups if g]
 
     def in_order(
-        self, known, learned=None
-    ):  # (B,k,…) of the known classes, (B,n,…) of the learned -> (B,C,…)
+        self,
+        known,  # (B,k,…) of the known classes
+        learned=None,  # (B,n,…) of the learned
+    ):  # (B,C,…)
         if learned is None:
             return known
-        place = (
-            torch.tensor([not g for g in self.groups]).argsort(stable=True).argsort()
-        )  # of each class, known before learned
+        # of each class, known before learned
+        place = torch.tensor([not g for g in self.groups]).argsort(stable=True).argsort()
         return torch.cat([known, learned], 1)[:, place]
 
     def logits(self, f):
@@ -93,22 +94,24 @@ class ImageNetClassifier(nn.Module):
     def probabilities(self, x):
         return F.linear(self.mean_features(x), self.weight, self.bias).softmax(1)  # (B,1000)
 
-    def scores(self, f):  # (B,1280) -> (B,C)
+    def scores(self, f):  # (B,1280)
         member = torch.zeros(len(self.known), len(self.bias), dtype=torch.bool, device=f.device)
         for c, g in enumerate(self.known):
             member[c, list(g)] = True
         slope, shift = self.calibration.T
         known = slope * group_log_odds(F.linear(f, self.weight, self.bias), member) + shift
+        # (B,C)
         return self.in_order(known, self.learned(f) if hasattr(self, "learned") else None)
 
     def forward(self, x):
         return self.scores(self.mean_features(x))
 
-    def cam(self, x):  # -> (B,C,h,w), not rectified
+    def cam(self, x):
         f = self.backbone.forward_features(x)
         learned = (
             F.conv2d(f, self.learned.weight[:, :, None, None]) if hasattr(self, "learned") else None
         )
+        # (B,C,h,w), not rectified
         return self.in_order(group_activation(self.logits(f), self.known), learned)
 
 # %% ../nbs/1_nets/180_imagenet.ipynb #04a8e117

@@ -104,7 +104,7 @@ def codes(
 
 # %% ../nbs/0_base/090_kernels.ipynb #67c616af
 def group(
-    code,
+    code,  # from `codes`
     degree,  # from `codes`
 ):  # (B,N) int32
     """Superpixels (Table 3.1, lowest degree first), one launch for a batch.

@@ -55,7 +55,11 @@ def put_all(canvas, arrays):  # {name: array, None, or a function as `provide` t
             (canvas.provide if callable(a) else canvas.put)(name, a)
 
 # %% ../nbs/6_explore/612_layers.ipynb #853cee10
-def quality_facts(sp, mask, prefix=""):  # (H,W) ids; (H,W) uint8, or None
+def quality_facts(
+    sp,  # (H,W) ids
+    mask,  # (H,W) uint8, or None
+    prefix="",
+):
     "{measure: number} of superpixels, those that are finite; nothing without a mask."
     found = {} if mask is None else superpixel_quality(sp, mask)
     return {prefix + k: v for k, v in found.items() if k != "count" and np.isfinite(v)}

@@ -25,9 +25,8 @@ class Made(NamedTuple):
     "A mask, and what is to be said of it."
 
     mask: np.ndarray  # (H,W) uint8: 0 background, 1…C
-    probability: (
-        dict  # class id -> the classifier's probability of it; {} where no names were given
-    )
+    # class id -> the classifier's probability of it; {} where no names were given
+    probability: dict
     note: str = ""  # a doubt
     steps: object = None  # `segment.Steps`, where names were given, and
     ids: tuple = ()  # the class ids of its names

@@ -33,18 +33,19 @@ from .trunk import seen
 
 # %% ../nbs/2_masking/230_masking.ipynb #b283e4c6
 def _class_sums(
-    H,
-    sets,
-    # (B,C+1,h,w), (B,J,C+1) {0,1} -> (B,J,h,w): the maps of each set of classes, summed. One product: H
-    # is read once
-):
+    H,  # (B,C+1,h,w)
+    sets,  # (B,J,C+1) {0,1}
+):  # (B,J,h,w): the maps of each set of classes, summed. One product: H is read once
     with torch.autocast(
         H.device.type, enabled=False
     ):  # in bfloat16 the logarithm of a sum near 1 would be 0
         return (sets.to(H.dtype) @ H.flatten(2)).unflatten(2, H.shape[-2:])
 
 
-def _foreground(H, classes):  # (B,C+1,h,w), (B,C) -> (B,h,w)
+def _foreground(
+    H,  # (B,C+1,h,w)
+    classes,  # (B,C)
+):  # (B,h,w)
     return _class_sums(H, F.pad(classes[:, None].to(H.dtype), (1, 0)))[:, 0]
 
 # %% ../nbs/2_masking/230_masking.ipynb #507ead71
@@ -65,8 +66,9 @@ def _check(H, present, b=None, finite=True):
 
 # %% ../nbs/2_masking/230_masking.ipynb #25cde6c3
 def _sets(
-    R, present
-):  # (B,h,w), (B,C) bool -> where the background is, and the foreground: (B,h,w) bool each
+    R,  # (B,h,w)
+    present,  # (B,C) bool
+):  # where the background is, and the foreground: (B,h,w) bool each
     need(
         bool(((R == 0) | (R == 1) | (R == 255)).all()),
         "a saliency map holds 0, 1 and 255 (unlabeled) only: binarize it first",
@@ -100,8 +102,8 @@ def saliency_loss(
 def attention_map(
     H,  # (B,C+1,h,w) softmax
     present,  # (B,C) bool
-    b,
-):  # (B,C) {0,1}
+    b,  # (B,C) {0,1}
+):
     "What may still be seen: (B,1,h,w) in [0,1], (2.8). Raises `WsssError`."
     _check(H, present, b)
     return 1 - _foreground(H, present.bool() & b.bool())[:, None]
@@ -110,8 +112,8 @@ def attention_map(
 def masked_image(
     I,  # (B,3,H,W)
     F,  # (B,1,H,W)
-    mean,
-):  # colour, (3,) or a number, in the units of `I`
+    mean,  # colour, (3,) or a number, in the units of `I`
+):
     "The picture without its mean colour, where `F` lets it be seen; (2.9). Raises `WsssError`."
     need(
         check_array("I", I, 4).shape[-2:] == check_array("F", F, 4).shape[-2:]
@@ -141,10 +143,10 @@ def _normalized(color):  # 0…255 -> the nets' units
 def erased(
     image,  # (H,W,3) uint8
     H,  # (C+1,H,W) softmax at the picture's size
-    present,
-    b,  # (C,) bool; (C,) {0,1}
-    mean,
-):  # (3,) in 0…255
+    present,  # (C,) bool
+    b,  # (C,) {0,1}
+    mean,  # (3,) in 0…255
+):
     """Attention map (H,W) and masked picture (H,W,3) uint8, the mean colour put back where it was
     taken away; (2.8) (2.9).
     """
@@ -195,10 +197,8 @@ def draw_b(paths: int, batch: int, n_classes: int, generator=None):
 
 # %% ../nbs/2_masking/230_masking.ipynb #a3cce8c4
 def _times(
-    erase,
-    # (N,B,C) bool -> (B,N): how many paths erase what path n does, at the first such path; 0 at the
-    # others and where nothing is erased
-):
+    erase,  # (N,B,C) bool
+):  # (B,N): how many paths erase what path n does, at the first such path; 0 at the others and where nothing is erased
     first = (erase[:, None] == erase).all(-1).int().argmax(1)  # (N,B)
     return F.one_hot(first, len(erase)).sum(0) * erase.any(-1).T
 
@@ -218,10 +218,10 @@ def total_attention_loss(
     classifier,  # scores (n,C) of (n,3,H,W)
     I,  # (B,3,H,W) normalised
     H,  # (B,C+1,h,w) softmax, of any size
-    present,
-    b,  # (B,C) bool; (N,B,C) {0,1}
-    mean,
-):  # (3,) in the units of `I`
+    present,  # (B,C) bool
+    b,  # (N,B,C) {0,1}
+    mean,  # (3,) in the units of `I`
+):
     """Mean of (2.10) over paths and pictures, (2.11), without the terms where nothing is erased.
 
     All paths go through the classifier as one batch. Raises `WsssError`.
@@ -237,7 +237,10 @@ def total_attention_loss(
     )
 
 # %% ../nbs/2_masking/230_masking.ipynb #c30948c2
-def _asked(present, erase):  # (B,C) bool, (N,B,C) bool -> (B,2+N,C+1) bool, sets of classes
+def _asked(
+    present,  # (B,C) bool
+    erase,  # (N,B,C) bool
+):  # (B,2+N,C+1) bool, sets of classes
     "The background, all that is present, and what each path erases."
     sets = torch.cat([torch.zeros_like(present)[None], present[None], erase])
     sets = F.pad(sets.movedim(0, 1), (1, 0))

@@ -85,7 +85,11 @@ def still_png(pictures, titles):
     return small.getvalue()
 
 
-def with_still(bundle, pictures, titles):  # what a widget's `_repr_mimebundle_` gives
+def with_still(
+    bundle,  # what a widget's `_repr_mimebundle_` gives
+    pictures,
+    titles,
+):
     "The bundle with a still beside the widget."
     data, *meta = bundle if isinstance(bundle, tuple) else (bundle,)
     png = base64.b64encode(still_png(pictures, titles)).decode()
@@ -167,7 +171,11 @@ class Explorer(W.VBox):
         return bundle if served else with_still(bundle, *self.still())
 
 # %% ../nbs/6_explore/614_panel.ipynb #92e1ea73
-def from_run(make, run=None, sample="demo"):  # `make(folder)`
+def from_run(
+    make,  # called as `make(folder)`
+    run=None,
+    sample="demo",
+):
     """What `make` makes of a run, and a sentence on which it was, or why `$WSSS_NB_RUN` cannot be
     used and the packaged sample stands in. Raises what `make` says of a `run` that was asked for.
     """

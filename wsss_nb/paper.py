@@ -173,7 +173,11 @@ _COLUMNS = {
 }
 
 
-def numbers(table: str, row: dict, setting=None) -> dict:  # a row of `printed(table)`
+def numbers(
+    table: str,
+    row: dict,  # of `printed(table)`
+    setting=None,
+) -> dict:
     "{metric: the dissertation's number} of a row; a cell that is empty is left out."
     columns = printed(table)["columns"]
     names = {k: c.format(setting and setting.beta_bg) for k, c in _COLUMNS[table].items()}
@@ -181,7 +185,10 @@ def numbers(table: str, row: dict, setting=None) -> dict:  # a row of `printed(t
     return {k: v for k, v in found.items() if v is not None}
 
 
-def words(table: str, row: dict) -> dict:  # a row of `printed(table)`
+def words(
+    table: str,
+    row: dict,  # of `printed(table)`
+) -> dict:
     "{column: cell} of the columns of a row that are no numbers: year, backbone, setting."
     measured = {c.split("=")[0] for c in _COLUMNS[table].values()}
     cells = zip(printed(table)["columns"], row["cells"])

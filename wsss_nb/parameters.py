@@ -114,7 +114,11 @@ class Parameter:
     looked_at: bool = True  # whether what is checked before a run starts depends on it
     path: str = ""  # "file" or "folder": such a one is meant from where the user stands
 
-    def of(self, what: str, method: str):  # "default", "words" or "paper"
+    def of(
+        self,
+        what: str,  # "default", "words" or "paper"
+        method: str,
+    ):
         "What it is in a method."
         value = getattr(self, what)
         return value.get(method, "") if isinstance(value, dict) else value
@@ -135,7 +139,9 @@ def _table():
 PARAMETERS, _PRESETS = _table()
 
 # %% ../nbs/4_runs/410_parameters.ipynb #a7d6a769
-def parameters_of(method: str) -> dict:  # a key of `METHODS` -> name: (`Parameter`, its stages)
+def parameters_of(
+    method: str,  # a key of `METHODS`
+) -> dict:  # name -> (`Parameter`, its stages)
     "The parameters of a method, with the notebooks that take each, or `run`."
     found = {p.name: (p, ("run",)) for p in PARAMETERS.values() if not p.stages}
     for stage in METHODS[method]:
@@ -200,7 +206,11 @@ def _instead(name, known, what):
     return f" (did you mean {near[0]}?){listed}"
 
 
-def check_names(given, known, what: str):  # names; who takes them: a method, or in words
+def check_names(
+    given,  # names
+    known,  # names
+    what: str,  # who takes them: a method, or in words
+):
     "Raise `ParameterError` for a name that is unknown. Capitals count."
     for k in given:
         if k not in known:

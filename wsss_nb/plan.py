@@ -80,30 +80,41 @@ class Step:
 _IDLE = {"out", *(p.name for p in PARAMETERS.values() if p.stages and not p.decides)}
 
 
-def _step(name, spec, extra, given, before, data_key):
-    "The step with only the parameters its notebook takes, and the key of all it depends on."
-    notebook = training_folder() / f"{name.split(':')[0]}.ipynb"
+def _needed(spec, extra, before):
+    "The earlier steps that one waits for; `t23_growing:*` stands for all variants of a notebook."
     wanted = (*spec.get("needs", ()), *extra.get("needs", ()))
-    needs = [s for s in before if s.name in wanted or f"{s.name.split(':')[0]}:*" in wanted]
+    return [s for s in before if s.name in wanted or f"{s.name.split(':')[0]}:*" in wanted]
+
+
+def _key(notebook, params, data_key, needs, threads):
+    """The fingerprint of all that decides what a step writes: this version, its notebook's code,
+    its parameters (but for those that decide nothing), the data, the steps before it, threads.
+    """
+    decides = {k: v for k, v in params.items() if k not in _IDLE}
+    before = [n.key for n in needs]
+    return fingerprint(__version__, _notebook_code(notebook), decides, data_key, before, threads)
+
+
+def _step(name, spec, extra, given, before, data_key):
+    "A step: `spec` says what its notebook makes and needs, `extra` what a variant has otherwise."
+    notebook = training_folder() / f"{name.split(':')[0]}.ipynb"
+    needs = _needed(spec, extra, before)
     trained = [s.makes for s in before if s.makes.startswith("segmenter")]
-    given = given | dict(makes=spec["makes"], segmenters=trained) | extra
+    given = given | dict(makes=spec["makes"], segmenters=trained) | extra  # a variant's come last
     mine = {k: v for k, v in given.items() if k in notebook_parameters(notebook)}
     if mine.get("classifier") in BY_NAMES and spec["makes"] != "classifier":
         mine["classifier"] = "classifier"  # where that stage puts it
-    decides = {k: v for k, v in mine.items() if k not in _IDLE}
-    own, threads = [n.key for n in needs], given["threads"]
-    key = fingerprint(__version__, _notebook_code(notebook), decides, data_key, own, threads)
     return Step(
-        name,
-        notebook,
-        Path(given["out"]),
-        mine,
-        given["makes"],
-        tuple(spec.get("also", ())) if ":" not in name else (),
-        needs,
-        key,
-        None if spec.get("shared") else given["seed"],
-        threads,
+        name=name,
+        notebook=notebook,
+        folder=Path(given["out"]),
+        params=mine,
+        makes=given["makes"],
+        also=tuple(spec.get("also", ())) if ":" not in name else (),
+        needs=needs,
+        key=_key(notebook, mine, data_key, needs, given["threads"]),
+        seed=None if spec.get("shared") else given["seed"],
+        threads=given["threads"],
     )
 
 # %% ../nbs/4_runs/435_plan.ipynb #94c7de4a
@@ -147,8 +158,8 @@ def plan(
     data: str,  # what `open_dataset` takes
     out,  # the run's folder
     params: dict,  # all of them, as `resolve` gives them
-    ds=None,
-) -> list:  # the dataset, where it is open already -> `Step`s, in order
+    ds=None,  # the dataset, where it is open already
+) -> list:  # of `Step`, in order
     "Every step of a run; nothing is written."
     keys, steps, shared = _data_keys(ds or open_dataset(data), params), [], {}
     superpixels = params["superpixels"] or str(Path(out) / "superpixels")

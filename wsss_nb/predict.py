@@ -51,8 +51,8 @@ def _predict_one(job, weights, folder, settings, device):
 
 # %% ../nbs/1_nets/150_predict.ipynb #b9366818
 def predict_folder(
-    ds,
-    ids,  # the dataset and which of its pictures
+    ds,  # the dataset
+    ids,  # which of its pictures
     weights,  # the segmenter's .safetensors
     folder,  # where `<id>.png` goes; the CRF's go to `<folder>-crf`
     settings=PredictSettings(),

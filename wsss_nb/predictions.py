@@ -76,8 +76,8 @@ def find_predictions(
     ids,  # which pictures
     kind="auto",  # one of `KINDS`: "png", or a kind of .npy; auto: what is there
     partial=False,  # some may be missing
-    what="prediction",
-):  # what they are, for messages
+    what="prediction",  # what they are, for messages
+):
     """id -> file, for those of `ids` that have one in `folder`.
 
     Raises `DataError` for a folder that is missing or empty, and for what is not there."""
@@ -113,12 +113,12 @@ def find_predictions(
 
 # %% ../nbs/1_nets/166_predictions.ipynb #051b0228
 def in_threads(
-    fn,
-    jobs,  # a function of a list of jobs
+    fn,  # a function of a list of jobs
+    jobs,
     workers=None,  # threads; by default as many as this process has cores
     desc="",
-    size=16,
-):  # jobs a call
+    size=16,  # jobs a call
+):
     """`fn` of one lot of jobs after the other, in threads, the results in order.
 
     The first error ends it.
@@ -379,15 +379,15 @@ def _check_scale(p, looks):
 
 # %% ../nbs/1_nets/166_predictions.ipynb #7c0c9581
 def open_predictions(
-    folder,
-    ids,  # of `<id>.png` or `<id>.npy`, and which pictures
+    folder,  # of `<id>.png` or `<id>.npy`
+    ids,  # which pictures
     n_classes,  # C, at most 254
     labels=None,  # id -> (C,) bool, which classes are present; None: unknown
     kind="auto",  # one of `KINDS`
     partial=False,  # some may be missing
     what="prediction",  # what they are, for messages
-    workers=None,
-):  # threads; by default one a core
+    workers=None,  # threads; by default one a core
+):
     """A folder of label maps or score maps, its layout and scale decided by a look into every file.
 
     It has `files` (id -> file), `layout`, `notes` (how it is read, in sentences), `scores(id)` →

@@ -26,8 +26,8 @@ def start_python(
     code: str,  # what it runs
     log,  # receives all it prints
     env=None,  # variables, over those of this process
-    threads=0,
-) -> subprocess.Popen:  # of the mathematics; 0 leaves it to the libraries
+    threads=0,  # of the mathematics; 0 leaves it to the libraries
+) -> subprocess.Popen:
     "A Python process of its own session, in this environment."
     n = dict(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads)) if threads else {}
     with open(log, "w") as f:
@@ -260,7 +260,9 @@ def dask_client(address):  # such as tcp://host:8786
         ) from None
 
 # %% ../nbs/0_base/080_processes.ipynb #54b34ba7
-def bar_of(file):  # -> fraction, words
+def bar_of(
+    file,
+):  # fraction, words
     'What a process\'s innermost bar says; (0, "") before it has said anything.'
     try:
         p = json.loads(Path(file).read_bytes())

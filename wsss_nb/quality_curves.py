@@ -125,8 +125,8 @@ def mean_scores(rows):
 
 # %% ../nbs/3_clustering/360_quality_curves.ipynb #410cec44
 def quality_curves(
-    ds,
-    ids,  # a dataset, and which of its pictures; their true masks are opened
+    ds,  # a dataset
+    ids,  # which of its pictures; their true masks are opened
     extractor,  # from `features.load`, for ours
     settings=SETTINGS,  # method -> (name for `conventional` or None, numbers or tau)
 ) -> dict:  # method -> (settings, 5): columns as `SCORES`, NaN where no picture has a score
@@ -164,13 +164,11 @@ def _gap(a, b, steps=50):
 # %% ../nbs/3_clustering/360_quality_curves.ipynb #0efedef2
 def compare_curves(
     quality,  # method -> (settings, 5), from `quality_curves`
-    x,
-    y,  # two of `SCORES`
+    x,  # one of `SCORES`
+    y,  # another of `SCORES`
     sign,  # 1 where more of y is better, -1 where less is
     ours="ours",  # the method that the others are compared with
-    # better, worse: methods on the better side of ours, and those that are not; apart: no range of x in
-    # common
-) -> dict:
+) -> dict:  # better, worse: methods on the better side of ours, and those that are not; apart: no range of x in common
     """Whose curve lies on the better side of ours, on average where the two overlap.
 
     Raises `ParameterError` for unknown names.
@@ -221,8 +219,8 @@ def is_ours(name):
 def draw_panel(
     ax,  # of matplotlib
     quality,  # method -> (settings, columns)
-    x,
-    y,  # two of `COLUMNS`
+    x,  # one of `COLUMNS`
+    y,  # another of `COLUMNS`
     beyond,  # from which setting on ours is drawn hollow
     looks=LOOKS,  # method -> (colour of `show`, marker)
 ):
@@ -242,8 +240,8 @@ def draw_panel(
 def draw_curves(
     fig,  # an empty matplotlib figure
     panels,  # title -> method -> (settings, 5)
-    x,
-    y,  # two of `SCORES`
+    x,  # one of `SCORES`
+    y,  # another of `SCORES`
     share=True,  # one range of x and y for all panels
     beyond=6,  # from which setting on ours is drawn hollow
 ):

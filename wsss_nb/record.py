@@ -251,8 +251,8 @@ def stage(
     self: RunRecord,
     name: str,  # the stage
     key: str,  # fingerprint of everything it depends on
-    **fields,
-):  # more to write down with it
+    **fields,  # more to write down with it
+):
     """Record a stage: `running` (by which process, where), then `done` with seconds, or
     `failed`/`killed` with the reason. Yields a dict to add fields to.
     """
@@ -280,8 +280,8 @@ _INPUTS = {"key!": str, "inputs": dict}  # of inputs.json
 
 def stage_folder(
     folder,  # where the stage writes
-    **inputs,
-) -> Path:  # everything that decides what it writes
+    **inputs,  # everything that decides what it writes
+) -> Path:
     """The folder, kept if it was made from the same `inputs`, less what a killed writer left
     half-written; else emptied. A folder that is not a stage's is left alone: `RunError`.
     """

@@ -18,10 +18,11 @@ from .core import RunError, atomic, need, read_json
 from .explain import IDLE
 from .files import DATA
 from .images import open_picture, read_image
+from .parameters import METHODS, parameters_of, preset
 from .record import RunRecord
 from .results import run_tables
 from .show import data_uri
-from .tables import apart, as_text, mean_std, pick, replicas, row
+from .tables import apart, as_text, as_words, mean_std, pick, replicas, row, seed_folders
 
 # %% ../nbs/5_report/530_report.ipynb #71bebdd9
 def _started_from(d):
@@ -49,19 +50,42 @@ def facts_of(d: dict, dataset, seeds, **more) -> dict:  # {what: value}, some of
     }
 
 # %% ../nbs/5_report/530_report.ipynb #26632ee3
+def _of_first(d):
+    "Which of several seeds something is of; nothing where there is one."
+    return ", first seed" if len(d.get("parameters", {}).get("seeds", ())) > 1 else ""
+
+
+def _given(d):
+    "The parameters that are neither the dissertation's nor a preset's: who began the run set them."
+    method, p = d.get("method"), d.get("parameters", {})
+    if method not in METHODS:
+        return {}
+    usual = {k: known.of("default", method) for k, (known, _) in parameters_of(method).items()}
+    usual |= preset(p.get("preset") or d.get("data", {}).get("name"), method)
+    usual |= d.get("overrides", {})
+    return {k: v for k, v in p.items() if k != "seeds" and v != usual.get(k, v)}
+
+
+def _as_typed(parameters):
+    "Parameters as the command takes them: `tau=0.2 dilations=3,6`."
+    listed = {k: ",".join(map(str, v)) for k, v in parameters.items() if isinstance(v, list) and v}
+    return " ".join(f"{k}={v}" for k, v in (parameters | listed).items())
+
+
 def _facts(d) -> list:
     "The lines of the record a reader asks for first."
     data, stages, p = d.get("data", {}), d.get("stages", {}), d.get("parameters", {})
     pictures = f"{data.get('train')} to learn from, {data.get('val')} held out"
     seconds = {k: f"{s.get('seconds', 0):.0f} s" for k, s in stages.items()}
     peak = max([s.get("peak_memory_mb", 0) for s in stages.values()], default=0)
-    over = ", ".join(f"{k}={v}" for k, v in d.get("overrides", {}).items())
     more = {
-        "preset over the dissertation's settings": over,
-        "time of each stage, first seed": _in_a_line(seconds),
+        "given for this run": _as_typed(_given(d)),
+        "preset over the dissertation's settings": _as_typed(d.get("overrides", {})),
+        f"time of each stage{_of_first(d)}": _in_a_line(seconds),
         "peak memory of a stage": f"{peak} MB",
     }
-    facts = facts_of(d, f"{data.get('name')} ({pictures})", p.get("seeds"), **more)
+    seeds = as_words(p.get("seeds", []))
+    facts = facts_of(d, f"{data.get('name')} ({pictures})", seeds, **more)
     return [(k, v) for k, v in facts.items() if v]
 
 # %% ../nbs/5_report/530_report.ipynb #cdeaa10a
@@ -94,11 +118,23 @@ def _of_weights(d, scenes):
         )
 
 
-def notes(d: dict, scored) -> list:  # a run's record; whether it has scores
+def _unfinished(d):
+    status = d.get("status", "done")
+    if status != "done":
+        yield (
+            f"This run is not finished: its record says {status}. What its later stages make is"
+            " missing here, and pictures may be of settings before."
+        )
+
+
+def notes(
+    d: dict,  # a run's record
+    scored,  # whether it has scores
+) -> list:
     "What a reader must know before quoting a number."
     scenes = d.get("data", {}).get("name") == "scenes"
     said = [_SCENES] * scenes + [*_of_weights(d, scenes)] + [_UNSCORED] * (not scored)
-    return [*d.get("problems", []), *said]
+    return [*_unfinished(d), *d.get("problems", []), *said]
 
 # %% ../nbs/5_report/530_report.ipynb #8437dceb
 _LEADS = dict(
@@ -123,10 +159,31 @@ def _lead(method, n):
     )
 
 # %% ../nbs/5_report/530_report.ipynb #73ae62e3
-def _figures(out):
-    known = read_json(DATA / "pictures.json")
+def _words(d):
+    "What the captions of pictures leave open, by the run's record."
+    p, held = d.get("parameters", {}), d.get("data", {}).get("val", 1)
+    own = p.get("sp_method", "ours") == "ours"
+    return dict(
+        pictures="Held-out pictures" if held else "Training pictures, as nothing is held out",
+        crf=" with the CRF" if p.get("crf", True) else "",
+        first=_of_first(d),
+        superpixels=(
+            "Discovered first is bright, last is dark. A superpixel need not be connected, and"
+            " nobody fixes how many there are."
+            if own
+            else f"The method is {p['sp_method']}, by colour and place."
+        ),
+    )
+
+
+def _figures(out, d):
+    known, words = read_json(DATA / "pictures.json"), _words(d)
     files = {f: out / "pictures" / f for f in known}
-    return [known[f] | dict(src=data_uri(p)) for f, p in files.items() if p.exists()]
+    return [
+        known[f] | dict(text=known[f]["text"].format(**words), src=data_uri(p))
+        for f, p in files.items()
+        if p.exists()
+    ]
 
 
 def _applied(out):
@@ -139,9 +196,9 @@ def _section(out):
     "All that the page says of one run."
     need(out.is_dir(), f"{out}: no such folder; name the folder of a run", RunError)
     d = RunRecord(out).data
-    scored = [*out.glob("metrics.json"), *out.glob("replicas/*/metrics.json")]
+    scored = any((folder / "metrics.json").exists() for folder in seed_folders(out))
     ms = replicas(out) if scored else []
-    tables, figures = run_tables(ms, d) if ms else [], _figures(out)
+    tables, figures = run_tables(ms, d) if ms else [], _figures(out, d)
     need(tables or figures, f"{out} holds neither scores nor pictures yet: run it first", RunError)
     return dict(
         title=f"{d.get('method', 'run')} on {d.get('data', {}).get('name', out.name)}",
@@ -205,6 +262,15 @@ def _called(section, sections):
     return before + section["name"] + _differs(section, alike)
 
 # %% ../nbs/5_report/530_report.ipynb #f35b34be
+def _methods_differ(sections):
+    if len({s["d"].get("method") for s in sections}) < 2:
+        return ""
+    return (
+        " The methods differ in what they were taught with and in what their networks started from;"
+        " both stand under “How this was made”."
+    )
+
+
 def _side_by_side(sections):
     "One table of the runs' own segmenters."
 
@@ -220,11 +286,7 @@ def _side_by_side(sections):
         title="Side by side",
         head=["method", "learned from", "seeds", "mIoU %", "with CRF"],
         rows=[row(*cells(s)) for s in sections if any(pick(m, "segmenter") for m in s["ms"])],
-        text=(
-            "Each run's own segmenter on the held-out pictures. The methods differ in what they"
-            " were taught with and in what their networks started from; both stand under “How this"
-            " was made”."
-        ),
+        text="Each run's own segmenter on the held-out pictures." + _methods_differ(sections),
     )
 
 # %% ../nbs/5_report/530_report.ipynb #f12b3568
@@ -243,7 +305,7 @@ def _opening(sections):
 
 # %% ../nbs/5_report/530_report.ipynb #449b7ac0
 def _asked(folder):
-    "{name of a mask: {word: probability}} that `wsss-nb segment` asked for in a folder"
+    "{name of a mask: {word: (probability, pixels)}} that `wsss-nb segment` asked for in a folder"
     words, table = {}, folder / "areas.csv"
     if not table.is_file():
         return words
@@ -252,13 +314,46 @@ def _asked(folder):
             for line in csv.DictReader(f, strict=True):
                 if line["probability"]:
                     mask = words.setdefault(Path(line.get("mask") or "").stem, {})
-                    mask[line["class"]] = float(line["probability"])
+                    mask[line["class"]] = float(line["probability"]), int(line["pixels"])
     except (csv.Error, KeyError, ValueError) as e:
         raise RunError(
             f"{table} is damaged or not of `wsss-nb segment` ({type(e).__name__}: {e}): delete it,"
             " and run `wsss-nb segment` on this folder again"
         ) from e
     return words
+
+
+def _caption(words):
+    "What the classifier makes of the words asked for; a mask of a word that it doubts may be wrong."
+
+    def said(p, pixels):
+        doubt = "; it is unsure, and the mask may be of something else" if p < 0.5 else ""
+        return f"the classifier's probability: {p:.2f}{doubt if pixels else '; no mask'}"
+
+    return ", ".join(f"“{w}” ({said(*found)})" for w, found in words.items())
+
+
+_BY_NAMES = (
+    "A name in, a mask out, and nothing trained: a classifier of ImageNet's names looks at the"
+    " photograph; what is alike is grouped; what surely is the thing named, and what surely is not,"
+    " is the seed, which grows over the groups; its labels walk to what resembles them; the mask"
+    " follows the photograph's edges."
+)
+
+
+def _about_masks(folder, figures):
+    "How the masks of a folder were made, and what their pictures and captions mean."
+    note = folder / "segment.json"
+    record = read_json(note, RunError, {"decides": dict}) if note.is_file() else {}
+    by = record.get("decides", {}).get("by", "names")
+    yield _BY_NAMES if by == "names" else f"Masks by {by}, which learned them."
+    if any(f["striped"] for f in figures):
+        yield "Stripes are what has no label yet."
+    if any(f["text"] for f in figures):
+        yield (
+            "The classifier's probability is that of a name in the whole photograph; how good a"
+            " mask is, nobody has measured here."
+        )
 
 # %% ../nbs/5_report/530_report.ipynb #ad1e5aa4
 def _embedded(picture):
@@ -272,7 +367,7 @@ def _embedded(picture):
     return f"data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def photographs_in(folder) -> list:  # of dicts: title, text, kind, src; none of no folder
+def photographs_in(folder) -> list:  # of dicts: title, text, kind, src, striped; none of no folder
     """The figures of a folder of masks on photographs, the surest first.
 
     Raises `RunError` where there are no pictures.
@@ -294,9 +389,9 @@ def photographs_in(folder) -> list:  # of dicts: title, text, kind, src; none of
     asked, figures = _asked(folder), []
     for p in steps or masks:
         words = asked.get(p.stem, {})
-        text = ", ".join(f"“{w}” (the classifier's probability: {q:.2f})" for w, q in words.items())
-        figure = dict(title=p.stem, text=text, kind="", src=_embedded(p))
-        figures.append((max(words.values(), default=0), figure))
+        about = dict(title=p.stem, text=_caption(words), kind="", striped=bool(steps))
+        sure = max((q for q, _ in words.values()), default=0)
+        figures.append((sure, about | dict(src=_embedded(p))))
     return [f for _, f in sorted(figures, key=lambda f: -f[0])]
 
 # %% ../nbs/5_report/530_report.ipynb #c706fd15
@@ -305,6 +400,15 @@ def page_of(form: str, **parts) -> str:
     folder = FileSystemLoader(DATA, encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, loader=folder).get_template(form)
     return page.render(**parts)
+
+
+def _print(tables, sections):
+    "The first tables for the terminal, with what the page says of their numbers."
+    for t in tables + [t for s in sections for t in s["tables"][:2]]:
+        print(as_text(t), *filter(None, [t["text"]]), sep="\n", end="\n\n")
+    found = [n for s in sections for n in s["d"].get("problems", [])]  # those are not of the scores
+    for sentence in dict.fromkeys(n for s in sections for n in s["notes"] if n not in found):
+        print(sentence, end="\n\n")
 
 
 def write_report(
@@ -329,12 +433,12 @@ def write_report(
         title=title or ("From photographs and names to masks" if first else about),
         about=about,
         photographs=first,
+        about_photographs=" ".join(_about_masks(Path(photographs), first)) if first else "",
         opening=opening,
         tables=tables,
         sections=sections,
     )
     with atomic(to) as part:
         part.write_text(page, encoding="utf-8")
-    for t in tables + [t for s in sections for t in s["tables"][:2]]:
-        print(as_text(t), end="\n\n")
+    _print(tables, sections)
     return to

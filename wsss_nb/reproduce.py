@@ -208,7 +208,9 @@ def reproduced_table(
 TABLES = [*dict.fromkeys(s.table for s in SETTINGS)]
 
 
-def table_number(word: str) -> str:  # "table-3.6", "3.6"
+def table_number(
+    word: str,  # such as "table-3.6" or "3.6"
+) -> str:
     "The number of a table of the dissertation. Raises `ParameterError` for one that no run makes."
     n = str(word).lower().removeprefix("table").strip("-_ ")
     need(
@@ -252,7 +254,7 @@ def plan_table(
     seeds=SEEDS,  # several, so that a spread is known
     extra=None,  # name -> value, laid over every row's parameters
     sweep=None,  # a plan to go on with
-):  # -> `Sweep`, {row: names of its runs}
+):  # `Sweep`, {row: names of its runs}
     "The runs of a table, planned; nothing is written."
     sweep, extra = sweep or open_sweep(folder, data), extra or {}
     where = "scenes" if sweep.ds.name.startswith("scenes") else "voc"

@@ -68,12 +68,13 @@ _NET_ROWS = (
 
 def net_table(ms) -> dict:
     "Segmenters on held-out pictures: mIoU without and with the CRF."
+    rows = _measured(ms, _NET_ROWS, _MIOUS)
+    same = "The same net and settings in every row; only the labels it learned from differ."
     return dict(
         title="Segmenters on held-out pictures",
         head=["", "mIoU %", "mIoU % with CRF"],
-        rows=_measured(ms, _NET_ROWS, _MIOUS),
-        text="The same net and settings in every row; only the labels it learned from differ."
-        + spread(ms),
+        rows=rows,
+        text=(same * (len(rows) > 1) + spread(ms)).strip(),
     )
 
 # %% ../nbs/5_report/505_results.ipynb #d74b569e
@@ -93,19 +94,21 @@ def _scored(ms, scores):
     return [mean_std([pick(m, p) for m in ms], scale, digits) for _, p, scale, digits in scores]
 
 
-def superpixel_table(ms) -> dict:
+def superpixel_table(ms, params=None) -> dict:  # the run's parameters, where they are known
     """Superpixels on the training pictures: (3.9)-(3.12), mean over pictures; the same maps serve
     every seed.
     """
-    scores = SCORES["superpixels"]
+    scores, by = SCORES["superpixels"], (params or {}).get("sp_method", "ours")
+    said = "Made once and used by every seed." if len(ms) > 1 else ""
+    if by == "ours":
+        said += " They need not be connected, and nobody fixes their number."
+    else:
+        said += f" The method is {by}."
     return dict(
         title="Superpixels on the training pictures",
         head=["", *(s[0] for s in scores)],
         rows=[row("superpixels", *_scored(ms[:1], scores))] * _has(ms[:1], "superpixels"),
-        text=(
-            "Made once and used by every seed. They need not be connected, and nobody fixes their"
-            " number."
-        ),
+        text=said.strip(),
     )
 
 # %% ../nbs/5_report/505_results.ipynb #cd5e84bb
@@ -133,7 +136,9 @@ _SHORT = {
 }
 
 
-def net_names(d: dict) -> dict:  # a run's record -> {segmenter's folder: words}
+def net_names(
+    d: dict,  # a run's record
+) -> dict:  # {segmenter's folder: words}
     "What each segmenter of a run is, in a few words."
     if d.get("method") != "masking":
         return dict(_SHORT)
@@ -154,18 +159,34 @@ def _ablation_row(ms, params, name, folder):
     return row(name, *facts, *_cells(ms, folder, _MIOUS), *theirs, kind=kind)
 
 
+def _beside(d, names):
+    "What is to be said of the paper's numbers beside a run's, of the rows with these names."
+    names = [n for n in names if n in TABLE_2_3]
+    if not names:
+        return ""
+    data, net = d.get("data", {}).get("name"), d["parameters"].get("seg_net")
+    said = " The paper's numbers are of its Table 2.3, VGG16 on VOC 2012 val"
+    if str(data).startswith("voc") and net == "vgg16":
+        return f"{said}."
+    order = "only the order of the rows can be compared" if len(names) > 1 else "not to be compared"
+    return f"{said}; these are of the net {net} on {data}: {order}."
+
+
 def masking_table(ms, d) -> dict:
     "The ablation of a masking run beside the paper's Table 2.3: mIoU on held-out pictures."
+    rows = [_ablation_row(ms, d["parameters"], r, f) for r, f in _rows(ms, d)]
+    names = [r["cells"][0] for r in rows]
+    bounds = " and ".join(n for n, r in zip(names, rows) if r["kind"] == "bound")
     return dict(
         title="Masking: segmenters on held-out pictures",
         head=["row", "saliency", "classifier", "N", "mIoU %", "with CRF", "paper: VOC", "with CRF"],
-        rows=[_ablation_row(ms, d["parameters"], r, f) for r, f in _rows(ms, d)],
+        rows=rows,
         text=(
-            "The same segmenter in every row. The paper's columns are its Table 2.3: VGG16 on VOC"
-            " 2012 val, another dataset and net, to compare the order only. Rows C saw true masks:"
-            " upper bounds."
-        )
-        + spread(ms),
+            "The same segmenter in every row." * (len(rows) > 1)
+            + _beside(d, names)
+            + f" {bounds} saw true masks: an upper bound." * bool(bounds)
+            + spread(ms)
+        ).strip(),
     )
 
 # %% ../nbs/5_report/505_results.ipynb #4b8d2ac9
@@ -191,7 +212,11 @@ _ORDER = (
 )
 
 
-def _gains(ms, a, b):  # segmenters' folders, None where there is none -> points, one a seed
+def _gains(
+    ms,
+    a,  # a segmenter's folder, None where there is none
+    b,  # a segmenter's folder, None where there is none
+):  # points, one a seed
     pairs = [[pick(m, f"{f}.crf.miou") for f in (a, b)] for m in ms]
     return np.array([100 * (y - x) for x, y in pairs if None not in (x, y)])
 
@@ -209,7 +234,11 @@ def order_table(ms, d) -> dict:
         title="What each part adds",
         head=["", "points of mIoU", "paper: VOC", "the dissertation's order"],
         rows=rows,
-        text="Differences with the CRF, of the same seed." + spread(ms),
+        text=(
+            "Differences with the CRF, of the same seed; the paper's are of its Table 2.3, VGG16 on"
+            " VOC 2012 val."
+        )
+        + spread(ms),
     )
 
 # %% ../nbs/5_report/505_results.ipynb #fe237701
@@ -247,14 +276,17 @@ def class_table(ms, classes, d=None) -> dict:
     )
 
 # %% ../nbs/5_report/505_results.ipynb #52f9ba21
-def run_tables(ms, d) -> list:  # metrics, one a seed; the record
+def run_tables(
+    ms,  # metrics, one a seed
+    d,  # the record
+) -> list:
     "The tables of a run; those without rows are left out."
     classes = d.get("data", {}).get("classes", [])
     if d.get("method") == "masking":
         own = [masking_table(ms, d), order_table(ms, d), saliency_table(ms)]
     else:
         own = [net_table(ms), seed_table(ms)]
-    tables = [*own, superpixel_table(ms), class_table(ms, classes, d)]
+    tables = [*own, superpixel_table(ms, d.get("parameters")), class_table(ms, classes, d)]
     return [t for t in tables if t["rows"]]
 
 # %% ../nbs/5_report/505_results.ipynb #4d88ea67
@@ -302,7 +334,10 @@ def sweep_table(folder, method=None) -> dict:
     )
 
 # %% ../nbs/5_report/505_results.ipynb #0e36b89c
-def write_csv(folder, to=None) -> Path:  # by default sweep.csv in the folder
+def write_csv(
+    folder,
+    to=None,  # by default sweep.csv in the folder
+) -> Path:
     "Every run with its state, settings and scores, one a line, for a spreadsheet."
     runs, to = read_store(folder)["runs"], Path(to or Path(folder) / "sweep.csv")
     status = {r.name: r.status for r in run_states(folder)}

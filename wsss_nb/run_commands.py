@@ -128,11 +128,10 @@ def _lost_scores(out):
     "What a run's metrics.json should hold and does not, a sentence a file."
     from wsss_nb.core import RunError, read_json
     from wsss_nb.record import METRICS, RunRecord
-    from wsss_nb.tables import pick
+    from wsss_nb.tables import pick, seed_folders
 
     d = RunRecord(out).data
-    seeds = [] if d.get("links") else (d.get("parameters", {}).get("seeds") or [])[1:]
-    files = [f / "metrics.json" for f in (out, *(out / "replicas" / f"seed{s}" for s in seeds))]
+    files = [folder / "metrics.json" for folder in seed_folders(out)]
     there = {f: read_json(f, RunError, METRICS) for f in files if f.exists()}
     if len(there) < len(files) and _no_truth(d):
         return []

@@ -6,7 +6,7 @@
 __all__ = ['Job', 'run_queue', 'run_steps', 'alone', 'run_method']
 
 # %% ../nbs/4_runs/450_runs.ipynb #5be5f7f3
-import re, secrets, signal, threading, time
+import re, secrets, shutil, signal, threading, time
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -215,8 +215,8 @@ def _describe(steps, overrides, say, preset=""):
         say(f"  {'skip' if s.done else 'run '}  {s.label:<30} {where}")
 
 
-def _check_place(out):
-    "Raise `RunError` where a run cannot be kept."
+def _check_place(out, method):
+    "Raise `RunError` where a run of this method cannot be kept."
     out = Path(out)
     need(
         not out.exists() or out.is_dir(),
@@ -230,6 +230,8 @@ def _check_place(out):
         " --out, or add the setting to it with `wsss-nb sweep`",
         RunError,
     )
+    before = RunRecord(out).data.get("method", method)
+    need(before == method, f"{out} holds a run of {before}: choose another --out", RunError)
 
 # %% ../nbs/4_runs/450_runs.ipynb #cd4375bd
 @contextmanager
@@ -247,12 +249,27 @@ def alone(
         yield
 
 
+def _forget(step):
+    """Take away predictions and scores of other settings: until the evaluation comes they would pass
+    for this run's.
+    """
+    made = (step.makes, *step.also)
+    before = step.record.data.get("stages", {}).get(step.name, {}).get("key", step.key)
+    if before == step.key or "metrics.json" not in made:
+        return
+    for at in (step.folder / name for name in made):
+        if at.is_dir():
+            shutil.rmtree(at)
+        at.unlink(missing_ok=True)
+
+
 def _begin(steps, fields, say):
-    "Write every replica's record before its first step, and take away what is damaged."
+    "Write every replica's record before its first step; take away what is damaged, and old scores."
     for folder in dict.fromkeys(s.folder for s in steps):
         seed = next(s.seed for s in steps if s.folder == folder and s.seed is not None)
         RunRecord(folder).create(**fields(seed))
     for s in steps:
+        _forget(s)
         for sentence in clear_damage(s.folder, s.name):
             say(f"  {s.label}: {sentence}")
 
@@ -268,7 +285,7 @@ def run_method(
     """Run a method's notebooks on a dataset, for every seed; what is done with the same inputs is
     skipped. Equal inputs give equal artefacts.
     """
-    _check_place(out)
+    _check_place(out, method)
     data = full_spec(data)
     ds = open_dataset(data)
     full, overridden = resolve(method, ds, params)

@@ -34,8 +34,8 @@ from .weights import packaged_file
 # %% ../nbs/2_masking/220_saliency.ipynb #7fead749
 def objectness(
     cam,  # (C,H,W), such as `multi_scale_cam` with `merge="max"` gives
-    present,
-):  # (C,) bool
+    present,  # (C,) bool
+):
     "The class-agnostic map B of a classifier: (H,W) float32 in [0,1]; (2.5). Raises `WsssError`."
     return normalize_cam(cam, present).max(0).clip(0)
 
@@ -53,8 +53,8 @@ def _threshold(S, threshold):
 # %% ../nbs/2_masking/220_saliency.ipynb #e3d4c0b2
 def binarize(
     saliency,  # (H,W) float in [0,1]
-    threshold=0.5,
-):  # or "mean": that of the map
+    threshold=0.5,  # or "mean": that of the map
+):
     """The saliency map O of (2.6): (H,W) uint8, 1 where `saliency > threshold`, else 0.
 
     Raises `WsssError`.
@@ -93,10 +93,10 @@ def _checked(O, B):
 def refine(
     saliency,  # O, (H,W) of 0 and 1 (and 255)
     objectness,  # B, (H,W) in [0,1]
-    tau1=0.8,
-    tau2=0.3,  # above: foreground; below: doubtful
-    low="unlabeled",
-):  # what the doubtful become, or "background"
+    tau1=0.8,  # above: foreground
+    tau2=0.3,  # below: doubtful
+    low="unlabeled",  # what the doubtful become, or "background"
+):
     """The refined saliency map R: (H,W) uint8 of 0, 1 and 255; (2.6).
 
     Raises `ParameterError`, `WsssError`.
@@ -115,8 +115,8 @@ _OPENCV = dict(
 # %% ../nbs/2_masking/220_saliency.ipynb #4108bd9c
 def opencv_saliency(
     image,  # (H,W,3) uint8
-    method="finegrained",
-):  # or "spectral"
+    method="finegrained",  # or "spectral"
+):
     """A saliency map by formula, from its least to its greatest value: (H,W) float32 in [0,1]; a
     flat picture gives zeros. Raises `WsssError`.
     """
@@ -153,8 +153,8 @@ _RULES = dict(largest=_largest, connectivity=_connected)
 # %% ../nbs/2_masking/220_saliency.ipynb #cc4aa282
 def border_saliency(
     sp,  # (H,W) whole numbers; pixels below 0 belong to no superpixel
-    rule="largest",
-):  # or "connectivity"
+    rule="largest",  # or "connectivity"
+):
     """The foreground that the superpixels' place along the border tells, without any label: (H,W)
     float32 of 0 and 1. Raises `WsssError`.
     """
@@ -327,8 +327,8 @@ _OPENERS = dict(
 
 # %% ../nbs/2_masking/220_saliency.ipynb #186df933
 def open_source(
-    ds,
-    ids,  # a `Dataset` and the ids whose maps will be asked for
+    ds,  # a `Dataset`
+    ids,  # those whose maps will be asked for
     source,  # a name of `SOURCES`, or a folder
     superpixels=None,  # folder of superpixel maps, for the source of that name
     device="cpu",
@@ -373,14 +373,14 @@ def _todo(ids, folder):
 
 # %% ../nbs/2_masking/220_saliency.ipynb #fe1fdbe2
 def write_saliency(
-    ds,
-    ids,
+    ds,  # as in `open_source`
+    ids,  # as in `open_source`
     source,  # as in `open_source`
     folder,  # receives `<id>.png`
     superpixels=None,
     device="cpu",
-    workers=1,
-):  # threads
+    workers=1,  # threads
+):
     """Write the maps of a source that are not there yet.
 
     Raises as `open_source` does, before the first is written.
@@ -427,8 +427,8 @@ def _refined(model, ds, id, O, s):
 # %% ../nbs/2_masking/220_saliency.ipynb #5226a28d
 def refine_saliency(
     model,  # a `Classifier`; not needed for `low="none"`
-    ds,
-    ids,  # a `Dataset` and which of its pictures
+    ds,  # a `Dataset`
+    ids,  # which of its pictures
     raw,  # folder of raw maps
     folder,  # receives `<id>.png`
     settings=RefineSettings(),

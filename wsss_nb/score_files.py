@@ -164,8 +164,8 @@ def _one_file(path, n_classes, kind):
 def read_scores(
     path,
     n_classes: int,  # C
-    kind="npy",
-):  # one of `KINDS`
+    kind="npy",  # one of `KINDS`
+):
     """Class ids (K,) and scores (K,H,W), float32 or float64, of one `.npy` file.
 
     The ids count the background as 0, and hold it only where it has scores of its own. With the
@@ -216,8 +216,8 @@ def read_prediction(
     path,
     n_classes: int,  # C, at most 254
     threshold=None,  # of the background, for score files without one
-    kind="auto",
-):  # one of `KINDS`; auto: by the suffix, scores as in `read_scores`
+    kind="auto",  # one of `KINDS`; auto: by the suffix, scores as in `read_scores`
+):
     """A label map as (H,W) uint8, 255 unlabelled: a palette, grey or VOC-coloured PNG, a `.npy` of
     ids, or one of scores. Raises `DataError`.
     """

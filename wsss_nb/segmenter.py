@@ -18,7 +18,10 @@ from .train import fit
 from .trunk import head_settings, learner
 
 # %% ../nbs/2_masking/225_segmenter.ipynb #ba7b8c5a
-def new_segmenter(ds, settings):  # a `Dataset`, `TrainSettings`
+def new_segmenter(
+    ds,  # a `Dataset`
+    settings,  # `TrainSettings`
+):
     """A `DeepLab` of the dataset's classes and the background, as it begins, with `.classes`.
 
     Seeds everything first. Raises `ParameterError`, `WeightsError`.

@@ -214,6 +214,11 @@ def heatmap(map, image=None, alpha=0.75):
 # %% ../nbs/0_base/060_show.ipynb #f512e60c
 _INK = dict(light="#1f1f1f", dark="#e6e6e6", both="#7a7a7a")
 _GROUND = dict(light="#ffffff", dark="#141414", both="none")
+_INKED = (  # all that matplotlib draws in black otherwise
+    "text.color axes.labelcolor axes.edgecolor axes.titlecolor xtick.color ytick.color grid.color"
+    " legend.labelcolor patch.edgecolor boxplot.boxprops.color boxplot.whiskerprops.color"
+    " boxplot.capprops.color boxplot.flierprops.color boxplot.flierprops.markeredgecolor"
+).split()
 
 # %% ../nbs/0_base/060_show.ipynb #a9a68466
 @contextmanager
@@ -222,13 +227,7 @@ def style(theme="both"):
     is transparent).
     """
     need(theme in _INK, f"theme is {theme!r}; it is light, dark or both", ParameterError)
-    ink = {
-        k: _INK[theme]
-        for k in (
-            "text.color axes.labelcolor axes.edgecolor axes.titlecolor xtick.color ytick.color"
-            " grid.color legend.labelcolor"
-        ).split()
-    }
+    ink = dict.fromkeys(_INKED, _INK[theme])
     plain = {k: False for k in "axes.spines.top axes.spines.right legend.frameon".split()}
     ground = {
         k: _GROUND[theme] for k in "figure.facecolor axes.facecolor savefig.facecolor".split()
@@ -323,7 +322,10 @@ def legend_handles(names):
     names = names if isinstance(names, dict) else dict(enumerate(names))
     return [
         Patch(
-            facecolor=hex_color(c), edgecolor="#7a7a7a", hatch="////" if c == 255 else None, label=n
+            facecolor=hex_color(c),
+            edgecolor="#7a7a7a",
+            hatch="//////" if c == 255 else None,
+            label=n,
         )
         for c, n in names.items()
     ]
@@ -396,8 +398,8 @@ def growth_frames(
     images,  # (H,W,3) photographs
     seeds,  # for each epoch, a label map (H,W) for each photograph
     captions,  # for each epoch, the words above it
-    height=160,
-):  # of each picture in the frame, in pixels
+    height=160,  # of each picture in the frame, in pixels
+):
     """Frames (h,w,3) for `save_animation`: photographs, and below them what is labelled; unlabelled
     pixels are striped.
     """

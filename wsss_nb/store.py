@@ -19,7 +19,10 @@ from .files import shown_path
 from .record import STAGE
 
 # %% ../nbs/4_runs/430_store.ipynb #70ad606f
-def stage_folder_of(store, id) -> Path:  # the store's folder, a stage's id
+def stage_folder_of(
+    store,  # the store's folder
+    id,  # a stage's id
+) -> Path:
     "Where a stage's files are."
     return Path(store) / "stages" / id
 
@@ -179,8 +182,8 @@ def _row(r):
 def status_text(
     store,
     everything=False,  # also the runs that are done or waiting
-    states=None,
-) -> str:  # of `run_states`, where they are known
+    states=None,  # of `run_states`, where they are known
+) -> str:
     """The state of a folder's runs, for the terminal: how many are queued, running, done, failed
     and killed, and the lines to look at.
     """

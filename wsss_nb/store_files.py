@@ -68,8 +68,9 @@ def atomic(path):  # where the file shall be
 
 # %% ../nbs/0_base/002_store_files.ipynb #8b1830c9
 def half_written(
-    folder, targets=None
-):  # `targets`: only what was meant to become one of these paths
+    folder,
+    targets=None,  # only what was meant to become one of these paths
+):
     """What writers killed inside `atomic` left below `folder`; what others are writing this moment
     looks the same.
     """
@@ -185,8 +186,8 @@ def read_json(
     path,  # a file, or what holds the text
     error=WsssError,
     shape=dict,  # what it must be, as above
-    text=None,
-):  # its JSON, where it is not the file itself
+    text=None,  # its JSON, where it is not the file itself
+):
     "Read JSON of a shape; a file that is missing, damaged or something else is one clear `error`."
     path, todo = Path(path), "delete it, or restore it from a copy"
     need(
@@ -241,8 +242,8 @@ def _sidecar(path):
 def save_weights(
     path,  # ends in .safetensors
     tensors,  # dict of name -> tensor
-    meta=None,
-):  # dict of strings kept inside the file
+    meta=None,  # dict of strings kept inside the file
+):
     """Save tensors as safetensors with `PATH.sha256` beside it; each is written atomically, the
     sidecar last.
     """

@@ -49,8 +49,8 @@ def _alternatives(name, given, default):
 # %% ../nbs/4_runs/460_sweeps.ipynb #ddec22c6
 def expand(
     method: str,  # a key of `METHODS`
-    grid: dict,
-) -> list:  # name -> alternatives: text, or a list of values -> (parameters, seed) of each run
+    grid: dict,  # name -> alternatives: text, or a list of values
+) -> list:  # (parameters, seed) of each run
     """Every combination of the grid's values, in the order they are given; each is checked.
 
     Raises `ParameterError`, for an empty grid too.
@@ -122,7 +122,20 @@ class Sweep:
         return [i for i in ids if not RunRecord(self.at(i)).stage_done(*asked[i])]
 
 # %% ../nbs/4_runs/460_sweeps.ipynb #9141db98
-_OWN = ("out", "superpixels")  # parameters that point into the stage's own folder
+_HERE = "@"  # in `sweep.json`: the stage's own folder, so that a sweep can be moved
+_OWN = ("out", "superpixels")  # parameters that point into it
+
+
+def _portable(params, folder):
+    "Parameters with `_HERE` for a stage's folder."
+    inside = [k for k in _OWN if params.get(k, "").startswith(folder)]
+    return params | {k: _HERE + params[k].removeprefix(folder) for k in inside}
+
+
+def _placed(params, folder):
+    "Parameters with the stage's folder for `_HERE`."
+    inside = [k for k in _OWN if params.get(k, "").startswith(_HERE)]
+    return params | {k: folder + params[k].removeprefix(_HERE) for k in inside}
 
 
 def _id(step):
@@ -130,13 +143,12 @@ def _id(step):
 
 
 def _stage(step):
-    "A step as `sweep.json` keeps it; @ stands for the stage's own folder."
-    here = str(step.folder)
-    own = {k: v for k, v in step.params.items() if k in _OWN and v.startswith(here)}
-    moved = {k: "@" + v.removeprefix(here) for k, v in own.items()}
+    "A step as `sweep.json` keeps it."
     kept = {k: v for k, v in step.description.items() if k != "folder"}
     return kept | dict(
-        notebook=step.notebook.name, needs=[_id(n) for n in step.needs], params=step.params | moved
+        notebook=step.notebook.name,
+        needs=[_id(n) for n in step.needs],
+        params=_portable(step.params, str(step.folder)),
     )
 
 # %% ../nbs/4_runs/460_sweeps.ipynb #0b3f475d
@@ -147,14 +159,15 @@ def add(
     params: dict,
     seed: int,
     shown=None,  # names of the parameters that its own name holds; all
-    tags=(),
-):  # what it is for
+    tags=(),  # what it is for
+):
     """Plan one more run.
 
     Returns its name; where that stands for other settings already, a hash is added.
     """
     full, overrides = resolve(method, self.ds, dict(compare=[]) | params | dict(seeds=[seed]))
-    steps = plan(method, self.data, self.folder / "_", full, self.ds)
+    nowhere = self.folder / "_"  # a stage's folder is named after its key, known afterwards
+    steps = plan(method, self.data, nowhere, full, self.ds)
     self.stages |= {_id(s): _stage(s) for s in steps}
     own = dict(method=method, params=params, seed=seed)
     same = [n for n, r in self.runs.items() if own == {k: r[k] for k in own}]
@@ -202,8 +215,8 @@ def plan_sweep(
     method: str,  # a key of `METHODS`
     data: str,  # a dataset's folder, or "scenes"
     folder,  # of the sweep; runs that are there already stay
-    grid: dict,
-):  # as `expand` takes it -> `Sweep`, names of the grid's runs
+    grid: dict,  # as `expand` takes it
+):  # `Sweep`, names of the grid's runs
     """Every run of a grid, planned; nothing is written.
 
     Raises `ParameterError`, `DataError`, `RunError`.
@@ -291,12 +304,11 @@ def check_sweep(
 # %% ../nbs/4_runs/460_sweeps.ipynb #c94d1553
 def _describe_stage(sweep, id):
     "Write the JSON that `run_stage` reads."
-    s, folder = sweep.stages[id], sweep.at(id)
-    own = {k: f"{folder}{s['params'].get(k, '')[1:]}" for k in _OWN}
-    mine = {k: v for k, v in own.items() if s["params"].get(k, "")[:1] == "@"}
-    more = dict(notebook=str(training_folder() / s["notebook"]), folder=str(folder))
-    kept = {k: v for k, v in s.items() if k != "needs"}
-    write_json(sweep.description(id), kept | more | dict(params=s["params"] | mine))
+    stage, folder = sweep.stages[id], str(sweep.at(id))
+    kept = {k: v for k, v in stage.items() if k != "needs"}
+    kept["notebook"] = str(training_folder() / stage["notebook"])
+    kept["params"] = _placed(stage["params"], folder)
+    write_json(sweep.description(id), kept | dict(folder=folder))
 
 
 def begin(
@@ -424,10 +436,10 @@ def execute(
     sweep: Sweep,
     names=None,  # which of its runs; all
     workers=0,  # processes here: 0 for one a GPU, or as many as the dataset's preset has `jobs`
-    scheduler="",
-    slurm=None,  # the address of a Dask scheduler; submitit's options
-    timeout=86400.0,
-) -> list:  # seconds a stage may take -> of `RunState`
+    scheduler="",  # the address of a Dask scheduler
+    slurm=None,  # submitit's options
+    timeout=86400.0,  # seconds a stage may take
+) -> list:  # of `RunState`
     """Run what is not done of a sweep.
 
     What fails holds up only what needs it; Ctrl-C stops cleanly, and another call goes on.
@@ -458,8 +470,8 @@ def execute(
 # %% ../nbs/4_runs/460_sweeps.ipynb #043c0240
 def resume(
     folder,  # of a sweep
-    **how,
-) -> list:  # as `execute` -> of `RunState`
+    **how,  # as `execute`
+) -> list:  # of `RunState`
     """Go on with everything in a folder that is not done, failures included.
 
     Plans anew: what a changed notebook or dataset has made stale is made again.

@@ -15,8 +15,8 @@ from .seeds import initial_seed
 
 # %% ../nbs/3_clustering/345_thresholds.ipynb #70144d7c
 def seed_by_class(
-    seed,
-    gt,  # (H,W) labels, 255 unlabeled; (H,W) truth, 255 void
+    seed,  # (H,W) labels, 255 unlabeled
+    gt,  # (H,W) truth, 255 void
     n_classes,  # background among them
 ):  # coverage, precision: (n_classes,) floats
     """Share of each class's pixels that carry its label, and share of its labels that are right;
@@ -34,8 +34,8 @@ def _above(top, alphas):
 
 # %% ../nbs/3_clustering/345_thresholds.ipynb #fbcbfa7e
 def seed_curve(
-    M,
-    sp,
+    M,  # as in `initial_seed`
+    sp,  # as in `initial_seed`
     present,  # as in `initial_seed`
     gt,  # (H,W) truth, 255 void
     alphas,  # (n,) in [0,1]
@@ -65,11 +65,11 @@ def seed_curve(
 
 # %% ../nbs/3_clustering/345_thresholds.ipynb #24c52a71
 def taken(
-    seed,
-    H,
-    sp,
+    seed,  # as in `grow`
+    H,  # as in `grow`
+    sp,  # as in `grow`
     present,  # as in `grow`
-    beta_bg=0.7,
+    beta_bg=0.7,  # as in `grow`
     beta_fg=0.7,  # as in `grow`
 ) -> list:  # of dicts: superpixel, label (0 background), score, pixels
     """The superpixels that `grow` adds to the seed, most pixels first; `score` is (3.6), `pixels`
@@ -116,9 +116,9 @@ def _scores(counts):
 
 # %% ../nbs/3_clustering/345_thresholds.ipynb #10f2e74b
 def growth_map(
-    seed,
-    H,
-    sp,
+    seed,  # as in `grow`
+    H,  # as in `grow`
+    sp,  # as in `grow`
     present,  # as in `grow`
     gt,  # (H,W) truth, 255 void
     betas,  # (n,) for both thresholds, or (beta_bg (n,), beta_fg (m,))

@@ -90,8 +90,8 @@ def poly_rate(
     base=1e-3,
     power=0.9,
     warmup=0,  # steps of the linear rise
-    warmup_from=1e-6,
-):  # the rate of step 0, when there is a rise
+    warmup_from=1e-6,  # the rate of step 0, when there is a rise
+):
     """The learning rate of one step: `base*(1-step/total)**power`, after a linear rise to it over
     `warmup` steps (§3.4.1). Raises `ParameterError`.
     """
@@ -115,8 +115,8 @@ def param_groups(
     model: nn.Module,  # its last layers are `model.head`, if it has one
     lr,
     weight_decay,
-    head_mult=10,
-):  # how much faster the head learns
+    head_mult=10,  # how much faster the head learns
+):
     """Optimiser groups: the body at `lr`, `model.head` at `head_mult*lr`; parameters that need no
     gradient are left out.
     """
@@ -253,15 +253,15 @@ def map_files(ds, ids, **folders):  # name of a map -> folder that holds <id>.pn
 
 # %% ../nbs/1_nets/140_train.ipynb #2a4172f7
 def image_batches(
-    ds,
-    ids,  # a `Dataset` and the ids to train on
-    maps_fn=None,  # id -> dict of maps that are augmented with the image
-    augment=None,  # `transforms.Augment`, or anything that is called like it
+    ds,  # a `Dataset`
+    ids,  # those to train on
+    maps_fn,  # id -> dict of maps that are augmented with the image; None: no maps
+    augment,  # `transforms.Augment`, or anything that is called like it
     batch=20,
     seed=0,
     workers=1,
-    ram=2 << 30,
-):  # bytes of decoded images and maps to keep
+    ram=2 << 30,  # bytes of decoded images and maps to keep
+):
     """`Batches` with `image` (B,3,S,S), `present` (B,C) float32, `index` (B,) into `ids`, and one
     tensor for each map.
     """
@@ -348,7 +348,7 @@ def load_checkpoint(
     return meta["rows"]
 
 # %% ../nbs/1_nets/140_train.ipynb #2d1a6c5a
-def set_mean(logp, s):  # (B,H,W); (B,H,W) bool
+def set_mean(logp, s):  # (B,H,W) bool
     """(B,) mean of `logp` (B,H,W) over the set `s`; 0 for an empty one.
 
     `where`, not a product: 0·∞ is NaN

@@ -32,8 +32,8 @@ from .transforms import Augment, place_map, to_tensor
 def squared(
     image,  # (H,W,3) uint8
     side,  # the picture's longest, pixels
-    square=None,
-):  # side of the square, pixels; None: the same
+    square=None,  # side of the square, pixels; None: the same
+):
     """The picture at that size, the rest of the square its mean colour: (3,square,square),
     normalised.
     """
@@ -45,9 +45,9 @@ def squared(
 def squared_maps(
     maps,  # name -> (H,W) array
     hw,  # (H,W)
-    side,
-    square=None,
-):  # as in `squared`
+    side,  # as in `squared`
+    square=None,  # as in `squared`
+):
     """Maps in the same square, by the nearest pixel; beyond the picture 255 of labels, -1 of
     superpixels: name -> (square,square) tensor.
     """
@@ -59,9 +59,9 @@ def squared_maps(
 def trunk_features(
     image,  # (H,W,3) uint8
     backbone,  # from `backbones.create`, in eval mode
-    side,
-    square=None,
-):  # as in `squared`
+    side,  # as in `squared`
+    square=None,  # as in `squared`
+):
     "What the net makes of a picture and of its mirror image: (2,D,h,w) float16."
     x = squared(image, side, square)
     with torch.inference_mode():
@@ -72,14 +72,14 @@ def trunk_features(
 
 # %% ../nbs/1_nets/190_trunk.ipynb #c0a2a2f7
 def trunk_files(
-    ds,
-    ids,  # a `Dataset`, and which of its pictures
-    backbone,
-    output_stride,  # from `backbones.create`, and its stride
+    ds,  # a `Dataset`
+    ids,  # which of its pictures
+    backbone,  # from `backbones.create`
+    output_stride,  # its stride
     sides,  # longest sides of the picture, pixels
     device="auto",
-    folder=None,
-):  # None: in `core.cache_home`
+    folder=None,  # None: in `core.cache_home`
+):
     """Compute what is not kept yet: {(id, side): file of `trunk_features`}.
 
     Goes on where it was stopped.
@@ -100,7 +100,9 @@ def trunk_files(
     return files
 
 # %% ../nbs/1_nets/190_trunk.ipynb #d067724d
-def trunk_sides(settings) -> list:  # `TrainSettings`
+def trunk_sides(
+    settings,  # `TrainSettings`
+) -> list:
     "Longest sides of the picture, in pixels, from which one is drawn; the largest is the square's."
     return sorted({max(1, round(settings.crop * s)) for s in settings.scales})
 
@@ -122,8 +124,8 @@ def _reader(ds, files, maps_fn, square, picture_side):
 
 # %% ../nbs/1_nets/190_trunk.ipynb #a45bb004
 def trunk_batches(
-    ds,
-    ids,  # of a `Dataset`, those to train on
+    ds,  # a `Dataset`
+    ids,  # those to train on
     files,  # from `trunk_files`, for all of `trunk_sides`
     maps_fn,  # id -> dict of maps
     settings,  # `TrainSettings`
@@ -155,7 +157,9 @@ FROZEN = dict(
 )  # nets that never learn -> channels of the layer between them and the head
 
 
-def head_settings(settings) -> dict:  # `TrainSettings`
+def head_settings(
+    settings,  # `TrainSettings`
+) -> dict:
     """How a segmenter on that net is built, besides its classes: keywords of `DeepLab`.
 
     Raises `ParameterError` as `check_frozen` does.

@@ -16,7 +16,9 @@ from .core import WeightsError, load_weights, need, read_json, sha256
 from .files import DATA
 
 # %% ../nbs/1_nets/100_weights.ipynb #8962c65a
-def packaged_record(name) -> dict:  # "mini", "small" or "detector"
+def packaged_record(
+    name,  # "mini", "small" or "detector"
+) -> dict:
     "How the packaged weights of that name were made. Raises `WeightsError`."
     return read_json(DATA / f"{name}.json", WeightsError)
 

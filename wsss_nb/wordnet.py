@@ -30,9 +30,8 @@ class Synset:
     "A meaning of WordNet: the words for it, and what lies directly above it."
 
     id: str  # n and WordNet 3.0's number, as in ImageNet: n02084071
-    words: (
-        tuple  # each with `.text`, `.place` among the word's meanings, and how often it was `.seen`
-    )
+    # each with `.text`, `.place` among the word's meanings, and how often it was `.seen`
+    words: tuple
     parents: tuple  # ids of what it is a kind or an instance of
     kind: int = 0  # WordNet's file number: 5 animal, 6 artifact, 13 food, 18 person …
 

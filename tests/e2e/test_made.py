@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import toy
-from wsss_nb.core import read_json
+from wsss_nb.core import RunError, read_json
 from wsss_nb.datasets import open_dataset
 from wsss_nb.masks_of_ids import read_mask, write_mask
 from wsss_nb.parameters import resolve
@@ -49,6 +49,14 @@ def test_a_run_makes_again_what_is_damaged(tmp_path):
     said.clear()
     run_method("toy", toy.DATA, out, dict(seeds=[0]), say=said.append)
     assert sum(s.startswith("  skip") for s in said) == 3 and not any("made again" in s for s in said)
+
+
+def test_scores_of_settings_before_are_gone_when_a_run_begins(tmp_path):
+    out = tmp_path/"run"
+    run_method("toy", toy.DATA, out, dict(seeds=[0]), say=lambda s: None)
+    with pytest.raises(RunError, match="x2_work"): run_method("toy", toy.DATA, out, dict(seeds=[0], alpha=.9, trick="raise"), say=lambda s: None)
+    assert not (out/"metrics.json").exists() and not (out/"score").exists() and (out/"shared").exists()
+    with pytest.raises(RunError, match="holds a run of toy: choose another --out"): run_method("clustering", toy.DATA, out)
 
 
 def test_a_copied_run_is_not_made_again(tmp_path):
