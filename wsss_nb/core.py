@@ -210,6 +210,12 @@ def _width():
     return dict(dynamic_ncols=True) if told else dict(ncols=80)
 
 
+def _in_kernel():
+    "Whether a notebook's kernel runs this, not only a program that has loaded one's code."
+    ipython = sys.modules.get("IPython")
+    return bool(ipython and hasattr(ipython.get_ipython(), "kernel"))
+
+
 def progress(
     iterable=None,  # what to go through; None to drive the bar by `.update`
     desc="",  # the words before the bar
@@ -217,9 +223,7 @@ def progress(
     **kw,
 ):
     "A progress bar (`tqdm.auto`: a widget in notebooks, text elsewhere; in a log a line a minute)."
-    quiet = (
-        False if "ipykernel" in sys.modules else None
-    )  # None: no bar where the output is no terminal
+    quiet = False if _in_kernel() else None  # None: no bar where the output is no terminal
     bar = _Bar(
         iterable,
         desc=desc,
