@@ -26,8 +26,8 @@ def test_devices_are_there_or_named():
     with pytest.raises(ParameterError, match="device=gpu is unknown: use auto, cpu, cuda or mps"): pick_device("gpu")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
-def test_a_device_that_is_not_here():
+def test_a_device_that_is_not_here(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ParameterError, match="device=cuda is not available on this machine: use device=auto or device=cpu"): pick_device("cuda")
 
 
