@@ -261,7 +261,7 @@ def test_workers_end_with_the_command(tmp_path):
         p = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while len(list((tmp_path/f"out{k}").glob("*.png"))) < 2 and p.poll() is None and time.monotonic() < deadline: time.sleep(.05)
-        crew = [c for c in psutil.Process(p.pid).children(recursive=True) if "spawn_main" in " ".join(c.cmdline())]
+        crew = [c for c in psutil.process_iter(["ppid", "cmdline"]) if c.info["ppid"] == p.pid and "spawn_main" in " ".join(c.info["cmdline"] or [])]
         assert len(crew) == 2, "the command was over before it was killed: the test shows nothing"
         p.send_signal(sign)
         p.wait(20)

@@ -80,7 +80,17 @@ class Server:
     def children(self):
         "Processes it started and that still run; one that was killed stays for a while as a zombie."
         if self.process.poll() is not None: return []
-        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        def runs(p):
+            try: return p.status() != psutil.STATUS_ZOMBIE
+            except psutil.NoSuchProcess: return False
+        return [p for p in psutil.Process(self.process.pid).children(recursive=True) if runs(p)]
+
+    def kernels(self):
+        "Kernels among them. One may end while it is looked at."
+        def words(p):
+            try: return " ".join(p.cmdline())
+            except psutil.NoSuchProcess: return ""
+        return [p for p in self.children() if "ipykernel" in words(p)]
 
     def stop(self):
         left = self.children()
@@ -133,7 +143,7 @@ class Page(Server):
 
     def goto(self, page, name, theme): page.goto(f"{self.url}/voila/render/{name}.ipynb?token={TOKEN}&theme={theme}", wait_until="domcontentloaded", timeout=120_000)
     def run(self, page): page.wait_for_function("!document.getElementById('loading')", timeout=120_000)
-    def free(self): wait(lambda: not [p for p in self.children() if p.is_running() and "ipykernel" in " ".join(p.cmdline())], "the end of the kernels", 20)
+    def free(self): wait(lambda: not self.kernels(), "the end of the kernels", 20)
 
 
 class Tab:

@@ -131,12 +131,9 @@ def test_a_second_tab(place, open_tab):
         page.wait_for_function(f"Math.abs({STORE}.model.get('tau') - {tau}) < 1e-9 && {STORE}.get('sp|tau,order,crf~')?.data && document.querySelector('.wsss-alert').textContent === ''")
 
 
-def kernels(place): return [p for p in place.children() if "ipykernel" in " ".join(p.cmdline())]
-
-
 def test_the_kernel_dies_under_the_page(tab):
     page = tab.open("e1_tau")
-    for k in kernels(tab.place): os.kill(k.pid, signal.SIGKILL)
+    for k in tab.place.kernels(): os.kill(k.pid, signal.SIGKILL)
     page.wait_for_function("document.querySelector('.wsss-alert')?.textContent.includes('kernel is gone')", timeout=30_000)
     page.keyboard.press("Escape")
     assert page.locator(".wsss-picture").first.is_visible(), "what is there can still be looked at"
