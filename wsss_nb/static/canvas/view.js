@@ -47,6 +47,7 @@ export class View {
       const found = p.compose(), facts = {};
       for (const [, a] of found) Object.assign(facts, a.meta);
       for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
+      for (const q of p.spec.judged ?? []) Object.assign(facts, this.store.get(q)?.meta);  // as `stats`, for a caption alone
       if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
       Object.assign(said, p.facts);
     }
