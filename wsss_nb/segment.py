@@ -258,14 +258,19 @@ def seed_and_grow(
     M,  # (C,h,w) normalised activations
     sp,  # (h,w) superpixels
     settings=SegmentSettings(),
+    given=None,  # (h,w) uint8 labels that somebody has corrected, 255 elsewhere
 ):  # (h,w) uint8 seed, (h,w) uint8 grown: 0 background, 1…C, 255 unlabeled
-    "The seed (3.4) (3.5) and what it grows to, (3.6) (3.7), by the softmax of the activations."
+    """The seed (3.4) (3.5) and what it grows to, (3.6) (3.7), by the softmax of the activations.
+
+    What is `given` is part of the seed, whatever the activations say."""
+    given = np.full(sp.shape, 255, np.uint8) if given is None else given
     present = np.ones(len(M), bool)
     if M.max() <= 0:
-        nothing = np.zeros(sp.shape, np.uint8)
-        return nothing, nothing
+        alone = np.where(given == 255, 0, given).astype(np.uint8)
+        return alone, alone
     H = activation_softmax(M, settings.threshold, settings.sharpness)
     seed = initial_seed(M, sp, present, settings.alpha)
+    seed = np.where(given == 255, seed, given)
     return seed, grow(seed, H, sp, present, settings.beta_bg, settings.beta_fg)
 
 # %% ../nbs/3_clustering/390_segment.ipynb #f1762cb5
