@@ -173,12 +173,10 @@ class Keeping(W.HBox):
     def say(self, desk, name):
         "How far a desk has come."
         left = len(desk.left())
-        state = {"kept": "this one has a mask", "begun": "this one is begun", "": ""}[
-            desk.state(name)
-        ]
-        text = sentences(
-            state, f"{len(desk.photos) - left} of {len(desk.photos)} have one, {left} left"
-        )
+        words = {"kept": "this one has a mask", "begun": "this one is begun", "": ""}
+        n = len(desk.photos)
+        said = f"{n - left} of {n} photographs have a mask, {left} left"
+        text = sentences(words[desk.state(name)], said)
         self.done.value = text.replace("&", "&amp;").replace("<", "&lt;")
         self.after.disabled = desk.after(name) is None
 
@@ -237,9 +235,10 @@ class NamesExplorer(Explorer):
             Chart(kind="bars", title="IoU with the truth", data=NO_TRUTH), c, data="stats"
         )
         looks = [self.channel, switch(TRUE_OUTLINES, c, "extra")]
-        controls = [self.field, *self.sliders.values(), *looks, self.tools, self.keeping]
+        controls = [self.field, *self.sliders.values(), *looks]
         pictures = {name: partial(self._load, name) for name in self.desk.photos}
-        super().__init__(c, controls, [self.bars], pictures=pictures, **kwargs)
+        below = [self.tools, self.keeping]
+        super().__init__(c, controls, [self.bars], below, pictures=pictures, **kwargs)
         self.head.children = [self.names, self.head.upload, self.status]
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #0009422b

@@ -8,7 +8,7 @@ __all__ = ['SegmentSettings', 'load_segmenter', 'image_probabilities', 'cell_sim
            'grown_seed']
 
 # %% ../nbs/3_clustering/390_segment.ipynb #24058801
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -94,6 +94,46 @@ class SegmentSettings:
                 f"sides must be one or more numbers of pixels in [64, 2048], but is {self.sides}"
             )
         need(not wrong, "; ".join(wrong), ParameterError)
+
+# %% ../nbs/3_clustering/390_segment.ipynb #df1e7446
+_SWITCH = dict(true=True, yes=True, false=False, no=False)
+
+
+def _value(name, text, kind):  # of the default
+    "What a text says of a setting of that kind"
+    try:
+        if kind is bool:
+            return _SWITCH[text.lower()]
+        return tuple(int(t) for t in text.split(",")) if kind is tuple else kind(text)
+    except (KeyError, ValueError):
+        wanted = {bool: "yes or no", tuple: "whole numbers with commas", int: "a whole number"}
+        raise ParameterError(f"{name}={text}: {wanted.get(kind, 'a number')} is wanted") from None
+
+
+@patch(cls_method=True)
+def read(cls: SegmentSettings, texts):  # {name: text}
+    "Settings from words: alpha=0.5, sides=288,512, crf=no. Raises `ParameterError`."
+    usual = asdict(cls())
+    strange = [name for name in texts if name not in usual]
+    known = f"the settings are {', '.join(usual)}"
+    need(not strange, f"unknown: {', '.join(strange)}; {known}", ParameterError)
+    return cls(**{name: _value(name, t, type(usual[name])) for name, t in texts.items()})
+
+
+def _text(v):
+    if isinstance(v, bool):
+        return "yes" if v else "no"
+    return ",".join(map(str, v)) if isinstance(v, tuple) else str(v)
+
+
+@patch
+def words(self: SegmentSettings):
+    "The settings that are not as usual, as words."
+    usual, said = asdict(SegmentSettings()), []
+    for name, v in asdict(self).items():
+        if v != usual[name]:
+            said.append(f"{name}={_text(v)}")
+    return said
 
 # %% ../nbs/3_clustering/390_segment.ipynb #93d71989
 class _Nets(NamedTuple):
