@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['picture_pane', 'cam_pane', 'clustering_panes', 'masking_panes', 'picture_arrays', 'number_curve', 'RunExplorer']
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #95bf1088
+# %% ../nbs/6_explore/670_explore_run.ipynb #1b59a7c2
 from functools import partial
 
 import ipywidgets as W
@@ -17,11 +17,18 @@ from .controls import choice, dropdown, follow, quietly, slider, switch
 from .core import ParameterError, WsssError, need
 from .panel import Explorer, from_run, sentences, setting
 from .run_maps import RunMaps, first_lack
-from .run_picture import VERDICTS, RunPicture, growth_arrays, iou_bars, seed_arrays
+from wsss_nb.run_picture import (
+    SALIENT,
+    VERDICTS,
+    RunPicture,
+    growth_arrays,
+    iou_bars,
+    seed_arrays,
+)
 from .run_scores import ORDERS, RunScores, entry, in_order
-from .show import heatmap, overlay
+from .show import overlay
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #55f48474
+# %% ../nbs/6_explore/670_explore_run.ipynb #a6ce08b6
 from .layers import NO_TRUTH, UNLABELED, masked_ids, put_all, show_classes
 from wsss_nb.panes import (
     CLASS,
@@ -37,7 +44,7 @@ from wsss_nb.panes import (
     told,
 )
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #fb36796d
+# %% ../nbs/6_explore/670_explore_run.ipynb #600e8b1a
 _DERIVED = dict(
     made_seed=dict(op="seed", M="M", classes="fg", sp="sp", bg="bg", params=["alpha"]),
     seed=dict(op="either", own="own_seed", made="made_seed", at="at_seed", params=["alpha"]),
@@ -54,7 +61,8 @@ _DERIVED = dict(
     ),
     grown_quality=dict(op="quality", L="grown", gt="gt"),
 )
-_PRED, _VERDICT = told("pred", "predicted", kind="class"), outline("gt", color="#ffe600")
+_OUTLINE = outline("gt", color="#ffe600")
+_PRED = told("pred", "predicted", kind="class")
 _DIFFERENCE = pane(
     "Prediction and truth",
     " · ".join(f"{name} {{share{k}}}" for k, (name, _) in VERDICTS.items()),
@@ -77,7 +85,7 @@ def picture_pane(p):  # a `RunPicture`
     names = ", ".join(p.maps.run.classes[c] for c in np.flatnonzero(p.present)) or "none"
     whose = "labelled" if p.labelled else "no label: the classifier's guess is"
     truth = "" if p.photo.mask is not None else " · no true mask"
-    return pane(p.id, f"{kind} · {whose} {names}{truth}", [_VERDICT], [CLASS])
+    return pane(p.id, f"{kind} · {whose} {names}{truth}", [_OUTLINE], [CLASS])
 
 
 def cam_pane(p):  # a `RunPicture`
@@ -88,7 +96,7 @@ def cam_pane(p):  # a `RunPicture`
     )
     return _or(p.missing["cam"], where)
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #5907132e
+# %% ../nbs/6_explore/670_explore_run.ipynb #7d05c4fa
 def clustering_panes(p):  # a `RunPicture`
     "Photograph, activations, seed, growth, prediction, difference."
     names = ["background", *(p.maps.run.classes[c - 1] for c in p.classes[1:])]
@@ -116,13 +124,18 @@ def masking_panes(p):  # a `RunPicture`
     none = "" if p.id in p.maps.learned else "saliency maps are made of training pictures only"
     maps = dict(original="Saliency as it came", refined="Saliency refined by the classifier")
     saliency = [
-        _or(none, pane(title, "", [labels(k), TRUTH], [told(k, "saliency", kind="class"), CLASS]))
-        for k, title in maps.items()
+        _or(none, pane(title, "", [labels(k), TRUTH], [CLASS])) for k, title in maps.items()
     ]
     last = [_or(p.missing["prediction"], o) for o in (_PREDICTION, _DIFFERENCE)]
     return [picture_pane(p), cam_pane(p), *saliency, *last]
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #9cc1e7a3
+# %% ../nbs/6_explore/670_explore_run.ipynb #355ec2d8
+def _saliency(p, kind):
+    "A saliency map that is painted in a colour of its own, or None"
+    S = p.maps.saliency(p.id, kind)
+    return None if S is None else p.small(np.where(S == 1, SALIENT, S))
+
+
 def picture_arrays(p):  # a `RunPicture`
     "{name: array, None or function} of all panes, but for the prediction."
 
@@ -134,14 +147,14 @@ def picture_arrays(p):  # a `RunPicture`
     photo, run = p.photo, p.maps.run
     arrays = dict(image=photo.image, gt=photo.mask, cams=None if p.missing["cam"] else cams)
     if run.method == "masking":
-        kinds = {k: p.maps.saliency(p.id, k) for k in ("original", "refined")}
-        return arrays | {k: None if a is None else p.small(a) for k, a in kinds.items()}
+        return arrays | {k: _saliency(p, k) for k in ("original", "refined")}
     arrays |= dict(ids=p.classes, fg=p.classes[1:] if p.present.any() else np.array([0]))
     return arrays | dict(sp=p.superpixels) | seed_arrays(p) | growth_arrays(p)
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #09add1b7
+# %% ../nbs/6_explore/670_explore_run.ipynb #dde11e9d
 _NO_NUMBERS = dict(empty="sorted by name\nno number is needed for that")
-_ABOUT = dict(alpha=0.5, beta_bg=0.7, beta_fg=0.7)  # sliders, where the run says nothing
+_SLIDERS = dict(alpha=0.5, beta_bg=0.7, beta_fg=0.7)  # where the run says nothing
+_MARKS = VERDICTS | {SALIENT: ("salient", "#56b4e9")}
 
 
 def number_curve(order, numbers):  # ids; {id: (number, …)}
@@ -156,7 +169,7 @@ def _button(text, fn, **look):
     b.on_click(lambda _: fn())
     return b
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #a85dbdf8
+# %% ../nbs/6_explore/670_explore_run.ipynb #8bf9ff1b
 class RunExplorer(Explorer):
     """All pictures of a run, and of each the way from the classifier to the prediction.
 
@@ -164,7 +177,7 @@ class RunExplorer(Explorer):
     `picture`: the id to begin with; `by`: one of `ORDERS`, by default the IoU if it is known.
     """
 
-    def __init__(self, run=None, picture=None, by=None, **kwargs):
+    def __init__(self, run=None, picture=None, by=None):
         self.maps, about = from_run(RunMaps, run)
         m, r = self.maps, self.maps.run
         self.scores, self.ids = RunScores(m), sorted((*m.learned, *m.held))
@@ -172,10 +185,10 @@ class RunExplorer(Explorer):
         need(picture is None or picture in self.ids, strange, ParameterError)
         unknown = f"by={by!r} is no order: use {', '.join(ORDERS)}"
         need(by is None or by in ORDERS, unknown, ParameterError)
-        self.own = {n: setting(r, n, value) for n, value in _ABOUT.items()}
+        self.own = {n: setting(r, n, value) for n, value in _SLIDERS.items()}
         grows = r.method == "clustering"
-        c = Canvas(derived=_DERIVED if grows else {}, extra=1, **self.own)
-        c.colors = [VERDICTS[k][1] if k in VERDICTS else v for k, v in enumerate(c.colors)]
+        c = Canvas(derived=_DERIVED if grows else {}, **self.own)
+        c.colors = [_MARKS.get(k, ("", v))[1] for k, v in enumerate(c.colors)]
         self._build(c, grows)
         pictures = self._list(*self._begin_with(by))
         first = picture and self._called(picture)
@@ -186,54 +199,61 @@ class RunExplorer(Explorer):
             picture=first,
             about=sentences(about, first_lack(r)),
             pictures=pictures,
-            **kwargs,
         )
 
-    def _build(self, c, grows):
-        "Controls and charts; what belongs to a growing seed only where one grows"
-        self.by = dropdown("sorted by", [(text, by) for by, text in ORDERS.items()])
-        self.by.observe(self._resort, "value")
-        self.back = _button("previous", lambda: self.go(self.at - 1), icon="chevron-left")
-        self.next = _button("next", lambda: self.go(self.at + 1), icon="chevron-right")
-        self.place = W.Label()
-        self.channel = choice("CAM of", c, "klass", ["any class"])
-        self.sliders = [
-            slider("α", c, "alpha", 0, 1),
-            slider("β background", c, "beta_bg", 0, 1),
-            slider("β foreground", c, "beta_fg", 0, 1),
-            _button("α and β of the run", self.reset),
-        ] * grows
-        outlines = switch(TRUE_OUTLINES, c, "extra")
-        head = [self.by, self.back, self.next, self.place]
-        self.controls = [*head, self.channel, *self.sliders, outlines]
-        self.curve = Chart(title="All pictures", x_label="place in the list", y_range=[0, 1])
-        self.curve.observe(self._picked, "x")
-        self.bars = Chart(kind="bars", title="Prediction, IoU by class", data=NO_TRUTH)
-        grown = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
-        self.curves = [self.curve, self.bars] + [follow(grown, c, data="stats")] * grows
+# %% ../nbs/6_explore/670_explore_run.ipynb #63b24343
+@patch
+def _build(self: RunExplorer, c, grows):
+    "Controls and charts; what belongs to a growing seed only where one grows"
+    self.by = dropdown("sorted by", [(text, by) for by, text in ORDERS.items()])
+    self.by.observe(self._resort, "value")
+    self.back = _button("previous", lambda: self.go(self.at - 1), icon="chevron-left")
+    self.next = _button("next", lambda: self.go(self.at + 1), icon="chevron-right")
+    self.place = W.Label()
+    self.channel = choice("CAM of", c, "klass", ["any class"])
+    self.sliders = [
+        slider("α", c, "alpha", 0, 1),
+        slider("β background", c, "beta_bg", 0, 1),
+        slider("β foreground", c, "beta_fg", 0, 1),
+        _button("α and β of the run", self.reset),
+    ] * grows
+    outlines = switch(TRUE_OUTLINES, c, "extra")
+    head = [self.by, self.back, self.next, self.place]
+    self.controls = [*head, self.channel, *self.sliders, outlines]
+    self.curve = Chart(title="All pictures", x_label="place in the list", y_range=[0, 1])
+    self.curve.observe(self._picked, "x")
+    self.bars = Chart(kind="bars", title="Prediction, IoU by class", data=NO_TRUTH)
+    grown = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
+    self.curves = [self.curve, self.bars] + [follow(grown, c, data="stats")] * grows
 
-    def _begin_with(self, by):
-        "An order and its numbers; the IoU, if they are known"
-        if by is not None:
-            return by, {} if by == "name" else self.scores.all(by)
-        try:
-            known = self.scores.known("iou")
-            complete = len(known) == len(self.scores.pictures("iou"))
-        except WsssError:
-            complete = False
-        return ("iou", known) if complete else ("name", {})
 
-    def _list(self, by, numbers):
-        "Put the list into an order: {what it says of a picture: its id}"
-        self.numbers, self.order = numbers, in_order(self.ids, by, numbers)
-        quietly(self.by, self._resort, value=by)
-        self.curve.data = number_curve(self.order, numbers)
-        return {self._called(id): partial(str, id) for id in self.order}
+@patch
+def _begin_with(self: RunExplorer, by):
+    "An order and its numbers; the IoU, if they are known"
+    if by is not None:
+        return by, {} if by == "name" else self.scores.all(by)
+    try:
+        known = self.scores.known("iou")
+        complete = len(known) == len(self.scores.pictures("iou"))
+    except WsssError:
+        complete = False
+    return ("iou", known) if complete else ("name", {})
 
-    def _called(self, id):
-        return entry(id, self.by.value, self.numbers)
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #ba1f0bd4
+@patch
+def _list(self: RunExplorer, by, numbers):
+    "Put the list into an order: {what it says of a picture: its id}"
+    self.numbers, self.order = numbers, in_order(self.ids, by, numbers)
+    quietly(self.by, self._resort, value=by)
+    self.curve.data = number_curve(self.order, numbers)
+    return {self._called(id): partial(str, id) for id in self.order}
+
+
+@patch
+def _called(self: RunExplorer, id):
+    return entry(id, self.by.value, self.numbers)
+
+# %% ../nbs/6_explore/670_explore_run.ipynb #c8ef2265
 @patch
 def open_picture(self: RunExplorer, source):  # the id of a picture of the run
     "Show another picture of the run."
@@ -278,10 +298,11 @@ def _predictions(self: RunExplorer, p):
 def _legend(self: RunExplorer, more):
     "Name the classes that are labelled, and more that are in a map"
     here = np.union1d(self.p.classes, more).astype(int)
-    said = [dict(name=name, color=color) for name, color in VERDICTS.values()]
+    marks = VERDICTS if self.maps.run.method == "clustering" else _MARKS
+    said = [dict(name=name, color=color) for name, color in marks.values()]
     show_classes(self.canvas, self.maps.run.classes, here, UNLABELED, *said)
 
-# %% ../nbs/6_explore/670_explore_run.ipynb #c3939560
+# %% ../nbs/6_explore/670_explore_run.ipynb #c1c1e0e7
 @patch
 def _mark_place(self: RunExplorer, at):
     self.at = at

@@ -41,7 +41,7 @@ export const OPS = {
   // the run's own where all sliders stand as in the run, else what they make of it; a value below 0: wherever that slider stands
   either({ own, made, at }, p) {
     const stays = Object.values(p).every((v, i) => at.data[i] < 0 || Math.abs(v - at.data[i]) < 1e-6), a = stays ? own : made;
-    return { ...a, meta: { ...own.meta, ...said(a).meta, whose: stays ? "as in the run" : "by the sliders" } };
+    return { ...a, meta: { ...own.meta, ...said(a).meta, whose: stays ? "with the run's settings" : "by the sliders" } };
   },
   // the highest mean probability of each superpixel that may still be taken, over its free pixels; 0 elsewhere
   surest({ s, sp, seed }) {
