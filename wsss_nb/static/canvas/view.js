@@ -32,6 +32,10 @@ export class View {
     const specs = this.model.get("panes");
     this.panes = specs.map((_, i) => new Pane(this, i));
     this.grid.style.setProperty("--n", Math.max(1, Math.min(specs.length, 3)));
+    this.explain();
+  }
+
+  explain() {  // the legend; the pictures stay while what they show is on its way
     this.legend.replaceChildren(...this.model.get("legend").map(({ name, color }) => {
       const e = dom("span", "wsss-key"); dom("i", "", e).style.background = color; e.append(name); return e;
     }));
