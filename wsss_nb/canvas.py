@@ -58,9 +58,7 @@ def parse_key(key):
     return name, {k: _number(v) for k, _, v in (r.partition("=") for r in rest)}
 
 # %% ../nbs/6_explore/600_canvas.ipynb #7e11c0a2
-_MODULES = (
-    "colors arrays words maps store layers elements pointer pane play view kernel canvas".split()
-)
+_MODULES = "colors arrays words maps store layers elements pointer pane play take view kernel canvas".split()
 
 
 def bundle(folder, names):
