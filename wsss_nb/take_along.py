@@ -143,6 +143,11 @@ def superpixels_again(
     return shlex.join([*words, "--no-pictures", "--precision", "float32", "--device", "cpu"])
 
 # %% ../nbs/6_explore/613_take_along.ipynb #b2c59459
+def _short(v):
+    "A slider's 0.30000000000000004 is 0.3"
+    return round(v, 6) if isinstance(v, float) else v
+
+
 @synced
 class TakeAlong(anywidget.AnyWidget):
     """What an explorer shows, to be taken along. `explorer` has a `canvas`, and the methods `stem`,
@@ -174,7 +179,7 @@ class TakeAlong(anywidget.AnyWidget):
             self.text, self.words = e.command()
         except WsssError as wrong:
             self.text, self.words = "", str(wrong)
-        shown = {p: getattr(e.canvas, p) for p in e.canvas.params}
+        shown = {p: _short(getattr(e.canvas, p)) for p in e.canvas.params}
         about = dict(wsss_nb=__version__, explorer=type(e).__name__, picture=e.stem())
         self.settings = about | dict(command=self.text, words=self.words, canvas=shown)
         return self.settings

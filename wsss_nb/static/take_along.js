@@ -52,7 +52,7 @@ function render({ model, el }) {
   for (const [kind, text, title] of KINDS) Object.assign(dom("button", "", row, text), { type: "button", title, onclick: () => ask(kind) });
   row.append(said);
 
-  const label = dom("label", "wsss-take-label", root, "the same without an explorer, in a shell"), field = dom("textarea", "", root);
+  const label = dom("label", "wsss-take-label", root, "the same again, in a shell where the ZIP was unpacked"), field = dom("textarea", "", root);
   Object.assign(field, { readOnly: true, spellcheck: false, id: `wsss-take-${Math.random().toString(36).slice(2)}` });
   label.htmlFor = field.id;
   const button = dom("button", "", root, "copy");

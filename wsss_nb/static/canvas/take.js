@@ -3,6 +3,7 @@
 export const MM = 170, DPI = 300, WIDE = Math.round(MM / 25.4 * DPI);  // 2008 pixels
 const points = (n) => n / 72 * DPI, PAGE_GAP = 36, PAGE_LINE = 1.3;
 const TITLE = { size: points(8), bold: true, color: "#000000" }, CAPTION = { size: points(7), bold: false, color: "#333333" };
+const RIM = "#bbbbbb";  // a white picture has a border, too
 const PAGE_FONT = "Helvetica, Arial, sans-serif";
 
 // Lines of at most `width`; a word that is wider is broken
@@ -69,6 +70,7 @@ export function svg({ width, height, items }, pictures, settings) {
     picture: (o) => {
       const { href, rings, w } = pictures[o.index], k = o.w / w;
       return `<image${attributes({ x: o.x, y: o.y, width: o.w, height: o.h, preserveAspectRatio: "none", "image-rendering": "optimizeSpeed", style: "image-rendering: pixelated", "xlink:href": href })}/>`
+        + `<rect${attributes({ x: o.x, y: o.y, width: o.w, height: o.h, fill: "none", stroke: RIM, "stroke-width": 2 })}/>`
         + rings.map(([x, y, stroke]) => [["#000000", 8], [stroke, 4]].map(([c, t]) => `<circle${attributes({ cx: o.x + x * k, cy: o.y + y * k, r: 12, fill: "none", stroke: c, "stroke-width": t })}/>`).join("")).join("");
     },
   };
@@ -95,6 +97,7 @@ function drawPage(g, { width, height, items }, pictures) {
     picture: (o) => {
       const { canvas, rings, w } = pictures[o.index], k = o.w / w;
       g.drawImage(canvas, o.x, o.y, o.w, o.h);
+      g.strokeStyle = RIM; g.lineWidth = 2; g.strokeRect(o.x, o.y, o.w, o.h);
       for (const [x, y, color] of rings) for (const [c, t] of [["#000000", 8], [color, 4]]) { g.strokeStyle = c; g.lineWidth = t; g.beginPath(); g.arc(o.x + x * k, o.y + y * k, 12, 0, 7); g.stroke(); }
     },
   };
