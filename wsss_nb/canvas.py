@@ -59,8 +59,8 @@ def parse_key(key):
 
 # %% ../nbs/6_explore/600_canvas.ipynb #7e11c0a2
 _MODULES = (
-    "colors arrays words maps paint paint_keys store layers elements pointer pane play view kernel"
-    " canvas".split()
+    "colors arrays words maps paint paint_keys store layers elements pointer pane play take view"
+    " kernel canvas".split()
 )
 
 

@@ -5,6 +5,7 @@ import { HANDS_OFF } from "./store.js";
 import { dom, name } from "./elements.js";
 import { Pane } from "./pane.js";
 import { step, toggle } from "./play.js";
+import { picture } from "./take.js";
 import { paintKey } from "./paint_keys.js";
 
 const NO_TRUTH = { empty: "no true mask of this picture\nto compare with" };
@@ -14,6 +15,7 @@ export class View {
     Object.assign(this, { model, store, zoom: { scale: 1, x: 0, y: 0 }, lasso: [], panes: [], drawn: 0 });
     this.root = dom("div", "wsss-canvas", el);
     this.root.wsss = store;  // for the curious, and for tests
+    this.root.picture = (kind, settings) => picture(this, kind, settings);  // for who takes it along
     this.root.dataset.lmSuppressShortcuts = "true";  // else JupyterLab takes the arrow keys
     this.grid = dom("div", "wsss-grid", this.root);
     this.foot = dom("div", "wsss-foot", this.root);
