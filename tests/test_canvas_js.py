@@ -17,7 +17,7 @@ from wsss_nb.saliency import refine
 from wsss_nb.seeds import foreground_score, initial_seed
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
-NAMES = "colors arrays words maps paint paint_keys store layers elements pointer pane play take view kernel"
+NAMES = "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin play take view kernel"
 TYPED = "uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array"
 ANSWER = """import readline from "node:readline";
 const typed = { %s };
@@ -110,6 +110,35 @@ def test_words(node):
                                          (0, "superpixel", "0 superpixels"), (1200, "piece", "1,200 pieces")])
 def test_one_is_not_called_many(node, n, noun, said):
     assert node(f"words.count({n}, '{noun}')") == said == counted(n, noun).replace("1200", "1,200")
+
+
+def test_a_setting_is_said_as_its_slider_says_it(node):
+    assert node("words.fill('α = {alpha} · {n superpixel} · {unknown} · ASA {asa}', { alpha: .5, n: 1, asa: 1 })") == "α = 0.50 · 1 superpixel · ASA 1.000"
+    assert node("words.fill('τ = {tau}', { tau: -.25 })") == "τ = −0.25"
+
+
+def test_terms_are_found_as_words_and_once(node):
+    """A letter of a word and a letter with an index are no terms; capitals do not matter in words of several letters."""
+    assert node("terms.pieces('UE 0.3 · BR 0.4 · UE')") == ["", "UE", " 0.3 · ", "BR", " 0.4 · UE"]
+    assert node("terms.pieces('Initial seed, z(S): 1, lines at τ₁, SEEDS, amaze')") == ["Initial ", "seed", ", ", "z", "(S): 1, lines at τ₁, SEEDS, amaze"]
+    assert node("terms.pieces('Coverage of <b>α</b>').join('')") == "Coverage of <b>α</b>" and node("terms.pieces('')") == [""]
+
+
+def test_the_difference_of_labels_by_hand(node):
+    """Same, same without a label, gained, lost, another class; what stands for no label can be 0."""
+    then, now = np.uint8([[1, 255, 255, 2, 1]]), np.uint8([[1, 255, 0, 255, 2]])
+    found = node("(d => [[...d.data], d.meta, d.shares])(pin.difference({ kind: 'labels' }, has.then, has.now, 1, 5))", then=then, now=now)
+    assert found == [[0, 0, 1, 2, 3], dict(changed="60.0"), ["20.0"]*3]
+    assert node("[...pin.difference({ kind: 'labels', none: 0 }, has.then, has.now, 1, 3).data]", then=np.uint8([[0, 1, 1]]), now=np.uint8([[1, 0, 2]])) == [1, 2, 3]
+
+
+def test_the_difference_of_superpixels_by_hand(node):
+    """A grid of two patches against pixels: 1 a border of now alone, 2 of the pinned alone, 3 of both."""
+    then, now = np.uint8([[0, 1]]), np.uint8([[0, 0, 1, 1], [2, 2, 1, 1]])
+    found = node("(d => [[...d.data], d.meta, d.shares])(pin.difference({ kind: 'superpixels' }, has.then, has.now, 2, 4))", then=then, now=now)
+    assert found == [[1, 3, 0, 0, 0, 3, 0, 0], dict(changed="37.5", now=3, then=2), ["33.3", "0.0", "66.7"]]
+    one = node("pin.difference({ kind: 'superpixels' }, has.L, has.L, 1, 2).shares", L=np.uint8([[0, 0]]))
+    assert one == ["0.0"]*3, "without any border there is no share of one"
 
 
 def test_steps_are_counted_from_where_the_canvas_says(node):

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from .cam import multi_scale_cam, normalize_cam
 from .canvas import Canvas, Chart
 from .classifier import load_classifier
-from .controls import choice, follow, slider, switch
+from .controls import choice, follow, pin, slider, switch
 from .core import DataError, ParameterError, WsssError, need
 from .feature_choice import FeatureChoice, first_tau
 from .panel import Explorer, from_run, sentences, setting
@@ -115,8 +115,9 @@ _CAM = pane(
     [heat("cams", channel="klass"), TRUTH],
     [told("cams", "activation", channel="klass"), SP, CLASS],
 )
+_PIN = dict(kind="labels", map="seed", said="α = {alpha}")
 _SEED = seed_pane(
-    "Initial seed", "seed", "seed", [SP, _Z, CLASS], [_LOWEST, TRUTH], stats=["quality"]
+    "Initial seed", "seed", "seed", [SP, _Z, CLASS], [_LOWEST, TRUTH], stats=["quality"], pin=_PIN
 )
 _MEANS = pane(
     "Mean by superpixel, z",
@@ -154,7 +155,8 @@ class AlphaExplorer(Explorer):
         bars = Chart(kind="bars", title="Initial seed by class", data=NO_TRUTH)
         axes = dict(x_label="α", x_range=[0, 1], y_range=[0, 1])
         self.curve = follow(Chart(title="Over all α", data=NO_TRUTH, **axes), c, x="alpha")
-        controls = [self.slider, self.channel, switch(TRUE_OUTLINES, c, "extra"), self.ticks]
+        outlines = switch(TRUE_OUTLINES, c, "extra")
+        controls = [self.slider, pin(c), self.channel, outlines, self.ticks]
         charts = [self.curve, follow(bars, c, data="stats")]
         super().__init__(c, controls, charts, about=about, **kwargs)
 

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from ipywidgets import jslink
 
 from .canvas import Canvas, Chart
-from .controls import checkbox, dropdown, follow, slider, switch
+from .controls import checkbox, dropdown, follow, pin, slider, switch
 from .core import ParameterError, need
 from .growing import grow, superpixel_scores
 from .metrics import seed_quality
@@ -42,6 +42,9 @@ _BEFORE = [
 ]
 
 
+_PIN = dict(kind="labels", map="grown", said="epoch {epoch} · β = {beta_bg} and {beta_fg}")
+
+
 def beta_panes(names):  # of background and the present classes
     "Seed, grown seed, and how sure the network is of each superpixel."
     rest = [SP, dict(map="scores", kind="row", of="sp", names=names), CLASS]
@@ -49,7 +52,7 @@ def beta_panes(names):  # of background and the present classes
     bright = [heat("surest", hi=1.2), LINES, TRUTH]
     return [
         seed_pane("Initial seed", "seed", "seed", rest, facts=_BEFORE),
-        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"]),
+        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"], pin=_PIN),
         pane("How sure, by superpixel", sure, bright, rest),
     ]
 
@@ -163,7 +166,8 @@ class BetaExplorer(Explorer):
         self.fg = slider("β foreground", c, "beta_fg", 0, 1)
         self.linked = checkbox("both the same")
         at = slider("epoch", c, "epoch", 1, g.epochs[-1], 1)
-        controls = [at, self.bg, self.fg, self.linked, switch(TRUE_OUTLINES, c, "extra")]
+        outlines = switch(TRUE_OUTLINES, c, "extra")
+        controls = [at, self.bg, self.fg, self.linked, pin(c), outlines]
         self.map, self.table = ThresholdMap(c), W.HTML()
         bars = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
         charts = [self.map, follow(bars, c, data="stats"), self.table]
