@@ -10,15 +10,17 @@ from functools import partial
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 from ipywidgets import jslink
 
 from .canvas import Canvas, Chart
-from .controls import checkbox, dropdown, follow, slider, switch
+from .controls import checkbox, dropdown, follow, pin, slider, switch
 from .core import ParameterError, need
 from .growing import grow, superpixel_scores
 from .metrics import seed_quality
 from .panel import Explorer, from_run
 from .show import heatmap, hex_color, overlay
+from .take_along import Command, in_python
 from .artefacts import Growth
 from .thresholds import growth_map, taken
 
@@ -40,6 +42,9 @@ _BEFORE = [
 ]
 
 
+_PIN = dict(kind="labels", map="grown", said="epoch {epoch} · β = {beta_bg} and {beta_fg}")
+
+
 def beta_panes(names):  # of background and the present classes
     "Seed, grown seed, and how sure the network is of each superpixel."
     rest = [SP, dict(map="scores", kind="row", of="sp", names=names), CLASS]
@@ -47,7 +52,7 @@ def beta_panes(names):  # of background and the present classes
     bright = [heat("surest", hi=1.2), LINES, TRUTH]
     return [
         seed_pane("Initial seed", "seed", "seed", rest, facts=_BEFORE),
-        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"]),
+        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"], pin=_PIN),
         pane("How sure, by superpixel", sure, bright, rest),
     ]
 
@@ -161,7 +166,8 @@ class BetaExplorer(Explorer):
         self.fg = slider("β foreground", c, "beta_fg", 0, 1)
         self.linked = checkbox("both the same")
         at = slider("epoch", c, "epoch", 1, g.epochs[-1], 1)
-        controls = [at, self.bg, self.fg, self.linked, switch(TRUE_OUTLINES, c, "extra")]
+        outlines = switch(TRUE_OUTLINES, c, "extra")
+        controls = [at, self.bg, self.fg, self.linked, pin(c), outlines]
         self.map, self.table = ThresholdMap(c), W.HTML()
         bars = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
         charts = [self.map, follow(bars, c, data="stats"), self.table]
@@ -210,3 +216,34 @@ class BetaExplorer(Explorer):
         title = f"grown, epoch {c.epoch}, β {c.beta_bg:.2f} and {c.beta_fg:.2f}"
         pictures = beta_still(self.new.image, self._asked(), c.beta_bg, c.beta_fg)
         return pictures, ["initial seed", title, "how sure of each superpixel"]
+
+# %% ../nbs/6_explore/635_explore_beta.ipynb #750e449c
+@patch
+def maps_now(self: BetaExplorer):
+    "The photograph, its seed, softmax and superpixels, and the grown seed."
+    c, name, (seed, H, sp, present) = self.canvas, self.stem(), self._asked()
+    grown = grow(seed, H, sp, present, round(c.beta_bg, 6), round(c.beta_fg, 6))
+    return {
+        f"{name}.png": ("picture", self.new.image),
+        f"seeds/{name}.png": ("mask", seed),
+        f"softmax/{name}.npz": ("arrays", dict(H=H, present=present)),
+        f"superpixels/{name}.png": ("labels", sp),
+        f"grown/{name}.png": ("mask", grown),
+    }
+
+
+@patch
+def command(self: BetaExplorer):
+    "The growth in Python."
+    name, bg, fg = self.stem(), round(self.canvas.beta_bg, 6), round(self.canvas.beta_fg, 6)
+    lines = in_python(
+        "from numpy import load",
+        "from wsss_nb.growing import grow",
+        "from wsss_nb.masks_of_ids import read_labels, read_mask, write_mask",
+        f"seed, sp = read_mask('seeds/{name}.png'), read_labels('superpixels/{name}.png')",
+        f"net = load('softmax/{name}.npz')",
+        f"grown = grow(seed, net['H'], sp, net['present'], {bg}, {fg})",
+        f"write_mask('again/grown/{name}.png', grown)",
+    )
+    told = f"wsss-nb run clustering --data FOLDER --out again beta_bg={bg} beta_fg={fg}"
+    return Command(lines, f"For a dataset: {told}, whose network learns anew from such seeds.")

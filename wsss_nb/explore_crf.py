@@ -14,15 +14,18 @@ from functools import lru_cache, partial
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
-from .controls import choice, dropdown, offer, show_if
+from .controls import choice, dropdown, offer, pin, show_if
 from .crf import crf_from_labels, dense_crf
 from .feature_choice import FeatureChoice, first_tau
 from .images import resize
 from .metrics import ConfusionMatrix
 from .panel import Explorer, from_run
 from .show import overlay, superpixel_picture
+from .conventional import repack
+from .take_along import Command, in_python, superpixels_again
 from .artefacts import Growth
 from .grouping import Grouping
 
@@ -93,12 +96,17 @@ def difference(
 _VEIL = layer("veil", "changed")
 
 
-def _panes(hover, painted, changed, quality, more="", verdict=""):
+_KERNELS = "θ₁ {sxy1}, w₁ {w1} · θ₂ {sxy2}, θ₃ {srgb}, w₂ {w2}"
+_SAID = "{what} · {iterations iteration} · " + _KERNELS  # what the pin is called
+
+
+def _panes(kind, hover, painted, changed, quality, more="", verdict="", **pinned):
     "Before, after, difference; `painted(map)` is the layer of labels"
     took = quality.format("_after") + " · took {seconds}"
+    pinned = dict(kind=kind, map="after", said=_SAID) | pinned
     return [
         pane("Before: {what}", quality.format("") + more, [painted("before")], hover),
-        pane("After {iterations iteration}", took, [painted("after")], hover),
+        pane("After {iterations iteration}", took, [painted("after")], hover, pin=pinned),
         pane("Changed: {changed}", verdict, changed, hover),
     ]
 
@@ -110,14 +118,16 @@ def segmenter_panes(truth):
     judged = labels("difference", opacity=0.9, hatch=False, background=True, lines=False)
     verdict = "{mended} mended, {spoiled} spoiled" if truth else ""
     quality = "mIoU {{miou{0}}} · right {{right{0}}}"
-    return _panes(hover, labels, [_VEIL, judged], quality, verdict=verdict)
+    return _panes("labels", hover, labels, [_VEIL, judged], quality, verdict=verdict, none=0)
 
 
 def superpixel_panes():
     "Three, what has not changed under a veil in the last."
     hover, painted = [told("before"), told("after"), CLASS], partial(pieces, fill="fill")
     quality = "UE {{ue{0}}} · BR {{br{0}}} · BP {{bp{0}}} · ASA {{asa{0}}}"
-    return _panes(hover, painted, [painted("after"), _VEIL], quality, " · {count superpixel}")
+    changed, more = [painted("after"), _VEIL], " · {count superpixel}"
+    said = _SAID + " · τ {tau}, trust {gt_prob}"
+    return _panes("superpixels", hover, painted, changed, quality, more, said=said)
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #db21e883
 def judge_classes(
@@ -252,7 +262,7 @@ def clean_up(
     before, after = maps["before"], maps["after"]
     maps["changed"] = before != after
     facts = dict(iterations=v["iters"], seconds=_duration(time.perf_counter() - begun))
-    facts |= dict(changed=percent(maps["changed"].mean())) | labels.about(before)
+    facts |= v | dict(changed=percent(maps["changed"].mean())) | labels.about(before)
     if labels.gt is None:
         return maps, facts, dict(empty="without a truth there is nothing to measure")
     judged, pairs = labels.judge(before, after)
@@ -268,9 +278,10 @@ def _controls(canvas, e):  # a `CrfExplorer`
     button = W.Button(layout=W.Layout(width="130px"), **look)
     button.on_click(lambda _: e.reset())
     first = [listed, *(e.knobs[n] for n in ("iters", "gt_prob", "tau"))]
+    buttons = W.HBox([button, pin(canvas), fill, e.answers.bar])
     near = _group("Near pixels agree", e.knobs, "sxy1", "w1")
     like = _group("Near pixels of like colour agree", e.knobs, "sxy2", "srgb", "w2")
-    return listed, fill, [W.VBox([*first, W.HBox([button, fill, e.answers.bar])]), near, like]
+    return listed, fill, [W.VBox([*first, buttons]), near, like]
 
 
 def _canvas():
@@ -419,3 +430,58 @@ class CrfExplorer(Explorer):
         "Before, after, difference."
         maps, facts, _ = self.answers.get()
         return _still(self.labels, maps, facts)
+
+# %% ../nbs/6_explore/655_explore_crf.ipynb #b0d30bb4
+def _segmenter_again(name, asked):  # what `dense_crf` takes
+    return in_python(
+        "from numpy import load, uint8",
+        "from wsss_nb.crf import dense_crf",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import write_mask",
+        f"net = load('softmax/{name}.npz')",
+        f"after = net['ids'][dense_crf({asked}).argmax(0)]",
+        f"write_mask('again/after/{name}.png', after)",
+    )
+
+
+def _pieces_again(name, asked):  # what `crf_from_labels` takes
+    return in_python(
+        "from wsss_nb.conventional import repack",
+        "from wsss_nb.crf import crf_from_labels",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import read_labels, write_labels",
+        f"before = read_labels('before/{name}.png')",
+        f"after = repack(crf_from_labels({asked}))",
+        f"write_labels('again/after/{name}.png', after)",
+    )
+
+# %% ../nbs/6_explore/655_explore_crf.ipynb #60f85555
+@patch
+def maps_now(self: CrfExplorer):
+    "The photograph, the labels before and after, and the softmax where they are a network's."
+    name, labels, (maps, *_) = self.stem(), self.labels, self.answers.get()
+    files = {f"{name}.png": ("picture", labels.image)}
+    if isinstance(labels, SuperpixelLabels):
+        files[f"before/{name}.png"] = ("labels", maps["before"])
+        return files | {f"after/{name}.png": ("labels", repack(maps["after"]))}
+    files[f"softmax/{name}.npz"] = ("arrays", dict(H=labels.H, ids=labels.ids.astype(np.uint8)))
+    both = ("before", "after")
+    return files | {f"{k}/{name}.png": ("mask", maps[k]) for k in both}
+
+
+@patch
+def command(self: CrfExplorer):
+    "`wsss-nb superpixels` where it has these numbers, else the CRF in Python."
+    name, v = self.stem(), {k: o.value for k, o in self.knobs.items()}
+    asked = ", ".join(f"{k}={w}" for k, w in crf_arguments(v).items())
+    image, no = f"read_image('{name}.png')", "No command of wsss-nb takes these numbers."
+    if not isinstance(self.labels, SuperpixelLabels):
+        return Command(_segmenter_again(name, f"{image}, net['H'], {asked}"), no)
+    given = (v["gt_prob"], crf_arguments(v))
+    usual = (self.labels.usual["gt_prob"], crf_arguments(self.labels.usual))
+    if given == usual:
+        features = (self.using.name(self.new), self.using.weights)
+        words = "It makes the map after the CRF; name a folder for those of many pictures."
+        return Command(superpixels_again(name, "after", features, v["tau"]), words)
+    asked = f"{image}, before, gt_prob={v['gt_prob']}, {asked}"
+    return Command(_pieces_again(name, asked), no)

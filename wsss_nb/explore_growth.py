@@ -11,12 +11,14 @@ from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
 from .controls import WIDE, checkbox, follow, player, switch
 from .core import ParameterError, WsssError, need
 from .panel import Explorer, from_run
 from .show import overlay, save_animation
+from .take_along import Command, run_again
 from .artefacts import Growth
 from .layers import UNLABELED, put_all, seed_curves, show_classes
 from .panes import TRUE_OUTLINES, TRUTH, layer, seed_pane, told
@@ -161,3 +163,21 @@ class GrowthExplorer(Explorer):
         epochs = [g.epochs[0], g.epochs[len(g.epochs) // 2], g.epochs[-1]]
         titles = ["initial seed", *(f"epoch {e}" for e in epochs[1:])]
         return [overlay(g.image(id), g.grown(id, e)) for e in epochs], titles
+
+# %% ../nbs/6_explore/640_explore_growth.ipynb #bceac21c
+@patch
+def maps_now(self: GrowthExplorer):
+    "The photographs, and their seeds of all epochs, named as in the run."
+    g, files = self.growth, {}
+    for id in self.shown:
+        files[f"{id}.png"] = ("picture", g.image(id))
+        for k in g.epochs:
+            files[f"segmenter/seeds/epoch_{k:02}/{id}.png"] = ("mask", g.grown(id, k))
+    return files
+
+
+@patch
+def command(self: GrowthExplorer):
+    "The run, made again."
+    same = "with the same versions on a machine of the same kind to the byte"
+    return Command(run_again(self.growth), f"The whole run again, {same}: again/segmenter/seeds/…")

@@ -14,6 +14,7 @@ import anywidget
 import numpy as np
 import torch
 import traitlets as T
+from fastcore.basics import patch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .canvas import STATIC, Canvas, Chart, synced
@@ -28,6 +29,7 @@ from .panel import Explorer, from_run, masking_run, sentences, setting
 from .recognise import Ticks, imagenet_segmenter, see
 from .segment import SegmentSettings, segment_names
 from .show import data_uri, hex_color, overlay
+from .take_along import Command, in_python
 from .gallery import Photo
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
 from .layers import put_all, show_classes
@@ -341,3 +343,38 @@ class MaskingExplorer(Explorer):
         "Three pictures and their titles."
         titles = ["photograph and masks", "attention map F", "what the classifier sees"]
         return _still(self.erasing, self.canvas.extra, tuple(self.canvas.b)), titles
+
+# %% ../nbs/6_explore/650_explore_masking.ipynb #9983eaa6
+@patch
+def maps_now(self: MaskingExplorer):
+    "The photograph, what can be erased and by which numbers, F, and the masked picture."
+    e, extra, name = self.erasing, self.canvas.extra, self.stem()
+    row = tuple(int(bool(v)) for v in self.canvas.b)
+    F, masked = erased_by(e, extra, row)
+    asked = dict(H=e.softmax(extra), present=e.present, b=e.rows([row])[0], mean=e.mean)
+    return {
+        f"{name}.png": ("picture", e.photo.image),
+        f"softmax/{name}.npz": ("arrays", asked),
+        f"segmented/{name}.png": ("mask", e.segmented(extra)[0]),
+        f"attention/{name}.npz": ("arrays", dict(F=F)),
+        f"masked/{name}.png": ("picture", masked),
+    }
+
+
+@patch
+def command(self: MaskingExplorer):
+    "F and the masked picture, in Python."
+    name = self.stem()
+    lines = in_python(
+        "from os import makedirs",
+        "from numpy import load, savez_compressed",
+        "from wsss_nb.images import read_image, write_image",
+        "from wsss_nb.masking import erased",
+        f"net = load('softmax/{name}.npz')",
+        "asked = [net[k] for k in ('H', 'present', 'b', 'mean')]",
+        f"F, masked = erased(read_image('{name}.png'), *asked)",
+        "makedirs('again/attention', exist_ok=True)",
+        f"savez_compressed('again/attention/{name}.npz', F=F)",
+        f"write_image('again/masked/{name}.png', masked)",
+    )
+    return Command(lines, "Training draws anew what it erases: no parameter of a run says this.")

@@ -9,9 +9,10 @@ __all__ = ['ORDERS', 'superpixel_map', 'seed_points', 'conventional_map', 'fills
 from functools import partial
 
 import numpy as np
+from fastcore.basics import patch
 
-from .canvas import Canvas
-from .controls import choice, dropdown, limit, player, quietly, slider, switch
+from .canvas import Canvas, given
+from .controls import choice, dropdown, limit, pin, player, quietly, slider, switch
 from .core import ParameterError, WsssError, need
 from .feature_choice import FeatureChoice
 from .features import DINO
@@ -19,6 +20,7 @@ from .images import resize
 from .panel import Explorer
 from .show import heatmap, superpixel_picture
 from .superpixels import METHODS, conventional
+from .take_along import Command, in_python, superpixels_again
 from .layers import counted, put_all, quality_facts, show_classes
 from .panes import FILLS, heat, layer, pane, pieces, told
 
@@ -64,12 +66,18 @@ _HOVER = told(_SP, "superpixel")
 _CLASS = told("gt", kind="class")
 _LOOK = dict(fill="fill", lines="lines")
 _SEED = dict(kind="row", of=_SP, names=["seed x", "seed y", "degree of its seed"], **_ORIGIN)
+_SAID = "τ = {tau} · {in_order} · {cleaned} · {count superpixel}"
+_SETTING = [
+    dict(name="in_order", at="order", words=list(ORDERS.values())),
+    dict(name="cleaned", at="crf", words={"true": "CRF"}),
+]
 _SUPERPIXELS = pane(
     "{count superpixel}",
     "UE {ue} · BR {br} · BP {bp} · ASA {asa} · step {step} began with a patch alike to {degree}",
     [pieces(_SP, reveal="step", **_LOOK), layer("points", at="step", **_ORIGIN)],
     [_HOVER, told(_SP, kind="size"), _CLASS, _SEED],
-    facts=[dict(at="step", names=["", "", "degree"], **_ORIGIN)],
+    facts=[dict(at="step", names=["", "", "degree"], **_ORIGIN), *_SETTING],
+    pin=dict(kind="superpixels", map=_SP, said=_SAID),
 )
 _SIMILAR = pane(
     "What the clicked patch is similar to",
@@ -126,7 +134,8 @@ class TauExplorer(Explorer):
         crf = switch("CRF", c, "crf", "clean up along edges; takes a moment")
         self.fill, lines = choice("fill", c, "fill", fills(0)), switch("lines", c, "lines")
         beside = choice("beside it", c, "method", [_method_name(m) for m in METHODS])
-        controls = [self.slider, order, self.features, crf, *player(c), self.fill, lines, beside]
+        which = [self.slider, pin(c), order, self.features, crf]
+        controls = [*which, *player(c), self.fill, lines, beside]
         super().__init__(c, controls, **kwargs)
 
     def show(self, photo):
@@ -165,3 +174,42 @@ class TauExplorer(Explorer):
     def still(self):
         "Three pictures and their titles."
         return tau_still(self.group, self.canvas.tau, self.canvas.order)
+
+# %% ../nbs/6_explore/620_explore_tau.ipynb #869d446f
+def _ncut_again(name, features, tau, crf):  # what `load` takes
+    return in_python(
+        "from wsss_nb.features import load",
+        "from wsss_nb.grouping import Grouping",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import write_labels",
+        f"group = Grouping(read_image('{name}.png'), load{features})",
+        f"write_labels('again/superpixels/{name}.png', group.pixels({tau}, 'ncut', {crf}))",
+    )
+
+# %% ../nbs/6_explore/620_explore_tau.ipynb #5b641434
+@patch
+def maps_now(self: TauExplorer):
+    "The photograph, its superpixels, what is beside them, and what the clicked patch is like."
+    c, name = self.canvas, self.stem()
+    sp = self.group.pixels(round(c.tau, 6), list(ORDERS)[c.order], c.crf)
+    other, _ = conventional_map(self.photo, c.method, sp.max() + 1)
+    return {
+        f"{name}.png": ("picture", self.photo.image),
+        f"superpixels/{name}.png": ("labels", sp),
+        f"beside/{name}.png": ("labels", other),
+        f"similarity/{name}.npz": ("arrays", dict(A=given(c, "row")[0])),
+    }
+
+
+@patch
+def command(self: TauExplorer):
+    "`wsss-nb superpixels` at these settings."
+    c, order = self.canvas, list(ORDERS)[self.canvas.order]
+    features = (self.using.name(self.photo), self.using.weights)
+    name, asked = self.stem(), (features, round(c.tau, 6))
+    words = "It makes the superpixels; name a folder instead of the picture for those of many."
+    if order == "ncut":
+        return Command(
+            _ncut_again(name, *asked, c.crf), "Ncut is the library's; no command has it."
+        )
+    return Command(superpixels_again(name, "superpixels", *asked, order, c.crf), words)

@@ -16,6 +16,7 @@ from PIL import Image
 from .controls import dropdown, quietly
 from .core import RunError, WsssError, need
 from .show import grid
+from .take_along import Command, TakeAlong, file_stem, painted_maps
 from .artefacts import Run, demo_folder
 from .gallery import gallery, open_photo
 
@@ -126,7 +127,8 @@ class Explorer(W.VBox):
         rows = [W.HBox(list(controls)), canvas, W.HBox(self.charts)]
         rows[0].add_class("wsss-controls")
         rows[2].add_class("wsss-charts")
-        super().__init__([self.head, *rows, *below])
+        self.take = TakeAlong(self)
+        super().__init__([self.head, *rows, *below, self.take])
         self.add_class("wsss-explorer")
         self._begin(picture, self.head.first or self.first)
 
@@ -147,6 +149,19 @@ class Explorer(W.VBox):
     def still(self):
         "Pictures and their titles, for where no kernel runs."
         return [self.photo.image], [self.photo.name]
+
+    def stem(self):
+        "What files about the picture shown are called, without an ending."
+        return file_stem(self.listed)
+
+    def maps_now(self):
+        "{file name: (kind, map)} of what is shown, as `take_along.zipped` takes them."
+        photo = {} if self.photo is None else {f"{self.stem()}.png": ("picture", self.photo.image)}
+        return photo | painted_maps(self.canvas)
+
+    def command(self):
+        "What makes the same maps again in a shell, and words about it."
+        return Command("", "No command makes these maps anew: take them along as files.")
 
     def open_picture(self, source):
         "Show another picture, whatever `opened` takes. Raises `DataError` for what is none."

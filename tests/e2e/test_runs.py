@@ -1,5 +1,5 @@
 "A whole run on tiny scenes: through papermill, killed, resumed, and with ground truth replaced by garbage."
-import os, shutil, signal
+import io, os, shutil, signal, subprocess, sys, zipfile
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 
 from helpers import artefacts as contents, start, wait_for
 from wsss_nb.core import ParameterError, RunError, read_json
+from wsss_nb.explore import AlphaExplorer
 from wsss_nb.run_maps import RunMaps
 from wsss_nb.runs import run_method
 
@@ -68,6 +69,16 @@ def test_dry_run_writes_nothing(world, tmp_path):
 def test_wrong_parameters_are_refused_before_anything_starts(world, tmp_path):
     with pytest.raises(ParameterError, match="'betta' is unknown"): run_method("clustering", str(world), tmp_path/"x", TINY | dict(betta="0.5"))
     assert not (tmp_path/"x").exists()
+
+
+def test_a_seed_taken_along_is_made_by_a_run(base, world, tmp_path):
+    "The command that the explorer of α gives for another α, pasted into a shell: the same bytes."
+    e = AlphaExplorer(run=base, data=str(world), picture=(id := "train_00002"), alpha=.3)
+    assert e.take.look()["command"].startswith("wsss-nb run clustering ") and " alpha=0.3" in e.take.text
+    env = dict(os.environ, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    subprocess.run(["bash", "-c", e.take.text], cwd=tmp_path, env=env, check=True, capture_output=True)
+    with zipfile.ZipFile(io.BytesIO(e.take.pack())) as z: taken = z.read(f"seeds/{id}.png")
+    assert (tmp_path/"again"/"seeds"/f"{id}.png").read_bytes() == taken != (base/"seeds"/f"{id}.png").read_bytes()
 
 
 def test_report(base, capsys):

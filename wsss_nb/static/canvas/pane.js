@@ -1,6 +1,7 @@
 // A pane: one picture.
 import { hw, id, of } from "./arrays.js";
-import { RATIO, count, say } from "./words.js";
+import { write } from "./terms.js";
+import { fill } from "./words.js";
 import { LAYERS } from "./layers.js";
 import { dom } from "./elements.js";
 import { listen } from "./pointer.js";
@@ -20,13 +21,15 @@ export class Pane {
     listen(this);
   }
   get spec() { return this.view.model.get("panes")[this.index]; }
+  get model() { return this.view.model; }
+  array(o) { return this.view.store.get(o.map, o.settle); }  // of a layer
 
   // the arrays of all layers, or null while one of them is on its way: a pane never shows a mixture of old and new
   gather() {
-    const S = this.view.store, m = this.view.model, out = [];
+    const out = [];
     for (const o of this.spec.layers) {
-      if (o.when !== undefined && !of(m, o.when)) continue;
-      const a = S.get(o.map, o.settle);
+      if (o.when !== undefined && !of(this.model, o.when)) continue;
+      const a = this.array(o);
       if (o.type === "points") continue;  // drawn over the picture, which does not wait for them
       if (a === undefined) return null;
       if (a) out.push([o, a]);
@@ -44,7 +47,7 @@ export class Pane {
       this.frame.style.aspectRatio = `${W} / ${H}`;
     }
     // nothing to paint if neither a map nor an option is another than before
-    const m = this.view.model, painted = found.filter(([o]) => LAYERS[o.type]);
+    const m = this.model, painted = found.filter(([o]) => LAYERS[o.type]);
     const stamps = painted.map(([o, a]) => id(a) + JSON.stringify(Object.values(o).map((v) => typeof v === "string" ? m.get(v) ?? v : v)));
     const same = stamps.findIndex((v, i) => v !== this.stamps[i]), fewer = stamps.length !== this.stamps.length;
     if (same < 0 && !fewer) { this.mark(); return found; }
@@ -83,12 +86,7 @@ export class Pane {
     const g = this.over.getContext("2d"), v = this.view, k = this.scale();
     g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, this.over.width, this.over.height);
     const at = (x, y) => [(x - v.zoom.x) * k, (y - v.zoom.y) * k], r = 5 * (window.devicePixelRatio || 1);
-    const ring = (p, color) => { const [x, y] = at(p[0] + .5, p[1] + .5); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke(); } };
-    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && of(v.model, "step") >= v.model.get("steps") - 1)) {
-      const a = v.store.get(o.map, o.settle), i = of(v.model, o.at, 0);
-      if (a?.data && i < a.shape[0]) ring([a.data[i * a.shape[1]], a.data[i * a.shape[1] + 1]], "#fff");
-    }
-    if (v.clicked) ring(v.clicked, "#00e5ff");
+    for (const [x, y, color] of this.rings()) { const p = at(x, y); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(...p, r, 0, 7); g.stroke(); } }
     if (v.cursor && v.cursor.pane !== this.index) {  // where another picture is pointed at: a cross, so that it is not taken for what was clicked
       const [x, y] = at(v.cursor.x + .5, v.cursor.y + .5), arm = 1.4 * r;
       g.beginPath(); g.moveTo(x - arm, y); g.lineTo(x + arm, y); g.moveTo(x, y - arm); g.lineTo(x, y + arm);
@@ -106,20 +104,24 @@ export class Pane {
       g.setLineDash([]);
     }
   }
+  rings() {  // what is marked: seeds of the step, the clicked point; [x, y, color]
+    const v = this.view, out = [];
+    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && of(v.model, "step") >= v.model.get("steps") - 1)) {
+      const a = v.store.get(o.map, o.settle), i = of(v.model, o.at, 0);
+      if (a?.data && i < a.shape[0]) out.push([a.data[i * a.shape[1]] + .5, a.data[i * a.shape[1] + 1] + .5, "#ffffff"]);
+    }
+    if (v.clicked) out.push([v.clicked[0] + .5, v.clicked[1] + .5, "#00e5ff"]);
+    return out;
+  }
   scale() { return this.over.width / this.off.width * this.view.zoom.scale; }
   where(e) {  // image coordinates of a pointer
     const b = this.canvas.getBoundingClientRect(), k = this.off.width / b.width / this.view.zoom.scale, z = this.view.zoom;
     return [(e.clientX - b.left) * k + z.x, (e.clientY - b.top) * k + z.y];
   }
 
-  // what the title and the caption say, their facts filled in ({n}, or counted: {n patch}); a part whose fact is unknown is left out
-  label() {
-    const spec = this.spec, fill = (text) => text.split(" · ").map((part) => {
-      let whole = true;
-      const said = part.replace(/{(\w+)(?: (\w+))?}/g, (_, k, noun) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return noun ? count(v, noun) : say(v, RATIO.test(k)); });
-      return whole ? said : "";
-    }).filter(Boolean).join(" · ");
-    this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = fill(spec.caption ?? "");
-    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${this.caption.textContent}`);
+  // what the title and the caption say, their facts filled in
+  label(line = this.caption) {
+    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, fill(this.spec.caption ?? "", this.facts));
+    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${line.textContent}`);
   }
 }
