@@ -115,7 +115,7 @@ export class Pane {
       const said = part.replace(/{(\w+)(?: (\w+))?}/g, (_, k, noun) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return noun ? count(v, noun) : say(v, RATIO.test(k)); });
       return whole ? said : "";
     }).filter(Boolean).join(" · ");
-    this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = fill(spec.caption ?? "");
+    this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = this.wrong || fill(spec.caption ?? "");
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${this.caption.textContent}`);
   }
 }
