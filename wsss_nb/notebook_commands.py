@@ -140,16 +140,27 @@ def _own_kernel(folder) -> dict:  # variables
     return _before("JUPYTER_PATH", ours)
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #3f4a00ec
+_LAB = """
+from jupyterlab.labapp import main
+from wsss_nb.store_files import private_folder
+
+with private_folder("WSSS_NB_CARRIED"):
+    main()
+"""
+
+
 def _lab_words(notebook, port, browser):
     """The words that start JupyterLab for us: on this machine only, and it asks no one for news.
+    The address that it prints is the notebook's, not the launcher's.
 
     It refuses root unless told; whoever is root here is root already.
     """
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     return [
-        "-m",
-        "jupyterlab",
+        "-c",
+        _LAB,
         str(notebook),
+        f"--LabApp.default_url=/lab/tree/{Path(notebook).name}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--LabApp.news_url=None",

@@ -22,6 +22,7 @@ from traitlets.config import Config
 from voila.app import Voila
 
 from .files import STATIC, explorer_notebooks
+from .store_files import private_folder
 
 # %% ../nbs/6_explore/690_page.ipynb #6bc038e9
 @lru_cache
@@ -255,4 +256,5 @@ def main():
     """`serve` with what the variable `WSSS_NB_PAGE` holds (JSON): a token on a command line can be
     read by every user of the machine.
     """
-    serve(**json.loads(os.environ.pop("WSSS_NB_PAGE")))
+    with private_folder("WSSS_NB_CARRIED"):  # for the picture that goes along (`carried`)
+        serve(**json.loads(os.environ.pop("WSSS_NB_PAGE")))
