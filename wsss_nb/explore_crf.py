@@ -368,6 +368,8 @@ class CrfExplorer(Explorer):
     `weights` as in `features.load`, by default those for the kind of picture.
     """
 
+    of_run = _RUN
+
     def __init__(self, run=None, features=None, weights=None, **kwargs):
         self.growth, about = from_run(Growth, run)
         self.using = FeatureChoice(features, weights)

@@ -119,9 +119,9 @@ export class Pane {
     return [(e.clientX - b.left) * k + z.x, (e.clientY - b.top) * k + z.y];
   }
 
-  // what the title and the caption say, their facts filled in
+  // what the title and the caption say, their facts filled in; or what goes wrong
   label(line = this.caption) {
-    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, fill(this.spec.caption ?? "", this.facts));
+    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, this.wrong || fill(this.spec.caption ?? "", this.facts));
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${line.textContent}`);
   }
 }

@@ -55,16 +55,19 @@ export class View {
     if (what === "wait") return this.note();
     name(this.root);
     if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; this.store.painter.forget(); }  // marks of another picture
-    this.store.error = "";  // what goes wrong is said as long as it is looked at
+    let wrong = "";  // what goes wrong is said as long as it is looked at, below the picture that lacks it as well
     for (const p of this.panes.filter((q) => !q.kept)) {
+      this.store.error = "";
       const found = p.compose(), facts = {};
       if (p.spec.paint) this.store.get("planted");  // no pane shows it, but the tools need it
       for (const [, a] of found) Object.assign(facts, a.meta);
-      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
+      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? this.lacking()); }
       for (const q of p.spec.judged ?? []) Object.assign(facts, this.store.get(q)?.meta);  // as `stats`, for a caption alone
-      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
+      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.wrong = this.store.error; p.label(); }
       Object.assign(said, p.facts);
+      wrong ||= this.store.error;
     }
+    this.store.error = wrong;
     this.store.said = said; this.publish("meta", said); this.follow(said);
     this.pin.draw();
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
@@ -72,6 +75,10 @@ export class View {
     if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
     else write(this.readout, "");
     this.note();
+  }
+
+  lacking() {  // what a chart says that has nothing to show
+    return this.store.error ? { empty: this.store.error.replace(": ", ":\n") } : NO_TRUTH;
   }
 
   columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step, or the word for a choice
