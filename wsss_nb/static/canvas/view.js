@@ -62,6 +62,7 @@ export class View {
       if (p.spec.paint) this.store.get("planted");  // no pane shows it, but the tools need it
       for (const [, a] of found) Object.assign(facts, a.meta);
       for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? this.lacking()); }
+      for (const q of p.spec.judged ?? []) Object.assign(facts, this.store.get(q)?.meta);  // as `stats`, for a caption alone
       if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.wrong = this.store.error; p.label(); }
       Object.assign(said, p.facts);
       wrong ||= this.store.error;
