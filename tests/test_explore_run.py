@@ -360,7 +360,7 @@ def test_sliders_stand_where_the_run_had_them_and_go_back(copy):
     c = e.canvas
     assert (c.alpha, c.beta_bg, c.beta_fg) == (.35, .8, .6) and given(c, "at_grown")[0].tolist() == [.35, .8, .6]
     c.alpha, c.beta_fg = .9, .1
-    e.sliders[-1].click()
+    e.sliders[3].click()
     assert (c.alpha, c.beta_bg, c.beta_fg) == (.35, .8, .6)
 
 
