@@ -172,7 +172,7 @@ def test_a_run_that_was_cut_off_names_the_stage(copy):
     assert given(e.canvas, "own_seed")[0].shape == (160, 160) and given(e.canvas, "H")[0] is None and given(e.canvas, "pred")[0] is None
     shutil.rmtree(copy/"classifier")
     e = RunExplorer(copy)
-    assert e.canvas.panes[1]["caption"] == e.canvas.panes[2]["caption"] == "The run's classifier is gone, though its stage t21_classifier is done."
+    assert e.canvas.panes[1]["caption"] == e.canvas.panes[2]["caption"] == "The run's folder classifier is gone, though its stage t21_classifier is done."
     assert given(e.canvas, "image")[0].shape == (160, 160, 3) and given(e.canvas, "cams")[0] is None
 
 

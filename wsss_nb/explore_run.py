@@ -159,6 +159,7 @@ def picture_arrays(p):  # a `RunPicture`
 # %% ../nbs/6_explore/670_explore_run.ipynb #dde11e9d
 _NO_NUMBERS = dict(empty="sorted by name\nno number is needed for that")
 _SLIDERS = dict(alpha=0.5, beta_bg=0.7, beta_fg=0.7)  # where the run says nothing
+_CURVES = dict(name="All pictures", iou="IoU of all predictions", doubt="Doubt of all labels")
 _MARKS = VERDICTS | {SALIENT: ("salient", "#56b4e9")}
 
 
@@ -205,6 +206,7 @@ class RunExplorer(Explorer):
             about=sentences(about, first_lack(r)),
             pictures=pictures,
         )
+        self.names.layout = W.Layout(width="400px", max_width="100%")  # a number stands there, too
 
 # %% ../nbs/6_explore/670_explore_run.ipynb #63b24343
 @patch
@@ -226,7 +228,7 @@ def _build(self: RunExplorer, c, grows):
     outlines = switch(TRUE_OUTLINES, c, "extra")
     head = [self.by, self.back, self.next, self.place]
     self.controls = [*head, self.channel, *self.sliders, outlines]
-    self.curve = Chart(title="All pictures", x_label="place in the list", y_range=[0, 1])
+    self.curve = Chart(x_label="place in the list", y_range=[0, 1])
     self.curve.observe(self._picked, "x")
     self.bars = Chart(kind="bars", title="Prediction, IoU by class", data=NO_TRUTH)
     grown = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
@@ -252,6 +254,7 @@ def _list(self: RunExplorer, by, numbers):
     self.numbers, self.order = numbers, in_order(self.ids, by, numbers)
     quietly(self.by, self._resort, value=by)
     self.curve.data = number_curve(self.order, numbers)
+    self.curve.title = _CURVES[by]
     return {self._called(id): partial(str, id) for id in self.order}
 
 
