@@ -110,7 +110,12 @@ def clustering_panes(p):  # a `RunPicture`
     over = [LINES, TRUTH]
     seed = seed_pane("Initial seed, {whose}", "seed", "seed", rest, over, judged=["seed_quality"])
     grown = seed_pane(
-        "Grown seed, {whose}", "grown", "grown", [SP, scores, CLASS], stats=["grown_quality"], pin=_PIN
+        "Grown seed, {whose}",
+        "grown",
+        "grown",
+        [SP, scores, CLASS],
+        stats=["grown_quality"],
+        pin=_PIN,
     )
     seed["caption"] += " · {seed_from}"
     grown["caption"] += " · {grown_from}"
@@ -413,7 +418,6 @@ def grown(self: RunExplorer):
     H[p.classes] = made["H"]()
     return grow(self.placed(), H, p.superpixels(), p.present, c.beta_bg, c.beta_fg)
 
-
 # %% ../nbs/6_explore/670_explore_run.ipynb #e7c19209
 @patch
 def maps_now(self: RunExplorer):
@@ -440,4 +444,3 @@ def command(self: RunExplorer):
     run = self.maps.run
     now = {k: round(getattr(self.canvas, k), 6) for k in self.own if run.method == "clustering"}
     return Command(run_again(run, **now), "The whole run again, with α and β as they stand here.")
-
