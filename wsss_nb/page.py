@@ -57,10 +57,7 @@ def start_html(folder: Path, link="{}.ipynb", theme=None) -> str:
     a whole one in `theme` ("light", "dark", or "auto", as the system has it).
     """
     env = Environment(loader=FileSystemLoader(STATIC), autoescape=True)
-    cards = [
-        card(o) | dict(link=link.format(o.stem))
-        for o in explorer_notebooks(folder)
-    ]
+    cards = [card(o) | dict(link=link.format(o.stem)) for o in explorer_notebooks(folder)]
     return env.get_template("start.html.j2").render(cards=cards, theme=theme)
 
 # %% ../nbs/6_explore/690_page.ipynb #4d3e8519
