@@ -6,17 +6,17 @@
 __all__ = ['TOOLS', 'desk_of', 'truth_of', 'in_names', 'Tools', 'Keeping', 'setting_controls', 'move_to', 'NamesExplorer']
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #c3e5065f
-import os
+import io, os, shlex
 from functools import partial
 from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
-
 from fastcore.basics import patch
+from PIL import Image
 
 from .canvas import Canvas, Chart, given
-from .controls import checkbox, choice, follow, quietly, show_if, slider, switch
+from .controls import checkbox, choice, follow, pin, quietly, show_if, slider, switch
 from .core import DataError, WsssError, need, sha256
 from .corrections import UNTOUCHED, Desk, Draft, open_desk, read_draft
 from .datasets import dataset_of
@@ -28,8 +28,10 @@ from .named import SIDES, Named, meanings_of, named_maps, settings_at
 from .panel import Explorer, sentences
 from .panes import CLASS, TRUE_OUTLINES, TRUTH, heat, labels, pane, pieces, told
 from .photos import sample_photographs
+from .segment import seed_and_grow
 from .segment_settings import SegmentSettings
 from .show import heatmap, hex_color, overlay
+from .take_along import Command
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #f777da80
 def desk_of(data=None, folder=None) -> Desk:
@@ -72,6 +74,7 @@ _DERIVED = dict(
     overlap=dict(op="overlap", L="shown", gt="gt"),
 )
 _PIECE = told(_SP, "superpixel")
+_SAID = "τ = {tau}, α = {alpha}, β = {beta_bg}, {beta_fg}"
 _TOLD = [told("shown", "mask", kind="class"), CLASS]
 
 
@@ -97,6 +100,7 @@ _PANES = [
         [*_TOLD, _PIECE],
         stats=["overlap"],
         paint=dict(shown="shown", pieces=_SP),
+        pin=dict(kind="labels", map="shown", said=_SAID),
     ),
 ]
 
@@ -235,11 +239,10 @@ class NamesExplorer(Explorer):
             Chart(kind="bars", title="IoU with the truth", data=NO_TRUTH), c, data="stats"
         )
         looks = [self.channel, switch(TRUE_OUTLINES, c, "extra")]
-        controls = [self.field, *self.sliders.values(), *looks]
+        controls = [self.field, *self.sliders.values(), pin(c), *looks]
         pictures = {name: partial(self._load, name) for name in self.desk.photos}
         below = [self.tools, self.keeping]
-        super().__init__(c, controls, [self.bars], below, pictures=pictures, **kwargs)
-        self.head.children = [self.names, self.head.upload, self.status]
+        super().__init__(c, controls, [self.bars], below, pictures=pictures, upload=True, **kwargs)
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #0009422b
 @patch
@@ -254,14 +257,31 @@ def _load(self: NamesExplorer, name):
 @patch
 def open_picture(self: NamesExplorer, source):
     "Show another photograph of the desk, or one from anywhere, which joins them."
+    photo = self._on_desk(source)
+    note = self.show(photo)
+    self.photo = photo
+    self.say(sentences(note))
+
+
+def _as_png(image):
+    out = io.BytesIO()
+    Image.fromarray(image).save(out, "PNG")
+    return out.getvalue()
+
+
+@patch
+def _on_desk(self: NamesExplorer, source):
+    "The photograph of the desk that a source is; what is not there is put there"
     if isinstance(source, dict):
-        open_photo(bytes(source["content"]), 10**6, source["name"])  # refuses what is none
-        source = self._load(self.desk.add(source["name"], bytes(source["content"])))
-    elif not isinstance(source, Photo):
-        source = open_photo(source, 10**6)
-    note = self.show(source)
-    self.photo = source
-    self.say(sentences(source.note, note))
+        name, content = source["name"], bytes(source["content"])
+        open_photo(content, 10**6, name)  # refuses what is none
+        return self._load(self.desk.add(name, content))
+    photo = source if isinstance(source, Photo) else open_photo(source, 10**6)
+    if photo.name in self.desk.photos:
+        ours = self._load(photo.name)
+        if np.array_equal(ours.image, photo.image):
+            return ours
+    return self._load(self.desk.add(f"{photo.name}.png", _as_png(photo.image)))
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #1770db25
 @patch
@@ -463,3 +483,36 @@ def still(self: NamesExplorer):
     mask = resize(pic.mask(s, self.draft.edits), pic.small.shape[:2], "nearest")
     pictures = [pic.small, heatmap(A, pic.small), overlay(pic.small, mask)]
     return pictures, [self.shown, f"where the classifier sees {names}", "mask"]
+
+# %% ../nbs/6_explore/665_explore_names.ipynb #6ab6ef04
+@patch
+def maps_now(self: NamesExplorer):
+    "The photograph, activations, superpixels, seed, what it grows to, and the mask."
+    s, pic, name = self.at(), self.pic, self.stem()
+    files = {f"{name}.png": ("picture", pic.study.image)}
+    if not pic.names:
+        return files
+    M, sp = pic.activation(s.sides), pic.study.superpixels(s.tau)
+    seed, grown = seed_and_grow(M, sp, s, pic.given())
+    known = dict(M=M, names=np.array(pic.names))
+    return files | {
+        f"activations/{name}.npz": ("arrays", known),
+        f"superpixels/{name}.png": ("labels", sp),
+        f"seeds/{name}.png": ("mask", seed),
+        f"grown/{name}.png": ("mask", grown),
+        f"masks/{name}.png": ("mask", pic.mask(s, self.draft.edits)),
+    }
+
+
+@patch
+def command(self: NamesExplorer):
+    "`wsss-nb segment` with these names and settings."
+    name, pic = self.stem(), self.pic
+    if not pic.names or None in pic.meanings.values():
+        return Command("", "No command makes this mask: a name is missing, or painted by hand.")
+    words = ["wsss-nb", "segment", f"{name}.png", "--names", ",".join(pic.names)]
+    words += [w for setting in self.at().words() for w in ("--set", setting)]
+    words += ["--out", "again/masks", "--no-overlays", "--workers", "1", "--device", "cpu"]
+    but = "It makes the mask without what was corrected: masks/ has that."
+    same = "It makes masks/ again; name a folder for the masks of many pictures."
+    return Command(shlex.join(words), but if self.corrected else same)
