@@ -9,10 +9,12 @@ from wsss_nb import run_maps, run_scores
 from wsss_nb.artefacts import Growth, Run, demo_folder
 from wsss_nb.cam import compute_cam
 from wsss_nb.canvas import given
+from wsss_nb.carried import carried, carry
 from wsss_nb.core import DataError, ParameterError, RunError
 from wsss_nb.crf import dense_crf
 from wsss_nb.deeplab import predict
 from wsss_nb.explore import RunExplorer
+from wsss_nb.gallery import Photo
 from wsss_nb.growing import grow
 from wsss_nb.images import resize, write_image
 from wsss_nb.masks_of_ids import read_mask, write_mask
@@ -132,6 +134,7 @@ def test_a_seed_that_walks(copy):
     M, L = grown_seed(I, compute_cam(m.classifier, I, t), m.sp(ID)[0], t, imagenet_segmenter(), 2, 0., SegmentSettings(alpha=.4, crf=True))
     np.testing.assert_array_equal(m.cam(ID)[0], M)
     np.testing.assert_array_equal(m.seed(ID)[0], L)
+    assert "had grown before the training (seed_walk)" in RunExplorer(copy).status.value
 
 
 def test_conventional_superpixels(copy):
@@ -365,6 +368,32 @@ def test_sliders_stand_where_the_run_had_them_and_go_back(copy):
     assert (c.alpha, c.beta_bg, c.beta_fg) == (.35, .8, .6)
 
 
+def test_what_is_taken_along_is_what_is_shown(whole_run):
+    e = RunExplorer(whole_run, picture="val_00002")
+    m, c, id = e.maps, e.canvas, "val_00002"
+    c.alpha, c.beta_bg, c.beta_fg = .25, .5, .6
+    files, (M, _), (sp, _), (H, _), t = e.maps_now(), m.cam(id), m.sp(id), m.softmax(id), m.label(id)
+    seed = initial_seed(M, sp, t, .25)
+    np.testing.assert_array_equal(files[f"seeds/{id}.png"][1], seed)
+    np.testing.assert_array_equal(files[f"grown/{id}.png"][1], grow(seed, H, sp, t, .5, .6))
+    np.testing.assert_array_equal(files[f"predictions/{id}.png"][1], m.prediction(id)[0])
+    for words in ("alpha=0.25", "beta_bg=0.5", "beta_fg=0.6"): assert words in e.command().text
+    assert len(e.take.pack()) > 10_000
+
+
+def test_a_picture_of_another_explorer(whole_run, tmp_path, monkeypatch):
+    "One of the run is shown; another is refused in a sentence."
+    monkeypatch.setenv("WSSS_NB_CARRIED", str(tmp_path))
+    carry(Run(whole_run).photo("val_00003"))
+    assert RunExplorer(whole_run).p.id == "val_00003"
+    assert RunExplorer(whole_run, picture=ID).p.id == ID
+    carry(Photo("mine", np.zeros((9, 9, 3), np.uint8)))
+    e = RunExplorer(whole_run)
+    assert e.p.id == "train_00024" and "Mine is none of the 16 pictures of this run." in e.status.value
+    e.next.click()
+    assert carried().name == "train_00126"
+
+
 def test_a_masking_run():
     e = RunExplorer(demo_folder("demo-masking"))
     m, id = e.maps, e.p.id
@@ -373,6 +402,10 @@ def test_a_masking_run():
     np.testing.assert_array_equal(given(e.canvas, "refined")[0], np.where(S == 1, 250, S))
     np.testing.assert_array_equal(given(e.canvas, "pred")[0], m.prediction(id)[0])
     assert given(e.canvas, "cams")[0].max() == 1 and e.canvas.legend[-1]["name"] == "salient"
+    files = e.maps_now()
+    assert list(files) == [f"{id}.png", f"cam/{id}.npz", f"saliency/original/{id}.png", f"saliency/refined/{id}.png", f"predictions/{id}.png"]
+    np.testing.assert_array_equal(files[f"saliency/refined/{id}.png"][1], S)
+    assert e.command().text.startswith("wsss-nb run masking --data scenes ") and "alpha" not in e.command().text
     e.go(len(m.learned))
     assert e.p.id == "val_00000" and given(e.canvas, "original")[0] is None
     assert e.canvas.panes[2]["caption"] == e.canvas.panes[3]["caption"] == "Saliency maps are made of training pictures only."

@@ -152,6 +152,8 @@ def all(self: RunScores, by, tell=None):  # called as `tell(done, of)`
             self.kept[by][id] = [self._made_of(by, id), found[id]]
             if tell and n % 10 == 0:
                 tell(n, len(todo))
+            if n % 50 == 49:  # a tab that is closed ends its kernel without a word
+                self.save()
     finally:
         self.save()
     return found

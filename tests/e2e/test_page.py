@@ -96,7 +96,7 @@ def test_port_taken_and_ctrl_c(tmp_path):
         assert not [o for o in psutil.process_iter(["environ"]) if (o.info["environ"] or {}).get("IPYTHONDIR") == str(tmp_path/"ipythondir")]
 
 
-@pytest.mark.parametrize("words,said", [(["nix"], "'nix' is unknown: choose from tau, objects, alpha, beta, growth, saliency, masking, crf\n"), (["e0_start"], "is unknown"), (["--port", "0"], "--port must lie in"),
+@pytest.mark.parametrize("words,said", [(["nix"], "'nix' is unknown: choose from names, tau, objects, alpha, beta, growth, saliency, masking, crf, run\n"), (["e0_start"], "is unknown"), (["--port", "0"], "--port must lie in"),
                                         (["--port", "abc"], "--port must lie in 1 … 65535; got abc"), (["--theme", "dark"], "--theme is for --page"), (["--data", "nowhere"], "nowhere"),
                                         (["--run", "nowhere"], "no run.json"), (["--page", "--token", "abc"], "at least 8"), (["--token", "abcdefgh"], "--token is for --page")])
 def test_refused_words(words, said, capsys, monkeypatch, tmp_path):
@@ -128,6 +128,20 @@ def test_run_of_another_method(method, sample, explorers, capsys, monkeypatch):
         err = refused([name, "--page", "--run", demo_folder(sample)], capsys, monkeypatch)
         assert f"the explorer {name} looks into one of {method}, as `wsss-nb run {method}` makes it" in err and err.count("\n") == 1
     for name in ("tau", "objects", "alpha"): assert started([name, "--page", "--run", demo_folder(sample)], monkeypatch)[1]["WSSS_NB_RUN"] == str(demo_folder(sample))
+
+
+def test_a_run_alone_opens_the_explorer_of_runs(tmp_path, capsys, monkeypatch):
+    "Of either method; one of superpixels alone has nothing to show."
+    monkeypatch.chdir(tmp_path)
+    for sample in ("demo", "demo-masking"):
+        env = started(["--page", "--run", demo_folder(sample)], monkeypatch)[1]
+        assert json.loads(env["WSSS_NB_PAGE"])["name"] == "e10_run" and env["WSSS_NB_RUN"] == str(demo_folder(sample))
+    assert json.loads(started(["run", "--page", "--run", demo_folder()], monkeypatch)[1]["WSSS_NB_PAGE"])["name"] == "e10_run"
+    assert json.loads(started(["--page"], monkeypatch)[1]["WSSS_NB_PAGE"])["name"] is None
+    record = json.loads((demo_folder()/"run.json").read_text()) | dict(method="superpixels")
+    (tmp_path/"run.json").write_text(json.dumps(record))
+    err = refused(["--page", "--run", tmp_path], capsys, monkeypatch)
+    assert "is a run of superpixels alone" in err and err.count("\n") == 1
 
 
 def test_a_picture_is_no_dataset(tmp_path, capsys, monkeypatch):
