@@ -56,6 +56,10 @@ def _check_run(folder, name):
     )
     method, wanted = read_json(record, ParameterError, RECORD).get("method"), _METHOD.get(name)
     demand(
+        name != "e10_run" or method != "superpixels",
+        f"{folder} is a run of superpixels alone, which trains nothing that could be looked into",
+    )
+    demand(
         wanted in (None, method),
         f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]}"
         f" looks into one of {wanted}, as `wsss-nb run {wanted}` makes it",
@@ -234,7 +238,8 @@ def explore(
     "`wsss-nb explore`: the explorers in JupyterLab, or as a page."
     _check_options(args)
     args.port = args.port and int(args.port)
-    name = args.name and _choose(args.name, notebook_folder("explorers"))
+    wanted = args.name or ("run" if args.run else None)
+    name = wanted and _choose(wanted, notebook_folder("explorers"))
     shown = _shown(args, name)
     words, env = (_page if args.page else _lab)(args, name)
     for s in (sys.stdout, sys.stderr):
@@ -280,8 +285,8 @@ def add_explore(commands):
         p,
         {
             "name? NAME": (
-                "an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number"
-                " (default: the start page)"
+                "an explorer: names, tau, objects, alpha, beta, growth, saliency, masking, crf, run, or its"
+                " number (default: the start page; with --run, the explorer of runs)"
             ),
             "--page": "a page in the browser instead of JupyterLab",
             "--data DATA": "a dataset to show: its folder (VOC, COCO or your own), or scenes",
