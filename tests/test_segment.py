@@ -16,7 +16,7 @@ from wsss_nb.segment import (
     image_probabilities,
     label_softmax,
     load_segmenter,
-    name_activation,
+    Study,
     seed_and_grow,
     segment_names,
     share,
@@ -154,13 +154,15 @@ def test_the_same_picture_gives_the_same_mask(nets, photo):
 
 
 def test_other_names_do_not_stick_to_the_nets(nets, photo):
-    before = name_activation(photo, understand_all(["cat"]), nets, (9, 9), (192,))
-    name_activation(photo, understand_all(["dog", "boat"]), nets, (9, 9), (192,))
-    assert np.array_equal(before, name_activation(photo, understand_all(["cat"]), nets, (9, 9), (192,)))
+    study = Study(photo, nets, QUICK)
+    before = study.activation(understand_all(["cat"]), QUICK)
+    study.activation(understand_all(["dog", "boat"]), QUICK)
+    assert all(map(np.array_equal, before, study.activation(understand_all(["cat"]), QUICK)))
+    assert all(map(np.array_equal, before, Study(photo, nets, QUICK).activation(understand_all(["cat"]), QUICK)))
 
 
 def test_a_mirrored_picture_activates_mirrored(nets, photo):
-    A, B = (name_activation(I, understand_all(["cat"]), nets, (21, 31)) for I in (photo, photo[:, ::-1]))
+    A, B = (Study(I, nets).activation(understand_all(["cat"]))[0] for I in (photo, photo[:, ::-1]))
     assert np.abs(A - B[..., ::-1]).max() < .02*np.abs(A).max()
 
 

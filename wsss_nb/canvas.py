@@ -59,8 +59,8 @@ def parse_key(key):
 
 # %% ../nbs/6_explore/600_canvas.ipynb #7e11c0a2
 _MODULES = (
-    "colors arrays words terms maps store layers elements pointer pane pin play view kernel"
-    " canvas".split()
+    "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin"
+    " play view kernel canvas".split()
 )
 
 
@@ -92,7 +92,7 @@ class Canvas(anywidget.AnyWidget):
     colors = T.List([hex_color(c) for c in range(256)])
     params = T.List(
         "tau order method alpha beta_bg beta_fg tau1 tau2 step steps klass epoch opacity lines fill"
-        " crf b extra pinned".split()
+        " crf b extra scales pinned".split()
     )
     tau, tau2 = T.Float(0.3), T.Float(0.3)
     alpha, opacity = T.Float(0.5), T.Float(0.6)
@@ -101,7 +101,9 @@ class Canvas(anywidget.AnyWidget):
     step, steps, first, last = (T.Int() for _ in range(4))
     speed = T.Float(4.0)
     playing, crf, pinned, lines = T.Bool(), T.Bool(), T.Bool(), T.Bool(True)
-    follow, tool = T.Unicode(), T.Enum(["point", "lasso"], "point")
+    follow = T.Unicode()
+    tool = T.Enum(["point", "lasso", "superpixel", "brush", "eraser"], "point")
+    paint, radius, scales = T.Int(1), T.Int(6), T.Int()
     b = T.List()
 
     def __init__(self, **traits):
@@ -111,7 +113,7 @@ class Canvas(anywidget.AnyWidget):
         self._makers = {}
         self._versions = {}
         self._held = None
-        self._clicks, self._lassos = CallbackDispatcher(), CallbackDispatcher()
+        self._clicks, self._lassos, self._paints = (CallbackDispatcher() for _ in range(3))
         super().__init__(**traits)
         self.on_msg(self._receive)
 
@@ -210,12 +212,31 @@ def _receive(self: Canvas, _, content, buffers):
         self._clicks(content["pane"], content["x"], content["y"])
     elif kind == "lasso":
         self._lassos(content["pane"], content["points"])
+    elif kind == "paint":
+        self._painted(content, buffers)
 
 
 @patch
 def on_click(self: Canvas, fn):  # fn(pane, x, y), in pixels of the picture
     "Call `fn` when a pixel is clicked."
     self._clicks.register_callback(fn)
+
+
+@patch
+def _painted(self: Canvas, content, buffers):
+    "Both maps that were corrected take the place of the old ones, which the browser need not hear."
+    for name, raw in zip(("edits", "planted"), buffers):
+        info, _ = self._arrays[name]
+        fits = info["shape"] == content["shape"] and len(raw) == math.prod(info["shape"])
+        need(fits, f"{name} is of another picture", DataError)
+        self._arrays[name] = info, bytes(raw)
+    self._paints(content["past"], content["future"])
+
+
+@patch
+def on_paint(self: Canvas, fn):  # fn(past, future): steps to undo, and to redo
+    "Call `fn` when `edits` or `planted` has been corrected."
+    self._paints.register_callback(fn)
 
 
 @patch

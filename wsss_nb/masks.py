@@ -20,6 +20,7 @@ from .names import understand
 from .mask_folder import Ledger, Output, check_folders, check_out, check_same, finished
 from .photos import name_photographs, photographs
 from .record import git_commit, versions
+from .segment import SegmentSettings
 from wsss_nb.mask_makers import (
     LEAVE_OUT,
     ByNames,
@@ -51,6 +52,7 @@ class Request:
     device: str = "auto"
     workers: int = 2  # processes
     batch: int = 0  # of a run: pictures at once; 0: 16 on a graphics card, else 1
+    settings: SegmentSettings = SegmentSettings()  # of masks from names
 
     def __post_init__(self):
         of_run = self.scales or self.flip or self.crf or self.batch
@@ -62,6 +64,10 @@ class Request:
             (
                 self.guess and (self.names or self.run),
                 "--guess is for photographs without --names or --run",
+            ),
+            (
+                self.run and self.settings != SegmentSettings(),
+                "--set is about masks from names, and changes nothing of --run",
             ),
             (self.steps and self.run, "--steps tells how names become masks, and nothing of --run"),
             (not self.run and of_run, "--scales, --flip, --crf and --batch belong to --run"),
@@ -109,7 +115,8 @@ def _planned(path, request):
     doubtful, single = request.names and not request.all_names, Path(path).is_file()
     part = LEAVE_OUT if doubtful and not single else 0.0
     tell = bool(doubtful and single)
-    work = ByNames(named.meanings, named.classes, source, part, tell=tell, device=_device(request))
+    how = dict(settings=request.settings, device=_device(request))
+    work = ByNames(named.meanings, named.classes, source, part, tell=tell, **how)
     return _Plan(named.photos, work, named.notes, named.skipped)
 
 # %% ../nbs/7_command/720_masks.ipynb #f5996af6

@@ -9,7 +9,7 @@ __all__ = ['segment_command', 'add_segment']
 import re, sys
 from itertools import islice
 
-from .options import about_device, add_command, add_options, demand
+from .options import about_device, add_command, add_options, demand, names_and_values
 
 # %% ../nbs/7_command/750_segment_command.ipynb #74e2688f
 _SAME = "all_names guess overlays steps flip crf device workers batch".split()
@@ -20,6 +20,7 @@ def _request(args):
     from wsss_nb.core import ParameterError
     from wsss_nb.masks import Request
     from wsss_nb.photos import split_words
+    from wsss_nb.segment import SegmentSettings
 
     numbers = re.split("[,+]", args.scales) if args.scales else ()
     try:
@@ -29,6 +30,7 @@ def _request(args):
             f"--scales {args.scales} must be numbers with commas, such as 1,0.75"
         ) from None
     same = {k: getattr(args, k) for k in _SAME}
+    same["settings"] = SegmentSettings.read(names_and_values(args.set or ()))
     return Request(names=split_words(args.names or ()), run=args.run or "", scales=scales, **same)
 
 # %% ../nbs/7_command/750_segment_command.ipynb #a525f219
@@ -146,6 +148,10 @@ def _about_names(p):
                 "ones are left out of a picture)"
             ),
             "--guess": "use each picture's likeliest name",
+            "--set+ NAME=VALUE": (
+                "another setting than the usual, such as alpha=0.5, sides=288,512 or crf=no; again "
+                "for each (the explorer of names says where its sliders stand)"
+            ),
         },
     )
     p.add_argument(

@@ -1,14 +1,14 @@
 // Maps that are computed here: the same numbers as the library's.
-import { array } from "./arrays.js";
+import { array, full } from "./arrays.js";
 
 export const OPS = {
-  // (3.4), then (3.5) over it. M (k,H,W): the present classes only; classes (k,); bg: the superpixel that is background
+  // (3.4), then (3.5) over it. M (k,H,W): the present classes only; classes (k,); bg: the superpixel that is background, -1 where all is
   seed({ M, classes, sp, bg }, { alpha }) {
     const n = sp.data.length, out = new Uint8Array(n), a = Math.fround(alpha), back = bg.data[0];
     for (let i = 0; i < n; i++) {
       let top = M.data[i], at = 0;
       for (let c = 1; c < classes.data.length; c++) { const v = M.data[c * n + i]; if (v > top) { top = v; at = c; } }
-      out[i] = sp.data[i] === back ? 0 : top > a ? classes.data[at] : 255;
+      out[i] = back < 0 || sp.data[i] === back ? 0 : top > a ? classes.data[at] : 255;
     }
     return said(array(out, sp.shape, "uint8"));
   },
@@ -44,6 +44,23 @@ export const OPS = {
     for (let i = 0; i < n * k; i++) { const v = s.data[i], at = Math.floor(i / k); if (v > top[at]) top[at] = v; }
     for (let i = 0; i < out.length; i++) if (seed.data[i] === 255 && sp.data[i] >= 0) out[i] = top[sp.data[i]];
     return array(out, sp.shape, "float32");
+  },
+  // the seed of (3.4) and (3.5), and over it what somebody has corrected
+  with({ L, given }) {
+    const out = L.data.map((v, i) => given.data[i] === 255 ? v : given.data[i]);
+    return { ...L, data: out };
+  },
+  // IoU (%) of a mask with the truth: of each class that is in one of them, and their mean
+  overlap({ L, gt }, _, m) {
+    const names = m.get("classes"), K = names.length, either = new Float64Array(K), both = new Float64Array(K), T = full(gt, ...L.shape);
+    for (let i = 0; i < T.length; i++) {
+      const g = T[i], l = L.data[i];
+      if (g === 255) continue;
+      either[g]++;
+      if (l === g) both[g]++; else if (l !== 255) either[l]++;
+    }
+    const here = [...either.keys()].filter((c) => either[c]), iou = here.map((c) => both[c] / either[c]);
+    return { shape: [], meta: { miou: iou.reduce((a, b) => a + b, 0) / iou.length }, stats: { names: here.map((c) => names[c]), range: [0, 1], series: [{ name: "IoU", color: "#56B4E9", values: iou }] } };
   },
   // O of (2.6); what nobody knows of comes as a number below 0
   threshold({ S }, { alpha }) {

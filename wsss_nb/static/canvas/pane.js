@@ -97,6 +97,10 @@ export class Pane {
       g.beginPath(); g.moveTo(x - arm, y); g.lineTo(x + arm, y); g.moveTo(x, y - arm); g.lineTo(x, y + arm);
       for (const [c, w] of [["#000", 3.5], ["#fff", 1.5]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.stroke(); }
     }
+    if (v.store.painter.wants(this) && v.cursor) {  // what the tool would touch
+      const [x, y] = at(v.cursor.x + .5, v.cursor.y + .5), size = v.model.get("tool") === "superpixel" ? r : Math.max(r / 2, (v.model.get("radius") + .5) * k);
+      for (const [c, w] of [["#000", 3.5], ["#fff", 1.5]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(x, y, size, 0, 7); g.stroke(); }
+    }
     const path = v.lasso;
     if (path.length > 1) {
       g.beginPath(); path.forEach(([x, y], i) => g[i ? "lineTo" : "moveTo"](...at(x, y)));

@@ -49,7 +49,7 @@ class Beside extends Pane {  // a pane that stands in no list of Python's
 class Kept extends Beside {
   constructor(view, kept) {
     const { spec } = kept, layers = spec.layers.filter((o) => o.type !== "points");
-    super(view, kept, { ...spec, layers, title: `pinned: ${spec.pin.said}` });
+    super(view, kept, { title: `pinned: ${spec.pin.said}`, caption: spec.caption, layers, hover: spec.hover });
     this.facts = kept.facts;
   }
   get model() { return this.kept.model; }

@@ -1,6 +1,7 @@
 // The store: what came from Python, and what is computed from it.
 import { TYPES } from "./arrays.js";
 import { OPS } from "./maps.js";
+import { Painter } from "./paint.js";
 
 const QUIET = 250;   // ms without a change before something slow is asked for
 export const HANDS_OFF = 300;  // ms before a wait is worth a word
@@ -9,6 +10,7 @@ export class Store {
   constructor(model) {
     Object.assign(this, { model, arrays: new Map(), versions: new Map(), asked: new Map(), missing: new Map(), memo: new Map(), listeners: new Set(), timers: new Map() });
     this.error = this.gone = ""; this.changed = performance.now();
+    this.painter = new Painter(this, model);
     model.on("msg:custom", (msg, buffers) => this.receive(msg, buffers));
   }
 
@@ -71,6 +73,7 @@ export class Store {
       }
       return this.tell();
     }
+    if (msg.type === "painter") return this.painter[msg.what]();
     if (msg.type === "file") { this.file = { name: msg.name, url: URL.createObjectURL(new Blob([buffers[0]], { type: msg.mime })) }; return this.tell(); }
     const name = msg.key.split("|")[0];
     if (msg.version < (this.versions.get(name) ?? 0)) return;

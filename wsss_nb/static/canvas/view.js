@@ -7,6 +7,7 @@ import { dom, name } from "./elements.js";
 import { Pane } from "./pane.js";
 import { Pin, press } from "./pin.js";
 import { step, toggle } from "./play.js";
+import { paintKey } from "./paint_keys.js";
 
 const NO_TRUTH = { empty: "no true mask of this picture\nto compare with" };
 
@@ -47,10 +48,11 @@ export class View {
     const said = {}, image = this.store.arrays.get("image");
     if (what === "wait") return this.note();
     name(this.root);
-    if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; }  // marks of another picture
+    if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; this.store.painter.forget(); }  // marks of another picture
     this.store.error = "";  // what goes wrong is said as long as it is looked at
     for (const p of this.panes.filter((q) => !q.kept)) {
       const found = p.compose(), facts = {};
+      if (p.spec.paint) this.store.get("planted");  // no pane shows it, but the tools need it
       for (const [, a] of found) Object.assign(facts, a.meta);
       for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
       if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
@@ -154,6 +156,7 @@ export class View {
 
   keydown(e, pane) {
     const move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[e.key], mid = [pane.off.width / 2, pane.off.height / 2];
+    if (paintKey(e, pane, this)) return e.stopPropagation();
     if (e.key === " " && this.model.get("steps") > 1) toggle(this.model);
     else if (move && this.model.get("steps") > 1) step(this.model, move);
     else if (e.key === "+" || e.key === "=") this.zoomAt(pane, ...mid, 1.5);
