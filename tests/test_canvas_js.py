@@ -1,10 +1,13 @@
 "The parts of the canvas that need no page, in Node: colours, coordinates, thresholds, words, and what came from Python."
+import io
 import json
 import shutil
 import subprocess
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wsss_nb.canvas import STATIC, pack, parse_key
 from wsss_nb.growing import grow
@@ -14,7 +17,7 @@ from wsss_nb.saliency import refine
 from wsss_nb.seeds import foreground_score, initial_seed
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
-NAMES = "colors arrays words terms maps store layers elements pointer play pane pin view kernel"
+NAMES = "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin play take view kernel"
 TYPED = "uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array"
 ANSWER = """import readline from "node:readline";
 const typed = { %s };
@@ -178,3 +181,86 @@ def test_one_question_at_a_time_and_no_old_answer(node):
       s.receive({ type: "array", key: "sp|tau=0.4", version: 1, shape: [1], dtype: "uint8" }, [bytes(Uint8Array, [7])]);
       return [first, sent.slice(1), s.get("sp|tau") ?? null]"""
     assert node(STORE.format(asked)) == [["sp|tau=0.3"], ["sp|tau=0.4"], None]
+
+
+@pytest.mark.parametrize("x, y, r", [(4, 3, 0), (4, 3, 2), (0, 0, 3), (8, 6, 40), (-2, 3, 3)])
+def test_a_brush_touches_the_pixels_within_its_radius(node, x, y, r):
+    H, W = 7, 9
+    v, u = np.mgrid[:H, :W]
+    want = np.where((u - x)**2 + (v - y)**2 <= r*r, 2, 255)
+    got = node(f"(() => {{ const e = has.e.data; paint.disc(e, {H}, {W}, {x}, {y}, {r}, 2); return [...e] }})()", e=np.full((H, W), 255, np.uint8))
+    assert got == want.ravel().tolist()
+
+
+def test_a_fast_pointer_leaves_no_gaps(node):
+    assert node("paint.between([0, 0], [3, 1])") == [[1, 0], [2, 1], [3, 1]] and node("paint.between([2, 2], [2, 2])") == [[2, 2]]
+    way = [[0, 0], *node("paint.between([0, 0], [37, -90])")]
+    assert way[-1] == [37, -90] and all(max(abs(a - c), abs(b - d)) == 1 for (a, b), (c, d) in zip(way, way[1:]))
+
+
+def test_what_was_corrected_is_planted(node):
+    got = node("(p => [[...p.planted], [...p.edits]])(paint.planted(has.e.data, has.p.data))", e=np.uint8([255, 0, 2, 255]), p=np.uint8([1, 1, 255, 255]))
+    assert got == [[1, 0, 2, 255], [255]*4]
+
+
+def test_the_cursor_of_the_keyboard_stays_in_the_picture(node):
+    for way, at in (([1, 0], [8, 3]), ([-1, 0], [0, 3]), ([0, 1], [4, 6]), ([0, -1], [4, 0])):
+        assert node(f"paint_keys.moved({{x: 4, y: 3}}, {way}, 50, 9, 7)") == at
+    assert node("paint_keys.moved({x: 4, y: 3}, [1, 0], 1, 9, 7)") == [5, 3]
+
+
+def test_overlap_is_the_iou_of_the_confusion_matrix(node):
+    from wsss_nb.metrics import ConfusionMatrix
+    rng = np.random.default_rng(0)
+    pred, gt = rng.integers(0, 3, (20, 30)).astype(np.uint8), rng.choice([0, 1, 3, 255], (20, 30)).astype(np.uint8)
+    cm = ConfusionMatrix(5)
+    cm.update(pred, gt)
+    got = node("(o => [o.meta.miou, o.stats.names, o.stats.series[0].values])(maps.OPS.overlap({L: has.L, gt: has.gt}, {}, {get: () => ['bg', 'a', 'b', 'c', 'd']}))", L=pred, gt=gt)
+    assert got[0] == pytest.approx(cm.miou()) and got[1] == ["bg", "a", "b", "c"] and got[2] == pytest.approx(cm.iou()[:4].tolist())
+
+
+def test_a_correction_lies_over_a_map(node):
+    got = node("[...maps.OPS.with({L: has.L, given: has.g}).data]", L=np.uint8([1, 0, 255]), g=np.uint8([255, 2, 0]))
+    assert got == [1, 2, 0]
+
+
+def test_chunks_of_a_png(node):
+    "The check sum is that of the standard's example; Pillow reads resolution and settings."
+    assert node("take.crc(new TextEncoder().encode('123456789'))") == 0xCBF43926
+    out = io.BytesIO()
+    Image.new("RGB", (2, 1), (9, 8, 7)).save(out, "PNG")
+    parts = node("take.annotated(has.png.data, { name: 'Bär <script>' }).map((p) => [...p])", png=np.frombuffer(out.getvalue(), np.uint8))
+    im = Image.open(io.BytesIO(bytes(b for p in parts for b in p)))
+    assert im.getpixel((1, 0)) == (9, 8, 7) and im.info["dpi"] == pytest.approx((300, 300), abs=.01)
+    assert json.loads(im.text["wsss_nb"]) == dict(name="Bär <script>")
+
+
+@pytest.mark.parametrize("text,lines", [("aa bb c", ["aa", "bb c"]), ("", []), ("abcdefghij k", ["abcd", "efgh", "ij k"]), ("a", ["a"])])
+def test_words_are_wrapped(node, text, lines):
+    assert node(f"take.wrap({json.dumps(text)}, 4, (t) => t.length)") == lines
+
+
+PAGE = """take.pageOf([{ title: "one", caption: "a b", w: 4, h: 3 }, { title: "two " + "x".repeat(90), caption: "", w: 4, h: 3 }],
+  [{ name: "cat", color: "#ff0000" }, { name: "unlabeled", color: "repeating-linear-gradient(…)" }], (text, how) => text.length * how.size / 2)"""
+
+
+def test_panes_stand_beside_each_other_on_the_page(node):
+    page = node(PAGE)
+    a, b = (o for o in page["items"] if o["kind"] == "picture")
+    assert page["width"] == 2008 and a["x"] == 0 and b["x"] + b["w"] == 2008 and a["y"] == b["y"] and a["h"] == a["w"]*3/4
+    texts = [o for o in page["items"] if o["kind"] == "text"]
+    assert len([o for o in texts if set(o["text"]) <= set("two x") and o["x"] == b["x"]]) > 1, "a long title takes several lines"
+    assert all(o["y"] < a["y"] for o in texts if o["bold"]) and all(o["y"] > a["y"] + a["h"] for o in texts if not o["bold"])
+    assert max(o["y"] for o in texts) < page["height"] and [o["color"] for o in page["items"] if o["kind"] == "key"] == ["#ff0000", ""]
+
+
+def test_an_svg_holds_names_as_text(node):
+    name = "<script>alert(1)</script> & \"x\""
+    page = "{ width: 2008, height: 1004, items: [{ kind: 'text', text: %s, x: 1, y: 2, size: 9, color: '#000000' }, { kind: 'picture', index: 0, x: 0, y: 0, w: 2008, h: 1004 }] }" % json.dumps(name)
+    text = node(f"take.svg({page}, [{{ href: 'data:image/png;base64,AA', rings: [[1, 1, '#00e5ff']], w: 4 }}], {{ picture: {json.dumps(name)} }})")
+    assert "<script" not in text
+    root = ElementTree.fromstring(text.encode())
+    ns = "{http://www.w3.org/2000/svg}"
+    assert root.get("width") == "170mm" and root.get("height") == "85.00mm" and root.find(f"{ns}text").text == name
+    assert json.loads(root.find(f"{ns}metadata").text) == dict(picture=name)
+    assert root.find(f"{ns}image").get("style") == "image-rendering: pixelated" and [c.get("cx") for c in root.findall(f"{ns}circle")] == ["502", "502"]

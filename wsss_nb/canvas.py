@@ -59,8 +59,8 @@ def parse_key(key):
 
 # %% ../nbs/6_explore/600_canvas.ipynb #7e11c0a2
 _MODULES = (
-    "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin"
-    " play view kernel canvas".split()
+    "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin play"
+    " take view kernel canvas".split()
 )
 
 

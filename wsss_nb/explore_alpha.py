@@ -9,6 +9,7 @@ __all__ = ['superpixel_tau', 'Looked', 'look', 'seed_maps', 'alpha_curve', 'Alph
 from typing import NamedTuple
 
 import numpy as np
+from fastcore.basics import patch
 
 from .cam import multi_scale_cam, normalize_cam
 from .canvas import Canvas, Chart
@@ -17,9 +18,10 @@ from .controls import choice, follow, pin, slider, switch
 from .core import DataError, ParameterError, WsssError, need
 from .feature_choice import FeatureChoice, first_tau
 from .panel import Explorer, from_run, sentences, setting
-from .recognise import Seen, Ticks, see
+from .recognise import NOT_TICKED, Seen, Ticks, see, unticked
 from .seeds import foreground_score, initial_seed
 from .show import heatmap, overlay
+from .take_along import Command, in_python, run_again
 from .artefacts import Run
 from .thresholds import seed_curve
 
@@ -74,8 +76,7 @@ def look(
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #b5b4d79b
 def seed_maps(looked, present):  # (K,) bool
     "{name: array} for the canvas. Raises `DataError` where no class is present."
-    none = "Tick at least one class: a seed is placed for what is in the picture."
-    need(present.any(), none, DataError)
+    need(present.any(), NOT_TICKED, DataError)
     M = normalize_cam(looked.cam, present)
     initial_seed(M, looked.sp, present)  # refuses what cannot be seeded
     z = foreground_score(M, looked.sp, present)
@@ -86,6 +87,7 @@ def seed_maps(looked, present):  # (K,) bool
     return maps | dict(ids=np.flatnonzero(present) + 1, bg=np.array([lowest]))
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #0d596646
+_OF_CLASSES = "M z cams zmap lowest about ids bg".split()  # maps that need a class
 _ALPHAS = np.linspace(0, 1, 51)
 
 
@@ -171,11 +173,21 @@ class AlphaExplorer(Explorer):
 
     def relabel(self):
         "The seed for the classes that are ticked."
+        if not self.ticks.present.any():
+            return self._none()
         try:
             self._seed(self.new, self.ticks.present)
         except WsssError as e:
             return self.say(str(e), bad=True)
         self.say(sentences(self.about))
+
+    def _none(self):
+        "No class is ticked: there is neither a map nor a number."
+        c, seen = self.canvas, self.new.seen
+        show_classes(c, seen.photo.classes, seen.beside)
+        put_all(c, dict.fromkeys(_OF_CLASSES, unticked))
+        self.channel.options = ["any class"]
+        self.curve.data = dict(empty=NOT_TICKED.replace(": ", ":\n"))
 
     def _seed(self, looked, present):
         maps, c, seen = seed_maps(looked, present), self.canvas, looked.seen
@@ -194,3 +206,56 @@ class AlphaExplorer(Explorer):
         pictures = [heatmap(M.max(0), I), overlay(I, L), heatmap(z[sp], I)]
         lowest = f"mean by superpixel, lowest {z.min():.2f}"
         return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
+
+# %% ../nbs/6_explore/630_explore_alpha.ipynb #af1e9128
+def _is_own(run, photo, present):  # (K,) bool
+    "Is this one of the pictures that a run was trained with, as it was labelled there?"
+    try:
+        if photo.name not in run.ids:
+            return False
+        own = run.photo(photo.name)
+    except WsssError:
+        return False
+    same = own.present is not None and np.array_equal(own.present, present)
+    return same and np.array_equal(own.image, photo.image)
+
+
+@patch
+def parameters(self: AlphaExplorer):
+    "{name: value} that a run would have to be given."
+    tau, features = self.tau, self.using.name(self.photo)
+    return dict(alpha=round(self.canvas.alpha, 6), tau=tau, features=features, order="low")
+
+# %% ../nbs/6_explore/630_explore_alpha.ipynb #60edf736
+@patch
+def maps_now(self: AlphaExplorer):
+    "The photograph, its class activation maps, superpixels and seed."
+    name, sp, alpha = self.stem(), self.new.sp, round(self.canvas.alpha, 6)
+    return {
+        f"{name}.png": ("picture", self.photo.image),
+        f"cam/{name}.npz": ("arrays", dict(M=self.M, present=self.present)),
+        f"superpixels/{name}.png": ("labels", sp),
+        f"seeds/{name}.png": ("mask", initial_seed(self.M, sp, self.present, alpha)),
+    }
+
+
+@patch
+def command(self: AlphaExplorer):
+    "A run with this α and τ where it makes this seed, else the seed in Python."
+    own, name = self.parameters(), self.stem()
+    if not self.using.weights and _is_own(self.run, self.photo, self.present):
+        plain = dict(seed_walk=0, sp_crf=True, sp_method="ours", superpixels="")
+        said = f"The run makes this seed, again/seeds/{self.photo.name}.png, and all others."
+        return Command(run_again(self.run, **own, **plain), said)
+    lines = in_python(
+        "from numpy import load",
+        "from wsss_nb.masks_of_ids import read_labels, write_mask",
+        "from wsss_nb.seeds import initial_seed",
+        f"cam = load('cam/{name}.npz')",
+        f"sp = read_labels('superpixels/{name}.png')",
+        f"seed = initial_seed(cam['M'], sp, cam['present'], {own['alpha']})",
+        f"write_mask('again/seeds/{name}.png', seed)",
+    )
+    said = " ".join(f"{k}={v}" for k, v in own.items())
+    told = f"wsss-nb run clustering --data FOLDER --out again {said}"
+    return Command(lines, f"For a dataset: {told}, whose classifier learns anew from its labels.")

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
 from .controls import choice, dropdown, offer, pin, show_if
@@ -23,6 +24,8 @@ from .images import resize
 from .metrics import ConfusionMatrix
 from .panel import Explorer, from_run
 from .show import overlay, superpixel_picture
+from .conventional import repack
+from .take_along import Command, in_python, superpixels_again
 from .artefacts import Growth
 from .grouping import Grouping
 
@@ -365,6 +368,8 @@ class CrfExplorer(Explorer):
     `weights` as in `features.load`, by default those for the kind of picture.
     """
 
+    of_run = _RUN
+
     def __init__(self, run=None, features=None, weights=None, **kwargs):
         self.growth, about = from_run(Growth, run)
         self.using = FeatureChoice(features, weights)
@@ -427,3 +432,58 @@ class CrfExplorer(Explorer):
         "Before, after, difference."
         maps, facts, _ = self.answers.get()
         return _still(self.labels, maps, facts)
+
+# %% ../nbs/6_explore/655_explore_crf.ipynb #b0d30bb4
+def _segmenter_again(name, asked):  # what `dense_crf` takes
+    return in_python(
+        "from numpy import load, uint8",
+        "from wsss_nb.crf import dense_crf",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import write_mask",
+        f"net = load('softmax/{name}.npz')",
+        f"after = net['ids'][dense_crf({asked}).argmax(0)]",
+        f"write_mask('again/after/{name}.png', after)",
+    )
+
+
+def _pieces_again(name, asked):  # what `crf_from_labels` takes
+    return in_python(
+        "from wsss_nb.conventional import repack",
+        "from wsss_nb.crf import crf_from_labels",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import read_labels, write_labels",
+        f"before = read_labels('before/{name}.png')",
+        f"after = repack(crf_from_labels({asked}))",
+        f"write_labels('again/after/{name}.png', after)",
+    )
+
+# %% ../nbs/6_explore/655_explore_crf.ipynb #60f85555
+@patch
+def maps_now(self: CrfExplorer):
+    "The photograph, the labels before and after, and the softmax where they are a network's."
+    name, labels, (maps, *_) = self.stem(), self.labels, self.answers.get()
+    files = {f"{name}.png": ("picture", labels.image)}
+    if isinstance(labels, SuperpixelLabels):
+        files[f"before/{name}.png"] = ("labels", maps["before"])
+        return files | {f"after/{name}.png": ("labels", repack(maps["after"]))}
+    files[f"softmax/{name}.npz"] = ("arrays", dict(H=labels.H, ids=labels.ids.astype(np.uint8)))
+    both = ("before", "after")
+    return files | {f"{k}/{name}.png": ("mask", maps[k]) for k in both}
+
+
+@patch
+def command(self: CrfExplorer):
+    "`wsss-nb superpixels` where it has these numbers, else the CRF in Python."
+    name, v = self.stem(), {k: o.value for k, o in self.knobs.items()}
+    asked = ", ".join(f"{k}={w}" for k, w in crf_arguments(v).items())
+    image, no = f"read_image('{name}.png')", "No command of wsss-nb takes these numbers."
+    if not isinstance(self.labels, SuperpixelLabels):
+        return Command(_segmenter_again(name, f"{image}, net['H'], {asked}"), no)
+    given = (v["gt_prob"], crf_arguments(v))
+    usual = (self.labels.usual["gt_prob"], crf_arguments(self.labels.usual))
+    if given == usual:
+        features = (self.using.name(self.new), self.using.weights)
+        words = "It makes the map after the CRF; name a folder for those of many pictures."
+        return Command(superpixels_again(name, "after", features, v["tau"]), words)
+    asked = f"{image}, before, gt_prob={v['gt_prob']}, {asked}"
+    return Command(_pieces_again(name, asked), no)

@@ -14,6 +14,7 @@ import anywidget
 import numpy as np
 import torch
 import traitlets as T
+from fastcore.basics import patch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .canvas import STATIC, Canvas, Chart, synced
@@ -25,9 +26,11 @@ from .images import resize
 from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
-from .recognise import Ticks, imagenet_segmenter, see
-from .segment import SegmentSettings, segment_names
+from .recognise import NOT_TICKED, Ticks, imagenet_segmenter, see
+from .segment import segment_names
+from .segment_settings import SegmentSettings
 from .show import data_uri, hex_color, overlay
+from .take_along import Command, in_python
 from .gallery import Photo
 from .transforms import IMAGENET_MEAN, IMAGENET_STD, as_tensor, to_tensor
 from .layers import put_all, show_classes
@@ -227,7 +230,7 @@ class Picks:
         "Other classes: all kept but the first."
         self.switches.items = [dict(name=n, color=hex_color(i)) for n, i in zip(names, ids)]
         for widget, trait in ((self.switches, "value"), (self.cards, "value"), (self.canvas, "b")):
-            setattr(widget, trait, [1] + [0] * (len(names) - 1))
+            setattr(widget, trait, [int(i == 0) for i in range(len(names))])
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #a694594a
 def mean_color(run):
@@ -290,6 +293,7 @@ class MaskingExplorer(Explorer):
         self.own = freeze(load_classifier(self.run.file("classifier")))
         self.own_mean = mean_color(self.run)
         self.segmenter = load_deeplab(self.run.file("segmenter"))
+        self.erasing = None
         self.ticks = Ticks(self.ticked)
         c = Canvas(derived=_MAPS)
         self.picks = Picks(c)
@@ -318,7 +322,7 @@ class MaskingExplorer(Explorer):
         "Other classes are in the picture now: new switches, all kept but the first."
         present, seen, c = self.ticks.present, self.seen, self.canvas
         if not present.any():
-            return self.say("No class is ticked: say what is in the picture.", bad=True)
+            return self._none()
         self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
         ids = np.flatnonzero(present) + 1
         show_classes(c, seen.photo.classes, [*ids, *seen.beside])
@@ -328,7 +332,19 @@ class MaskingExplorer(Explorer):
         self.say(sentences(self.instead))
         self._answer()
 
+    def _none(self):
+        "No class is ticked: nothing to erase, and nothing to judge."
+        self.erasing, nothing = None, dict(empty=NOT_TICKED.replace(": ", ":\n"))
+        show_classes(self.canvas, self.seen.photo.classes, self.seen.beside)
+        self.canvas.panes = [pane("Photograph", NOT_TICKED)]
+        self.picks.put([], [])
+        self.picks.cards.items = []
+        self.charts[0].data, self.charts[0].title = nothing, "How sure the classifier is"
+        self.say(NOT_TICKED, bad=True)
+
     def _answer(self, change=None):
+        if self.erasing is None:
+            return
         e, extra = self.erasing, self.canvas.extra
         row = tuple(int(bool(v)) for v in self.canvas.b)
         if len(row) != len(e.names):
@@ -339,5 +355,42 @@ class MaskingExplorer(Explorer):
 
     def still(self):
         "Three pictures and their titles."
+        if self.erasing is None:
+            return super().still()
         titles = ["photograph and masks", "attention map F", "what the classifier sees"]
         return _still(self.erasing, self.canvas.extra, tuple(self.canvas.b)), titles
+
+# %% ../nbs/6_explore/650_explore_masking.ipynb #9983eaa6
+@patch
+def maps_now(self: MaskingExplorer):
+    "The photograph, what can be erased and by which numbers, F, and the masked picture."
+    e, extra, name = self.erasing, self.canvas.extra, self.stem()
+    row = tuple(int(bool(v)) for v in self.canvas.b)
+    F, masked = erased_by(e, extra, row)
+    asked = dict(H=e.softmax(extra), present=e.present, b=e.rows([row])[0], mean=e.mean)
+    return {
+        f"{name}.png": ("picture", e.photo.image),
+        f"softmax/{name}.npz": ("arrays", asked),
+        f"segmented/{name}.png": ("mask", e.segmented(extra)[0]),
+        f"attention/{name}.npz": ("arrays", dict(F=F)),
+        f"masked/{name}.png": ("picture", masked),
+    }
+
+
+@patch
+def command(self: MaskingExplorer):
+    "F and the masked picture, in Python."
+    name = self.stem()
+    lines = in_python(
+        "from os import makedirs",
+        "from numpy import load, savez_compressed",
+        "from wsss_nb.images import read_image, write_image",
+        "from wsss_nb.masking import erased",
+        f"net = load('softmax/{name}.npz')",
+        "asked = [net[k] for k in ('H', 'present', 'b', 'mean')]",
+        f"F, masked = erased(read_image('{name}.png'), *asked)",
+        "makedirs('again/attention', exist_ok=True)",
+        f"savez_compressed('again/attention/{name}.npz', F=F)",
+        f"write_image('again/masked/{name}.png', masked)",
+    )
+    return Command(lines, "Training draws anew what it erases: no parameter of a run says this.")

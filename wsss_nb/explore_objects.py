@@ -9,6 +9,7 @@ __all__ = ['object_maps', 'pairs_below', 'lemma_words', 'object_panes', 'brightn
 # %% ../nbs/6_explore/625_explore_objects.ipynb #6d5c09b8
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
 from .controls import checkbox, dropdown, follow, offer, quietly, slider
@@ -18,6 +19,7 @@ from .panel import Explorer
 from .show import heatmap, overlay
 from .grouping import patch_mask, polygon_mask, similarity_histogram
 from .superpixels import negativeness, positiveness
+from .take_along import Command, in_python
 from .layers import counted, masked_ids, percent, put_all
 from .panes import SP, heat, layer, outline, pane, pieces, told
 
@@ -288,3 +290,39 @@ class ObjectExplorer(Explorer):
         count = counted(self.object.sum(), "patch")
         titles = [f"{self.photo.name}: {count}", "positiveness", "negativeness"]
         return object_still(self.group, self.object), titles
+
+# %% ../nbs/6_explore/625_explore_objects.ipynb #06945bdc
+@patch
+def maps_now(self: ObjectExplorer):
+    "The photograph, the object's patches, both maps as shares of the object, the superpixels."
+    name, maps = self.stem(), object_maps(self.group.A, self.object)[0]
+    shares = dict(P=maps["positive_share"], N=maps["negative_share"])
+    return {
+        f"{name}.png": ("picture", self.photo.image),
+        f"object/{name}.png": ("mask", self.object.astype(np.uint8)),
+        f"alike/{name}.npz": ("arrays", shares),
+        f"superpixels/{name}.png": ("labels", self.group.labels(self.canvas.tau)),
+    }
+
+
+@patch
+def command(self: ObjectExplorer):
+    "P and N of the object, in Python."
+    name, features = self.stem(), (self.using.name(self.photo), self.using.weights)
+    lines = in_python(
+        "from os import makedirs",
+        "from numpy import float32, savez_compressed",
+        "from wsss_nb.features import load",
+        "from wsss_nb.grouping import Grouping",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import read_mask",
+        "from wsss_nb.superpixels import negativeness, positiveness",
+        f"A = Grouping(read_image('{name}.png'), load{features}).A",
+        f"m = read_mask('object/{name}.png') > 0",
+        "count = lambda f: float32(f(A, m.ravel()).reshape(m.shape) / m.sum())",
+        "makedirs('again/alike', exist_ok=True)",
+        f"savez_compressed('again/alike/{name}.npz', P=count(positiveness), N=count(negativeness))",
+    )
+    return Command(
+        lines, "It counts P and N for the object in the ZIP; no command of wsss-nb does."
+    )

@@ -9,6 +9,7 @@ __all__ = ['SOURCE_MAPS', 'raw_map', 'saliency_canvas', 'scale_set', 'SaliencyEx
 from functools import lru_cache, partial
 
 import numpy as np
+from fastcore.basics import patch
 
 from .cam import SCALE_SETS, multi_scale_cam
 from .canvas import Canvas, Chart
@@ -18,9 +19,10 @@ from .core import DataError, ParameterError, need
 from .feature_choice import FeatureChoice
 from .features import TAU
 from .panel import Explorer, from_run, masking_run, setting
-from .recognise import Ticks, see
+from .recognise import NOT_TICKED, Ticks, see
 from .show import heatmap, overlay
 from .superpixels import superpixels
+from .take_along import Command, in_python
 from .layers import UNLABELED, put_all
 from .panes import heat, labels, outline, pane, told
 
@@ -193,7 +195,7 @@ class SaliencyExplorer(Explorer):
     def objectness(self, order):
         "B (H,W), (2.5), of the classes that are ticked, over the scales chosen."
         present, scales = self.ticks.present, list(_SCALES.values())[int(order)]
-        need(present.any(), "No class is ticked: say what is in the picture.", DataError)
+        need(present.any(), NOT_TICKED, DataError)
         return objectness(self.cam(scales), present)
 
     def maps(self):
@@ -209,3 +211,35 @@ class SaliencyExplorer(Explorer):
         source = f"saliency: {_NAMES[self.canvas.method]}"
         titles = [source, "objectness (2.5)", "refined (2.6), unlabeled hatched"]
         return [heatmap(S.clip(0), I), heatmap(B, I), overlay(I, R)], titles
+
+# %% ../nbs/6_explore/645_explore_saliency.ipynb #6ba57f66
+@patch
+def maps_now(self: SaliencyExplorer):
+    "The photograph, S, O, B and R."
+    name, (S, O, B, R) = self.stem(), self.maps()
+    return {
+        f"{name}.png": ("picture", self.photo.image),
+        f"saliency/{name}.npz": ("arrays", dict(S=S, B=B)),
+        f"original/{name}.png": ("mask", O),
+        f"refined/{name}.png": ("mask", R),
+    }
+
+
+@patch
+def command(self: SaliencyExplorer):
+    "Thresholds and refinement in Python, and the parameters of a run."
+    c, name = self.canvas, self.stem()
+    threshold, tau1, tau2 = (round(v, 6) for v in (c.alpha, c.tau1, c.tau2))
+    lines = in_python(
+        "from numpy import load, uint8, where",
+        "from wsss_nb.masks_of_ids import write_mask",
+        "from wsss_nb.saliency import binarize, refine",
+        f"S, B = (load('saliency/{name}.npz')[k] for k in 'SB')",
+        f"O = where(S < 0, 255, binarize(S.clip(0), {threshold})).astype(uint8)",
+        f"write_mask('again/original/{name}.png', O)",
+        f"write_mask('again/refined/{name}.png', refine(O, B, {tau1}, {tau2}))",
+    )
+    scales = ",".join(map(str, list(_SCALES.values())[c.order]))
+    told = f"saliency={list(SOURCE_MAPS)[c.method]} threshold={threshold} tau1={tau1} tau2={tau2}"
+    run = f"wsss-nb run masking --data FOLDER --out again {told} cam_scales={scales}"
+    return Command(lines, f"For a dataset: {run}, whose classifier learns anew from its labels.")

@@ -9,8 +9,9 @@ __all__ = ['ORDERS', 'superpixel_map', 'seed_points', 'conventional_map', 'fills
 from functools import partial
 
 import numpy as np
+from fastcore.basics import patch
 
-from .canvas import Canvas
+from .canvas import Canvas, given
 from .controls import choice, dropdown, limit, pin, player, quietly, slider, switch
 from .core import ParameterError, WsssError, need
 from .feature_choice import FeatureChoice
@@ -19,6 +20,7 @@ from .images import resize
 from .panel import Explorer
 from .show import heatmap, superpixel_picture
 from .superpixels import METHODS, conventional
+from .take_along import Command, in_python, superpixels_again
 from .layers import counted, put_all, quality_facts, show_classes
 from .panes import FILLS, heat, layer, pane, pieces, told
 
@@ -172,3 +174,42 @@ class TauExplorer(Explorer):
     def still(self):
         "Three pictures and their titles."
         return tau_still(self.group, self.canvas.tau, self.canvas.order)
+
+# %% ../nbs/6_explore/620_explore_tau.ipynb #869d446f
+def _ncut_again(name, features, tau, crf):  # what `load` takes
+    return in_python(
+        "from wsss_nb.features import load",
+        "from wsss_nb.grouping import Grouping",
+        "from wsss_nb.images import read_image",
+        "from wsss_nb.masks_of_ids import write_labels",
+        f"group = Grouping(read_image('{name}.png'), load{features})",
+        f"write_labels('again/superpixels/{name}.png', group.pixels({tau}, 'ncut', {crf}))",
+    )
+
+# %% ../nbs/6_explore/620_explore_tau.ipynb #5b641434
+@patch
+def maps_now(self: TauExplorer):
+    "The photograph, its superpixels, what is beside them, and what the clicked patch is like."
+    c, name = self.canvas, self.stem()
+    sp = self.group.pixels(round(c.tau, 6), list(ORDERS)[c.order], c.crf)
+    other, _ = conventional_map(self.photo, c.method, sp.max() + 1)
+    return {
+        f"{name}.png": ("picture", self.photo.image),
+        f"superpixels/{name}.png": ("labels", sp),
+        f"beside/{name}.png": ("labels", other),
+        f"similarity/{name}.npz": ("arrays", dict(A=given(c, "row")[0])),
+    }
+
+
+@patch
+def command(self: TauExplorer):
+    "`wsss-nb superpixels` at these settings."
+    c, order = self.canvas, list(ORDERS)[self.canvas.order]
+    features = (self.using.name(self.photo), self.using.weights)
+    name, asked = self.stem(), (features, round(c.tau, 6))
+    words = "It makes the superpixels; name a folder instead of the picture for those of many."
+    if order == "ncut":
+        return Command(
+            _ncut_again(name, *asked, c.crf), "Ncut is the library's; no command has it."
+        )
+    return Command(superpixels_again(name, "superpixels", *asked, order, c.crf), words)

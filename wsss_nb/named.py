@@ -17,7 +17,8 @@ from .images import resize
 from .names import likeliest, understand, understand_all
 from .recognise import imagenet_segmenter
 from .seeds import foreground_score
-from .segment import SegmentSettings, Study, activation_softmax, seed_and_grow
+from .segment import Study, activation_softmax, seed_and_grow
+from .segment_settings import SegmentSettings
 
 # %% ../nbs/6_explore/664_named.ipynb #ad8d92cb
 def meanings_of(

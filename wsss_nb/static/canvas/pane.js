@@ -86,12 +86,7 @@ export class Pane {
     const g = this.over.getContext("2d"), v = this.view, k = this.scale();
     g.setTransform(1, 0, 0, 1, 0, 0); g.clearRect(0, 0, this.over.width, this.over.height);
     const at = (x, y) => [(x - v.zoom.x) * k, (y - v.zoom.y) * k], r = 5 * (window.devicePixelRatio || 1);
-    const ring = (p, color) => { const [x, y] = at(p[0] + .5, p[1] + .5); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(x, y, r, 0, 7); g.stroke(); } };
-    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && of(v.model, "step") >= v.model.get("steps") - 1)) {
-      const a = v.store.get(o.map, o.settle), i = of(v.model, o.at, 0);
-      if (a?.data && i < a.shape[0]) ring([a.data[i * a.shape[1]], a.data[i * a.shape[1] + 1]], "#fff");
-    }
-    if (v.clicked) ring(v.clicked, "#00e5ff");
+    for (const [x, y, color] of this.rings()) { const p = at(x, y); for (const [c, w] of [["#000", 4], [color, 2]]) { g.strokeStyle = c; g.lineWidth = w * r / 5; g.beginPath(); g.arc(...p, r, 0, 7); g.stroke(); } }
     if (v.cursor && v.cursor.pane !== this.index) {  // where another picture is pointed at: a cross, so that it is not taken for what was clicked
       const [x, y] = at(v.cursor.x + .5, v.cursor.y + .5), arm = 1.4 * r;
       g.beginPath(); g.moveTo(x - arm, y); g.lineTo(x + arm, y); g.moveTo(x, y - arm); g.lineTo(x, y + arm);
@@ -109,15 +104,24 @@ export class Pane {
       g.setLineDash([]);
     }
   }
+  rings() {  // what is marked: seeds of the step, the clicked point; [x, y, color]
+    const v = this.view, out = [];
+    for (const o of this.spec.layers) if (o.type === "points" && (o.when === undefined || of(v.model, o.when)) && !(o.at === "step" && of(v.model, "step") >= v.model.get("steps") - 1)) {
+      const a = v.store.get(o.map, o.settle), i = of(v.model, o.at, 0);
+      if (a?.data && i < a.shape[0]) out.push([a.data[i * a.shape[1]] + .5, a.data[i * a.shape[1] + 1] + .5, "#ffffff"]);
+    }
+    if (v.clicked) out.push([v.clicked[0] + .5, v.clicked[1] + .5, "#00e5ff"]);
+    return out;
+  }
   scale() { return this.over.width / this.off.width * this.view.zoom.scale; }
   where(e) {  // image coordinates of a pointer
     const b = this.canvas.getBoundingClientRect(), k = this.off.width / b.width / this.view.zoom.scale, z = this.view.zoom;
     return [(e.clientX - b.left) * k + z.x, (e.clientY - b.top) * k + z.y];
   }
 
-  // what the title and the caption say, their facts filled in
+  // what the title and the caption say, their facts filled in; or what goes wrong
   label(line = this.caption) {
-    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, fill(this.spec.caption ?? "", this.facts));
+    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, this.wrong || fill(this.spec.caption ?? "", this.facts));
     this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${line.textContent}`);
   }
 }

@@ -7,6 +7,7 @@ import { dom, name } from "./elements.js";
 import { Pane } from "./pane.js";
 import { Pin, press } from "./pin.js";
 import { step, toggle } from "./play.js";
+import { picture } from "./take.js";
 import { paintKey } from "./paint_keys.js";
 
 const NO_TRUTH = { empty: "no true mask of this picture\nto compare with" };
@@ -16,6 +17,7 @@ export class View {
     Object.assign(this, { model, store, zoom: { scale: 1, x: 0, y: 0 }, lasso: [], panes: [], drawn: 0 });
     this.root = dom("div", "wsss-canvas", el);
     this.root.wsss = store;  // for the curious, and for tests
+    this.root.picture = (kind, settings) => picture(this, kind, settings);  // for who takes it along
     this.root.dataset.lmSuppressShortcuts = "true";  // else JupyterLab takes the arrow keys
     this.grid = dom("div", "wsss-grid", this.root);
     this.foot = dom("div", "wsss-foot", this.root);
@@ -36,6 +38,10 @@ export class View {
     this.panes = specs.map((_, i) => new Pane(this, i));
     this.pin = new Pin(this);
     this.widen();
+    this.explain();
+  }
+
+  explain() {  // the legend; the pictures stay while what they show is on its way
     this.legend.replaceChildren(...this.model.get("legend").map(({ name, color }) => {
       const e = dom("span", "wsss-key"); dom("i", "", e).style.background = color; e.append(name); return e;
     }));
@@ -49,15 +55,19 @@ export class View {
     if (what === "wait") return this.note();
     name(this.root);
     if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; this.store.painter.forget(); }  // marks of another picture
-    this.store.error = "";  // what goes wrong is said as long as it is looked at
+    let wrong = "";  // what goes wrong is said as long as it is looked at, below the picture that lacks it as well
     for (const p of this.panes.filter((q) => !q.kept)) {
+      this.store.error = "";
       const found = p.compose(), facts = {};
       if (p.spec.paint) this.store.get("planted");  // no pane shows it, but the tools need it
       for (const [, a] of found) Object.assign(facts, a.meta);
-      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
-      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
+      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? this.lacking()); }
+      for (const q of p.spec.judged ?? []) Object.assign(facts, this.store.get(q)?.meta);  // as `stats`, for a caption alone
+      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.wrong = this.store.error; p.label(); }
       Object.assign(said, p.facts);
+      wrong ||= this.store.error;
     }
+    this.store.error = wrong;
     this.store.said = said; this.publish("meta", said); this.follow(said);
     this.pin.draw();
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
@@ -65,6 +75,10 @@ export class View {
     if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
     else write(this.readout, "");
     this.note();
+  }
+
+  lacking() {  // what a chart says that has nothing to show
+    return this.store.error ? { empty: this.store.error.replace(": ", ":\n") } : NO_TRUTH;
   }
 
   columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step, or the word for a choice
