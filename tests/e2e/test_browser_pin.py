@@ -1,4 +1,6 @@
 "A pin in a real browser: what is kept stays, what is shown beside it is the difference of two of the library's maps, to the bit."
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from canvas_page import on_a_page
@@ -145,6 +147,28 @@ def test_other_classes_of_the_same_picture_leave_the_pin_and_another_picture_tak
     p.page.wait_for_function("!model.get('pinned')")
     p.settle()
     assert len(titles(p)) == 3 and p.page.evaluate(f"{KEPT} === undefined") and p.page.locator(".wsss-beside").count() == 0
+
+
+def test_without_a_class_there_is_no_difference_until_one_is_ticked_again(pinned):
+    e, p = pinned
+    p.set(alpha=.2)
+    D, caption = shown_difference(p), captions(p)[3]
+    for on, want in ((False, ""), (True, caption)):
+        for b in e.ticks.boxes.values(): b.value = on and b.description.startswith(("car", "cat"))
+        p.page.wait_for_function("t => document.querySelectorAll('.wsss-caption')[3].innerText === t", arg=want)
+        p.settle()
+    np.testing.assert_array_equal(shown_difference(p), D)
+
+
+def test_a_picture_for_print_has_the_panes_in_their_order_with_the_legend_of_the_difference(pinned):
+    e, p = pinned
+    p.set(alpha=.2)
+    p.settle()
+    svg = p.page.evaluate("document.querySelector('.wsss-canvas').picture('svg', {}).then(b => b.text())")
+    texts = [o.text for o in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert [t for t in texts if t in titles(p)] == ["pinned: α = 0.50", "Initial seed", "Difference from the pinned", "Where the classifier looks", "Mean by superpixel, z"]
+    difference, *shares = captions(p)[3].split("\n")
+    assert difference in texts and texts[-3:] == shares
 
 
 def test_switches_of_how_a_map_is_painted_hold_for_the_kept_picture_too(pinned):
