@@ -24,7 +24,15 @@ from .gallery import Photo, open_photo
 from .images import read_image, resize
 from .layers import NO_TRUTH, UNLABELED, put_all, show_classes
 from .name_field import NameField
-from .named import SIDES, Named, meanings_of, named_maps, settings_at
+from wsss_nb.named import (
+    SIDES,
+    Named,
+    meanings_of,
+    named_maps,
+    segment_again,
+    settings_at,
+    taken_maps,
+)
 from .panel import Explorer, sentences
 from .panes import CLASS, TRUE_OUTLINES, TRUTH, heat, labels, pane, pieces, told
 from .photos import sample_photographs
@@ -463,3 +471,15 @@ def still(self: NamesExplorer):
     mask = resize(pic.mask(s, self.draft.edits), pic.small.shape[:2], "nearest")
     pictures = [pic.small, heatmap(A, pic.small), overlay(pic.small, mask)]
     return pictures, [self.shown, f"where the classifier sees {names}", "mask"]
+
+# %% ../nbs/6_explore/665_explore_names.ipynb #d56b2d5c
+@patch
+def maps_now(self: NamesExplorer):
+    "Photograph, activations, superpixels, mask."
+    return taken_maps(self.pic, self.at(), self.draft.edits, self.stem())
+
+
+@patch
+def command(self: NamesExplorer):
+    "`wsss-nb segment` at these settings."
+    return segment_again(self.pic, self.at(), self.stem(), self.corrected)
