@@ -43,3 +43,18 @@ def scenes(home):
     "A small built-in dataset: 24 scenes to train on, 12 to judge with."
     from wsss_nb.datasets import open_dataset
     return open_dataset("scenes:train=24,val=12,seed=0")
+
+
+@pytest.fixture(scope="session")
+def whole_run(tmp_path_factory):
+    "The packaged clustering run with a segmenter, that of the masking run, on scenes of which twelve are held out. To be read only: tests that change it take a copy."
+    import json
+    import shutil
+
+    from wsss_nb.artefacts import demo_folder
+    folder = shutil.copytree(demo_folder(), tmp_path_factory.mktemp("whole")/"run")
+    for p in (demo_folder("demo-masking")/"segmenter").glob("model.*"): shutil.copy(p, folder/"segmenter")
+    record = json.loads((folder/"run.json").read_text())
+    record["data"].update(spec="scenes:train=400,val=12,seed=0", val=12)
+    (folder/"run.json").write_text(json.dumps(record))
+    return folder

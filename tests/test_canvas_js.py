@@ -17,7 +17,7 @@ from wsss_nb.saliency import refine
 from wsss_nb.seeds import foreground_score, initial_seed
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="no node here (Debian: apt-get install nodejs)")
-NAMES = "colors arrays words maps store layers elements pointer pane play take view kernel"
+NAMES = "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin play take view kernel"
 TYPED = "uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array"
 ANSWER = """import readline from "node:readline";
 const typed = { %s };
@@ -112,6 +112,35 @@ def test_one_is_not_called_many(node, n, noun, said):
     assert node(f"words.count({n}, '{noun}')") == said == counted(n, noun).replace("1200", "1,200")
 
 
+def test_a_setting_is_said_as_its_slider_says_it(node):
+    assert node("words.fill('α = {alpha} · {n superpixel} · {unknown} · ASA {asa}', { alpha: .5, n: 1, asa: 1 })") == "α = 0.50 · 1 superpixel · ASA 1.000"
+    assert node("words.fill('τ = {tau}', { tau: -.25 })") == "τ = −0.25"
+
+
+def test_terms_are_found_as_words_and_once(node):
+    """A letter of a word and a letter with an index are no terms; capitals do not matter in words of several letters."""
+    assert node("terms.pieces('UE 0.3 · BR 0.4 · UE')") == ["", "UE", " 0.3 · ", "BR", " 0.4 · UE"]
+    assert node("terms.pieces('Initial seed, z(S): 1, lines at τ₁, SEEDS, amaze')") == ["Initial ", "seed", ", ", "z", "(S): 1, lines at τ₁, SEEDS, amaze"]
+    assert node("terms.pieces('Coverage of <b>α</b>').join('')") == "Coverage of <b>α</b>" and node("terms.pieces('')") == [""]
+
+
+def test_the_difference_of_labels_by_hand(node):
+    """Same, same without a label, gained, lost, another class; what stands for no label can be 0."""
+    then, now = np.uint8([[1, 255, 255, 2, 1]]), np.uint8([[1, 255, 0, 255, 2]])
+    found = node("(d => [[...d.data], d.meta, d.shares])(pin.difference({ kind: 'labels' }, has.then, has.now, 1, 5))", then=then, now=now)
+    assert found == [[0, 0, 1, 2, 3], dict(changed="60.0"), ["20.0"]*3]
+    assert node("[...pin.difference({ kind: 'labels', none: 0 }, has.then, has.now, 1, 3).data]", then=np.uint8([[0, 1, 1]]), now=np.uint8([[1, 0, 2]])) == [1, 2, 3]
+
+
+def test_the_difference_of_superpixels_by_hand(node):
+    """A grid of two patches against pixels: 1 a border of now alone, 2 of the pinned alone, 3 of both."""
+    then, now = np.uint8([[0, 1]]), np.uint8([[0, 0, 1, 1], [2, 2, 1, 1]])
+    found = node("(d => [[...d.data], d.meta, d.shares])(pin.difference({ kind: 'superpixels' }, has.then, has.now, 2, 4))", then=then, now=now)
+    assert found == [[1, 3, 0, 0, 0, 3, 0, 0], dict(changed="37.5", now=3, then=2), ["33.3", "0.0", "66.7"]]
+    one = node("pin.difference({ kind: 'superpixels' }, has.L, has.L, 1, 2).shares", L=np.uint8([[0, 0]]))
+    assert one == ["0.0"]*3, "without any border there is no share of one"
+
+
 def test_steps_are_counted_from_where_the_canvas_says(node):
     """At the end of the steps the next is the first; a layer's option `step` is the place in the list."""
     run = """(() => { const s = { step: 4, steps: 4, first: 1 };
@@ -152,6 +181,47 @@ def test_one_question_at_a_time_and_no_old_answer(node):
       s.receive({ type: "array", key: "sp|tau=0.4", version: 1, shape: [1], dtype: "uint8" }, [bytes(Uint8Array, [7])]);
       return [first, sent.slice(1), s.get("sp|tau") ?? null]"""
     assert node(STORE.format(asked)) == [["sp|tau=0.3"], ["sp|tau=0.4"], None]
+
+
+@pytest.mark.parametrize("x, y, r", [(4, 3, 0), (4, 3, 2), (0, 0, 3), (8, 6, 40), (-2, 3, 3)])
+def test_a_brush_touches_the_pixels_within_its_radius(node, x, y, r):
+    H, W = 7, 9
+    v, u = np.mgrid[:H, :W]
+    want = np.where((u - x)**2 + (v - y)**2 <= r*r, 2, 255)
+    got = node(f"(() => {{ const e = has.e.data; paint.disc(e, {H}, {W}, {x}, {y}, {r}, 2); return [...e] }})()", e=np.full((H, W), 255, np.uint8))
+    assert got == want.ravel().tolist()
+
+
+def test_a_fast_pointer_leaves_no_gaps(node):
+    assert node("paint.between([0, 0], [3, 1])") == [[1, 0], [2, 1], [3, 1]] and node("paint.between([2, 2], [2, 2])") == [[2, 2]]
+    way = [[0, 0], *node("paint.between([0, 0], [37, -90])")]
+    assert way[-1] == [37, -90] and all(max(abs(a - c), abs(b - d)) == 1 for (a, b), (c, d) in zip(way, way[1:]))
+
+
+def test_what_was_corrected_is_planted(node):
+    got = node("(p => [[...p.planted], [...p.edits]])(paint.planted(has.e.data, has.p.data))", e=np.uint8([255, 0, 2, 255]), p=np.uint8([1, 1, 255, 255]))
+    assert got == [[1, 0, 2, 255], [255]*4]
+
+
+def test_the_cursor_of_the_keyboard_stays_in_the_picture(node):
+    for way, at in (([1, 0], [8, 3]), ([-1, 0], [0, 3]), ([0, 1], [4, 6]), ([0, -1], [4, 0])):
+        assert node(f"paint_keys.moved({{x: 4, y: 3}}, {way}, 50, 9, 7)") == at
+    assert node("paint_keys.moved({x: 4, y: 3}, [1, 0], 1, 9, 7)") == [5, 3]
+
+
+def test_overlap_is_the_iou_of_the_confusion_matrix(node):
+    from wsss_nb.metrics import ConfusionMatrix
+    rng = np.random.default_rng(0)
+    pred, gt = rng.integers(0, 3, (20, 30)).astype(np.uint8), rng.choice([0, 1, 3, 255], (20, 30)).astype(np.uint8)
+    cm = ConfusionMatrix(5)
+    cm.update(pred, gt)
+    got = node("(o => [o.meta.miou, o.stats.names, o.stats.series[0].values])(maps.OPS.overlap({L: has.L, gt: has.gt}, {}, {get: () => ['bg', 'a', 'b', 'c', 'd']}))", L=pred, gt=gt)
+    assert got[0] == pytest.approx(cm.miou()) and got[1] == ["bg", "a", "b", "c"] and got[2] == pytest.approx(cm.iou()[:4].tolist())
+
+
+def test_a_correction_lies_over_a_map(node):
+    got = node("[...maps.OPS.with({L: has.L, given: has.g}).data]", L=np.uint8([1, 0, 255]), g=np.uint8([255, 2, 0]))
+    assert got == [1, 2, 0]
 
 
 def test_chunks_of_a_png(node):

@@ -49,9 +49,11 @@ def test_ticking_changes_what_is_looked_for(car):
     names["cat"].value = False
     assert shown(car.canvas, "ids").tolist() == [2] and car.channel.options == ("any class", "car")
     names["car"].value = False
-    assert "Tick at least one class" in car.status.value and shown(car.canvas, "ids").tolist() == [2]  # the picture stays
+    for name in ("M", "z", "cams", "zmap", "lowest", "about", "ids", "bg"):
+        with pytest.raises(DataError, match="No class is ticked"): shown(car.canvas, name)
+    assert car.curve.data == dict(empty="No class is ticked:\nsay what is in the picture.") and car.channel.options == ("any class",) and car.canvas.legend == []
     names["car"].value = True
-    assert "bad" not in car.status.value
+    assert "bad" not in car.status.value and "series" in car.curve.data
     names["cat"].value = True
     assert shown(car.canvas, "ids").tolist() == [2, 7]
 

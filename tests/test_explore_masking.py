@@ -125,6 +125,8 @@ def test_a_photograph_without_labels(shown):
     boxes = list(shown.ticks.boxes.values())
     for box in boxes: box.value = False
     assert "No class is ticked" in shown.status.value
+    assert shown.picks.cards.items == [] == shown.canvas.b and "No class is ticked" in shown.charts[0].data["empty"]
+    assert [p["caption"] for p in shown.canvas.panes] == ["No class is ticked: say what is in the picture."]
     boxes[2].value = True
     assert shown.erasing.present.sum() == 1 == len(shown.canvas.b) and "alert" not in shown.status.value
     assert answer(shown, "H|extra=0")[0].shape == (1, *shown.photo.image.shape[:2])

@@ -100,13 +100,18 @@ def _dataset_of(spec):
     return open_dataset(spec)
 
 # %% ../nbs/4_runs/457_artefacts.ipynb #aea5a986
+@patch(as_prop=True)
+def dataset(self: Run):
+    return _dataset_of(self.spec)
+
+
 @patch
 def photo(self: Run, id) -> Photo:
     """A picture of the run's dataset, with its mask and label where there are any; a scene is drawn
     alone.
     """
     name, _, spec = self.spec.partition(":")
-    return _scene_of(spec, id) if name == "scenes" else dataset_photo(_dataset_of(self.spec), id)
+    return _scene_of(spec, id) if name == "scenes" else dataset_photo(self.dataset, id)
 
 
 @patch

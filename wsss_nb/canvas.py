@@ -59,8 +59,8 @@ def parse_key(key):
 
 # %% ../nbs/6_explore/600_canvas.ipynb #7e11c0a2
 _MODULES = (
-    "colors arrays words maps paint paint_keys store layers elements pointer pane play take view"
-    " kernel canvas".split()
+    "colors arrays words terms maps paint paint_keys store layers elements pointer pane pin play"
+    " take view kernel canvas".split()
 )
 
 
@@ -83,7 +83,7 @@ def synced(cls):
 class Canvas(anywidget.AnyWidget):
     """Panes of pictures composed in the browser. Parameters (`tau`, `alpha`, …) are traits for
     `jslink`; the browser writes `meta` (what is known of the picture shown) and `stats` (data of a
-    bar chart). Space plays `step`, which counts from `first`; arrows move it, + − 0 zoom.
+    bar chart). Space plays `step`, which counts from `first`; arrows move it, + − 0 zoom, p pins.
     """
 
     _esm, _css = bundle(STATIC / "canvas", _MODULES), STATIC / "canvas.css"
@@ -92,7 +92,7 @@ class Canvas(anywidget.AnyWidget):
     colors = T.List([hex_color(c) for c in range(256)])
     params = T.List(
         "tau order method alpha beta_bg beta_fg tau1 tau2 step steps klass epoch opacity lines fill"
-        " crf b extra scales".split()
+        " crf b extra scales pinned".split()
     )
     tau, tau2 = T.Float(0.3), T.Float(0.3)
     alpha, opacity = T.Float(0.5), T.Float(0.6)
@@ -100,7 +100,7 @@ class Canvas(anywidget.AnyWidget):
     order, method, klass, epoch, extra, fill = (T.Int() for _ in range(6))
     step, steps, first, last = (T.Int() for _ in range(4))
     speed = T.Float(4.0)
-    playing, crf, lines = T.Bool(), T.Bool(), T.Bool(True)
+    playing, crf, pinned, lines = T.Bool(), T.Bool(), T.Bool(), T.Bool(True)
     follow = T.Unicode()
     tool = T.Enum(["point", "lasso", "superpixel", "brush", "eraser"], "point")
     paint, radius, scales = T.Int(1), T.Int(6), T.Int()
@@ -361,7 +361,7 @@ class Chart(anywidget.AnyWidget):
     `ParameterError` for an unknown kind and for lengths that do not fit, naming the series.
     """
 
-    _esm, _css = STATIC / "chart.js", STATIC / "chart.css"
+    _esm, _css = bundle(STATIC, ["canvas/terms", "chart"]), STATIC / "chart.css"
     kind = T.Unicode("lines", help="lines, bars, histogram or map")
     data = T.Dict(help="what the kind needs: see the table above")
     title, x_label, y_label = (T.Unicode() for _ in range(3))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AlphaExplorer', 'BetaExplorer', 'CrfExplorer', 'GrowthExplorer', 'MaskingExplorer', 'NamesExplorer', 'ObjectExplorer',
-           'SaliencyExplorer', 'TauExplorer']
+           'RunExplorer', 'SaliencyExplorer', 'TauExplorer']
 
 # %% ../nbs/6_explore/685_explore.ipynb #5be3d946
 from .explore_alpha import AlphaExplorer
@@ -14,6 +14,7 @@ from .explore_growth import GrowthExplorer
 from .explore_masking import MaskingExplorer
 from .explore_names import NamesExplorer
 from .explore_objects import ObjectExplorer
+from .explore_run import RunExplorer
 from .explore_saliency import SaliencyExplorer
 from .explore_tau import TauExplorer
 
@@ -26,6 +27,7 @@ _all_ = [
     "MaskingExplorer",
     "NamesExplorer",
     "ObjectExplorer",
+    "RunExplorer",
     "SaliencyExplorer",
     "TauExplorer",
 ]

@@ -14,11 +14,11 @@ from fastcore.basics import patch
 from .cam import multi_scale_cam, normalize_cam
 from .canvas import Canvas, Chart
 from .classifier import load_classifier
-from .controls import choice, follow, slider, switch
+from .controls import choice, follow, pin, slider, switch
 from .core import DataError, ParameterError, WsssError, need
 from .feature_choice import FeatureChoice, first_tau
 from .panel import Explorer, from_run, sentences, setting
-from .recognise import Seen, Ticks, see
+from .recognise import NOT_TICKED, Seen, Ticks, see, unticked
 from .seeds import foreground_score, initial_seed
 from .show import heatmap, overlay
 from .take_along import Command, in_python, run_again, run_likewise
@@ -76,8 +76,7 @@ def look(
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #b5b4d79b
 def seed_maps(looked, present):  # (K,) bool
     "{name: array} for the canvas. Raises `DataError` where no class is present."
-    none = "Tick at least one class: a seed is placed for what is in the picture."
-    need(present.any(), none, DataError)
+    need(present.any(), NOT_TICKED, DataError)
     M = normalize_cam(looked.cam, present)
     initial_seed(M, looked.sp, present)  # refuses what cannot be seeded
     z = foreground_score(M, looked.sp, present)
@@ -88,6 +87,7 @@ def seed_maps(looked, present):  # (K,) bool
     return maps | dict(ids=np.flatnonzero(present) + 1, bg=np.array([lowest]))
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #0d596646
+_OF_CLASSES = "M z cams zmap lowest about ids bg".split()  # maps that need a class
 _ALPHAS = np.linspace(0, 1, 51)
 
 
@@ -115,8 +115,9 @@ _CAM = pane(
     [heat("cams", channel="klass"), TRUTH],
     [told("cams", "activation", channel="klass"), SP, CLASS],
 )
+_PIN = dict(kind="labels", map="seed", said="α = {alpha}")
 _SEED = seed_pane(
-    "Initial seed", "seed", "seed", [SP, _Z, CLASS], [_LOWEST, TRUTH], stats=["quality"]
+    "Initial seed", "seed", "seed", [SP, _Z, CLASS], [_LOWEST, TRUTH], stats=["quality"], pin=_PIN
 )
 _MEANS = pane(
     "Mean by superpixel, z",
@@ -154,7 +155,8 @@ class AlphaExplorer(Explorer):
         bars = Chart(kind="bars", title="Initial seed by class", data=NO_TRUTH)
         axes = dict(x_label="α", x_range=[0, 1], y_range=[0, 1])
         self.curve = follow(Chart(title="Over all α", data=NO_TRUTH, **axes), c, x="alpha")
-        controls = [self.slider, self.channel, switch(TRUE_OUTLINES, c, "extra"), self.ticks]
+        outlines = switch(TRUE_OUTLINES, c, "extra")
+        controls = [self.slider, pin(c), self.channel, outlines, self.ticks]
         charts = [self.curve, follow(bars, c, data="stats")]
         super().__init__(c, controls, charts, about=about, **kwargs)
 
@@ -171,11 +173,21 @@ class AlphaExplorer(Explorer):
 
     def relabel(self):
         "The seed for the classes that are ticked."
+        if not self.ticks.present.any():
+            return self._none()
         try:
             self._seed(self.new, self.ticks.present)
         except WsssError as e:
             return self.say(str(e), bad=True)
         self.say(sentences(self.about))
+
+    def _none(self):
+        "No class is ticked: there is neither a map nor a number."
+        c, seen = self.canvas, self.new.seen
+        show_classes(c, seen.photo.classes, seen.beside)
+        put_all(c, dict.fromkeys(_OF_CLASSES, unticked))
+        self.channel.options = ["any class"]
+        self.curve.data = dict(empty=NOT_TICKED.replace(": ", ":\n"))
 
     def _seed(self, looked, present):
         maps, c, seen = seed_maps(looked, present), self.canvas, looked.seen

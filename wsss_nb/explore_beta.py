@@ -14,11 +14,14 @@ from fastcore.basics import patch
 from ipywidgets import jslink
 
 from .canvas import Canvas, Chart
-from .controls import checkbox, dropdown, follow, slider, switch
+from .controls import checkbox, dropdown, follow, pin, show_if, slider, switch
 from .core import ParameterError, need
+from .gallery import open_photo
 from .growing import grow, superpixel_scores
+from .growing_picture import RunNets, growing_of_run
 from .metrics import seed_quality
 from .panel import Explorer, from_run
+from .recognise import NOT_TICKED, Ticks, unticked
 from .show import heatmap, hex_color, overlay
 from .take_along import Command, in_python, run_likewise
 from .artefacts import Growth
@@ -42,6 +45,9 @@ _BEFORE = [
 ]
 
 
+_PIN = dict(kind="labels", map="grown", said="epoch {epoch} · β = {beta_bg} and {beta_fg}")
+
+
 def beta_panes(names):  # of background and the present classes
     "Seed, grown seed, and how sure the network is of each superpixel."
     rest = [SP, dict(map="scores", kind="row", of="sp", names=names), CLASS]
@@ -49,7 +55,7 @@ def beta_panes(names):  # of background and the present classes
     bright = [heat("surest", hi=1.2), LINES, TRUTH]
     return [
         seed_pane("Initial seed", "seed", "seed", rest, facts=_BEFORE),
-        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"]),
+        seed_pane("Grown over superpixels", "grown", "grown", rest, stats=["quality"], pin=_PIN),
         pane("How sure, by superpixel", sure, bright, rest),
     ]
 
@@ -137,58 +143,90 @@ def beta_still(
     return [overlay(image, L), overlay(image, grown), sure]
 
 
-def _check(growth, epoch, picture):
+def _check(growth, epoch, picture, any_picture):
     last, ids = growth.epochs[-1], ", ".join(growth.ids)
     kept = f"[1, {last}], the epochs whose softmax was kept"
     need(1 <= epoch <= last, f"epoch must lie in {kept}; it is {epoch}", ParameterError)
     none = "is none of the pictures whose softmax is there; its growth was kept of"
     known = picture is None or picture in growth.ids
-    need(known, f"{picture!r} {none} {ids}", ParameterError)
+    need(known or any_picture, f"{picture!r} {none} {ids}", ParameterError)
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #da2d3cdf
 class BetaExplorer(Explorer):
     """The growing of (3.7) under two sliders, with the softmax of any epoch of a run.
 
     `run`: a clustering run whose growth was kept (default `$WSSS_NB_RUN`, else the packaged
-    sample); `picture`: one of the pictures whose softmax it kept; `epoch`: default the last.
+    sample); `picture`: one of those whose softmax it kept, or, where its segmenter is there, any
+    that the run can know; `epoch`: default the last.
     """
 
     def __init__(self, run=None, picture=None, epoch=None, **kwargs):
         self.growth, about = from_run(Growth, run)
         g, (bg, fg) = self.growth, self.growth.betas
-        epoch = g.epochs[-1] if epoch is None else epoch
-        _check(g, epoch, picture)
+        self.nets, epoch = RunNets(g), g.epochs[-1] if epoch is None else epoch
+        _check(g, epoch, picture, self.nets.there)
         c = Canvas(derived=_DERIVED, beta_bg=bg, beta_fg=fg, epoch=epoch)
         self.bg = slider("β background", c, "beta_bg", 0, 1)
         self.fg = slider("β foreground", c, "beta_fg", 0, 1)
         self.linked = checkbox("both the same")
-        at = slider("epoch", c, "epoch", 1, g.epochs[-1], 1)
-        controls = [at, self.bg, self.fg, self.linked, switch(TRUE_OUTLINES, c, "extra")]
-        self.map, self.table = ThresholdMap(c), W.HTML()
+        self.at = slider("epoch", c, "epoch", 1, g.epochs[-1], 1)
+        outlines = switch(TRUE_OUTLINES, c, "extra")
+        controls = [self.at, self.bg, self.fg, self.linked, pin(c), outlines]
+        self.map, self.table, self.ticks = ThresholdMap(c), W.HTML(), Ticks(self.ticked)
         bars = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
         charts = [self.map, follow(bars, c, data="stats"), self.table]
-        pictures = {i: partial(g.photo, i) for i in g.ids}
-        super().__init__(c, controls, charts, (), picture, about, pictures=pictures, **kwargs)
+        where = dict(pictures={i: partial(g.photo, i) for i in g.ids}, upload=self.nets.there)
+        super().__init__(c, controls, charts, [self.ticks], picture, about, **where, **kwargs)
         self.linked.observe(lambda change: self.tie(change["new"]), "value")
         c.observe(lambda _: self.judge(), "epoch")
         c.observe(lambda _: self.tell(), ["epoch", "beta_bg", "beta_fg"])
 
     def show(self, photo):
-        "A picture of the run: its seed, superpixels and softmax."
-        g, c, id = self.growth, self.canvas, photo.name
-        classes = np.flatnonzero([True, *photo.present])
-        self.new, self.seed, self.sp = photo, g.seed(id), g.sp(id)
-        maps = dict(image=photo.image, gt=photo.mask, sp=self.sp, seed=self.seed, ids=classes)
-        maps |= dict(H=lambda epoch: g.softmax(id, int(epoch))[classes])
-        put_all(c, maps | seed_facts(self.seed, photo.mask, 1 + len(g.classes)))
-        show_classes(c, g.classes, classes, UNLABELED)
+        "A picture of the run, with what was kept of it; any other, with what its networks say."
+        if self._is_own(photo):
+            self.seen, case = None, growing_of_run(self.growth, photo.name)
+        else:
+            seen = self.nets.see(photo)
+            case = self.nets.growing(seen, seen.present)
+            self.seen = seen
+            self.ticks.ask(seen)
+        show_if(self.seen is None, self.at)
+        show_if(self.seen is not None, self.ticks)
+        self._put(case)
+        return case.note
+
+    def _is_own(self, photo):
+        own = photo.name in self.growth.ids and open_photo(self.growth.photo(photo.name))
+        return bool(own) and np.array_equal(own.image, photo.image)
+
+    def foreign(self, photo):
+        "Why the run has nothing to say of a picture."
+        why = self.nets.why_not(photo)
+        return why and f"{photo.name} cannot grow here: {why}"
+
+    def _put(self, case):
+        c, photo, classes = self.canvas, case.photo, np.flatnonzero([True, *case.present])
+        self.case, self.new = case, photo
+        maps = dict(image=photo.image, gt=photo.mask, sp=case.sp, seed=case.seed, ids=classes)
+        maps |= dict(H=lambda epoch: case.softmax(int(epoch))[classes])
+        put_all(c, maps | seed_facts(case.seed, photo.mask, 1 + len(photo.classes)))
+        beside = () if self.seen is None else self.seen.beside
+        show_classes(c, photo.classes, [*classes, *beside], UNLABELED)
         c.panes = beta_panes([c.classes[k] for k in classes])
         self.judge()
         self.tell()
 
+    def ticked(self):
+        "Other classes are in the picture."
+        if self.ticks.present.any():
+            return self._put(self.nets.growing(self.seen, self.ticks.present))
+        put_all(self.canvas, dict.fromkeys(("seed", "H", "ids"), unticked))
+        put_all(self.canvas, dict(before=None, before_true=None))
+        show_classes(self.canvas, self.new.classes, self.seen.beside)
+        self.map.chart.data, self.table.value = dict(empty=NOT_TICKED.replace(": ", ":\n")), ""
+
     def _asked(self):  # what `grow` takes, at this epoch
-        H = self.growth.softmax(self.new.name, self.canvas.epoch)
-        return self.seed, H, self.sp, self.new.present
+        return self.case.asked(self.canvas.epoch)
 
     def judge(self):
         "The map over both thresholds, where there is a truth."
@@ -197,7 +235,7 @@ class BetaExplorer(Explorer):
     def tell(self):
         "The table of the superpixels that were taken."
         rows = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg)
-        self.table.value = taken_table(rows, ["background", *self.growth.classes])
+        self.table.value = taken_table(rows, ["background", *self.new.classes])
 
     def tie(self, on):
         "Let one threshold follow the other, or not."

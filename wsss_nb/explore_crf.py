@@ -17,7 +17,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
-from .controls import choice, dropdown, offer, show_if
+from .controls import choice, dropdown, offer, pin, show_if
 from .crf import crf_from_labels, dense_crf
 from .feature_choice import FeatureChoice, first_tau
 from .images import resize
@@ -96,12 +96,17 @@ def difference(
 _VEIL = layer("veil", "changed")
 
 
-def _panes(hover, painted, changed, quality, more="", verdict=""):
+_KERNELS = "θ₁ {sxy1}, w₁ {w1} · θ₂ {sxy2}, θ₃ {srgb}, w₂ {w2}"
+_SAID = "{what} · {iterations iteration} · " + _KERNELS  # what the pin is called
+
+
+def _panes(kind, hover, painted, changed, quality, more="", verdict="", **pinned):
     "Before, after, difference; `painted(map)` is the layer of labels"
     took = quality.format("_after") + " · took {seconds}"
+    pinned = dict(kind=kind, map="after", said=_SAID) | pinned
     return [
         pane("Before: {what}", quality.format("") + more, [painted("before")], hover),
-        pane("After {iterations iteration}", took, [painted("after")], hover),
+        pane("After {iterations iteration}", took, [painted("after")], hover, pin=pinned),
         pane("Changed: {changed}", verdict, changed, hover),
     ]
 
@@ -113,14 +118,16 @@ def segmenter_panes(truth):
     judged = labels("difference", opacity=0.9, hatch=False, background=True, lines=False)
     verdict = "{mended} mended, {spoiled} spoiled" if truth else ""
     quality = "mIoU {{miou{0}}} · right {{right{0}}}"
-    return _panes(hover, labels, [_VEIL, judged], quality, verdict=verdict)
+    return _panes("labels", hover, labels, [_VEIL, judged], quality, verdict=verdict, none=0)
 
 
 def superpixel_panes():
     "Three, what has not changed under a veil in the last."
     hover, painted = [told("before"), told("after"), CLASS], partial(pieces, fill="fill")
     quality = "UE {{ue{0}}} · BR {{br{0}}} · BP {{bp{0}}} · ASA {{asa{0}}}"
-    return _panes(hover, painted, [painted("after"), _VEIL], quality, " · {count superpixel}")
+    changed, more = [painted("after"), _VEIL], " · {count superpixel}"
+    said = _SAID + " · τ {tau}, trust {gt_prob}"
+    return _panes("superpixels", hover, painted, changed, quality, more, said=said)
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #db21e883
 def judge_classes(
@@ -255,7 +262,7 @@ def clean_up(
     before, after = maps["before"], maps["after"]
     maps["changed"] = before != after
     facts = dict(iterations=v["iters"], seconds=_duration(time.perf_counter() - begun))
-    facts |= dict(changed=percent(maps["changed"].mean())) | labels.about(before)
+    facts |= v | dict(changed=percent(maps["changed"].mean())) | labels.about(before)
     if labels.gt is None:
         return maps, facts, dict(empty="without a truth there is nothing to measure")
     judged, pairs = labels.judge(before, after)
@@ -271,9 +278,10 @@ def _controls(canvas, e):  # a `CrfExplorer`
     button = W.Button(layout=W.Layout(width="130px"), **look)
     button.on_click(lambda _: e.reset())
     first = [listed, *(e.knobs[n] for n in ("iters", "gt_prob", "tau"))]
+    buttons = W.HBox([button, pin(canvas), fill, e.answers.bar])
     near = _group("Near pixels agree", e.knobs, "sxy1", "w1")
     like = _group("Near pixels of like colour agree", e.knobs, "sxy2", "srgb", "w2")
-    return listed, fill, [W.VBox([*first, W.HBox([button, fill, e.answers.bar])]), near, like]
+    return listed, fill, [W.VBox([*first, buttons]), near, like]
 
 
 def _canvas():
@@ -359,6 +367,8 @@ class CrfExplorer(Explorer):
     `run`: a clustering run (by default `$WSSS_NB_RUN`, else the packaged sample). `features`,
     `weights` as in `features.load`, by default those for the kind of picture.
     """
+
+    of_run = _RUN
 
     def __init__(self, run=None, features=None, weights=None, **kwargs):
         self.growth, about = from_run(Growth, run)

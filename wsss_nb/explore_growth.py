@@ -16,7 +16,9 @@ from fastcore.basics import patch
 from .canvas import Canvas, Chart
 from .controls import WIDE, checkbox, follow, player, switch
 from .core import ParameterError, WsssError, need
-from .panel import Explorer, from_run
+from .gallery import open_photo
+from .images import resize
+from .panel import Explorer, from_run, sentences
 from .show import overlay, save_animation
 from .take_along import Command, run_again
 from .artefacts import Growth
@@ -62,8 +64,11 @@ def growth_arrays(growth, ids):
     "{name: array} for the canvas: of picture k its image, truth, superpixels, seeds and table."
     arrays = {}
     for k, id in enumerate(ids):
-        photo, seeds = growth.photo(id), [growth.grown(id, e) for e in growth.epochs]
-        of = dict(image=photo.image, gt=photo.mask, sp=growth.sp(id), grown=np.stack(seeds))
+        photo = open_photo(growth.photo(id))
+        hw = photo.image.shape[:2]
+        grown = (resize(growth.grown(id, e), hw, "nearest") for e in growth.epochs)
+        of = dict(image=photo.image, gt=photo.mask, grown=np.stack([*grown]))
+        of["sp"] = resize(growth.sp(id), hw, "nearest")
         of["curve"] = growth_table(growth.curves(id))
         arrays |= {f"{name}{k}": a for name, a in of.items()}
     return arrays
@@ -99,6 +104,13 @@ def _sets(ids, first=None):
     return named | {id: (id,) for id in ids}
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #5b65605b
+def _nothing_open(growth, ids):
+    "A sentence where seeds are whole from the beginning, as those of `seed_walk` are."
+    if any((growth.seed(i) == 255).any() for i in ids):
+        return ""
+    return "this run's seeds had grown before the training and left nothing open to grow into"
+
+
 class GrowthExplorer(Explorer):
     """How the seeds of a run grow over its epochs (Figure 3.4).
 
@@ -124,7 +136,19 @@ class GrowthExplorer(Explorer):
     def open_picture(self, source):  # ids of one to three pictures
         "Show the growth of other pictures of the run."
         self.show(source)
-        self.say(self.about)
+        alone = len(source) == 1
+        self.photo = open_photo(self.growth.photo(source[0])) if alone else None
+        self.say(sentences(_nothing_open(self.growth, source), self.about))
+
+    def known(self, photo):
+        "A picture of the run that was chosen in another explorer."
+        own = photo.name in self.growth.ids and open_photo(self.growth.photo(photo.name))
+        return photo.name if own and np.array_equal(own.image, photo.image) else None
+
+    def foreign(self, photo):
+        "Growth is what happened to pictures of a run; no other can show it."
+        n, whose = len(self.growth.ids), "whose seeds were kept from epoch to epoch"
+        return f"{photo.name} is none of the {n} pictures of this run {whose}"
 
     def show(self, ids):
         "Seeds of all epochs, and the curves of their quality."

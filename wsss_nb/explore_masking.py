@@ -26,7 +26,7 @@ from .images import resize
 from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
-from .recognise import Ticks, imagenet_segmenter, see
+from .recognise import NOT_TICKED, Ticks, imagenet_segmenter, see
 from .segment import SegmentSettings, segment_names
 from .show import data_uri, hex_color, overlay
 from .take_along import Command, in_python
@@ -229,7 +229,7 @@ class Picks:
         "Other classes: all kept but the first."
         self.switches.items = [dict(name=n, color=hex_color(i)) for n, i in zip(names, ids)]
         for widget, trait in ((self.switches, "value"), (self.cards, "value"), (self.canvas, "b")):
-            setattr(widget, trait, [1] + [0] * (len(names) - 1))
+            setattr(widget, trait, [int(i == 0) for i in range(len(names))])
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #a694594a
 def mean_color(run):
@@ -292,6 +292,7 @@ class MaskingExplorer(Explorer):
         self.own = freeze(load_classifier(self.run.file("classifier")))
         self.own_mean = mean_color(self.run)
         self.segmenter = load_deeplab(self.run.file("segmenter"))
+        self.erasing = None
         self.ticks = Ticks(self.ticked)
         c = Canvas(derived=_MAPS)
         self.picks = Picks(c)
@@ -320,7 +321,7 @@ class MaskingExplorer(Explorer):
         "Other classes are in the picture now: new switches, all kept but the first."
         present, seen, c = self.ticks.present, self.seen, self.canvas
         if not present.any():
-            return self.say("No class is ticked: say what is in the picture.", bad=True)
+            return self._none()
         self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
         ids = np.flatnonzero(present) + 1
         show_classes(c, seen.photo.classes, [*ids, *seen.beside])
@@ -330,7 +331,19 @@ class MaskingExplorer(Explorer):
         self.say(sentences(self.instead))
         self._answer()
 
+    def _none(self):
+        "No class is ticked: nothing to erase, and nothing to judge."
+        self.erasing, nothing = None, dict(empty=NOT_TICKED.replace(": ", ":\n"))
+        show_classes(self.canvas, self.seen.photo.classes, self.seen.beside)
+        self.canvas.panes = [pane("Photograph", NOT_TICKED)]
+        self.picks.put([], [])
+        self.picks.cards.items = []
+        self.charts[0].data, self.charts[0].title = nothing, "How sure the classifier is"
+        self.say(NOT_TICKED, bad=True)
+
     def _answer(self, change=None):
+        if self.erasing is None:
+            return
         e, extra = self.erasing, self.canvas.extra
         row = tuple(int(bool(v)) for v in self.canvas.b)
         if len(row) != len(e.names):
@@ -341,6 +354,8 @@ class MaskingExplorer(Explorer):
 
     def still(self):
         "Three pictures and their titles."
+        if self.erasing is None:
+            return super().still()
         titles = ["photograph and masks", "attention map F", "what the classifier sees"]
         return _still(self.erasing, self.canvas.extra, tuple(self.canvas.b)), titles
 

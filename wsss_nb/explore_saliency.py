@@ -19,7 +19,7 @@ from .core import DataError, ParameterError, need
 from .feature_choice import FeatureChoice
 from .features import TAU
 from .panel import Explorer, from_run, masking_run, setting
-from .recognise import Ticks, see
+from .recognise import NOT_TICKED, Ticks, see
 from .show import heatmap, overlay
 from .superpixels import superpixels
 from .take_along import Command, in_python, run_likewise
@@ -195,7 +195,7 @@ class SaliencyExplorer(Explorer):
     def objectness(self, order):
         "B (H,W), (2.5), of the classes that are ticked, over the scales chosen."
         present, scales = self.ticks.present, list(_SCALES.values())[int(order)]
-        need(present.any(), "No class is ticked: say what is in the picture.", DataError)
+        need(present.any(), NOT_TICKED, DataError)
         return objectness(self.cam(scales), present)
 
     def maps(self):

@@ -12,7 +12,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .canvas import Canvas, given
-from .controls import choice, dropdown, limit, player, quietly, slider, switch
+from .controls import choice, dropdown, limit, pin, player, quietly, slider, switch
 from .core import ParameterError, WsssError, need
 from .feature_choice import FeatureChoice
 from .features import DINO
@@ -66,12 +66,18 @@ _HOVER = told(_SP, "superpixel")
 _CLASS = told("gt", kind="class")
 _LOOK = dict(fill="fill", lines="lines")
 _SEED = dict(kind="row", of=_SP, names=["seed x", "seed y", "degree of its seed"], **_ORIGIN)
+_SAID = "τ = {tau} · {in_order} · {cleaned} · {count superpixel}"
+_SETTING = [
+    dict(name="in_order", at="order", words=list(ORDERS.values())),
+    dict(name="cleaned", at="crf", words={"true": "CRF"}),
+]
 _SUPERPIXELS = pane(
     "{count superpixel}",
     "UE {ue} · BR {br} · BP {bp} · ASA {asa} · step {step} began with a patch alike to {degree}",
     [pieces(_SP, reveal="step", **_LOOK), layer("points", at="step", **_ORIGIN)],
     [_HOVER, told(_SP, kind="size"), _CLASS, _SEED],
-    facts=[dict(at="step", names=["", "", "degree"], **_ORIGIN)],
+    facts=[dict(at="step", names=["", "", "degree"], **_ORIGIN), *_SETTING],
+    pin=dict(kind="superpixels", map=_SP, said=_SAID),
 )
 _SIMILAR = pane(
     "What the clicked patch is similar to",
@@ -128,7 +134,8 @@ class TauExplorer(Explorer):
         crf = switch("CRF", c, "crf", "clean up along edges; takes a moment")
         self.fill, lines = choice("fill", c, "fill", fills(0)), switch("lines", c, "lines")
         beside = choice("beside it", c, "method", [_method_name(m) for m in METHODS])
-        controls = [self.slider, order, self.features, crf, *player(c), self.fill, lines, beside]
+        which = [self.slider, pin(c), order, self.features, crf]
+        controls = [*which, *player(c), self.fill, lines, beside]
         super().__init__(c, controls, **kwargs)
 
     def show(self, photo):

@@ -10,7 +10,7 @@ import json, os, re, shutil, sys
 from contextlib import suppress
 from pathlib import Path
 
-from .files import STATIC, notebook_folder
+from .files import STATIC, explorer_notebooks, notebook_folder
 from wsss_nb.options import (
     about_data,
     add_command,
@@ -25,9 +25,12 @@ from wsss_nb.options import (
 # %% ../nbs/7_command/760_notebook_commands.ipynb #ffe75a31
 def _choose(wanted, folder):
     "The notebook that `tau`, `e1_tau`, `e1` or `1` means; the start page is none."
-    names = sorted(p.stem for p in folder.glob("e[1-9]_*.ipynb"))
-    means = {word: n for n in names for word in (n, f"{n}.ipynb", *n.split("_", 1), n[1])}
-    known = ", ".join(n.split("_", 1)[1] for n in names)
+    means, known = {}, []
+    for name in (p.stem for p in explorer_notebooks(folder)):
+        number, word = name.split("_", 1)
+        means |= dict.fromkeys((name, f"{name}.ipynb", number, number[1:], word), name)
+        known.append(word)
+    known = ", ".join(known)
     demand(wanted in means, f"explorer {wanted!r} is unknown: choose from {known}")
     return means[wanted]
 
@@ -92,7 +95,7 @@ def _copy_notebooks(source, to) -> list:  # names of newer notebooks that were n
 
     note, kept = to / ".wsss-explorers.json", []
     copied = read_json(note, shape={"*": str}) if note.exists() else {}  # name -> SHA-256
-    for p in sorted(source.glob("e[0-9]_*.ipynb")):
+    for p in sorted(source.glob("e[0-9]*_*.ipynb")):
         mine, new = to / p.name, sha256(p)
         here = sha256(mine) if mine.exists() else None
         if here not in (None, new, copied.get(p.name)):  # changed there
@@ -137,16 +140,27 @@ def _own_kernel(folder) -> dict:  # variables
     return _before("JUPYTER_PATH", ours)
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #3f4a00ec
+_LAB = """
+from jupyterlab.labapp import main
+from wsss_nb.store_files import private_folder
+
+with private_folder("WSSS_NB_CARRIED"):
+    main()
+"""
+
+
 def _lab_words(notebook, port, browser):
     """The words that start JupyterLab for us: on this machine only, and it asks no one for news.
+    The address that it prints is the notebook's, not the launcher's.
 
     It refuses root unless told; whoever is root here is root already.
     """
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     return [
-        "-m",
-        "jupyterlab",
+        "-c",
+        _LAB,
         str(notebook),
+        f"--LabApp.default_url=/lab/tree/{Path(notebook).name}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         "--LabApp.news_url=None",

@@ -21,7 +21,8 @@ from traitlets import TraitError
 from traitlets.config import Config
 from voila.app import Voila
 
-from .files import STATIC
+from .files import STATIC, explorer_notebooks
+from .store_files import private_folder
 
 # %% ../nbs/6_explore/690_page.ipynb #6bc038e9
 @lru_cache
@@ -56,10 +57,7 @@ def start_html(folder: Path, link="{}.ipynb", theme=None) -> str:
     a whole one in `theme` ("light", "dark", or "auto", as the system has it).
     """
     env = Environment(loader=FileSystemLoader(STATIC), autoescape=True)
-    cards = [
-        card(o) | dict(link=link.format(o.stem))
-        for o in sorted(Path(folder).glob("e[1-9]_*.ipynb"))
-    ]
+    cards = [card(o) | dict(link=link.format(o.stem)) for o in explorer_notebooks(folder)]
     return env.get_template("start.html.j2").render(cards=cards, theme=theme)
 
 # %% ../nbs/6_explore/690_page.ipynb #4d3e8519
@@ -152,6 +150,12 @@ class _OwnKernels(KernelSpecManager):
         return []
 
 
+def _neighbours(folder):
+    "What the page of an explorer says of the one before it and of the one after it."
+    titles = {o.stem: card(o)["title"] for o in explorer_notebooks(folder)}
+    return [dict(name=n, title=t, short=t.split(":")[0]) for n, t in titles.items()]
+
+
 def _config(folder, port, theme, token, idle):
     return Config(
         Voila=dict(
@@ -169,6 +173,7 @@ def _config(folder, port, theme, token, idle):
             file_allowlist=[],
             allow_template_override="NO",
             show_tracebacks=True,
+            resources=dict(explorers=_neighbours(folder)),
         ),
         MappingKernelManager=dict(
             cull_idle_timeout=idle, cull_interval=max(1, idle // 10), cull_connected=False
@@ -248,4 +253,5 @@ def main():
     """`serve` with what the variable `WSSS_NB_PAGE` holds (JSON): a token on a command line can be
     read by every user of the machine.
     """
-    serve(**json.loads(os.environ.pop("WSSS_NB_PAGE")))
+    with private_folder("WSSS_NB_CARRIED"):  # for the picture that goes along (`carried`)
+        serve(**json.loads(os.environ.pop("WSSS_NB_PAGE")))

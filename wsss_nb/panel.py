@@ -11,8 +11,10 @@ import base64, io, os
 from pathlib import Path
 
 import ipywidgets as W
+import numpy as np
 from PIL import Image
 
+from .carried import carried, carry
 from .controls import dropdown, quietly
 from .core import RunError, WsssError, need
 from .show import grid
@@ -35,20 +37,20 @@ def gathered(data=None, pictures=None, more=None):
 
 # %% ../nbs/6_explore/614_panel.ipynb #3afb180d
 class PictureChoice(W.HBox):
-    """A list of pictures, an upload unless they are those of a run, and a line of words.
+    """A list of pictures, an upload (by default unless they are those of a run), and a line of words.
 
     `fn(loader, name)` is called with what was chosen; `where` as in `gathered`.
     """
 
-    def __init__(self, fn, **where):
+    def __init__(self, fn, upload=None, **where):
         self.fn = fn
         self.pictures, self.first = gathered(**where)
+        self.open_to_all = not where.get("pictures") if upload is None else upload
         self.names = dropdown("picture", list(self.pictures), "240px")
         self.upload = W.FileUpload(accept="image/*", layout=W.Layout(width="130px"))
         self.status = W.HTML()
         self.status.add_class("wsss-status")
-        shown = [self.names] if where.get("pictures") else [self.names, self.upload]
-        super().__init__([*shown, self.status])
+        super().__init__([self.names, *[self.upload] * self.open_to_all, self.status])
         self.add_class("wsss-head")
         self.names.observe(self._chosen, "value")
         self.upload.observe(self._uploaded, "value")
@@ -68,6 +70,7 @@ class PictureChoice(W.HBox):
 
     def say(self, text, bad=False):
         "A line beside the list."
+        self.said = text
         text = text.replace("&", "&amp;").replace("<", "&lt;")
         how = ' class="bad" role="alert"' if bad else ""
         self.status.value = f"<span{how}>{text}</span>"
@@ -113,12 +116,14 @@ class Explorer(W.VBox):
     """
 
     first = None  # the picture to begin with
+    of_run = ""  # what stands before the names of a run's pictures
 
     def __init__(self, canvas, controls=(), charts=(), below=(), picture=None, about="", **where):
         self.canvas = canvas
         self.charts = list(charts)
         self.about = about
         self.photo = None
+        self.given_data = where.get("data") is not None
         self.head = PictureChoice(self.try_open, **where)
         self.pictures = self.head.pictures
         self.names = self.head.names
@@ -133,11 +138,45 @@ class Explorer(W.VBox):
         self._begin(picture, self.head.first or self.first)
 
     def _begin(self, picture, first):
+        photo = carried() if picture is None else None
+        why = self._refused(photo) if photo else None
+        if why == "":
+            return
+        self._open_own(picture, first)
+        if why:
+            self.say(sentences(why, self.head.said))
+
+    def _open_own(self, picture, first):
         if picture is None:
             picture = first if first in self.pictures else next(iter(self.pictures))
         listed = isinstance(picture, str) and picture in self.pictures
         self.open_picture(self.pictures[picture]() if listed else picture)
         self._mark(picture if listed else self.photo.name)
+
+    def _refused(self, photo):
+        "Show a picture that was chosen in another explorer; why that cannot be, or nothing."
+        name = self.known(photo)
+        if name is None and self.foreign(photo):
+            return self.foreign(photo)
+        try:
+            self.open_picture(photo if name is None else self.pictures[name]())
+        except WsssError as e:
+            return str(e)
+        self._mark(name or photo.name)
+        return ""
+
+    def known(self, photo):
+        "The name that a picture of another explorer has in this one's list; None for one that is new."
+        for name in (self.of_run + photo.name, photo.name):
+            mine = name in self.pictures and opened(self.pictures[name]())
+            if mine and np.array_equal(mine.image, photo.image):
+                return name
+        return None
+
+    def foreign(self, photo):
+        "Why a picture that is not in the list cannot be shown; nothing where it can."
+        own = self.given_data or not self.head.open_to_all
+        return f"{photo.name} is none of these pictures" if own else ""
 
     def _mark(self, name):
         self.listed = name
@@ -176,6 +215,8 @@ class Explorer(W.VBox):
         try:
             self.open_picture(load())
             self._mark(name or self.photo.name)
+            if self.photo is not None:  # several at once are none to go on with
+                carry(self.photo._replace(name=self.photo.name.removeprefix(self.of_run)))
         except WsssError as e:
             self._mark(self.listed)
             self.say(str(e), bad=True)

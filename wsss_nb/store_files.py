@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['atomic', 'half_written', 'write_json', 'read_json', 'sha256', 'fingerprint', 'save_weights', 'load_weights',
-           'save_arrays', 'load_arrays']
+           'save_arrays', 'load_arrays', 'private_folder']
 
 # %% ../nbs/0_base/002_store_files.ipynb #2063781d
-import errno, hashlib, json, os, re, time
+import errno, hashlib, json, os, re, tempfile, time
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -390,3 +390,19 @@ def load_arrays(path) -> dict:  # name -> array
             f"{path} is damaged or no .npz of plain arrays ({type(e).__name__}: {e}); delete it and"
             " run its stage again"
         ) from e
+
+# %% ../nbs/0_base/002_store_files.ipynb #863226dc
+@contextmanager
+def private_folder(
+    variable,  # names the folder to programs started inside the block
+):
+    "A folder for this user only, removed after the block; one that the variable names already stays."
+    if os.environ.get(variable):
+        yield Path(os.environ[variable])
+        return
+    with tempfile.TemporaryDirectory(prefix="wsss-nb-", ignore_cleanup_errors=True) as folder:
+        os.environ[variable] = folder
+        try:
+            yield Path(folder)
+        finally:
+            del os.environ[variable]

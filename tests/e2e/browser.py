@@ -19,10 +19,11 @@ import psutil
 import pytest
 from canvas_page import CONTRAST
 
+from wsss_nb.files import explorer_notebooks
 from wsss_nb.page import card
 
 REPO = Path(__file__).resolve().parents[2]
-EXPLORERS = [p.stem for p in sorted((REPO/"nbs"/"explorers").glob("e[1-9]_*.ipynb"))]
+EXPLORERS = [p.stem for p in explorer_notebooks(REPO/"nbs"/"explorers")]
 TOKEN = "a-token-for-tests"
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -165,6 +166,9 @@ class Tab:
         self.place.goto(self.page, name, self.place.theme)
         self.place.run(self.page)
         self.ready()
+        if self.place.name == "page" and self.page.viewport_size["width"] >= 1400:
+            top = self.page.evaluate("scrollY + document.querySelector('.wsss-picture').getBoundingClientRect().top")
+            assert top <= 330, f"{name}: the first picture stands {top:.0f} pixels below the top"
         return self.page
 
     def ready(self, seconds=60):
@@ -179,11 +183,17 @@ class Tab:
             with contextlib.suppress(Exception): p.goto("about:blank", timeout=5000)
         self.context.close()
 
+    def whole(self):
+        "An explorer is no taller than the output of the cell that it lies in: else its last row is cut."
+        shown, there = self.page.evaluate("(e => [e.clientHeight, e.scrollHeight])(document.querySelector('.wsss-explorer').parentElement)")
+        assert there <= shown, f"{there} pixels in a box of {shown}"
+
     def looks(self, name):
         "Take a picture of an explorer; its texts stand out from what is behind them, and a page is called as on its card."
         self.page.locator(".wsss-picture").first.hover()
         found = dict(self.page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
         assert found and min(found.values()) >= 4.5, found
+        self.whole()
         assert self.place.name != "page" or self.page.title() == card(REPO/"nbs"/"explorers"/f"{name}.ipynb")["title"]
         self.shot(name)
 

@@ -65,6 +65,24 @@ def test_another_label_another_seed_and_no_truth_no_numbers(opened):
     assert "precision" in captions(p)[1]
 
 
+def test_without_a_tick_no_number_of_before_is_left(opened):
+    "Captions and bars say that nothing is ticked, and have their numbers again with the next tick."
+    e, p = opened
+    e.names.value = "scene: car"
+    p.page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 2")
+    p.settle()
+    before, boxes = captions(p), [b for b in e.ticks.boxes.values() if b.value]
+    for box in boxes: box.value = False
+    p.page.wait_for_function("document.querySelector('.wsss-alert').textContent")
+    p.settle()
+    assert captions(p) == ["No class is ticked: say what is in the picture."]*3
+    assert p.page.evaluate("model.get('stats')") == dict(empty="No class is ticked:\nsay what is in the picture.")
+    for box in boxes: box.value = True
+    p.page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('ids')?.data.length === 2")
+    p.settle()
+    assert captions(p) == before and "precision" in before[1] and p.page.locator(".wsss-alert").inner_text() == "" and "series" in p.page.evaluate("model.get('stats')")
+
+
 MAP = "n => Array.from(document.querySelector('.wsss-canvas').wsss.get(n)?.data ?? [])"
 
 

@@ -111,5 +111,6 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     assert not page.get_by_label("erased by").is_visible()
     n = cards.count()
     assert "drawn scenes only" in page.locator(".wsss-status").inner_text()
+    tab.whole()
     page.locator(".wsss-explorer .wsss-controls input[type=checkbox]:not(:checked)").last.check()
     page.wait_for_function("n => document.querySelectorAll('.wsss-card').length === 2*n", arg=n)

@@ -78,7 +78,9 @@ def test_sources_scales_and_ticks(opened):
     np.testing.assert_array_equal(p.get("R"), refine(O, B, .8, .3))
     for box in e.ticks.boxes.values(): box.value = False
     p.page.wait_for_function("document.querySelector('.wsss-alert').textContent")
-    assert "No class is ticked" in alert.inner_text()
+    assert "No class is ticked" in alert.inner_text() and "No class is ticked" in p.page.evaluate("model.get('stats').empty")
+    p.settle()
+    assert [c.startswith("No class is ticked") for c in captions(p)] == [True, True, True]
     e.open_picture(gallery()["coffee"]())
     p.page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('image')?.shape[1] === 500")
     p.settle()

@@ -45,7 +45,7 @@ def open_page(browser, variables="", scheme="light"):
     page.problems = []
     page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
     page.on("pageerror", lambda e: page.problems.append(str(e)))
-    page.route("**/*", lambda r: r.fulfill(path=STATIC/r.request.url.rsplit("/", 1)[1]) if r.request.url.endswith((".js", ".css")) else r.fulfill(body=PAGE, content_type="text/html"))
+    page.route("**/*", lambda r: r.fulfill(path=STATIC/r.request.url.removeprefix("http://chart.test/")) if r.request.url.endswith((".js", ".css")) else r.fulfill(body=PAGE, content_type="text/html"))
     page.goto("http://chart.test/")
     page.wait_for_function("window.ready")
     if variables: page.evaluate("v => { document.documentElement.style.cssText = v; document.body.style.background = 'var(--jp-layout-color1)' }", variables)

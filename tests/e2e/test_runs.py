@@ -3,11 +3,13 @@ import io, os, shutil, signal, subprocess, sys, zipfile
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import artefacts as contents, start, wait_for
 from wsss_nb.core import ParameterError, RunError, read_json
 from wsss_nb.explore import AlphaExplorer
+from wsss_nb.run_maps import RunMaps
 from wsss_nb.runs import run_method
 
 TINY = dict(seeds=[0], compare=["plain"], jobs=2, threads=1, features="mini", workers=1, device="cpu",
@@ -41,6 +43,21 @@ def test_done_is_not_run_again(base, world):
     before = {f: f.stat().st_mtime_ns for f in base.rglob("*.png")}
     steps = run_method("clustering", str(world), base, TINY)
     assert all(s.done for s in steps) and before == {f: f.stat().st_mtime_ns for f in base.rglob("*.png")}
+
+
+def test_what_the_run_explorer_computes_is_what_the_stages_wrote(base, tmp_path):
+    "Without its maps a run gives the same ones again, to the bit; those that were not kept are made by the same calls."
+    bare = shutil.copytree(base, tmp_path/"run")
+    for name in ("superpixels", "cam", "seeds", "predictions", "segmenter/softmax"): shutil.rmtree(bare/name)
+    for p in bare.glob("segmenter/seeds/*/*"): p.unlink()
+    kept, made = RunMaps(base), RunMaps(bare)
+    for id in made.learned[::4]:
+        for name in ("sp", "seed", "grown"): np.testing.assert_array_equal(getattr(made, name)(id)[0], getattr(kept, name)(id)[0])
+        H, t = kept.softmax(id)[0], np.array([True, *made.shown(id)[0]])
+        np.testing.assert_array_equal(made.softmax(id)[0][t].astype(np.float16), H[t])
+        np.testing.assert_array_equal(made.cam(id)[0].astype(np.float16), kept.cam(id)[0])
+    for id in made.held: np.testing.assert_array_equal(made.prediction(id)[0], kept.prediction(id)[0])
+    assert kept.seed(id)[1] == "computed now with the run's classifier" and kept.prediction(id)[1] == "read from the run"
 
 
 def test_dry_run_writes_nothing(world, tmp_path):

@@ -1,6 +1,7 @@
 // One small chart beside a picture: lines, bars, a histogram or a map. It is drawn anew only when its data change;
 // when the value it marks changes (a slider linked to `x`), what is drawn stays and the mark moves. Where the page makes it
 // wider than its `width`, it is drawn at that width: its words keep their size.
+import { write } from "./canvas/terms.js";
 
 const NS = "http://www.w3.org/2000/svg";
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]; // Okabe and Ito, those that read on white and on black first
@@ -94,7 +95,7 @@ const colorOf = (s, i) => `--c:${s.color || COLORS[i % COLORS.length]}`;
 function entry(view, s, i, swatch) {
   const o = html(view.keys, "span", "wsss-entry");
   if (swatch) html(o, "i", `wsss-swatch ${swatch}${s.dash ? " wsss-dash" : ""}`).style = colorOf(s, i);
-  if (s.name) html(o, "span", "", s.name);
+  if (s.name) write(html(o, "span", ""), s.name, false);
   return html(o, "b", "wsss-value");
 }
 
@@ -322,7 +323,7 @@ function draw(root, model) {
   view.marks = data.marks ?? [{ of: "x", label: view.xLabel.length < 9 ? view.xLabel : "" }];
   root.replaceChildren();
   root.dataset.kind = get("kind");
-  if (get("title")) html(root, "div", "wsss-head-line", get("title"));
+  if (get("title")) write(html(root, "div", "wsss-head-line"), get("title"), false);
   view.keys = html(root, "div", "wsss-keys");
   view.svg = svg(root, "svg", { viewBox: `0 0 ${W} ${view.H}`, "aria-hidden": "true" });
   view.tip = html(root, "div", "wsss-tip"); view.tip.hidden = true;

@@ -3,6 +3,7 @@
 export const TYPES = { uint8: Uint8Array, uint16: Uint16Array, int32: Int32Array, float32: Float32Array, float64: Float64Array };
 export const hw = (a) => a.shape.length === 3 && a.shape[2] === 3 && a.dtype === "uint8" ? a.shape.slice(0, 2) : a.shape.slice(-2);
 export function array(data, shape, dtype) { return { data, shape, dtype }; }
+export const same = (a, b) => a.data.length === b.data.length && `${a.shape}` === `${b.shape}` && a.data.every((v, i) => v === b.data[i]);
 
 // What an option of a layer stands for: the value of the trait it names (of steps the place in the list, wherever they are counted from), else itself
 export const of = (m, v, or) => v === undefined ? or : v === "step" ? m.get("step") - (m.get("first") ?? 0) : typeof v === "string" ? m.get(v) : v;

@@ -14,18 +14,20 @@ export default () => {
       return () => ends.forEach((end) => end());
     },
     render({ model, el }) {
-      const view = new View(model, store, el), draw = (what) => view.draw(what), build = () => view.build();
+      const view = new View(model, store, el), draw = (what) => view.draw(what), build = () => view.build(), explain = () => view.explain();
       const changed = () => { store.changed = performance.now(); view.draw(); };
       store.listeners.add(draw);
       const put = () => { view.lasso = []; view.clicked = null; view.overlay(); };  // another tool: the marks of the old one go
       model.on("change:tool", put);
       for (const p of model.get("params")) model.on(`change:${p}`, changed);
-      for (const p of ["panes", "derived", "classes", "colors", "legend"]) model.on(`change:${p}`, build);
+      for (const p of ["panes", "derived", "colors"]) model.on(`change:${p}`, build);
+      for (const p of ["classes", "legend"]) model.on(`change:${p}`, explain);
       return () => {
         store.listeners.delete(draw); view.remove();
         model.off("change:tool", put);
         for (const p of model.get("params")) model.off(`change:${p}`, changed);
-        for (const p of ["panes", "derived", "classes", "colors", "legend"]) model.off(`change:${p}`, build);
+        for (const p of ["panes", "derived", "colors"]) model.off(`change:${p}`, build);
+        for (const p of ["classes", "legend"]) model.off(`change:${p}`, explain);
       };
     },
   };

@@ -2,16 +2,17 @@
 import { CIVIDIS, GREY, INFERNO, golden, hex } from "./colors.js";
 import { edges, full, kept, of, plane, rgba, top } from "./arrays.js";
 
+const thickness = (H, W) => Math.max(1, Math.round(Math.max(H, W) / 400));
 function dot(px, i, H, W, t, [r, g, b]) {
   const x0 = i % W, y0 = (i - x0) / W;
   for (let y = y0; y < Math.min(H, y0 + t); y++) for (let x = x0; x < Math.min(W, x0 + t); x++) { const p = 4 * (y * W + x); px[p] = r; px[p + 1] = g; px[p + 2] = b; }
 }
 function lines(px, L, H, W, color, upto = Infinity) {
-  const t = Math.max(1, Math.round(Math.max(H, W) / 400)), e = edges(L, H, W);
+  const t = thickness(H, W), e = edges(L, H, W);
   for (let k = 0; k < e.at.length; k++) if (e.low[k] <= upto) dot(px, e.at[k], H, W, t, color);
 }
 function ring(px, L, H, W, which, color) {  // the border of one label
-  const t = Math.max(1, Math.round(Math.max(H, W) / 400)), e = edges(L, H, W).at;
+  const t = thickness(H, W), e = edges(L, H, W).at;
   for (const i of e) if ((L[i] === which) !== (L[i + 1] === which) || (L[i] === which) !== (L[i + W] === which)) dot(px, i, H, W, t, color);
 }
 
@@ -59,6 +60,14 @@ export const LAYERS = {
   veil(px, a, H, W, o) {  // what is outside steps back
     const L = full(a, H, W), keep = o.keep ?? .35;
     for (let i = 0, p = 0; i < L.length; i++, p += 4) if (!L[i]) for (let j = 0; j < 3; j++) px[p + j] *= keep;
+  },
+  difference(px, a, H, W, o) {  // numbers from 1 in their colours, as areas or as lines; where it is 0 the picture steps back
+    const D = a.data, C = [[0, 0, 0], ...o.colors.map(hex)], t = thickness(H, W);
+    for (let i = 0, p = 0; i < D.length; i++, p += 4) {
+      const c = C[D[i]], s = D[i] ? .85 : .65;
+      px[p] += s * (c[0] - px[p]); px[p + 1] += s * (c[1] - px[p + 1]); px[p + 2] += s * (c[2] - px[p + 2]);
+    }
+    if (o.lines) for (let k = 1; k < C.length; k++) for (let i = 0; i < D.length; i++) if (D[i] === k) dot(px, i, H, W, t, C[k]);
   },
   outline(px, a, H, W, o) {
     lines(px, full(a, H, W), H, W, hex(o.color ?? "#ffffff"));

@@ -38,6 +38,11 @@ export const OPS = {
     for (let i = 0; i < out.length; i++) if (out[i] === 255 && sp.data[i] >= 0) out[i] = choice.data[sp.data[i]];
     return said(array(out, seed.shape, "uint8"));
   },
+  // the run's own where all sliders stand as in the run, else what they make of it; a value below 0: wherever that slider stands
+  either({ own, made, at }, p) {
+    const stays = Object.values(p).every((v, i) => at.data[i] < 0 || Math.abs(v - at.data[i]) < 1e-6), a = stays ? own : made;
+    return { ...a, meta: { ...own.meta, ...said(a).meta, whose: stays ? "with the run's settings" : "by the sliders" } };
+  },
   // the highest mean probability of each superpixel that may still be taken, over its free pixels; 0 elsewhere
   surest({ s, sp, seed }) {
     const [n, k] = s.shape, top = new Float32Array(n), out = new Float32Array(sp.data.length);

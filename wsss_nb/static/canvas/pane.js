@@ -1,6 +1,7 @@
 // A pane: one picture.
 import { hw, id, of } from "./arrays.js";
-import { RATIO, count, say } from "./words.js";
+import { write } from "./terms.js";
+import { fill } from "./words.js";
 import { LAYERS } from "./layers.js";
 import { dom } from "./elements.js";
 import { listen } from "./pointer.js";
@@ -20,13 +21,15 @@ export class Pane {
     listen(this);
   }
   get spec() { return this.view.model.get("panes")[this.index]; }
+  get model() { return this.view.model; }
+  array(o) { return this.view.store.get(o.map, o.settle); }  // of a layer
 
   // the arrays of all layers, or null while one of them is on its way: a pane never shows a mixture of old and new
   gather() {
-    const S = this.view.store, m = this.view.model, out = [];
+    const out = [];
     for (const o of this.spec.layers) {
-      if (o.when !== undefined && !of(m, o.when)) continue;
-      const a = S.get(o.map, o.settle);
+      if (o.when !== undefined && !of(this.model, o.when)) continue;
+      const a = this.array(o);
       if (o.type === "points") continue;  // drawn over the picture, which does not wait for them
       if (a === undefined) return null;
       if (a) out.push([o, a]);
@@ -44,7 +47,7 @@ export class Pane {
       this.frame.style.aspectRatio = `${W} / ${H}`;
     }
     // nothing to paint if neither a map nor an option is another than before
-    const m = this.view.model, painted = found.filter(([o]) => LAYERS[o.type]);
+    const m = this.model, painted = found.filter(([o]) => LAYERS[o.type]);
     const stamps = painted.map(([o, a]) => id(a) + JSON.stringify(Object.values(o).map((v) => typeof v === "string" ? m.get(v) ?? v : v)));
     const same = stamps.findIndex((v, i) => v !== this.stamps[i]), fewer = stamps.length !== this.stamps.length;
     if (same < 0 && !fewer) { this.mark(); return found; }
@@ -116,14 +119,9 @@ export class Pane {
     return [(e.clientX - b.left) * k + z.x, (e.clientY - b.top) * k + z.y];
   }
 
-  // what the title and the caption say, their facts filled in ({n}, or counted: {n patch}); a part whose fact is unknown is left out
-  label() {
-    const spec = this.spec, fill = (text) => text.split(" · ").map((part) => {
-      let whole = true;
-      const said = part.replace(/{(\w+)(?: (\w+))?}/g, (_, k, noun) => { const v = this.facts[k]; if (v === undefined || v === null) whole = false; return noun ? count(v, noun) : say(v, RATIO.test(k)); });
-      return whole ? said : "";
-    }).filter(Boolean).join(" · ");
-    this.title.textContent = fill(spec.title ?? ""); this.caption.textContent = fill(spec.caption ?? "");
-    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${this.caption.textContent}`);
+  // what the title and the caption say, their facts filled in; or what goes wrong
+  label(line = this.caption) {
+    write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, this.wrong || fill(this.spec.caption ?? "", this.facts));
+    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${line.textContent}`);
   }
 }

@@ -1,9 +1,11 @@
 // A view: all panes, one zoom, one cursor.
 import { full, hw, of } from "./arrays.js";
+import { write } from "./terms.js";
 import { say } from "./words.js";
 import { HANDS_OFF } from "./store.js";
 import { dom, name } from "./elements.js";
 import { Pane } from "./pane.js";
+import { Pin, press } from "./pin.js";
 import { step, toggle } from "./play.js";
 import { picture } from "./take.js";
 import { paintKey } from "./paint_keys.js";
@@ -24,6 +26,7 @@ export class View {
     this.readout = dom("output", "wsss-readout", this.foot);
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
+    this.root.addEventListener("pointerleave", (e) => e.pointerType === "touch" || write(this.readout, ""));  // a finger always leaves
     this.build();
     this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
     this.sized.observe(this.grid);
@@ -33,32 +36,49 @@ export class View {
     this.grid.replaceChildren();
     const specs = this.model.get("panes");
     this.panes = specs.map((_, i) => new Pane(this, i));
-    this.grid.style.setProperty("--n", Math.max(1, Math.min(specs.length, 3)));
+    this.pin = new Pin(this);
+    this.widen();
+    this.explain();
+  }
+
+  explain() {  // the legend; the pictures stay while what they show is on its way
     this.legend.replaceChildren(...this.model.get("legend").map(({ name, color }) => {
       const e = dom("span", "wsss-key"); dom("i", "", e).style.background = color; e.append(name); return e;
     }));
     this.draw();
   }
 
+  widen() { this.grid.style.setProperty("--n", Math.max(1, Math.min(this.panes.length, 3))); }  // at most three beside each other
+
   draw(what) {
     const said = {}, image = this.store.arrays.get("image");
     if (what === "wait") return this.note();
     name(this.root);
     if (image && image !== this.image) { this.clicked = null; this.lasso = []; this.zoom = { scale: 1, x: 0, y: 0 }; this.image = image; this.store.painter.forget(); }  // marks of another picture
-    this.store.error = "";  // what goes wrong is said as long as it is looked at
-    for (const p of this.panes) {
+    let wrong = "";  // what goes wrong is said as long as it is looked at, below the picture that lacks it as well
+    for (const p of this.panes.filter((q) => !q.kept)) {
+      this.store.error = "";
       const found = p.compose(), facts = {};
       if (p.spec.paint) this.store.get("planted");  // no pane shows it, but the tools need it
       for (const [, a] of found) Object.assign(facts, a.meta);
-      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? NO_TRUTH); }
-      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.label(); }
+      for (const s of p.spec.stats ?? []) { const q = this.store.get(s); Object.assign(facts, q?.meta); if (q !== undefined) this.publish("stats", q?.stats ?? this.lacking()); }
+      for (const q of p.spec.judged ?? []) Object.assign(facts, this.store.get(q)?.meta);  // as `stats`, for a caption alone
+      if (found.length) { p.facts = Object.assign(facts, this.columns(p)); p.wrong = this.store.error; p.label(); }
       Object.assign(said, p.facts);
+      wrong ||= this.store.error;
     }
+    this.store.error = wrong;
     this.store.said = said; this.publish("meta", said); this.follow(said);
+    this.pin.draw();
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
     this.root.dataset.ready = +ready; this.root.dataset.drawn = ++this.drawn;
     if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
+    else write(this.readout, "");
     this.note();
+  }
+
+  lacking() {  // what a chart says that has nothing to show
+    return this.store.error ? { empty: this.store.error.replace(": ", ":\n") } : NO_TRUTH;
   }
 
   columns(pane) {  // facts that are a row of a table, such as what is known of the superpixel of this step, or the word for a choice
@@ -102,7 +122,7 @@ export class View {
     this.cursor = { pane: pane.index, x, y };
     const real = new Set(), facts = { x, y, ...this.look(pane, x, y, real) };
     this.readout.dataset.hover = JSON.stringify(facts);
-    this.readout.textContent = Object.entries(facts).map(([k, v]) => `${k} ${say(v, real.has(k))}`).join("  ·  ");
+    write(this.readout, Object.entries(facts).map(([k, v]) => `${k} ${say(v, real.has(k))}`).join("  ·  "));
     this.overlay();
   }
 
@@ -117,10 +137,11 @@ export class View {
         if (s >= 0 && s < a.shape[0]) h.names.forEach((n, c) => { if (c < k && !Number.isNaN(a.data[s * k + c])) out[n] = a.data[s * k + c]; });
         continue;
       }
-      const v = this.at(a, x, y, H, W, of(this.model, h.channel, 0));
-      if (h.kind === "class") out[h.label ?? "class"] = v === 255 ? "unlabeled" : names[v] ?? v;
-      else if (h.kind === "size") out[h.label ?? "size"] = this.size(a, v, H, W);
-      else out[h.label ?? h.map] = v;
+      const v = this.at(a, x, y, H, W, of(this.model, h.channel, 0)), word = (l) => h.kind !== "class" ? l : l === 255 ? "unlabeled" : names[l] ?? l;
+      if (h.kind === "size") { out[h.label ?? "size"] = this.size(a, v, H, W); continue; }
+      out[h.label ?? h.kind ?? h.map] = word(v);
+      const { kept } = this.store;
+      if (kept?.spec.pin.map === h.map) out.pinned = word(this.at(kept.map, x, y, H, W));
     }
     return out;
   }
@@ -133,18 +154,19 @@ export class View {
     if (!a.sizes) { const L = full(a, H, W); a.sizes = new Map(); for (const l of L) a.sizes.set(l, (a.sizes.get(l) ?? 0) + 1); }
     return a.sizes.get(id) ?? 0;
   }
-  leave() { this.cursor = null; this.readout.textContent = ""; delete this.readout.dataset.hover; this.overlay(); }
+  leave() { this.cursor = null; delete this.readout.dataset.hover; this.overlay(); }  // what was told stays: its terms can be pointed at
   overlay() { for (const p of this.panes) if (p.image) p.mark(); }
 
   click(pane, x, y) {
     this.clicked = [x, y]; this.overlay();
-    this.model.send({ type: "click", pane: pane.index, x, y });
+    this.model.send({ type: "click", pane: this.listed(pane), x, y });
   }
   finish(pane) {
     this.drawing = false; this.overlay();
     const points = this.lasso.map((p) => p.map((v) => Math.round(10 * v) / 10));
-    if (points.length > 2) this.model.send({ type: "lasso", pane: pane.index, points });
+    if (points.length > 2) this.model.send({ type: "lasso", pane: this.listed(pane), points });
   }
+  listed(pane) { return pane.kept?.index ?? pane.index; }  // the pane that Python knows
 
   keydown(e, pane) {
     const move = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[e.key], mid = [pane.off.width / 2, pane.off.height / 2];
@@ -154,6 +176,7 @@ export class View {
     else if (e.key === "+" || e.key === "=") this.zoomAt(pane, ...mid, 1.5);
     else if (e.key === "-") this.zoomAt(pane, ...mid, 1 / 1.5);
     else if (e.key === "0" || e.key === "Escape") this.reset();
+    else if (e.key === "p" && !e.ctrlKey && !e.metaKey && !e.altKey) press(this);
     else return;
     e.preventDefault(); e.stopPropagation();  // the page does not scroll, the notebook does not run a command
   }
