@@ -24,9 +24,11 @@ from wsss_nb.run_picture import (
     growth_arrays,
     iou_bars,
     seed_arrays,
+    taken_maps,
 )
 from .run_scores import ORDERS, RunScores, entry, in_order
 from .show import overlay
+from .take_along import Command, file_stem, run_again
 
 # %% ../nbs/6_explore/670_explore_run.ipynb #a6ce08b6
 from .layers import NO_TRUTH, UNLABELED, masked_ids, put_all, show_classes
@@ -362,3 +364,30 @@ def still(self: RunExplorer):
     p = self.p
     found = {p.id: p.photo.image if p.photo.mask is None else overlay(p.photo.image, p.photo.mask)}
     return [*found.values()], [*found]
+
+# %% ../nbs/6_explore/670_explore_run.ipynb #74e1e4c3
+@patch
+def stem(self: RunExplorer):
+    "The picture's id as that of a file; the list may say more of it."
+    return file_stem(self.p.id)
+
+
+@patch
+def _turned(self: RunExplorer):
+    return {n: round(getattr(self.canvas, n), 6) for n in self.own}
+
+
+@patch
+def maps_now(self: RunExplorer):
+    "All maps of the picture, with α and β as they stand."
+    alpha, *betas = self._turned().values()
+    return taken_maps(self.p, alpha, tuple(betas))
+
+
+@patch
+def command(self: RunExplorer):
+    "The run again, with α and β as they stand."
+    run = self.maps.run
+    others = self._turned() if run.method == "clustering" else {}
+    said = "The whole run again. At another α or β its network learns anew, from other seeds."
+    return Command(run_again(run, **others), said)
