@@ -13,7 +13,8 @@ from wsss_nb.masks_of_ids import read_mask, write_mask
 from wsss_nb.names import understand_all
 from wsss_nb.recognise import imagenet_segmenter
 from wsss_nb.seeds import initial_seed
-from wsss_nb.segment import SegmentSettings, segment_names
+from wsss_nb.segment import segment_names
+from wsss_nb.segment_settings import SegmentSettings
 
 MASK = "mask|scales={scales}|tau={tau}|alpha={alpha}|beta_bg={beta_bg}|beta_fg={beta_fg}|crf={crf}"
 USUAL = dict(scales=3, tau=.65, alpha=.6, beta_bg=.6, beta_fg=.6, crf=1)

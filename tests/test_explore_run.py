@@ -22,7 +22,8 @@ from wsss_nb.recognise import imagenet_segmenter
 from wsss_nb.run_maps import OWN, RunMaps
 from wsss_nb.run_scores import RunScores, doubt, in_order
 from wsss_nb.seeds import initial_seed
-from wsss_nb.segment import SegmentSettings, grown_seed
+from wsss_nb.segment import grown_seed
+from wsss_nb.segment_settings import SegmentSettings
 from wsss_nb.superpixels import conventional
 
 ID = "train_00318"

@@ -13,7 +13,7 @@ from wsss_nb.names import understand
 from wsss_nb.mask_folder import Output
 from wsss_nb.photos import Photograph
 from wsss_nb.scenes import make_scenes
-from wsss_nb.segment import SegmentSettings
+from wsss_nb.segment_settings import SegmentSettings
 from wsss_nb.mask_makers import ByNames, ByRun, decides, likeliest_names, make_all, origin, percent
 
 QUICK = SegmentSettings(sides=(192,), flip=False, crf=False, side=192)

@@ -18,7 +18,8 @@ from wsss_nb.masking import erased
 from wsss_nb.names import understand
 from wsss_nb.saliency import border_saliency, detect, load_detector, opencv_saliency, refine
 from wsss_nb.seeds import initial_seed
-from wsss_nb.segment import SegmentSettings, load_segmenter, segment_names
+from wsss_nb.segment import load_segmenter, segment_names
+from wsss_nb.segment_settings import SegmentSettings
 from wsss_nb.gallery import open_photo
 from wsss_nb.grouping import Grouping
 from wsss_nb.thresholds import growth_map, seed_curve

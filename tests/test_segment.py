@@ -7,22 +7,8 @@ from skimage import data as photographs
 
 from wsss_nb.core import DataError, ParameterError
 from wsss_nb.names import understand_all
-from wsss_nb.segment import (
-    SegmentSettings,
-    activation_softmax,
-    cell_similarity,
-    cleaned,
-    grown_seed,
-    image_probabilities,
-    label_softmax,
-    load_segmenter,
-    Study,
-    seed_and_grow,
-    segment_names,
-    share,
-    transitions,
-    walk,
-)
+from wsss_nb.segment import activation_softmax, cell_similarity, cleaned, grown_seed, image_probabilities, label_softmax, load_segmenter, Study, seed_and_grow, segment_names, share, transitions, walk
+from wsss_nb.segment_settings import SegmentSettings
 
 QUICK = SegmentSettings(sides=(192,), spread_side=192, flip=False, crf=False)
 

@@ -27,7 +27,8 @@ from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
 from .recognise import NOT_TICKED, Ticks, imagenet_segmenter, see
-from .segment import SegmentSettings, segment_names
+from .segment import segment_names
+from .segment_settings import SegmentSettings
 from .show import data_uri, hex_color, overlay
 from .take_along import Command, in_python
 from .gallery import Photo

@@ -36,7 +36,7 @@ from wsss_nb.named import (
 from .panel import Explorer, sentences
 from .panes import CLASS, TRUE_OUTLINES, TRUTH, heat, labels, pane, pieces, told
 from .photos import sample_photographs
-from .segment import SegmentSettings
+from .segment_settings import SegmentSettings
 from .show import heatmap, hex_color, overlay
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #f777da80

@@ -23,7 +23,8 @@ from .names import likeliest
 from .mask_folder import Made, area_rows, write_made
 from .photos import Photograph, too_small
 from .processes import ahead, process_pool
-from .segment import SegmentSettings, image_probabilities, load_segmenter, segment_names
+from .segment import image_probabilities, load_segmenter, segment_names
+from .segment_settings import SegmentSettings
 
 # %% ../nbs/7_command/715_mask_makers.ipynb #49fb870f
 DOUBT = 0.01  # a probability below this is worth a word; chance is 0.001

@@ -20,7 +20,7 @@ from .names import understand
 from .mask_folder import Ledger, Output, check_folders, check_out, check_same, finished
 from .photos import name_photographs, photographs
 from .record import git_commit, versions
-from .segment import SegmentSettings
+from .segment_settings import SegmentSettings
 from wsss_nb.mask_makers import (
     LEAVE_OUT,
     ByNames,

@@ -19,7 +19,8 @@ from .images import resize
 from .names import likeliest, understand, understand_all
 from .recognise import imagenet_segmenter
 from .seeds import foreground_score
-from .segment import SegmentSettings, Study, activation_softmax, seed_and_grow
+from .segment import Study, activation_softmax, seed_and_grow
+from .segment_settings import SegmentSettings
 from .take_along import Command
 
 # %% ../nbs/6_explore/664_named.ipynb #ad8d92cb

@@ -28,7 +28,8 @@ from .parameters import METHODS
 from .panel import setting
 from .recognise import imagenet_segmenter
 from .seeds import initial_seed
-from .segment import SegmentSettings, grown_seed
+from .segment import grown_seed
+from .segment_settings import SegmentSettings
 from .superpixel_stream import Settings
 from .superpixels import conventional, superpixels
 

@@ -14,7 +14,8 @@ from wsss_nb.explore import NamesExplorer
 from wsss_nb.images import resize, write_image
 from wsss_nb.masks_of_ids import read_mask, write_mask
 from wsss_nb.metrics import ConfusionMatrix
-from wsss_nb.segment import SegmentSettings, activation_softmax, seed_and_grow
+from wsss_nb.segment import activation_softmax, seed_and_grow
+from wsss_nb.segment_settings import SegmentSettings
 
 STORE = "document.querySelector('.wsss-canvas').wsss"
 MASK = 5  # the pane

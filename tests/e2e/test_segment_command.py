@@ -16,7 +16,7 @@ from wsss_nb.core import read_json
 from wsss_nb.images import read_image, write_image
 from wsss_nb.masks_of_ids import read_mask
 from wsss_nb.scenes import make_scenes
-from wsss_nb.segment import SegmentSettings
+from wsss_nb.segment_settings import SegmentSettings
 from wsss_nb.artefacts import demo_folder
 
 QUICK = SegmentSettings(sides=(160,), flip=False, crf=False, side=160)
