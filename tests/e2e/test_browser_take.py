@@ -149,6 +149,22 @@ def test_names_are_text_and_a_zoomed_pane_is_cut(browser):
         assert (h, w) == (9, 14) and any((I[y:y+h, x:x+w] == part).all() for y in range(20 - h) for x in range(30 - w))
 
 
+def test_what_is_pinned_is_on_the_picture(browser):
+    "Five panes in two rows; the words for the colours of the difference stand in the legend."
+    with with_row(browser, TauExplorer(tau=.3), follows=("panes", "legend")) as (e, p):
+        p.set(pinned=True)
+        p.set(tau=.5)
+        p.page.wait_for_function("document.querySelectorAll('.wsss-title').length === 5")
+        p.page.get_by_text("take along").click()
+        p.settle()
+        root = ElementTree.fromstring(download(p.page, "picture as SVG")[1])
+        pictures, texts = list(root.iter(f"{SVG}image")), [o.text for o in root.iter(f"{SVG}text")]
+        assert len(pictures) == 5 and len({o.get("y") for o in pictures}) == 2
+        keys = [o.get("fill") for o in root.iter(f"{SVG}rect") if o.get("stroke") == "#666666"]
+        assert keys == ["#e69f00", "#56b4e9", "#ffffff"] and any(t.startswith("only now ") for t in texts)
+        assert "only now" not in " ".join(t for t in texts if "of all borders" in t), "not in the caption as well"
+
+
 def test_the_picture_is_there_without_the_kernel(browser):
     with with_row(browser, TauExplorer()) as (e, p):
         p.page.get_by_text("take along").click()
