@@ -226,3 +226,37 @@ def test_a_full_disk_is_said(folder, files, monkeypatch):
     assert "No space left" in e.status.value and "keep this page open" in e.status.value and (e.draft.edits == 1).all()
     click(e.keeping.keep)
     assert "No space left" in e.status.value
+
+
+def test_what_is_taken_along_is_made_again_by_its_command(folder, files, tmp_path):
+    import io
+    import subprocess
+    import sys
+    import zipfile
+    e = NamesExplorer(folder, names=["cat"])
+    for name, value in dict(alpha=.45, tau=.6, scales=1).items():
+        setattr(e.sliders[name], "index" if name == "scales" else "value", value)
+        setattr(e.canvas, name, value)
+    z = zipfile.ZipFile(io.BytesIO(e.take.pack()))
+    z.extractall(tmp_path/"taken")
+    assert sorted(z.namelist()) == ["activations/one.npz", "again.sh", "grown/one.png", "masks/one.png", "one.png", "seeds/one.png", "settings.json", "superpixels/one.png"]
+    script = (tmp_path/"taken"/"again.sh").read_text()
+    assert "--set sides=512 --set tau=0.6 --set alpha=0.45" in script
+    wsss = f"{sys.executable} -c 'import sys; from wsss_nb.cli import main; sys.exit(main())'"
+    subprocess.run(script.replace("wsss-nb segment", f"{wsss} segment"), shell=True, cwd=tmp_path/"taken", check=True, capture_output=True)
+    assert (tmp_path/"taken"/"again"/"masks"/"one.png").read_bytes() == z.read("masks/one.png")
+    paint(e, np.zeros(e.pic.small.shape[:2], np.uint8))
+    assert "without what was corrected" in e.command().words
+    e.field.value = []
+    assert e.command().text == "" and list(e.maps_now()) == ["one.png"]
+
+
+def test_a_picture_from_another_explorer_joins(folder, files):
+    from wsss_nb.gallery import Photo
+    e = NamesExplorer(folder, names=["cat"])
+    e.open_picture(Photo("one", e._load("one").image))
+    assert e.shown == "one" and len(e.desk.photos) == 2, "it is on the desk already"
+    e.open_picture(Photo("scene: car", photographs.chelsea()[::3, ::3].copy()))
+    assert e.shown == "scene- car" and len(e.desk.photos) == 3
+    click(e.keeping.keep)
+    assert (files/"corrected"/"pics"/"images"/"scene- car.png").is_file() and e.desk.state("scene- car") == "kept"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wsss_nb.canvas import Canvas
 from wsss_nb.core import ParameterError
-from wsss_nb.explore import AlphaExplorer, BetaExplorer, CrfExplorer, GrowthExplorer, MaskingExplorer, NamesExplorer, ObjectExplorer, RunExplorer, SaliencyExplorer, TauExplorer
+from wsss_nb.explore import AlphaExplorer, BetaExplorer, CrfExplorer, GrowthExplorer, MaskingExplorer, ObjectExplorer, RunExplorer, SaliencyExplorer, TauExplorer
 from wsss_nb.masks_of_ids import read_labels, read_mask
 from wsss_nb.options import names_and_values
 from wsss_nb.panel import Explorer
@@ -88,19 +88,6 @@ def test_the_command_of_superpixels_is_one_of_wsss_nb(tmp_path):
     e = turned(TauExplorer(picture=dict(name="my 'odd' <b>.png", content=(tmp_path/"run-train_00024.png").read_bytes())), tau=.5)
     assert made_again(e, tmp_path/"odd") == {"superpixels/my-odd-b.png"}
     assert read_labels(tmp_path/"odd"/"superpixels"/"my-odd-b.png").max() + 1 == e.group.count(.5)
-
-
-def test_a_mask_from_names(tmp_path):
-    "Two names, the second of which comes first in the alphabet, and other settings; then corrected, which no command can know."
-    e = turned(NamesExplorer(picture="coffee", folder=tmp_path/"desk"), alpha=.45, scales=0, crf=False)
-    e.called(dict(new=["spoon", "cup"]))
-    assert made_again(e, tmp_path/"a") == {"masks/coffee.png"} and "--set=alpha=0.45" in e.take.text and "spoon,cup" in e.take.text
-    edits = np.full(e.pic.small.shape[:2], 255, np.uint8)
-    edits[:9, :9] = 2
-    e.canvas.put("edits", edits)
-    e.painted(1, 0)
-    assert made_again(e, tmp_path/"b") == {"uncorrected/coffee.png"}
-    assert (read_mask(tmp_path/"b"/"masks"/"coffee.png")[:5, :5] == 2).all() and "corrections" in e.take.words
 
 
 @pytest.mark.parametrize("make,method,known", [
