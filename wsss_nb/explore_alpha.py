@@ -21,7 +21,7 @@ from .panel import Explorer, from_run, sentences, setting
 from .recognise import NOT_TICKED, Seen, Ticks, see, unticked
 from .seeds import foreground_score, initial_seed
 from .show import heatmap, overlay
-from .take_along import Command, in_python, run_again
+from .take_along import Command, in_python, run_again, run_likewise
 from .artefacts import Run
 from .thresholds import seed_curve
 
@@ -256,6 +256,5 @@ def command(self: AlphaExplorer):
         f"seed = initial_seed(cam['M'], sp, cam['present'], {own['alpha']})",
         f"write_mask('again/seeds/{name}.png', seed)",
     )
-    said = " ".join(f"{k}={v}" for k, v in own.items())
-    told = f"wsss-nb run clustering --data FOLDER --out again {said}"
-    return Command(lines, f"For a dataset: {told}, whose classifier learns anew from its labels.")
+    said = "It makes the seed. A run's classifier learns anew, from the labels of its dataset."
+    return Command(lines, said, run_likewise("clustering", **own))

@@ -23,7 +23,7 @@ from .metrics import seed_quality
 from .panel import Explorer, from_run
 from .recognise import NOT_TICKED, Ticks, unticked
 from .show import heatmap, hex_color, overlay
-from .take_along import Command, in_python
+from .take_along import Command, in_python, run_likewise
 from .artefacts import Growth
 from .thresholds import growth_map, taken
 
@@ -279,5 +279,5 @@ def command(self: BetaExplorer):
         f"grown = grow(seed, net['H'], sp, net['present'], {bg}, {fg})",
         f"write_mask('again/grown/{name}.png', grown)",
     )
-    told = f"wsss-nb run clustering --data FOLDER --out again beta_bg={bg} beta_fg={fg}"
-    return Command(lines, f"For a dataset: {told}, whose network learns anew from such seeds.")
+    said = "It grows the seed. A run's network learns anew, from seeds that grow so."
+    return Command(lines, said, run_likewise("clustering", beta_bg=bg, beta_fg=fg))

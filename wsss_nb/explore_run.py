@@ -26,6 +26,7 @@ from wsss_nb.run_picture import (
     growth_arrays,
     iou_bars,
     seed_arrays,
+    taken_maps,
 )
 from .run_scores import ORDERS, RunScores, entry, in_order
 from .seeds import initial_seed
@@ -421,21 +422,9 @@ def grown(self: RunExplorer):
 # %% ../nbs/6_explore/670_explore_run.ipynb #e7c19209
 @patch
 def maps_now(self: RunExplorer):
-    "All maps of the picture as they are shown."
-    p, name = self.p, self.stem()
-    files = {f"{name}.png": ("picture", p.photo.image)}
-    if not p.missing["cam"]:
-        arrays = dict(cam=p.activation()[0][p.present], classes=np.flatnonzero(p.present))
-        files[f"cam/{name}.npz"] = ("arrays", arrays)
-    if p.maps.run.method == "clustering":
-        files[f"superpixels/{name}.png"] = ("labels", p.superpixels())
-        if not p.missing["seed"]:
-            files[f"seeds/{name}.png"] = ("mask", self.placed())
-        if not p.missing["grown"]:
-            files[f"grown/{name}.png"] = ("mask", self.grown())
-    if not p.missing["prediction"]:
-        files[f"predictions/{name}.png"] = ("mask", p.small(p.judged[0]))
-    return files
+    "All maps of the picture at their full size, with α and β as they stand."
+    alpha, *betas = (round(getattr(self.canvas, n), 6) for n in ("alpha", "beta_bg", "beta_fg"))
+    return taken_maps(self.p, alpha, tuple(betas))
 
 
 @patch

@@ -22,7 +22,7 @@ from .panel import Explorer, from_run, masking_run, setting
 from .recognise import NOT_TICKED, Ticks, see
 from .show import heatmap, overlay
 from .superpixels import superpixels
-from .take_along import Command, in_python
+from .take_along import Command, in_python, run_likewise
 from .layers import UNLABELED, put_all
 from .panes import heat, labels, outline, pane, told
 
@@ -239,7 +239,7 @@ def command(self: SaliencyExplorer):
         f"write_mask('again/original/{name}.png', O)",
         f"write_mask('again/refined/{name}.png', refine(O, B, {tau1}, {tau2}))",
     )
-    scales = ",".join(map(str, list(_SCALES.values())[c.order]))
-    told = f"saliency={list(SOURCE_MAPS)[c.method]} threshold={threshold} tau1={tau1} tau2={tau2}"
-    run = f"wsss-nb run masking --data FOLDER --out again {told} cam_scales={scales}"
-    return Command(lines, f"For a dataset: {run}, whose classifier learns anew from its labels.")
+    source, scales = list(SOURCE_MAPS)[c.method], list(_SCALES.values())[c.order]
+    told = dict(saliency=source, threshold=threshold, tau1=tau1, tau2=tau2, cam_scales=scales)
+    said = "It makes both maps. A run's classifier learns anew, from the labels of its dataset."
+    return Command(lines, said, run_likewise("masking", **told))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 from PIL import Image
 
 from .carried import carried, carry
@@ -189,19 +190,6 @@ class Explorer(W.VBox):
         "Pictures and their titles, for where no kernel runs."
         return [self.photo.image], [self.photo.name]
 
-    def stem(self):
-        "What files about the picture shown are called, without an ending."
-        return file_stem(self.listed)
-
-    def maps_now(self):
-        "{file name: (kind, map)} of what is shown, as `take_along.zipped` takes them."
-        photo = {} if self.photo is None else {f"{self.stem()}.png": ("picture", self.photo.image)}
-        return photo | painted_maps(self.canvas)
-
-    def command(self):
-        "What makes the same maps again in a shell, and words about it."
-        return Command("", "No command makes these maps anew: take them along as files.")
-
     def open_picture(self, source):
         "Show another picture, whatever `opened` takes. Raises `DataError` for what is none."
         photo = opened(source)
@@ -225,6 +213,25 @@ class Explorer(W.VBox):
         bundle = super()._repr_mimebundle_(**kwargs)
         served = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")  # a page is never saved
         return bundle if served else with_still(bundle, *self.still())
+
+# %% ../nbs/6_explore/614_panel.ipynb #68263b2f
+@patch
+def stem(self: Explorer):
+    "What files about the picture shown are called, without an ending."
+    return file_stem(self.listed)
+
+
+@patch
+def maps_now(self: Explorer):
+    "{file name: (kind, map)} of what is shown, as `take_along.zipped` takes them."
+    photo = {} if self.photo is None else {f"{self.stem()}.png": ("picture", self.photo.image)}
+    return photo | painted_maps(self.canvas)
+
+
+@patch
+def command(self: Explorer):
+    "What makes the same maps again in a shell, and words about it."
+    return Command("", "No command makes these maps anew: take them along as files.")
 
 # %% ../nbs/6_explore/614_panel.ipynb #92e1ea73
 def from_run(
