@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .artefacts import Growth
 from .cam import compute_cam
 from .classifier import load_classifier
 from .core import DataError, need
