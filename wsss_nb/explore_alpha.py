@@ -137,9 +137,9 @@ class AlphaExplorer(Explorer):
     """The initial seed of (3.4) and (3.5) under a slider.
 
     `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged sample; `$WSSS_NB_CLASSIFIER`
-    names another); one that has seen drawn scenes only leaves photographs to ImageNet's. `features`, `weights` as in `features.load`,
-    by default those for the kind of picture; `tau`: of the superpixels, by default the run's, or
-    that of its features.
+    names another); one that has seen drawn scenes only leaves photographs to ImageNet's.
+    `features`, `weights` as in `features.load`, by default those for the kind of picture; `tau`: of
+    the superpixels, by default the run's, or that of its features.
     """
 
     first = "scene: car"
@@ -200,14 +200,16 @@ class AlphaExplorer(Explorer):
         self.channel.options = ["any class", *(c.classes[i] for i in maps["ids"])]
         self.curve.data = alpha_curve(self.M, looked.sp, present, looked.gt)
 
-    def still(self):
-        "Three pictures and their titles."
-        I, sp, M, alpha = self.new.image, self.new.sp, self.M, self.canvas.alpha
-        z = foreground_score(M, sp, self.present)
-        L = initial_seed(M, sp, self.present, alpha)
-        pictures = [heatmap(M.max(0), I), overlay(I, L), heatmap(z[sp], I)]
-        lowest = f"mean by superpixel, lowest {z.min():.2f}"
-        return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
+# %% ../nbs/6_explore/630_explore_alpha.ipynb #7ef11066
+@patch
+def still(self: AlphaExplorer):
+    "Three pictures and their titles."
+    I, sp, M, alpha = self.new.image, self.new.sp, self.M, self.canvas.alpha
+    z = foreground_score(M, sp, self.present)
+    L = initial_seed(M, sp, self.present, alpha)
+    pictures = [heatmap(M.max(0), I), overlay(I, L), heatmap(z[sp], I)]
+    lowest = f"mean by superpixel, lowest {z.min():.2f}"
+    return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #af1e9128
 def _is_own(run, photo, present):  # (K,) bool

@@ -334,20 +334,6 @@ class MaskingExplorer(Explorer):
         self.ticked()
         return sentences(seen.note, self.instead)
 
-    def ticked(self):
-        "Other classes are in the picture now: new switches, all kept but the first."
-        present, seen, c = self.ticks.present, self.seen, self.canvas
-        if not present.any():
-            return self._none()
-        self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
-        ids = np.flatnonzero(present) + 1
-        show_classes(c, seen.photo.classes, [*ids, *seen.beside])
-        c.panes = masking_panes(e.names)
-        put_all(c, dict(H=e.planes, seg=e.segmented))
-        self.picks.put(e.names, ids)
-        self.say(sentences(self.instead))
-        self._answer()
-
     def _none(self):
         "No class is ticked: nothing to erase, and nothing to judge."
         self.erasing, nothing = None, dict(empty=NOT_TICKED.replace(": ", ":\n"))
@@ -358,23 +344,41 @@ class MaskingExplorer(Explorer):
         self.charts[0].data, self.charts[0].title = nothing, "How sure the classifier is"
         self.say(NOT_TICKED, bad=True)
 
-    def _answer(self, change=None):
-        if self.erasing is None:
-            return
-        e, extra = self.erasing, self.canvas.extra
-        row = tuple(int(bool(v)) for v in self.canvas.b)
-        if len(row) != len(e.names):
-            return  # another picture is on its way
-        if change is None or change["name"] == "extra":
-            self.picks.cards.items = cards(e, extra)
-        self.charts[0].data, self.charts[0].title = bars(e, extra, row)
-
     def still(self):
         "Three pictures and their titles."
         if self.erasing is None:
             return super().still()
         titles = ["photograph and masks", "attention map F", "what the classifier sees"]
         return _still(self.erasing, self.canvas.extra, tuple(self.canvas.b)), titles
+
+# %% ../nbs/6_explore/650_explore_masking.ipynb #edca327c
+@patch
+def _answer(self: MaskingExplorer, change=None):
+    if self.erasing is None:
+        return
+    e, extra = self.erasing, self.canvas.extra
+    row = tuple(int(bool(v)) for v in self.canvas.b)
+    if len(row) != len(e.names):
+        return  # another picture is on its way
+    if change is None or change["name"] == "extra":
+        self.picks.cards.items = cards(e, extra)
+    self.charts[0].data, self.charts[0].title = bars(e, extra, row)
+
+
+@patch
+def ticked(self: MaskingExplorer):
+    "Other classes are in the picture now: new switches, all kept but the first."
+    present, seen, c = self.ticks.present, self.seen, self.canvas
+    if not present.any():
+        return self._none()
+    self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
+    ids = np.flatnonzero(present) + 1
+    show_classes(c, seen.photo.classes, [*ids, *seen.beside])
+    c.panes = masking_panes(e.names)
+    put_all(c, dict(H=e.planes, seg=e.segmented))
+    self.picks.put(e.names, ids)
+    self.say(sentences(self.instead))
+    self._answer()
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #9983eaa6
 @patch

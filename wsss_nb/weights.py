@@ -106,7 +106,7 @@ def hub_file(
         f" or seg_init=; superpixels, explore: --weights), or run `hf download {repo}` elsewhere and copy"
         f" models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. On photographs"
         " preset=light needs no download: EfficientNet-Lite0 in place of this net, with weights"
-        " that pip brought (superpixels, explore: --features lite0)"
+        " that pip brought (superpixels, explore: --features lite0)",
     )
     if not (download and _hub_answers()):
         raise why
