@@ -17,7 +17,7 @@ from PIL import Image
 from .canvas import Canvas, Chart, given
 from .controls import choice, follow, pin, quietly, show_if, slider, switch
 from .core import DataError, WsssError, need, sha256
-from .corrections import UNTOUCHED, Desk, Draft, open_desk, read_draft
+from .corrections import UNTOUCHED, Desk, Draft, corrected, open_desk, read_draft
 from .datasets import dataset_of
 from .gallery import Photo, open_photo
 from .images import read_image, resize
@@ -250,7 +250,7 @@ def _name(self: NamesExplorer, names):
     edits, planted = (_renamed(a, self.draft.names, names) for a in self.draft[:2])
     self.draft = self.draft._replace(edits=edits, planted=planted, names=tuple(names))
     self.pic.call(names, meanings)
-    self.pic.planted = planted
+    self.pic.plant(planted)
     mask, classes = self.truth
     gt = (
         None
@@ -268,7 +268,7 @@ def _name(self: NamesExplorer, names):
     )
     self.channel.options = ["any name", *names]
     self.tools.offer(names)
-    self.tools.can(0, 0, self.corrected)
+    self.tools.can(0, 0, self.touched)
     show_if(gt is not None, self.bars)
 
 
@@ -299,7 +299,7 @@ def called(self: NamesExplorer, change):
         if names
         else "Type a name, or press one."
     )
-    if self.corrected:
+    if self.touched:
         self._save()
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #852370dc
@@ -336,9 +336,9 @@ def painted(self: NamesExplorer, past, future):
     self.draft = self.draft._replace(edits=edits, planted=planted)
     self._save()
     if again:
-        self.pic.planted = planted
+        self.pic.plant(planted)
         put_all(self.canvas, dict(given=self.pic.given, mask=named_maps(self.pic)["mask"]))
-    self.tools.can(past, future, self.corrected)
+    self.tools.can(past, future, self.touched)
     self.keeping.say(self.desk, self.shown)
 
 
@@ -350,7 +350,7 @@ def _corrections(self: NamesExplorer, name, last):
 
 
 @patch(as_prop=True)
-def corrected(self: NamesExplorer):
+def touched(self: NamesExplorer):
     "Is anything corrected?"
     return any((a != UNTOUCHED).any() for a in self.draft[:2])
 
@@ -400,7 +400,7 @@ def still(self: NamesExplorer):
     if not names:
         return [pic.small], [self.shown]
     A = resize(pic.activation(s.sides).max(0), pic.small.shape[:2], "bilinear")
-    mask = resize(pic.mask(s, self.draft.edits), pic.small.shape[:2], "nearest")
+    mask = corrected(pic.softmax(s).argmax(0), self.draft.edits)
     pictures = [pic.small, heatmap(A, pic.small), overlay(pic.small, mask)]
     return pictures, [self.shown, f"where the classifier sees {names}", "mask"]
 
@@ -435,4 +435,4 @@ def command(self: NamesExplorer):
     words += ["--out", "again/masks", "--no-overlays", "--workers", "1", "--device", "cpu"]
     but = "It makes the mask without what was corrected: masks/ has that."
     same = "It makes masks/ again; name a folder for the masks of many pictures."
-    return Command(shlex.join(words), but if self.corrected else same)
+    return Command(shlex.join(words), but if self.touched else same)

@@ -17,7 +17,6 @@ from .canvas import Canvas, Chart
 from .controls import choice, dropdown, follow, pin, quietly, slider, switch
 from .core import ParameterError, WsssError, need
 from .gallery import open_photo
-from .growing import grow
 from .panel import Explorer, from_run, sentences, setting
 from .run_maps import RunMaps, first_lack
 from wsss_nb.run_picture import (
@@ -27,9 +26,9 @@ from wsss_nb.run_picture import (
     growth_arrays,
     iou_bars,
     seed_arrays,
+    taken_maps,
 )
 from .run_scores import ORDERS, RunScores, entry, in_order
-from .seeds import initial_seed
 from .show import overlay
 from .take_along import Command, file_stem, run_again
 
@@ -405,50 +404,12 @@ def stem(self: RunExplorer):
     "Files are called as the picture, not as its entry in the list."
     return file_stem(self.p.id)
 
-
-@patch
-def placed(self: RunExplorer):
-    "(H,W) uint8: the initial seed as it is shown, for α where it stands."
-    p, alpha = self.p, self.canvas.alpha
-    at = p.alpha()
-    if at < 0 or abs(alpha - at) < 1e-6:
-        return p.small(p.maps.seed(p.id)[0])
-    return initial_seed(p.activation()[0], p.superpixels(), p.present, alpha)
-
-
-@patch
-def grown(self: RunExplorer):
-    "(H,W) uint8: the grown seed as it is shown, for α and β where they stand."
-    p, c, made = self.p, self.canvas, growth_arrays(self.p)
-    now = np.array([c.alpha, c.beta_bg, c.beta_fg])
-    if ((made["at_grown"]() < 0) | (abs(now - made["at_grown"]()) < 1e-6)).all():
-        return made["own_grown"]()[0]
-    H = np.zeros((1 + len(p.present), *p.hw), np.float32)
-    H[p.classes] = made["H"]()
-    return grow(self.placed(), H, p.superpixels(), p.present, c.beta_bg, c.beta_fg)
-
 # %% ../nbs/6_explore/670_explore_run.ipynb #e7c19209
 @patch
 def maps_now(self: RunExplorer):
-    "All maps of the picture as they are shown."
-    p, name = self.p, self.stem()
-    files = {f"{name}.png": ("picture", p.photo.image)}
-    if not p.missing["cam"]:
-        arrays = dict(cam=p.activation()[0][p.present], classes=np.flatnonzero(p.present))
-        files[f"cam/{name}.npz"] = ("arrays", arrays)
-    if p.maps.run.method == "clustering":
-        files[f"superpixels/{name}.png"] = ("labels", p.superpixels())
-        if not p.missing["seed"]:
-            files[f"seeds/{name}.png"] = ("mask", self.placed())
-        if not p.missing["grown"]:
-            files[f"grown/{name}.png"] = ("mask", self.grown())
-    for kind in ("original", "refined"):
-        S = p.maps.saliency(p.id, kind)
-        if S is not None:
-            files[f"saliency/{kind}/{name}.png"] = ("mask", p.small(S))
-    if not p.missing["prediction"]:
-        files[f"predictions/{name}.png"] = ("mask", p.small(p.judged[0]))
-    return files
+    "All maps of the picture at their full size, with α and β as they stand."
+    alpha, *betas = (round(getattr(self.canvas, n), 6) for n in ("alpha", "beta_bg", "beta_fg"))
+    return taken_maps(self.p, alpha, tuple(betas))
 
 
 @patch

@@ -73,7 +73,12 @@ class Named:
         "Other names, with what they mean."
         self.names, self.meanings = tuple(names), meanings
         self.activation = lru_cache(4)(self._activation)
-        self.planted = np.full(self.small.shape[:2], UNTOUCHED, np.uint8)
+        self.plant(np.full(self.small.shape[:2], UNTOUCHED, np.uint8))
+
+    def plant(self, planted):
+        "Other corrections to grow from: (h,w) uint8."
+        self.planted = planted
+        self.softmax = lru_cache(4)(self._softmax)
 
     def likely(self, n=5):
         "[(name, probability)]: what the classifier sees."
@@ -97,8 +102,8 @@ class Named:
         M, sp = self.activation(s.sides), self.study.superpixels(s.tau)
         return seed_and_grow(M, sp, s, self.given())[1]
 
-    def softmax(self, s):
-        "(C+1,h,w) of the picture that is shown."
+    def _softmax(self, s):
+        "(C+1,h,w) of the picture that is shown"
         P = self.study.belief(self.grown(s), len(self.names), s)
         return self.study.softmax(believed(P, self.planted), s)
 

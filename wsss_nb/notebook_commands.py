@@ -79,6 +79,22 @@ def _shown(args, name) -> dict:  # variables for the notebooks
         env["WSSS_NB_RUN"] = str(Path(args.run).resolve())
     return env
 
+
+def _nets(args) -> dict:  # variables for the notebooks
+    "What `--features`, `--weights` and `--classifier` mean, loaded once to see that they are right."
+    weights = args.weights and str(Path(args.weights).resolve())
+    env = dict(FEATURES=args.features, WEIGHTS=weights)
+    if args.features or weights:
+        from wsss_nb.feature_choice import load_chosen
+
+        load_chosen(args.features or "mini", weights)
+    if args.classifier:
+        from wsss_nb.recognise import classifier_of
+
+        classifier_of(args.classifier)
+        env["CLASSIFIER"] = str(Path(args.classifier).resolve())
+    return {f"WSSS_NB_{k}": v for k, v in env.items() if v}
+
 # %% ../nbs/7_command/760_notebook_commands.ipynb #c7bfda30
 def _trust(notebook):
     """Let JupyterLab show our own pictures and links at once.
@@ -240,7 +256,7 @@ def explore(
     args.port = args.port and int(args.port)
     wanted = args.name or ("run" if args.run else None)
     name = wanted and _choose(wanted, notebook_folder("explorers"))
-    shown = _shown(args, name)
+    shown = _shown(args, name) | _nets(args)
     words, env = (_page if args.page else _lab)(args, name)
     for s in (sys.stdout, sys.stderr):
         s.flush()
@@ -269,6 +285,24 @@ def _about_serving(p):
     )
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #7e89dd8c
+def _about_nets(p):
+    "Options that say who looks at the pictures."
+    add_options(
+        p,
+        {
+            "--features F": (
+                "what superpixels are made of: mini, lite0, rgb, dino_vitb8 … (default: lite0 for"
+                " photographs, mini for scenes)"
+            ),
+            "--weights FILE": "weights of those features, where timm has none in its cache",
+            "--classifier C": (
+                "whose classifier looks in alpha, saliency and masking: a run's folder or its"
+                " classifier/model.safetensors (default: that of --run)"
+            ),
+        },
+    )
+
+
 def add_explore(commands):
     "The words of `wsss-nb explore`."
     p = add_command(
@@ -293,6 +327,7 @@ def add_explore(commands):
             "--run RUN": "a run's folder, for the explorers that show one (default: the sample run)",
         },
     )
+    _about_nets(p)
     _about_serving(p)
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #ecb5215a

@@ -41,8 +41,8 @@ window.ready = true;
 
 class CanvasPage:
     "One canvas in one page"
-    def __init__(self, browser, canvas, theme="", scheme="light", width=900):
-        self.canvas, self.page, self.problems, self.asked, self.silent = canvas, browser.new_page(color_scheme=scheme, viewport=dict(width=width, height=1100)), [], [], False
+    def __init__(self, browser, canvas, theme="", scheme="light", width=900, **more):
+        self.canvas, self.page, self.problems, self.asked, self.silent = canvas, browser.new_page(color_scheme=scheme, viewport=dict(width=width, height=1100), **more), [], [], False
         p = self.page
         p.on("console", lambda m: self.problems.append(m.text) if m.type in ("error", "warning") and "readback" not in m.text else None)  # reading pixels is the test's own doing
         p.on("pageerror", lambda e: self.problems.append(str(e)))

@@ -1,4 +1,6 @@
 "A pin in a real browser: what is kept stays, what is shown beside it is the difference of two of the library's maps, to the bit."
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from canvas_page import on_a_page
@@ -147,6 +149,28 @@ def test_other_classes_of_the_same_picture_leave_the_pin_and_another_picture_tak
     assert len(titles(p)) == 3 and p.page.evaluate(f"{KEPT} === undefined") and p.page.locator(".wsss-beside").count() == 0
 
 
+def test_without_a_class_there_is_no_difference_until_one_is_ticked_again(pinned):
+    e, p = pinned
+    p.set(alpha=.2)
+    D, caption = shown_difference(p), captions(p)[3]
+    for on, want in ((False, ""), (True, caption)):
+        for b in e.ticks.boxes.values(): b.value = on and b.description.startswith(("car", "cat"))
+        p.page.wait_for_function("t => document.querySelectorAll('.wsss-caption')[3].innerText === t", arg=want)
+        p.settle()
+    np.testing.assert_array_equal(shown_difference(p), D)
+
+
+def test_a_picture_for_print_has_the_panes_in_their_order_with_the_legend_of_the_difference(pinned):
+    e, p = pinned
+    p.set(alpha=.2)
+    p.settle()
+    svg = p.page.evaluate("document.querySelector('.wsss-canvas').picture('svg', {}).then(b => b.text())")
+    texts = [o.text for o in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert [t for t in texts if t in titles(p)] == ["pinned: α = 0.50", "Initial seed", "Difference from the pinned", "Where the classifier looks", "Mean by superpixel, z"]
+    difference, *shares = captions(p)[3].split("\n")
+    assert difference in texts and texts[-3:] == shares
+
+
 def test_switches_of_how_a_map_is_painted_hold_for_the_kept_picture_too(pinned):
     e, p = pinned
     gt = e.new.gt
@@ -157,8 +181,8 @@ def test_switches_of_how_a_map_is_painted_hold_for_the_kept_picture_too(pinned):
     p.set(extra=0)
 
 
-@pytest.mark.parametrize("setting,said", [(dict(tau=.45), "{} superpixels now · {} pinned"), (dict(tau=.45, crf=True), "{} superpixels now · {} pinned")])
-def test_superpixels_of_patches_and_of_pixels(browser, setting, said):
+@pytest.mark.parametrize("setting", [dict(tau=.45), dict(tau=.45, crf=True)])
+def test_superpixels_of_patches_and_of_pixels(browser, setting):
     e = TauExplorer()
     with on_a_page(browser, e, width=1400) as (e, p):
         p.set(pinned=True)
@@ -169,7 +193,7 @@ def test_superpixels_of_patches_and_of_pixels(browser, setting, said):
         assert then.shape == now.shape == e.photo.image.shape[:2]
         np.testing.assert_array_equal(shown_difference(p), border(now) + 2*border(then))
         assert titles(p)[0] == f"pinned: τ = 0.30 · low first (LF) · {then.max() + 1} superpixels"
-        assert captions(p)[2].startswith(said.format(now.max() + 1, then.max() + 1))
+        assert captions(p)[2].startswith(f"{now.max() + 1} superpixels now · {then.max() + 1} pinned")
         x, y = 75, 40
         told = p.hover(x, y, 1)
         assert told["superpixel"] == now[y, x] and told["pinned"] == then[y, x]

@@ -8,6 +8,13 @@ export function dom(tag, cls, parent, text) {
   return e;
 }
 
+export function legendKey({ name, color }) {
+  const e = dom("span", "wsss-key");
+  dom("i", "", e).style.background = color;
+  e.append(name);
+  return e;
+}
+
 // A slider's handle has no name of its own: it takes that of the label beside it
 export function name(root) {
   for (const h of root.closest(".wsss-explorer")?.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])") ?? []) {

@@ -8,7 +8,7 @@ import { listen } from "./pointer.js";
 
 export class Pane {
   constructor(view, index) {
-    Object.assign(this, { view, index, stamps: [] });
+    Object.assign(this, { view, index, stamps: [], entries: [] });  // entries: of a legend of its own
     this.el = dom("figure", "wsss-pane", view.grid);
     this.title = dom("figcaption", "wsss-title", this.el);
     this.frame = dom("div", "wsss-frame", this.el);
@@ -122,6 +122,7 @@ export class Pane {
   // what the title and the caption say, their facts filled in; or what goes wrong
   label(line = this.caption) {
     write(this.title, fill(this.spec.title ?? "", this.facts)); write(line, this.wrong || fill(this.spec.caption ?? "", this.facts));
-    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${line.textContent}`);
+    this.said = line.textContent;
+    this.canvas.setAttribute("aria-label", `${this.title.textContent}: ${[this.said, ...this.entries.map((o) => o.name)].join(" · ")}`);
   }
 }

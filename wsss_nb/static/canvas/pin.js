@@ -1,6 +1,6 @@
 // A pin: a picture that is kept beside the present one, and where the two differ.
 import { array, edges, full, hw, same, top } from "./arrays.js";
-import { dom } from "./elements.js";
+import { dom, legendKey } from "./elements.js";
 import { Pane } from "./pane.js";
 
 const LOOKS = ["opacity", "lines", "fill", "extra"];  // how a map is painted: that follows the controls in the kept picture, too
@@ -16,7 +16,7 @@ export const DIFFERENCES = {
     },
   },
   superpixels: {
-    words: ["only now", "only pinned", "in both"], colors: ["#E69F00", "#56B4E9", "#FFFFFF"], lines: true, caption: "{now superpixel} now · {then} pinned · of all borders:",
+    words: ["only now", "only pinned", "in both"], colors: ["#E69F00", "#56B4E9", "#FFFFFF"], lines: true, caption: "{now superpixel} now · {then} pinned, of all borders:",
     compare(then, now, H, W) {
       const out = new Uint8Array(now.length);
       for (const i of edges(now, H, W).at) out[i] = 1;
@@ -49,7 +49,7 @@ class Beside extends Pane {  // a pane that stands in no list of Python's
 class Kept extends Beside {
   constructor(view, kept) {
     const { spec } = kept, layers = spec.layers.filter((o) => o.type !== "points");
-    super(view, kept, { ...spec, layers, title: `pinned: ${spec.pin.said}` });
+    super(view, kept, { title: `pinned: ${spec.pin.said}`, caption: spec.caption, layers, hover: spec.hover });
     this.facts = kept.facts;
   }
   get model() { return this.kept.model; }
@@ -67,17 +67,17 @@ class Difference extends Beside {
   }
   array(o) {
     const { kept } = this, now = this.view.store.get(o.map === "difference" ? kept.spec.pin.map : o.map);
-    if (o.map !== "difference" || !now) return now;
-    if (kept.now !== now) Object.assign(kept, { now, difference: difference(kept.spec.pin, kept.map, now, ...hw(kept.image)) });
-    this.facts = kept.difference.meta;
-    return kept.difference;
+    if (o.map !== "difference") return now;
+    if (now && kept.now !== now) Object.assign(kept, { now, difference: difference(kept.spec.pin, kept.map, now, ...hw(kept.image)) });
+    this.found = now && kept.difference;  // there may be none now: no class is ticked
+    this.facts = this.found?.meta ?? {};
+    return this.found;
   }
   label() {
-    const { words, colors } = DIFFERENCES[this.kept.spec.pin.kind];
+    const { words, colors } = DIFFERENCES[this.kept.spec.pin.kind], shares = this.found?.shares ?? [];
+    this.entries = shares.map((share, i) => ({ name: `${words[i]} ${share} %`, color: colors[i] }));
     super.label(this.line);
-    this.keys.replaceChildren(...words.map((word, i) => {
-      const e = dom("span", "wsss-key"); dom("i", "", e).style.background = colors[i]; e.append(`${word} ${this.kept.difference.shares[i]} %`); return e;
-    }));
+    this.keys.replaceChildren(...this.entries.map(legendKey));
   }
 }
 
@@ -91,9 +91,10 @@ export function press({ model, panes }) {  // pin, or unpin
 function take(view) {
   const { model, store } = view, pane = pinnable(view), found = pane?.gather(), slow = pane?.spec.pin.map.includes("~");
   if (!found?.length || slow && !store.arrays.has(store.key(pane.spec.pin.map))) return undefined;
-  const arrays = new Map(found.map(([o, a]) => [o.map, a])), { spec } = pane;
+  const arrays = new Map(found.map(([o, a]) => [o.map, a])), { spec } = pane, map = arrays.get(spec.pin.map);
+  if (!map) return undefined;
   const state = Object.fromEntries(model.get("params").map((p) => [p, model.get(p)])), asked = (k) => LOOKS.includes(k) || !(k in state);
-  return { spec, index: pane.index, arrays, image: arrays.get("image"), map: arrays.get(spec.pin.map), facts: { ...state, ...pane.facts }, model: { get: (k) => asked(k) ? model.get(k) : state[k] } };
+  return { spec, index: pane.index, arrays, image: arrays.get("image"), map, facts: { ...state, ...pane.facts }, model: { get: (k) => asked(k) ? model.get(k) : state[k] } };
 }
 
 // The pin of a view. What is kept lies in the store, so that all views of a canvas show it
@@ -113,6 +114,12 @@ export class Pin {
     const { model, store } = this.view, image = store.arrays.get("image");
     if (image && image !== kept.image) { if (!same(image, kept.image)) return false; kept.image = image; }
     return JSON.stringify(model.get("panes")[kept.index]) === JSON.stringify(kept.spec);
+  }
+
+  // All panes as they stand on the page
+  order(panes) {
+    const first = this.kept ? [this.panes[0], panes[this.kept.index], this.panes[1]] : [];
+    return [...first, ...panes.filter((p) => !first.includes(p))];
   }
 
   // Kept, present and difference are the first row, whatever stood there

@@ -13,6 +13,7 @@ export function listen(pane) {
       return view.hover(pane, x, y);
     }
     if (view.model.get("tool") === "lasso") { view.lasso = [pane.where(e)]; view.drawing = true; }
+    view.hover(pane, ...pane.where(e).map(Math.floor));  // a finger that only taps does not move
   });
   canvas.addEventListener("pointermove", (e) => {
     const [x, y] = pane.where(e);

@@ -127,14 +127,15 @@ function shotOf(pane) {
   const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
   canvas.getContext("2d").drawImage(pane.off, -left, -top);
   const rings = pane.rings().map(([u, v, color]) => [u - left, v - top, color]).filter(([u, v]) => u >= 0 && v >= 0 && u < w && v < h);
-  return { canvas, rings, w, h, title: pane.title.textContent, caption: pane.caption.textContent };
+  return { canvas, rings, w, h, title: pane.title.textContent, caption: pane.said };
 }
 const pngOf = (canvas) => new Promise((done) => canvas.toBlob(done, "image/png"));
 
 // All panes of a view in one file: "svg" or "png"
 export async function picture(view, kind, settings) {
-  const shots = view.panes.filter((p) => p.image).map(shotOf), g = document.createElement("canvas").getContext("2d");
-  const page = pageOf(shots, view.model.get("legend"), (text, how) => { g.font = fontOf(how); return g.measureText(text).width; });
+  const panes = view.pin.order(view.panes).filter((p) => p.image), shots = panes.map(shotOf), g = document.createElement("canvas").getContext("2d");
+  const legend = [...view.model.get("legend"), ...panes.flatMap((p) => p.entries)];
+  const page = pageOf(shots, legend, (text, how) => { g.font = fontOf(how); return g.measureText(text).width; });
   if (kind === "svg") {
     for (const s of shots) s.href = s.canvas.toDataURL("image/png");
     return new Blob([svg(page, shots, settings)], { type: "image/svg+xml" });

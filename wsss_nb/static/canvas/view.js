@@ -3,7 +3,7 @@ import { full, hw, of } from "./arrays.js";
 import { write } from "./terms.js";
 import { say } from "./words.js";
 import { HANDS_OFF } from "./store.js";
-import { dom, name } from "./elements.js";
+import { dom, legendKey, name } from "./elements.js";
 import { Pane } from "./pane.js";
 import { Pin, press } from "./pin.js";
 import { step, toggle } from "./play.js";
@@ -26,7 +26,7 @@ export class View {
     this.readout = dom("output", "wsss-readout", this.foot);
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
-    this.root.addEventListener("pointerleave", (e) => e.pointerType === "touch" || write(this.readout, ""));  // a finger always leaves
+    this.root.addEventListener("pointerleave", (e) => e.pointerType === "touch" || this.untell());  // a finger always leaves
     this.build();
     this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
     this.sized.observe(this.grid);
@@ -42,9 +42,7 @@ export class View {
   }
 
   explain() {  // the legend; the pictures stay while what they show is on its way
-    this.legend.replaceChildren(...this.model.get("legend").map(({ name, color }) => {
-      const e = dom("span", "wsss-key"); dom("i", "", e).style.background = color; e.append(name); return e;
-    }));
+    this.legend.replaceChildren(...this.model.get("legend").map(legendKey));
     this.draw();
   }
 
@@ -72,8 +70,7 @@ export class View {
     this.pin.draw();
     const ready = this.panes.every((p) => !p.el.classList.contains("wsss-waiting") && p.image);
     this.root.dataset.ready = +ready; this.root.dataset.drawn = ++this.drawn;
-    if (this.cursor) this.hover(this.panes[this.cursor.pane], this.cursor.x, this.cursor.y);
-    else write(this.readout, "");
+    this.tell();
     this.note();
   }
 
@@ -119,12 +116,18 @@ export class View {
 
   hover(pane, x, y) {
     if (!this.inside(pane, x, y)) return this.leave();
-    this.cursor = { pane: pane.index, x, y };
+    this.cursor = this.told = { pane: pane.index, x, y };
+    this.tell(); this.overlay();
+  }
+
+  tell() {  // what is known of the pixel that was last pointed at
+    const { pane: index, x, y } = this.told ?? {}, pane = this.panes[index];
+    if (!pane || !this.inside(pane, x, y)) return this.untell();
     const real = new Set(), facts = { x, y, ...this.look(pane, x, y, real) };
     this.readout.dataset.hover = JSON.stringify(facts);
     write(this.readout, Object.entries(facts).map(([k, v]) => `${k} ${say(v, real.has(k))}`).join("  ·  "));
-    this.overlay();
   }
+  untell() { this.told = null; write(this.readout, ""); delete this.readout.dataset.hover; }
 
   look(pane, x, y, real) {  // `real`: is given the names of what was read from maps of real numbers
     const out = {}, names = this.model.get("classes"), H = pane.off.height, W = pane.off.width;
@@ -154,7 +157,7 @@ export class View {
     if (!a.sizes) { const L = full(a, H, W); a.sizes = new Map(); for (const l of L) a.sizes.set(l, (a.sizes.get(l) ?? 0) + 1); }
     return a.sizes.get(id) ?? 0;
   }
-  leave() { this.cursor = null; delete this.readout.dataset.hover; this.overlay(); }  // what was told stays: its terms can be pointed at
+  leave() { this.cursor = null; this.overlay(); }  // what was told stays: its terms can be pointed at
   overlay() { for (const p of this.panes) if (p.image) p.mark(); }
 
   click(pane, x, y) {
