@@ -86,15 +86,6 @@ def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme)
     tab.shot(f"narrow-{name}-{theme}")
 
 
-def test_each_explorer_leads_to_its_neighbours(voila):
-    "In the order of the start page, which every one of them links; the first has none before it, the last none after it."
-    for i, name in enumerate(EXPLORERS):
-        text = ask(f"{voila.url}/voila/render/{name}.ipynb?token={TOKEN}&theme=dark")[1]
-        links = re.findall(r"<a href=.([^'\"]*)", text.split('<nav class="wsss-way">')[1].split("</nav>")[0])
-        beside = [*EXPLORERS[max(0, i - 1):i], "?theme=dark", *EXPLORERS[i + 1:i + 2]]
-        assert [w in link for w, link in zip(beside, links, strict=True)] == [True]*len(beside) and all("theme=dark" in link for link in links)
-
-
 def test_a_picture_goes_along(voila, open_tab):
     "From a list, and an upload; where it cannot be shown, a sentence says so."
     page = open_tab(voila).open("e2_objects")
@@ -218,8 +209,9 @@ def test_the_address_that_jupyterlab_prints_opens_the_explorer(tmp_path, open_ta
         tab.page.goto(address)
         tab.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         assert "τ: superpixels" in tab.page.locator(".jp-NotebookPanel h1").inner_text()
+        tab.page.goto("about:blank")
     finally: os.kill(p.pid, signal.SIGINT)
-    p.wait(20)
+    p.wait(90)  # its kernel, which may still be starting, ends before it
     assert not folder.exists()
 
 
