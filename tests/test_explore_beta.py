@@ -1,15 +1,23 @@
 """The explorer of β, without a browser: what it gives the canvas, its map and its table are the library's."""
 import re
+import shutil
 
 import numpy as np
 import pytest
 
+from wsss_nb.cam import compute_cam
 from wsss_nb.canvas import given
-from wsss_nb.core import ParameterError, RunError
-from wsss_nb.explore import BetaExplorer
+from wsss_nb.classifier import load_classifier
+from wsss_nb.core import DataError, ParameterError, RunError
+from wsss_nb.deeplab import load_deeplab, predict
+from wsss_nb.explore import BetaExplorer, GrowthExplorer
+from wsss_nb.features import load
+from wsss_nb.gallery import gallery
 from wsss_nb.growing import grow
 from wsss_nb.metrics import seed_quality
 from wsss_nb.artefacts import Growth, demo_folder
+from wsss_nb.seeds import initial_seed
+from wsss_nb.superpixels import superpixels
 from wsss_nb.thresholds import taken
 
 
@@ -93,3 +101,73 @@ def test_without_a_truth(growth, monkeypatch):
     e = BetaExplorer()
     assert "no true mask" in e.map.chart.data["empty"] and given(e.canvas, "gt")[0] is None and given(e.canvas, "before_true")[0] is None
     assert given(e.canvas, "before")[0][0, 0] == (growth.seed(growth.ids[0]) != 255).mean()
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory):
+    "The sample run with a segmenter: that of the masking sample, which knows the same classes."
+    folder = tmp_path_factory.mktemp("learned")/"run"
+    shutil.copytree(demo_folder(), folder)
+    for p in (demo_folder("demo-masking")/"segmenter").glob("model.safetensors*"): shutil.copy(p, folder/"segmenter")
+    return folder
+
+
+def test_any_picture_is_put_to_the_runs_networks(learned):
+    e, scene = BetaExplorer(run=learned), gallery()["scene: car"]()
+    assert e.head.upload in e.head.children and e.head.upload not in BetaExplorer().head.children
+    assert e.at.layout.display == "" and e.ticks.layout.display == "none"
+    e.try_open(lambda: scene)
+    run, c = Growth(learned), e.canvas
+    sp = superpixels(scene.image, load("mini"), run.data["parameters"]["tau"])
+    classifier, segmenter = load_classifier(learned/"classifier"), load_deeplab(learned/"segmenter")
+    seed = initial_seed(compute_cam(classifier, scene.image, scene.present, tuple(run.data["parameters"]["cam_scales"])), sp, scene.present, run.data["parameters"]["alpha"])
+    H = predict(segmenter, scene.image, (1,))*np.r_[True, scene.present][:, None, None]
+    for name, a in dict(image=scene.image, gt=scene.mask, sp=sp, seed=seed, ids=[0, 2, 7]).items(): np.testing.assert_array_equal(given(c, name)[0], a)
+    np.testing.assert_array_equal(given(c, f"H|epoch={c.epoch}")[0], H[[0, 2, 7]])
+    assert e.table.value.startswith(f"<b>{len(taken(seed, H, sp, scene.present, *run.betas))} superpixel")
+    assert e.at.layout.display == "none" and e.ticks.layout.display == "", "of this network there is no earlier epoch"
+    boxes = [b for b in e.ticks.boxes.values() if b.value]
+    boxes[0].value = False
+    assert len(given(c, "ids")[0]) == 2
+    boxes[1].value = False
+    with pytest.raises(DataError, match="No class is ticked"): given(c, "seed")
+    assert "No class is ticked" in e.map.chart.data["empty"] and e.table.value == ""
+    e.names.value = run.ids[0]
+    np.testing.assert_array_equal(given(c, "seed")[0], run.seed(run.ids[0]))
+    assert e.at.layout.display == "" and e.ticks.layout.display == "none"
+
+
+def test_a_photograph_only_where_the_run_can_know_it(learned, monkeypatch):
+    e, cat = BetaExplorer(run=learned), gallery()["cat"]()
+    e.try_open(lambda: cat)
+    assert "cat cannot grow here: this run has seen drawn scenes only" in e.status.value and "bad" in e.status.value and e.photo.name == e.growth.ids[0]
+    monkeypatch.setattr(Growth, "drawn", False)
+    e.try_open(lambda: cat)
+    assert e.photo.name == "cat" and "its own guess is taken: tick what is there" in e.status.value
+    assert given(e.canvas, "seed")[0].shape == cat.image.shape[:2] and any(b.value for b in e.ticks.boxes.values())
+
+
+def test_where_the_run_left_nothing_open(growth, monkeypatch):
+    "Then the seed is that of the activation maps, and growth says that there is none."
+    monkeypatch.setattr(Growth, "seed", lambda self, id: np.zeros_like(Growth.mask(self, id)))
+    e, id = BetaExplorer(), growth.ids[0]
+    assert "This run's own seeds had grown before the training and left nothing open" in e.status.value
+    p = growth.data["parameters"]
+    np.testing.assert_array_equal(given(e.canvas, "seed")[0], initial_seed(growth.cam(id), growth.sp(id), growth.present(id), p["alpha"]))
+    assert "seeds had grown before the training and left nothing open to grow into" in GrowthExplorer().status.value
+
+
+def test_large_photographs_of_a_run_are_scaled_down_with_all_that_is_known_of_them(growth, monkeypatch):
+    def large(a, k=4): return np.repeat(np.repeat(a, k, -2), k, -1)
+    real = {name: getattr(Growth, name) for name in ("photo", "seed", "grown", "sp", "softmax")}
+    def photo(self, id):
+        p = real["photo"](self, id)
+        return p._replace(image=np.moveaxis(large(np.moveaxis(p.image, 2, 0)), 0, 2), mask=large(p.mask))
+    monkeypatch.setattr(Growth, "photo", photo)
+    monkeypatch.setattr(Growth, "mask", lambda self, id: self.photo(id).mask)
+    for name in ("seed", "grown", "sp", "softmax"): monkeypatch.setattr(Growth, name, lambda self, *a, name=name: large(real[name](self, *a)))
+    e = BetaExplorer()
+    for name in ("gt", "sp", "seed"): assert given(e.canvas, name)[0].shape == (500, 500)
+    assert given(e.canvas, "image")[0].shape == (500, 500, 3) and given(e.canvas, "H|epoch=6")[0].shape[1:] == (500, 500)
+    e = GrowthExplorer(ids=growth.ids[:1])
+    assert given(e.canvas, "grown0")[0].shape == (7, 500, 500) == (7, *given(e.canvas, "sp0")[0].shape)

@@ -19,9 +19,12 @@ from wsss_nb.layers import UNLABELED
 from wsss_nb.masks_of_ids import write_mask
 from wsss_nb.metrics import seed_quality
 from wsss_nb.seeds import initial_seed
-from wsss_nb.artefacts import Run
+from wsss_nb.artefacts import Run, demo_folder
+from wsss_nb.classifier import load_classifier
+from wsss_nb.deeplab import save_model, weights_meta
 from wsss_nb.gallery import gallery, open_photo
 from wsss_nb.superpixels import superpixels
+from wsss_nb.weights import packaged_file
 
 EXPLORERS = [TauExplorer, ObjectExplorer, AlphaExplorer, SaliencyExplorer, MaskingExplorer, CrfExplorer]
 SCENES = ("boat", "car", "house", "bird", "fish", "tree", "cat", "lamp")
@@ -30,7 +33,7 @@ SCENES = ("boat", "car", "house", "bird", "fish", "tree", "cat", "lamp")
 @pytest.fixture(autouse=True)
 def strict(monkeypatch):
     "The user's own settings do not count, and a warning is an error, however often Torch has said it."
-    for name in ("WSSS_NB_RUN", "WSSS_NB_DATA"): monkeypatch.delenv(name, raising=False)
+    for name in ("RUN", "DATA", "FEATURES", "WEIGHTS", "CLASSIFIER", "CARRIED"): monkeypatch.delenv(f"WSSS_NB_{name}", raising=False)
     old = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     with warnings.catch_warnings():
@@ -191,6 +194,48 @@ def test_of_a_scene_the_run_is_asked(alpha):
     alpha.names.value = "scene: car"
     assert alpha.model is alpha.own and alpha.model.classes == SCENES == tuple(alpha.canvas.classes[1:]) and alpha.tau == .4
     assert ticked(alpha) == ["car", "cat"] and given(alpha, "gt").max() == 7
+
+
+def test_another_classifier_looks_where_one_is_named(monkeypatch, tmp_path):
+    """By its run or its file, unless a run is named in Python; the one of other classes cannot judge what this run's segmenter erases."""
+    masking, other = demo_folder("demo-masking"), tmp_path/"other.safetensors"
+    monkeypatch.setenv("WSSS_NB_CLASSIFIER", str(masking))
+    def weight(e): return next(iter(e.own.state_dict().values()))
+    theirs = next(iter(load_classifier(masking/"classifier").state_dict().values()))
+    e = AlphaExplorer(picture="scene: car")
+    assert torch.equal(weight(e), theirs) and "The classifier is that of demo-masking" in e.status.value
+    e = AlphaExplorer(run=demo_folder(), picture="scene: car")
+    assert not torch.equal(weight(e), theirs) and e.status.value == "<span></span>"
+    monkeypatch.setenv("WSSS_NB_CLASSIFIER", str(demo_folder()/"classifier"/"model.safetensors"))
+    own = next(iter(load_classifier(demo_folder()/"classifier").state_dict().values()))
+    for E in (SaliencyExplorer, MaskingExplorer):
+        e = E(picture="scene: car")
+        assert torch.equal(weight(e), own) and "The classifier is that of model.safetensors" in e.status.value
+    file = masking/"classifier"/"model.safetensors"
+    save_model(other, load_classifier(file), **weights_meta(file) | dict(classes=list("abcdefgh")))
+    monkeypatch.setenv("WSSS_NB_CLASSIFIER", str(other))
+    e = MaskingExplorer(picture="scene: car")
+    assert torch.equal(weight(e), theirs) and "other.safetensors, which knows other classes than this run: the run's own judges instead" in e.status.value
+
+
+def test_features_that_were_named_are_those_of_every_explorer(monkeypatch):
+    "And their file is not taken for that of others, nor lost when one comes back to them."
+    monkeypatch.setenv("WSSS_NB_FEATURES", "mini"), monkeypatch.setenv("WSSS_NB_WEIGHTS", str(packaged_file("mini")))
+    e = TauExplorer(picture="cat")
+    assert e.features.value == "mini" and e.extractor.init["source"] == str(packaged_file("mini"))
+    e.features.value = "rgb"
+    e.features.value = "mini"
+    assert e.extractor.init["source"] == str(packaged_file("mini")) and "bad" not in e.status.value
+    assert ObjectExplorer(picture="cat").group.f.shape[1] == 128 and AlphaExplorer(picture="cat").using.name(None) == "mini"
+    assert TauExplorer(features="rgb", picture="cat").extractor.name == "rgb"
+
+
+def test_missing_weights_say_what_helps_in_an_explorer(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("wsss_nb.weights._hub_answers", lambda: False)
+    e = TauExplorer(picture="scene: car")
+    e.features.value = "dino_vitb8"
+    assert "start by `wsss-nb explore --features dino_vitb8 --weights FILE`" in e.status.value and "features_weights" not in e.status.value and e.features.value == "mini"
 
 
 def test_a_run_on_photographs_is_asked_about_them(own, monkeypatch):

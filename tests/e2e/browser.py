@@ -200,8 +200,16 @@ class Tab:
         found = dict(self.page.evaluate(CONTRAST.replace("document.body)", "document.querySelector('.jp-Notebook, body'))")))
         assert found and min(found.values()) >= 4.5, found
         self.whole()
-        assert self.place.name != "page" or self.page.title() == card(REPO/"nbs"/"explorers"/f"{name}.ipynb")["title"]
+        if self.place.name == "page":
+            assert self.page.title() == card(REPO/"nbs"/"explorers"/f"{name}.ipynb")["title"]
+            self.leads_on(name)
         self.shot(name)
+
+    def leads_on(self, name):
+        "A page links the explorer before it, the start page, and the explorer after it, in the theme it has."
+        i, links = EXPLORERS.index(name), [a.get_attribute("href") for a in self.page.locator(".wsss-way a").all()]
+        wanted = [*EXPLORERS[max(0, i - 1):i], "/?theme", *EXPLORERS[i + 1:i + 2]]
+        assert [w in link for w, link in zip(wanted, links, strict=True)] == [True]*len(wanted) and all(link.endswith(f"?theme={self.place.theme}") for link in links), links
 
     def shot(self, name):
         "A picture of the page, to be looked at: in `screenshots/`, or where WSSS_NB_SCREENSHOTS says."

@@ -78,7 +78,7 @@ def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme)
     voila.run(tab.page)
     tab.ready()
     assert code not in tab.page.inner_text("body")
-    tab.page.locator("summary").click()
+    tab.page.locator("summary").first.click()
     tab.page.locator("mjx-container[display]").first.wait_for()
     wide = tab.page.evaluate("""[...document.querySelectorAll('.widget-label, .jp-RenderedMarkdown, .jp-OutputArea-output, mjx-container[display]')]
         .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + getComputedStyle(e).overflowX + getComputedStyle(e).backgroundAttachment)""")
@@ -86,19 +86,13 @@ def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme)
     tab.shot(f"narrow-{name}-{theme}")
 
 
-def test_each_explorer_leads_to_its_neighbours(voila):
-    "In the order of the start page, which every one of them links; the first has none before it, the last none after it."
-    for i, name in enumerate(EXPLORERS):
-        text = ask(f"{voila.url}/voila/render/{name}.ipynb?token={TOKEN}&theme=dark")[1]
-        links = re.findall(r"<a href=.([^'\"]*)", text.split('<nav class="wsss-way">')[1].split("</nav>")[0])
-        beside = [*EXPLORERS[max(0, i - 1):i], "?theme=dark", *EXPLORERS[i + 1:i + 2]]
-        assert [w in link for w, link in zip(beside, links, strict=True)] == [True]*len(beside) and all("theme=dark" in link for link in links)
-
-
 def test_a_picture_goes_along(voila, open_tab):
     "From a list, and an upload; where it cannot be shown, a sentence says so."
-    page = open_tab(voila).open("e2_objects")
+    tab = open_tab(voila)
+    page = tab.open("e2_objects")
     def to(words, ready="true"):
+        tab.ready()
+        page.wait_for_timeout(500)  # what the page still tells its kernel is out before both end
         page.locator(".wsss-way a", has_text=words).click()
         page.wait_for_function(f"document.querySelector('.wsss-canvas')?.wsss.get('image') && {ready}", timeout=60_000)
     chosen = page.get_by_label("picture", exact=True)
@@ -232,8 +226,12 @@ def test_the_address_that_jupyterlab_prints_opens_the_explorer(tmp_path, open_ta
         tab.page.goto(address)
         tab.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
         assert "τ: superpixels" in tab.page.locator(".jp-NotebookPanel h1").inner_text()
+        server, token = address.split("/lab")[0], address.split("=")[1]
+        def idle(): return [k["execution_state"] for k in json.loads(ask(f"{server}/api/kernels?token={token}")[1])] == ["idle"]
+        wait(idle, "the notebook's kernel")  # JupyterLab hangs where it is interrupted while it starts one
+        tab.page.goto("about:blank")
     finally: os.kill(p.pid, signal.SIGINT)
-    p.wait(20)
+    p.wait(60)
     assert not folder.exists()
 
 
