@@ -78,7 +78,7 @@ def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme)
     voila.run(tab.page)
     tab.ready()
     assert code not in tab.page.inner_text("body")
-    tab.page.locator("summary").click()
+    tab.page.locator("summary").first.click()
     tab.page.locator("mjx-container[display]").first.wait_for()
     wide = tab.page.evaluate("""[...document.querySelectorAll('.widget-label, .jp-RenderedMarkdown, .jp-OutputArea-output, mjx-container[display]')]
         .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.tagName + getComputedStyle(e).overflowX + getComputedStyle(e).backgroundAttachment)""")
