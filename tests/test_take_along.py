@@ -18,6 +18,7 @@ from wsss_nb.masks_of_ids import read_labels, read_mask
 from wsss_nb.options import names_and_values
 from wsss_nb.panel import Explorer
 from wsss_nb.parameters import check_parameters
+from wsss_nb.recognise import NOT_TICKED
 from wsss_nb.seeds import initial_seed
 
 
@@ -136,6 +137,17 @@ def test_an_explorer_that_says_nothing_of_it(tmp_path):
     folder = unpacked(e, tmp_path)
     assert sorted(p.name for p in folder.iterdir()) == ["grey.png", "settings.json", "sp.png"] and (read_labels(folder/"sp.png") == 5).all()
     assert e.take.text == "" and e.take.words.startswith("No command")
+
+
+@pytest.mark.parametrize("make", [AlphaExplorer, SaliencyExplorer, lambda: MaskingExplorer(picture="cat")])
+def test_without_a_class_there_is_nothing_to_take(make):
+    "Not what was there before the last tick was taken away."
+    e, said = make(), []
+    assert e.take.look()["command"]
+    for box in e.ticks.boxes.values(): box.value = False
+    e.take.send = lambda content, buffers=None: said.append(content)
+    e.take._receive(None, dict(type="zip"), [])
+    assert said == [dict(type="said", text=NOT_TICKED)] and (e.take.look()["command"], e.take.words) == ("", NOT_TICKED)
 
 
 def test_what_cannot_be_made_is_said():

@@ -212,15 +212,18 @@ def still(self: AlphaExplorer):
     return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #af1e9128
-def _is_own(run, photo, present):  # (K,) bool
-    "Is this one of the pictures that a run was trained with, as it was labelled there?"
+@patch
+def _is_own(self: AlphaExplorer):
+    "Is the picture one that the run was trained with, as it is labelled there, by its classifier?"
+    run, photo = self.run, self.photo
+    others = self.using.named(photo)[1] or getattr(self.asked, "folder", None) != run.folder
     try:
-        if photo.name not in run.ids:
+        if others or photo.name not in run.ids:
             return False
         own = run.photo(photo.name)
     except WsssError:
         return False
-    same = own.present is not None and np.array_equal(own.present, present)
+    same = own.present is not None and np.array_equal(own.present, self.present)
     return same and np.array_equal(own.image, photo.image)
 
 
@@ -234,6 +237,7 @@ def parameters(self: AlphaExplorer):
 @patch
 def maps_now(self: AlphaExplorer):
     "The photograph, its class activation maps, superpixels and seed."
+    need(self.ticks.present.any(), NOT_TICKED, DataError)
     name, sp, alpha = self.stem(), self.new.sp, round(self.canvas.alpha, 6)
     return {
         f"{name}.png": ("picture", self.photo.image),
@@ -246,8 +250,9 @@ def maps_now(self: AlphaExplorer):
 @patch
 def command(self: AlphaExplorer):
     "A run with this α and τ where it makes this seed, else the seed in Python."
+    need(self.ticks.present.any(), NOT_TICKED, DataError)
     own, name = self.parameters(), self.stem()
-    if not self.using.weights and _is_own(self.run, self.photo, self.present):
+    if self._is_own():
         plain = dict(seed_walk=0, sp_crf=True, sp_method="ours", superpixels="")
         said = f"The run makes this seed, again/seeds/{self.photo.name}.png, and all others."
         return Command(run_again(self.run, **own, **plain), said)

@@ -15,7 +15,7 @@ from ipywidgets import jslink
 
 from .canvas import Canvas, Chart
 from .controls import checkbox, dropdown, follow, pin, show_if, slider, switch
-from .core import ParameterError, need
+from .core import DataError, ParameterError, need
 from .gallery import open_photo
 from .growing import grow, superpixel_scores
 from .growing_picture import RunNets, growing_of_run
@@ -265,8 +265,14 @@ def still(self: BetaExplorer):
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #750e449c
 @patch
+def _need_a_tick(self: BetaExplorer):
+    need(self.seen is None or self.ticks.present.any(), NOT_TICKED, DataError)
+
+
+@patch
 def maps_now(self: BetaExplorer):
     "The photograph, its seed, softmax and superpixels, and the grown seed."
+    self._need_a_tick()
     c, name, (seed, H, sp, present) = self.canvas, self.stem(), self._asked()
     grown = grow(seed, H, sp, present, round(c.beta_bg, 6), round(c.beta_fg, 6))
     return {
@@ -281,6 +287,7 @@ def maps_now(self: BetaExplorer):
 @patch
 def command(self: BetaExplorer):
     "The growth in Python."
+    self._need_a_tick()
     name, bg, fg = self.stem(), round(self.canvas.beta_bg, 6), round(self.canvas.beta_fg, 6)
     lines = in_python(
         "from numpy import load",

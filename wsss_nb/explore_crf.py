@@ -484,7 +484,7 @@ def command(self: CrfExplorer):
     given = (v["gt_prob"], crf_arguments(v))
     usual = (self.labels.usual["gt_prob"], crf_arguments(self.labels.usual))
     if given == usual:
-        features = (self.using.name(self.new), self.using.weights)
+        features = self.using.named(self.new)
         words = "It makes the map after the CRF; name a folder for those of many pictures."
         return Command(superpixels_again(name, "after", features, v["tau"]), words)
     asked = f"{image}, before, gt_prob={v['gt_prob']}, {asked}"

@@ -384,6 +384,7 @@ def ticked(self: MaskingExplorer):
 @patch
 def maps_now(self: MaskingExplorer):
     "The photograph, what can be erased and by which numbers, F, and the masked picture."
+    need(self.erasing, NOT_TICKED, DataError)
     e, extra, name = self.erasing, self.canvas.extra, self.stem()
     row = tuple(int(bool(v)) for v in self.canvas.b)
     F, masked = erased_by(e, extra, row)
@@ -400,6 +401,7 @@ def maps_now(self: MaskingExplorer):
 @patch
 def command(self: MaskingExplorer):
     "F and the masked picture, in Python."
+    need(self.erasing, NOT_TICKED, DataError)
     name = self.stem()
     lines = in_python(
         "from os import makedirs",

@@ -308,7 +308,7 @@ def maps_now(self: ObjectExplorer):
 @patch
 def command(self: ObjectExplorer):
     "P and N of the object, in Python."
-    name, features = self.stem(), (self.using.name(self.photo), self.using.weights)
+    name, features = self.stem(), self.using.named(self.photo)
     lines = in_python(
         "from os import makedirs",
         "from numpy import float32, savez_compressed",

@@ -228,6 +228,7 @@ def maps_now(self: SaliencyExplorer):
 @patch
 def command(self: SaliencyExplorer):
     "Thresholds and refinement in Python, and the parameters of a run."
+    need(self.ticks.present.any(), NOT_TICKED, DataError)
     c, name = self.canvas, self.stem()
     threshold, tau1, tau2 = (round(v, 6) for v in (c.alpha, c.tau1, c.tau2))
     lines = in_python(

@@ -204,7 +204,7 @@ def maps_now(self: TauExplorer):
 def command(self: TauExplorer):
     "`wsss-nb superpixels` at these settings."
     c, order = self.canvas, list(ORDERS)[self.canvas.order]
-    features = (self.using.name(self.photo), self.using.weights)
+    features = self.using.named(self.photo)
     name, asked = self.stem(), (features, round(c.tau, 6))
     words = "It makes the superpixels; name a folder instead of the picture for those of many."
     if order == "ncut":

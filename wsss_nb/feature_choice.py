@@ -49,6 +49,11 @@ class FeatureChoice:
         "The features for a picture, by name."
         return self.chosen or ("mini" if photo.drawn else "lite0")
 
+    def named(self, photo):
+        "(name, file of weights or None) for a picture, as `features.load` takes them."
+        name = self.name(photo)
+        return name, self.files.get(name)
+
     def of(self, photo):
         "The extractor for a picture."
         name = self.name(photo)
