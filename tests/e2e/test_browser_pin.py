@@ -88,7 +88,7 @@ def test_named_pixels_have_their_colour_and_the_rest_steps_back(pinned, a, kind,
     p.set(alpha=a)
     D, I = shown_difference(p), e.new.image
     x, y = inside(D == kind)
-    np.testing.assert_allclose(p.pixel(x, y, 3), .85*np.array(color) + .15*I[y, x], atol=6)
+    np.testing.assert_allclose(p.pixel(x, y, 3), .85*np.array(color) + .15*.35*I[y, x], atol=6)
     x, y = inside(D == 0)
     np.testing.assert_allclose(p.pixel(x, y, 3), .35*I[y, x], atol=8)
 
