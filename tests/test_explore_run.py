@@ -173,7 +173,7 @@ def test_a_run_that_was_cut_off_names_the_stage(copy):
     assert given(e.canvas, "own_seed")[0].shape == (160, 160) and given(e.canvas, "H")[0] is None and given(e.canvas, "pred")[0] is None
     shutil.rmtree(copy/"classifier")
     e = RunExplorer(copy)
-    assert e.canvas.panes[1]["caption"] == e.canvas.panes[2]["caption"] == "The run's classifier is gone, though its stage t21_classifier is done."
+    assert e.canvas.panes[1]["caption"] == e.canvas.panes[2]["caption"] == "The run's folder classifier is gone, though its stage t21_classifier is done."
     assert given(e.canvas, "image")[0].shape == (160, 160, 3) and given(e.canvas, "cams")[0] is None
 
 
@@ -361,7 +361,7 @@ def test_sliders_stand_where_the_run_had_them_and_go_back(copy):
     c = e.canvas
     assert (c.alpha, c.beta_bg, c.beta_fg) == (.35, .8, .6) and given(c, "at_grown")[0].tolist() == [.35, .8, .6]
     c.alpha, c.beta_fg = .9, .1
-    e.sliders[-1].click()
+    e.sliders[3].click()
     assert (c.alpha, c.beta_bg, c.beta_fg) == (.35, .8, .6)
 
 

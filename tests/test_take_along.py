@@ -1,5 +1,6 @@
 "What is taken along makes the same again: each explorer's ZIP is unpacked, its command pasted into a shell, and the files are compared byte by byte."
 import os
+import shlex
 import subprocess
 import sys
 from io import BytesIO
@@ -12,9 +13,12 @@ from PIL import Image
 
 from wsss_nb.canvas import Canvas
 from wsss_nb.core import ParameterError
-from wsss_nb.explore import AlphaExplorer, BetaExplorer, CrfExplorer, GrowthExplorer, MaskingExplorer, ObjectExplorer, SaliencyExplorer, TauExplorer
+from wsss_nb.explore import AlphaExplorer, BetaExplorer, CrfExplorer, GrowthExplorer, MaskingExplorer, ObjectExplorer, RunExplorer, SaliencyExplorer, TauExplorer
 from wsss_nb.masks_of_ids import read_labels, read_mask
+from wsss_nb.options import names_and_values
 from wsss_nb.panel import Explorer
+from wsss_nb.parameters import check_parameters
+from wsss_nb.seeds import initial_seed
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +40,10 @@ def pasted(text, folder):
 
 
 def made_again(e, folder):
-    "Names of the files that the command has made, each as it is in the ZIP; the record of how it was made is no map."
+    "Names of the files that the command has made, each as it is in the ZIP; tables and records beside them are no maps."
     unpacked(e, folder)
     pasted(e.take.text, folder)
-    made = {str(p.relative_to(folder/"again")): p.read_bytes() for p in (folder/"again").rglob("*") if p.suffix != ".json" and p.is_file()}
+    made = {str(p.relative_to(folder/"again")): p.read_bytes() for p in (folder/"again").rglob("*") if p.suffix in (".png", ".npz")}
     assert {n: (folder/n).read_bytes() for n in made} == made
     return set(made)
 
@@ -84,6 +88,25 @@ def test_the_command_of_superpixels_is_one_of_wsss_nb(tmp_path):
     e = turned(TauExplorer(picture=dict(name="my 'odd' <b>.png", content=(tmp_path/"run-train_00024.png").read_bytes())), tau=.5)
     assert made_again(e, tmp_path/"odd") == {"superpixels/my-odd-b.png"}
     assert read_labels(tmp_path/"odd"/"superpixels"/"my-odd-b.png").max() + 1 == e.group.count(.5)
+
+
+@pytest.mark.parametrize("make,method,known", [
+    (lambda: AlphaExplorer(alpha=.62), "clustering", dict(alpha=.62, tau=.4, features="mini", order="low")),
+    (lambda: turned(BetaExplorer(), beta_bg=.35), "clustering", dict(beta_bg=.35, beta_fg=.7)),
+    (lambda: turned(SaliencyExplorer(source="spectral"), tau1=.9, order=2), "masking", dict(saliency="spectral", tau1=.9, tau2=.3, threshold=.5))])
+def test_the_list_of_a_run_is_one_that_runs_take(make, method, known):
+    words = shlex.split(make().command().run)
+    assert words[:7] == ["wsss-nb", "run", method, "--data", "FOLDER", "--out", "again"]
+    assert known.items() <= check_parameters(method, names_and_values(words[7:])).items()
+
+
+def test_a_picture_of_a_run(tmp_path):
+    e = turned(RunExplorer(picture="train_00126"), alpha=.35)
+    folder, run = unpacked(e, tmp_path), e.maps.run
+    L = read_mask(folder/"seeds"/"train_00126.png")
+    assert not np.array_equal(L, e.maps.seed("train_00126")[0])
+    np.testing.assert_array_equal(L, initial_seed(run.cam("train_00126"), run.sp("train_00126"), run.present("train_00126"), .35))
+    assert e.take.text.endswith(" alpha=0.35")
 
 
 def test_maps_are_what_is_shown(tmp_path):

@@ -13,15 +13,14 @@ from fastcore.basics import patch
 
 from .cam import multi_scale_cam, normalize_cam
 from .canvas import Canvas, Chart
-from .classifier import load_classifier
 from .controls import choice, follow, pin, slider, switch
 from .core import DataError, ParameterError, WsssError, need
 from .feature_choice import FeatureChoice, first_tau
 from .panel import Explorer, from_run, sentences, setting
-from .recognise import NOT_TICKED, Seen, Ticks, see, unticked
+from .recognise import NOT_TICKED, Seen, Ticks, see, unticked, whose_classifier
 from .seeds import foreground_score, initial_seed
 from .show import heatmap, overlay
-from .take_along import Command, in_python, run_again
+from .take_along import Command, in_python, run_again, run_likewise
 from .artefacts import Run
 from .thresholds import seed_curve
 
@@ -63,8 +62,8 @@ class Looked(NamedTuple):
 
 def look(
     photo,
-    run,
-    model,  # the run's classifier
+    run,  # as `whose_classifier` gives it
+    model,  # its classifier
     sp,  # (H,W) ids
 ):
     "What there is to know of a photo before α and the classes are chosen."
@@ -130,22 +129,25 @@ _MEANS = pane(
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #ceddf7bd
 def _with_classifier(folder):
     run = Run(folder)
-    return run, load_classifier(run.file("classifier", "model.safetensors"))
+    run.file("classifier", "model.safetensors")  # refused where there is none
+    return run
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #351a47ee
 class AlphaExplorer(Explorer):
     """The initial seed of (3.4) and (3.5) under a slider.
 
-    `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged sample); one that has seen
-    drawn scenes only leaves photographs to ImageNet's. `features`, `weights` as in `features.load`,
-    by default those for the kind of picture; `tau`: of the superpixels, by default the run's, or
-    that of its features.
+    `run`: whose classifier (default `$WSSS_NB_RUN`, else the packaged sample; `$WSSS_NB_CLASSIFIER`
+    names another); one that has seen drawn scenes only leaves photographs to ImageNet's.
+    `features`, `weights` as in `features.load`, by default those for the kind of picture; `tau`: of
+    the superpixels, by default the run's, or that of its features.
     """
 
     first = "scene: car"
 
     def __init__(self, run=None, alpha=0.5, tau=None, features=None, weights=None, **kwargs):
-        (self.run, self.own), about = from_run(_with_classifier, run)
+        self.run, about = from_run(_with_classifier, run)
+        self.asked, self.own, whose = whose_classifier(self.run, run is not None)
+        about = sentences(about, whose)
         need(0 <= alpha <= 1, f"alpha must lie in [0, 1]; it is {alpha}", ParameterError)
         self.using, self.chosen_tau = FeatureChoice(features, weights), tau
         c = Canvas(panes=[_CAM, _SEED, _MEANS], alpha=alpha, derived=_DERIVED)
@@ -165,7 +167,7 @@ class AlphaExplorer(Explorer):
         tau = self.chosen_tau
         if tau is None:
             tau = superpixel_tau(self.run, self.using.name(photo))
-        looked = look(photo, self.run, self.own, self.using.group(photo).pixels(tau))
+        looked = look(photo, self.asked, self.own, self.using.group(photo).pixels(tau))
         self._seed(looked, looked.seen.present)
         self.tau, self.model = tau, looked.seen.model
         self.ticks.ask(looked.seen)
@@ -198,14 +200,16 @@ class AlphaExplorer(Explorer):
         self.channel.options = ["any class", *(c.classes[i] for i in maps["ids"])]
         self.curve.data = alpha_curve(self.M, looked.sp, present, looked.gt)
 
-    def still(self):
-        "Three pictures and their titles."
-        I, sp, M, alpha = self.new.image, self.new.sp, self.M, self.canvas.alpha
-        z = foreground_score(M, sp, self.present)
-        L = initial_seed(M, sp, self.present, alpha)
-        pictures = [heatmap(M.max(0), I), overlay(I, L), heatmap(z[sp], I)]
-        lowest = f"mean by superpixel, lowest {z.min():.2f}"
-        return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
+# %% ../nbs/6_explore/630_explore_alpha.ipynb #7ef11066
+@patch
+def still(self: AlphaExplorer):
+    "Three pictures and their titles."
+    I, sp, M, alpha = self.new.image, self.new.sp, self.M, self.canvas.alpha
+    z = foreground_score(M, sp, self.present)
+    L = initial_seed(M, sp, self.present, alpha)
+    pictures = [heatmap(M.max(0), I), overlay(I, L), heatmap(z[sp], I)]
+    lowest = f"mean by superpixel, lowest {z.min():.2f}"
+    return pictures, ["where the classifier looks", f"initial seed, α = {alpha:.2f}", lowest]
 
 # %% ../nbs/6_explore/630_explore_alpha.ipynb #af1e9128
 def _is_own(run, photo, present):  # (K,) bool
@@ -256,6 +260,5 @@ def command(self: AlphaExplorer):
         f"seed = initial_seed(cam['M'], sp, cam['present'], {own['alpha']})",
         f"write_mask('again/seeds/{name}.png', seed)",
     )
-    said = " ".join(f"{k}={v}" for k, v in own.items())
-    told = f"wsss-nb run clustering --data FOLDER --out again {said}"
-    return Command(lines, f"For a dataset: {told}, whose classifier learns anew from its labels.")
+    said = "It makes the seed. A run's classifier learns anew, from the labels of its dataset."
+    return Command(lines, said, run_likewise("clustering", **own))

@@ -23,7 +23,7 @@ from .metrics import seed_quality
 from .panel import Explorer, from_run
 from .recognise import NOT_TICKED, Ticks, unticked
 from .show import heatmap, hex_color, overlay
-from .take_along import Command, in_python
+from .take_along import Command, in_python, run_likewise
 from .artefacts import Growth
 from .thresholds import growth_map, taken
 
@@ -199,11 +199,6 @@ class BetaExplorer(Explorer):
         own = photo.name in self.growth.ids and open_photo(self.growth.photo(photo.name))
         return bool(own) and np.array_equal(own.image, photo.image)
 
-    def foreign(self, photo):
-        "Why the run has nothing to say of a picture."
-        why = self.nets.why_not(photo)
-        return why and f"{photo.name} cannot grow here: {why}"
-
     def _put(self, case):
         c, photo, classes = self.canvas, case.photo, np.flatnonzero([True, *case.present])
         self.case, self.new = case, photo
@@ -216,40 +211,57 @@ class BetaExplorer(Explorer):
         self.judge()
         self.tell()
 
-    def ticked(self):
-        "Other classes are in the picture."
-        if self.ticks.present.any():
-            return self._put(self.nets.growing(self.seen, self.ticks.present))
-        put_all(self.canvas, dict.fromkeys(("seed", "H", "ids"), unticked))
-        put_all(self.canvas, dict(before=None, before_true=None))
-        show_classes(self.canvas, self.new.classes, self.seen.beside)
-        self.map.chart.data, self.table.value = dict(empty=NOT_TICKED.replace(": ", ":\n")), ""
-
     def _asked(self):  # what `grow` takes, at this epoch
         return self.case.asked(self.canvas.epoch)
 
-    def judge(self):
-        "The map over both thresholds, where there is a truth."
-        self.map.put(self._asked(), self.new.mask)
+# %% ../nbs/6_explore/635_explore_beta.ipynb #62f32df0
+@patch
+def foreign(self: BetaExplorer, photo):
+    "Why the run has nothing to say of a picture."
+    why = self.nets.why_not(photo)
+    return why and f"{photo.name} cannot grow here: {why}"
 
-    def tell(self):
-        "The table of the superpixels that were taken."
-        rows = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg)
-        self.table.value = taken_table(rows, ["background", *self.new.classes])
 
-    def tie(self, on):
-        "Let one threshold follow the other, or not."
-        if on:
-            self.link = jslink((self.bg, "value"), (self.fg, "value"))
-        else:
-            self.link.unlink()
+@patch
+def ticked(self: BetaExplorer):
+    "Other classes are in the picture."
+    if self.ticks.present.any():
+        return self._put(self.nets.growing(self.seen, self.ticks.present))
+    put_all(self.canvas, dict.fromkeys(("seed", "H", "ids"), unticked))
+    put_all(self.canvas, dict(before=None, before_true=None))
+    show_classes(self.canvas, self.new.classes, self.seen.beside)
+    self.map.chart.data, self.table.value = dict(empty=NOT_TICKED.replace(": ", ":\n")), ""
 
-    def still(self):
-        "Three pictures and their titles."
-        c = self.canvas
-        title = f"grown, epoch {c.epoch}, β {c.beta_bg:.2f} and {c.beta_fg:.2f}"
-        pictures = beta_still(self.new.image, self._asked(), c.beta_bg, c.beta_fg)
-        return pictures, ["initial seed", title, "how sure of each superpixel"]
+
+@patch
+def judge(self: BetaExplorer):
+    "The map over both thresholds, where there is a truth."
+    self.map.put(self._asked(), self.new.mask)
+
+
+@patch
+def tell(self: BetaExplorer):
+    "The table of the superpixels that were taken."
+    rows = taken(*self._asked(), self.canvas.beta_bg, self.canvas.beta_fg)
+    self.table.value = taken_table(rows, ["background", *self.new.classes])
+
+
+@patch
+def tie(self: BetaExplorer, on):
+    "Let one threshold follow the other, or not."
+    if on:
+        self.link = jslink((self.bg, "value"), (self.fg, "value"))
+    else:
+        self.link.unlink()
+
+
+@patch
+def still(self: BetaExplorer):
+    "Three pictures and their titles."
+    c = self.canvas
+    title = f"grown, epoch {c.epoch}, β {c.beta_bg:.2f} and {c.beta_fg:.2f}"
+    pictures = beta_still(self.new.image, self._asked(), c.beta_bg, c.beta_fg)
+    return pictures, ["initial seed", title, "how sure of each superpixel"]
 
 # %% ../nbs/6_explore/635_explore_beta.ipynb #750e449c
 @patch
@@ -279,5 +291,5 @@ def command(self: BetaExplorer):
         f"grown = grow(seed, net['H'], sp, net['present'], {bg}, {fg})",
         f"write_mask('again/grown/{name}.png', grown)",
     )
-    told = f"wsss-nb run clustering --data FOLDER --out again beta_bg={bg} beta_fg={fg}"
-    return Command(lines, f"For a dataset: {told}, whose network learns anew from such seeds.")
+    said = "It grows the seed. A run's network learns anew, from seeds that grow so."
+    return Command(lines, said, run_likewise("clustering", beta_bg=bg, beta_fg=fg))

@@ -428,10 +428,12 @@ class CrfExplorer(Explorer):
         maps, facts, self.chart.data = self.answers.get()
         return maps.get(name), facts
 
-    def still(self):
-        "Before, after, difference."
-        maps, facts, _ = self.answers.get()
-        return _still(self.labels, maps, facts)
+# %% ../nbs/6_explore/655_explore_crf.ipynb #44afc4bd
+@patch
+def still(self: CrfExplorer):
+    "Before, after, difference."
+    maps, facts, _ = self.answers.get()
+    return _still(self.labels, maps, facts)
 
 # %% ../nbs/6_explore/655_explore_crf.ipynb #b0d30bb4
 def _segmenter_again(name, asked):  # what `dense_crf` takes

@@ -163,30 +163,36 @@ class GrowthExplorer(Explorer):
         self.curves.title = several if len(ids) > 1 else "Seed of this picture"
         self.curves.data = growth_curves([arrays[f"curve{k}"] for k in range(len(ids))])
 
-    def export(self, path, replace=False):  # a file that is there already
-        """Write the growth of the pictures shown as a film, .gif or .mp4, at the speed that is set;
-        returns the path. Raises `ParameterError` for a file that is there.
-        """
-        path = film_path(path, replace)
-        return save_animation(path, self.growth.frames(self.shown), self.canvas.speed)
+# %% ../nbs/6_explore/640_explore_growth.ipynb #f56ace77
+@patch
+def export(self: GrowthExplorer, path, replace=False):  # a file that is there already
+    """Write the growth of the pictures shown as a film, .gif or .mp4, at the speed that is set;
+    returns the path. Raises `ParameterError` for a file that is there.
+    """
+    path = film_path(path, replace)
+    return save_animation(path, self.growth.frames(self.shown), self.canvas.speed)
 
-    def save(self):
-        "What the button does: a film beside the notebook, and a link to download it."
-        self.say("one moment …")
-        try:
-            path = self.export(self.film.file.value.strip(), self.film.replace.value)
-        except (WsssError, OSError) as e:
-            return self.say(str(e), bad=True)
-        self.say(f"saved as {path.resolve()}")
-        mime = "image/gif" if path.suffix.lower() == ".gif" else "video/mp4"
-        self.canvas.send(dict(type="file", name=path.name, mime=mime), [path.read_bytes()])
 
-    def still(self):
-        "First, middle and last epoch of the first picture, and their titles."
-        g, id = self.growth, self.shown[0]
-        epochs = [g.epochs[0], g.epochs[len(g.epochs) // 2], g.epochs[-1]]
-        titles = ["initial seed", *(f"epoch {e}" for e in epochs[1:])]
-        return [overlay(g.image(id), g.grown(id, e)) for e in epochs], titles
+@patch
+def save(self: GrowthExplorer):
+    "What the button does: a film beside the notebook, and a link to download it."
+    self.say("one moment …")
+    try:
+        path = self.export(self.film.file.value.strip(), self.film.replace.value)
+    except (WsssError, OSError) as e:
+        return self.say(str(e), bad=True)
+    self.say(f"saved as {path.resolve()}")
+    mime = "image/gif" if path.suffix.lower() == ".gif" else "video/mp4"
+    self.canvas.send(dict(type="file", name=path.name, mime=mime), [path.read_bytes()])
+
+
+@patch
+def still(self: GrowthExplorer):
+    "First, middle and last epoch of the first picture, and their titles."
+    g, id = self.growth, self.shown[0]
+    epochs = [g.epochs[0], g.epochs[len(g.epochs) // 2], g.epochs[-1]]
+    titles = ["initial seed", *(f"epoch {e}" for e in epochs[1:])]
+    return [overlay(g.image(id), g.grown(id, e)) for e in epochs], titles
 
 # %% ../nbs/6_explore/640_explore_growth.ipynb #bceac21c
 @patch

@@ -18,7 +18,6 @@ from fastcore.basics import patch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .canvas import STATIC, Canvas, Chart, synced
-from .classifier import load_classifier
 from .controls import choice, show_if, tied
 from .core import DataError, need
 from .deeplab import load_deeplab, padded, predict, weights_meta
@@ -26,7 +25,14 @@ from .images import resize
 from .masking import attention_map, erased, freeze, masked_image
 from .names import understand
 from .panel import Explorer, from_run, masking_run, sentences, setting
-from .recognise import NOT_TICKED, Ticks, imagenet_segmenter, see
+from wsss_nb.recognise import (
+    NOT_TICKED,
+    Ticks,
+    classifier_of,
+    imagenet_segmenter,
+    see,
+    whose_classifier,
+)
 from .segment import segment_names
 from .segment_settings import SegmentSettings
 from .show import data_uri, hex_color, overlay
@@ -267,6 +273,15 @@ def erasing_of(
 _INSTEAD = "the run's segmenter has seen drawn scenes only: these masks are made from the names"
 
 
+def _judge(run, by_hand):
+    "The classifier that judges; it must know the classes that the run's segmenter erases."
+    asked, model, said = whose_classifier(run, by_hand)
+    if tuple(model.classes) == run.classes:
+        return asked, model, said
+    other = f"{said}, which knows other classes than this run: the run's own judges instead"
+    return *classifier_of(run.folder), other
+
+
 def _offer_masks(whose, canvas, photo, imagenet):
     "Whose masks can erase; others than those that were looked at begin with the first"
     made = "masks from the names" if imagenet else "the trained segmenter's masks"
@@ -290,7 +305,8 @@ class MaskingExplorer(Explorer):
 
     def __init__(self, run=None, **kwargs):
         self.run, about = from_run(masking_run, run, "demo-masking")
-        self.own = freeze(load_classifier(self.run.file("classifier")))
+        self.asked, own, whose = _judge(self.run, run is not None)
+        self.own, about = freeze(own), sentences(about, whose)
         self.own_mean = mean_color(self.run)
         self.segmenter = load_deeplab(self.run.file("segmenter"))
         self.erasing = None
@@ -305,7 +321,7 @@ class MaskingExplorer(Explorer):
 
     def show(self, photo):
         "The segmenter's softmax of the picture, then all that follows from it."
-        seen, c = see(photo, self.run, self.own), self.canvas
+        seen, c = see(photo, self.asked, self.own), self.canvas
         scales = setting(self.run, "test_scales", (1,))
         predicted = None if seen.imagenet else predict(self.segmenter, photo.image, scales)
         _offer_masks(self.whose, c, photo, seen.imagenet)
@@ -318,20 +334,6 @@ class MaskingExplorer(Explorer):
         self.ticked()
         return sentences(seen.note, self.instead)
 
-    def ticked(self):
-        "Other classes are in the picture now: new switches, all kept but the first."
-        present, seen, c = self.ticks.present, self.seen, self.canvas
-        if not present.any():
-            return self._none()
-        self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
-        ids = np.flatnonzero(present) + 1
-        show_classes(c, seen.photo.classes, [*ids, *seen.beside])
-        c.panes = masking_panes(e.names)
-        put_all(c, dict(H=e.planes, seg=e.segmented))
-        self.picks.put(e.names, ids)
-        self.say(sentences(self.instead))
-        self._answer()
-
     def _none(self):
         "No class is ticked: nothing to erase, and nothing to judge."
         self.erasing, nothing = None, dict(empty=NOT_TICKED.replace(": ", ":\n"))
@@ -342,23 +344,41 @@ class MaskingExplorer(Explorer):
         self.charts[0].data, self.charts[0].title = nothing, "How sure the classifier is"
         self.say(NOT_TICKED, bad=True)
 
-    def _answer(self, change=None):
-        if self.erasing is None:
-            return
-        e, extra = self.erasing, self.canvas.extra
-        row = tuple(int(bool(v)) for v in self.canvas.b)
-        if len(row) != len(e.names):
-            return  # another picture is on its way
-        if change is None or change["name"] == "extra":
-            self.picks.cards.items = cards(e, extra)
-        self.charts[0].data, self.charts[0].title = bars(e, extra, row)
-
     def still(self):
         "Three pictures and their titles."
         if self.erasing is None:
             return super().still()
         titles = ["photograph and masks", "attention map F", "what the classifier sees"]
         return _still(self.erasing, self.canvas.extra, tuple(self.canvas.b)), titles
+
+# %% ../nbs/6_explore/650_explore_masking.ipynb #edca327c
+@patch
+def _answer(self: MaskingExplorer, change=None):
+    if self.erasing is None:
+        return
+    e, extra = self.erasing, self.canvas.extra
+    row = tuple(int(bool(v)) for v in self.canvas.b)
+    if len(row) != len(e.names):
+        return  # another picture is on its way
+    if change is None or change["name"] == "extra":
+        self.picks.cards.items = cards(e, extra)
+    self.charts[0].data, self.charts[0].title = bars(e, extra, row)
+
+
+@patch
+def ticked(self: MaskingExplorer):
+    "Other classes are in the picture now: new switches, all kept but the first."
+    present, seen, c = self.ticks.present, self.seen, self.canvas
+    if not present.any():
+        return self._none()
+    self.erasing = e = erasing_of(seen, present, self.predicted, self.mean)
+    ids = np.flatnonzero(present) + 1
+    show_classes(c, seen.photo.classes, [*ids, *seen.beside])
+    c.panes = masking_panes(e.names)
+    put_all(c, dict(H=e.planes, seg=e.segmented))
+    self.picks.put(e.names, ids)
+    self.say(sentences(self.instead))
+    self._answer()
 
 # %% ../nbs/6_explore/650_explore_masking.ipynb #9983eaa6
 @patch

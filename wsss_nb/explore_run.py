@@ -13,8 +13,10 @@ import numpy as np
 from fastcore.basics import patch
 
 from .canvas import Canvas, Chart
-from .controls import choice, dropdown, follow, quietly, slider, switch
+from .controls import choice, dropdown, follow, pin, quietly, slider, switch
 from .core import ParameterError, WsssError, need
+from .gallery import open_photo
+from .growing import grow
 from .panel import Explorer, from_run, sentences, setting
 from .run_maps import RunMaps, first_lack
 from wsss_nb.run_picture import (
@@ -24,9 +26,12 @@ from wsss_nb.run_picture import (
     growth_arrays,
     iou_bars,
     seed_arrays,
+    taken_maps,
 )
 from .run_scores import ORDERS, RunScores, entry, in_order
+from .seeds import initial_seed
 from .show import overlay
+from .take_along import Command, file_stem, run_again
 
 # %% ../nbs/6_explore/670_explore_run.ipynb #a6ce08b6
 from .layers import NO_TRUTH, UNLABELED, masked_ids, put_all, show_classes
@@ -62,6 +67,7 @@ _DERIVED = dict(
     grown_quality=dict(op="quality", L="grown", gt="gt"),
 )
 _OUTLINE = outline("gt", color="#ffe600")
+_PIN = dict(kind="labels", map="grown", said="α = {alpha} · β = {beta_bg} and {beta_fg}")
 _PRED = told("pred", "predicted", kind="class")
 _DIFFERENCE = pane(
     "Prediction and truth",
@@ -105,7 +111,12 @@ def clustering_panes(p):  # a `RunPicture`
     over = [LINES, TRUTH]
     seed = seed_pane("Initial seed, {whose}", "seed", "seed", rest, over, judged=["seed_quality"])
     grown = seed_pane(
-        "Grown seed, {whose}", "grown", "grown", [SP, scores, CLASS], stats=["grown_quality"]
+        "Grown seed, {whose}",
+        "grown",
+        "grown",
+        [SP, scores, CLASS],
+        stats=["grown_quality"],
+        pin=_PIN,
     )
     seed["caption"] += " · {seed_from}"
     grown["caption"] += " · {grown_from}"
@@ -154,6 +165,7 @@ def picture_arrays(p):  # a `RunPicture`
 # %% ../nbs/6_explore/670_explore_run.ipynb #dde11e9d
 _NO_NUMBERS = dict(empty="sorted by name\nno number is needed for that")
 _SLIDERS = dict(alpha=0.5, beta_bg=0.7, beta_fg=0.7)  # where the run says nothing
+_CURVES = dict(name="All pictures", iou="IoU of all predictions", doubt="Doubt of all labels")
 _MARKS = VERDICTS | {SALIENT: ("salient", "#56b4e9")}
 
 
@@ -200,6 +212,7 @@ class RunExplorer(Explorer):
             about=sentences(about, first_lack(r)),
             pictures=pictures,
         )
+        self.names.layout = W.Layout(width="400px", max_width="100%")  # a number stands there, too
 
 # %% ../nbs/6_explore/670_explore_run.ipynb #63b24343
 @patch
@@ -216,11 +229,12 @@ def _build(self: RunExplorer, c, grows):
         slider("β background", c, "beta_bg", 0, 1),
         slider("β foreground", c, "beta_fg", 0, 1),
         _button("α and β of the run", self.reset),
+        pin(c),
     ] * grows
     outlines = switch(TRUE_OUTLINES, c, "extra")
     head = [self.by, self.back, self.next, self.place]
     self.controls = [*head, self.channel, *self.sliders, outlines]
-    self.curve = Chart(title="All pictures", x_label="place in the list", y_range=[0, 1])
+    self.curve = Chart(x_label="place in the list", y_range=[0, 1])
     self.curve.observe(self._picked, "x")
     self.bars = Chart(kind="bars", title="Prediction, IoU by class", data=NO_TRUTH)
     grown = Chart(kind="bars", title="Grown seed by class", data=NO_TRUTH)
@@ -246,6 +260,7 @@ def _list(self: RunExplorer, by, numbers):
     self.numbers, self.order = numbers, in_order(self.ids, by, numbers)
     quietly(self.by, self._resort, value=by)
     self.curve.data = number_curve(self.order, numbers)
+    self.curve.title = _CURVES[by]
     return {self._called(id): partial(str, id) for id in self.order}
 
 
@@ -362,3 +377,59 @@ def still(self: RunExplorer):
     p = self.p
     found = {p.id: p.photo.image if p.photo.mask is None else overlay(p.photo.image, p.photo.mask)}
     return [*found.values()], [*found]
+
+# %% ../nbs/6_explore/670_explore_run.ipynb #52201538
+@patch
+def known(self: RunExplorer, photo):
+    "A picture of the run that was chosen in another explorer."
+    own = photo.name in self.ids and open_photo(self.maps.photo(photo.name))
+    return self._called(photo.name) if own and np.array_equal(own.image, photo.image) else None
+
+
+@patch
+def foreign(self: RunExplorer, photo):
+    "A run knows its own pictures only."
+    return f"{photo.name} is none of the {len(self.ids)} pictures of this run"
+
+
+@patch
+def stem(self: RunExplorer):
+    "Files are called as the picture, not as its entry in the list."
+    return file_stem(self.p.id)
+
+
+@patch
+def placed(self: RunExplorer):
+    "(H,W) uint8: the initial seed as it is shown, for α where it stands."
+    p, alpha = self.p, self.canvas.alpha
+    at = p.alpha()
+    if at < 0 or abs(alpha - at) < 1e-6:
+        return p.small(p.maps.seed(p.id)[0])
+    return initial_seed(p.activation()[0], p.superpixels(), p.present, alpha)
+
+
+@patch
+def grown(self: RunExplorer):
+    "(H,W) uint8: the grown seed as it is shown, for α and β where they stand."
+    p, c, made = self.p, self.canvas, growth_arrays(self.p)
+    now = np.array([c.alpha, c.beta_bg, c.beta_fg])
+    if ((made["at_grown"]() < 0) | (abs(now - made["at_grown"]()) < 1e-6)).all():
+        return made["own_grown"]()[0]
+    H = np.zeros((1 + len(p.present), *p.hw), np.float32)
+    H[p.classes] = made["H"]()
+    return grow(self.placed(), H, p.superpixels(), p.present, c.beta_bg, c.beta_fg)
+
+# %% ../nbs/6_explore/670_explore_run.ipynb #e7c19209
+@patch
+def maps_now(self: RunExplorer):
+    "All maps of the picture at their full size, with α and β as they stand."
+    alpha, *betas = (round(getattr(self.canvas, n), 6) for n in ("alpha", "beta_bg", "beta_fg"))
+    return taken_maps(self.p, alpha, tuple(betas))
+
+
+@patch
+def command(self: RunExplorer):
+    "The run again, with α and β as they stand."
+    run = self.maps.run
+    now = {k: round(getattr(self.canvas, k), 6) for k in self.own if run.method == "clustering"}
+    return Command(run_again(run, **now), "The whole run again, with α and β as they stand here.")

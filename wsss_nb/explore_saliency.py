@@ -13,16 +13,15 @@ from fastcore.basics import patch
 
 from .cam import SCALE_SETS, multi_scale_cam
 from .canvas import Canvas, Chart
-from .classifier import load_classifier
 from .controls import choice, follow, show_if, slider, switch
 from .core import DataError, ParameterError, need
 from .feature_choice import FeatureChoice
 from .features import TAU
-from .panel import Explorer, from_run, masking_run, setting
-from .recognise import NOT_TICKED, Ticks, see
+from .panel import Explorer, from_run, masking_run, sentences, setting
+from .recognise import NOT_TICKED, Ticks, see, whose_classifier
 from .show import heatmap, overlay
 from .superpixels import superpixels
-from .take_along import Command, in_python
+from .take_along import Command, in_python, run_likewise
 from .layers import UNLABELED, put_all
 from .panes import heat, labels, outline, pane, told
 
@@ -48,7 +47,7 @@ def _true_map(photo):
 
 def _border_map(photo):
     using = FeatureChoice()
-    sp = superpixels(photo.image, using.of(photo), tau=TAU[using.name(photo)])
+    sp = superpixels(photo.image, using.of(photo), tau=TAU.get(using.name(photo), 0.3))
     return border_saliency(sp, "connectivity")
 
 
@@ -163,7 +162,8 @@ class SaliencyExplorer(Explorer):
         unknown = f"saliency source {source!r} is unknown: use {', '.join(SOURCE_MAPS)}"
         need(source in SOURCE_MAPS, unknown, ParameterError)
         self.run, about = from_run(masking_run, run, "demo-masking")
-        self.own = load_classifier(self.run.folder / "classifier")
+        self.asked, self.own, whose = whose_classifier(self.run, run is not None)
+        about = sentences(about, whose)
         names = dict(alpha=("threshold", 0.5), tau1=("tau1", 0.8), tau2=("tau2", 0.3))
         made = {trait: setting(self.run, *name) for trait, name in names.items()}
         order = scale_set(setting(self.run, "cam_scales", ()))
@@ -182,7 +182,7 @@ class SaliencyExplorer(Explorer):
 
     def show(self, photo):
         "The classes from the labels or the classifier; each map when the browser asks for it."
-        seen = see(photo, self.run, self.own)
+        seen = see(photo, self.asked, self.own)
         self.new, self.classifier = photo, seen.model
         self.cam = lru_cache(partial(multi_scale_cam, seen.model, photo.image, merge="max"))
         self.ticks.ask(seen)
@@ -239,7 +239,7 @@ def command(self: SaliencyExplorer):
         f"write_mask('again/original/{name}.png', O)",
         f"write_mask('again/refined/{name}.png', refine(O, B, {tau1}, {tau2}))",
     )
-    scales = ",".join(map(str, list(_SCALES.values())[c.order]))
-    told = f"saliency={list(SOURCE_MAPS)[c.method]} threshold={threshold} tau1={tau1} tau2={tau2}"
-    run = f"wsss-nb run masking --data FOLDER --out again {told} cam_scales={scales}"
-    return Command(lines, f"For a dataset: {run}, whose classifier learns anew from its labels.")
+    source, scales = list(SOURCE_MAPS)[c.method], list(_SCALES.values())[c.order]
+    told = dict(saliency=source, threshold=threshold, tau1=tau1, tau2=tau2, cam_scales=scales)
+    said = "It makes both maps. A run's classifier learns anew, from the labels of its dataset."
+    return Command(lines, said, run_likewise("masking", **told))

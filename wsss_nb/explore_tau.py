@@ -126,7 +126,7 @@ class TauExplorer(Explorer):
         c = Canvas(panes=panes, tau=tau, follow="count", first=1, last=1, step=10**6)
         c.on_click(self.click)
         c.observe(lambda change: limit(self.fill, fills(change["new"])), "order")
-        names = dict.fromkeys([features or "mini", "mini", "lite0", "rgb", *DINO])
+        names = dict.fromkeys([self.using.chosen or "mini", "mini", "lite0", "rgb", *DINO])
         self.features = dropdown("features", list(names))
         self.features.observe(self.use, "value")
         self.slider = slider("τ", c, "tau", -0.5, 1, width="420px")
@@ -160,14 +160,13 @@ class TauExplorer(Explorer):
 
     def use(self, change):
         "Other features; where their weights are missing, that is said and the old ones stay."
-        old = self.using.chosen, self.using.weights
-        self.using.chosen, self.using.weights = change["new"], None
+        old, self.using.chosen = self.using.chosen, change["new"]
         try:
             self.show(self.photo)
             f = self.extractor
             self.say(f"{f.dim} numbers for each patch of {counted(f.patch, 'pixel')}")
         except WsssError as e:
-            self.using.chosen, self.using.weights = old
+            self.using.chosen = old
             quietly(self.features, self.use, value=change["old"])
             self.say(str(e), bad=True)
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from wsss_nb.core import (
     DataError,
     ParameterError,
-    WeightsError,
     cache_home,
     check_array,
     fingerprint,
@@ -22,6 +21,7 @@ from wsss_nb.core import (
     pick_device,
     save_arrays,
 )
+from .faults import MissingWeights
 from .images import resize
 from wsss_nb.transforms import (
     IMAGENET_MEAN as MEAN,
@@ -210,14 +210,14 @@ def _moco_file(name):
     run = _MOCO[name]
     files = [cache_home() / f"{run}.pth.tar", cache_home() / f"{name}.safetensors"]
     hits = [f for f in files if f.is_file()]
-    need(
-        hits,
+    if hits:
+        return hits[0]
+    raise MissingWeights(
         f"the weights of {name} are not on this machine, and timm has none: get"
-        f" https://dl.fbaipublicfiles.com/moco-v3/{run}/{run}.pth.tar and put it into"
-        f" {cache_home()}, or give its path (run: features_weights=; superpixels: --weights)",
-        WeightsError,
+        f" https://dl.fbaipublicfiles.com/moco-v3/{run}/{run}.pth.tar",
+        f"and put it into {cache_home()}, or give its path (run: features_weights=; superpixels,"
+        " explore: --weights)",
     )
-    return hits[0]
 
 # %% ../nbs/1_nets/110_features.ipynb #b93f2205
 def _encoder(state, net):

@@ -56,6 +56,10 @@ def _check_run(folder, name):
     )
     method, wanted = read_json(record, ParameterError, RECORD).get("method"), _METHOD.get(name)
     demand(
+        name != "e10_run" or method != "superpixels",
+        f"{folder} is a run of superpixels alone, which trains nothing that could be looked into",
+    )
+    demand(
         wanted in (None, method),
         f"{folder} is a run of the method {method}; the explorer {name and name.split('_', 1)[1]}"
         f" looks into one of {wanted}, as `wsss-nb run {wanted}` makes it",
@@ -74,6 +78,22 @@ def _shown(args, name) -> dict:  # variables for the notebooks
         _check_run(args.run, name)
         env["WSSS_NB_RUN"] = str(Path(args.run).resolve())
     return env
+
+
+def _nets(args) -> dict:  # variables for the notebooks
+    "What `--features`, `--weights` and `--classifier` mean, loaded once to see that they are right."
+    weights = args.weights and str(Path(args.weights).resolve())
+    env = dict(FEATURES=args.features, WEIGHTS=weights)
+    if args.features or weights:
+        from wsss_nb.feature_choice import load_chosen
+
+        load_chosen(args.features or "mini", weights)
+    if args.classifier:
+        from wsss_nb.recognise import classifier_of
+
+        classifier_of(args.classifier)
+        env["CLASSIFIER"] = str(Path(args.classifier).resolve())
+    return {f"WSSS_NB_{k}": v for k, v in env.items() if v}
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #c7bfda30
 def _trust(notebook):
@@ -234,8 +254,9 @@ def explore(
     "`wsss-nb explore`: the explorers in JupyterLab, or as a page."
     _check_options(args)
     args.port = args.port and int(args.port)
-    name = args.name and _choose(args.name, notebook_folder("explorers"))
-    shown = _shown(args, name)
+    wanted = args.name or ("run" if args.run else None)
+    name = wanted and _choose(wanted, notebook_folder("explorers"))
+    shown = _shown(args, name) | _nets(args)
     words, env = (_page if args.page else _lab)(args, name)
     for s in (sys.stdout, sys.stderr):
         s.flush()
@@ -264,6 +285,24 @@ def _about_serving(p):
     )
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #7e89dd8c
+def _about_nets(p):
+    "Options that say who looks at the pictures."
+    add_options(
+        p,
+        {
+            "--features F": (
+                "what superpixels are made of: mini, lite0, rgb, dino_vitb8 … (default: lite0 for"
+                " photographs, mini for scenes)"
+            ),
+            "--weights FILE": "weights of those features, where timm has none in its cache",
+            "--classifier C": (
+                "whose classifier looks in alpha, saliency and masking: a run's folder or its"
+                " classifier/model.safetensors (default: that of --run)"
+            ),
+        },
+    )
+
+
 def add_explore(commands):
     "The words of `wsss-nb explore`."
     p = add_command(
@@ -280,14 +319,15 @@ def add_explore(commands):
         p,
         {
             "name? NAME": (
-                "an explorer: tau, objects, alpha, beta, growth, saliency, masking, crf, or its number"
-                " (default: the start page)"
+                "an explorer: names, tau, objects, alpha, beta, growth, saliency, masking, crf, run, or its"
+                " number (default: the start page; with --run, the explorer of runs)"
             ),
             "--page": "a page in the browser instead of JupyterLab",
             "--data DATA": "a dataset to show: its folder (VOC, COCO or your own), or scenes",
             "--run RUN": "a run's folder, for the explorers that show one (default: the sample run)",
         },
     )
+    _about_nets(p)
     _about_serving(p)
 
 # %% ../nbs/7_command/760_notebook_commands.ipynb #ecb5215a

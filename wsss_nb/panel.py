@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ipywidgets as W
 import numpy as np
+from fastcore.basics import patch
 from PIL import Image
 
 from .carried import carried, carry
@@ -153,31 +154,6 @@ class Explorer(W.VBox):
         self.open_picture(self.pictures[picture]() if listed else picture)
         self._mark(picture if listed else self.photo.name)
 
-    def _refused(self, photo):
-        "Show a picture that was chosen in another explorer; why that cannot be, or nothing."
-        name = self.known(photo)
-        if name is None and self.foreign(photo):
-            return self.foreign(photo)
-        try:
-            self.open_picture(photo if name is None else self.pictures[name]())
-        except WsssError as e:
-            return str(e)
-        self._mark(name or photo.name)
-        return ""
-
-    def known(self, photo):
-        "The name that a picture of another explorer has in this one's list; None for one that is new."
-        for name in (self.of_run + photo.name, photo.name):
-            mine = name in self.pictures and opened(self.pictures[name]())
-            if mine and np.array_equal(mine.image, photo.image):
-                return name
-        return None
-
-    def foreign(self, photo):
-        "Why a picture that is not in the list cannot be shown; nothing where it can."
-        own = self.given_data or not self.head.open_to_all
-        return f"{photo.name} is none of these pictures" if own else ""
-
     def _mark(self, name):
         self.listed = name
         self.head.mark(name, self.photo)
@@ -189,19 +165,6 @@ class Explorer(W.VBox):
         "Pictures and their titles, for where no kernel runs."
         return [self.photo.image], [self.photo.name]
 
-    def stem(self):
-        "What files about the picture shown are called, without an ending."
-        return file_stem(self.listed)
-
-    def maps_now(self):
-        "{file name: (kind, map)} of what is shown, as `take_along.zipped` takes them."
-        photo = {} if self.photo is None else {f"{self.stem()}.png": ("picture", self.photo.image)}
-        return photo | painted_maps(self.canvas)
-
-    def command(self):
-        "What makes the same maps again in a shell, and words about it."
-        return Command("", "No command makes these maps anew: take them along as files.")
-
     def open_picture(self, source):
         "Show another picture, whatever `opened` takes. Raises `DataError` for what is none."
         photo = opened(source)
@@ -209,22 +172,74 @@ class Explorer(W.VBox):
         self.photo = photo
         self.say(sentences(photo.note, note, self.about))
 
-    def try_open(self, load, name=None):  # name in the list; default: the photo's
-        "`open_picture`, where what goes wrong is said in the explorer and the old picture stays."
-        self.say("one moment …")
-        try:
-            self.open_picture(load())
-            self._mark(name or self.photo.name)
-            if self.photo is not None:  # several at once are none to go on with
-                carry(self.photo._replace(name=self.photo.name.removeprefix(self.of_run)))
-        except WsssError as e:
-            self._mark(self.listed)
-            self.say(str(e), bad=True)
-
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         served = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")  # a page is never saved
         return bundle if served else with_still(bundle, *self.still())
+
+# %% ../nbs/6_explore/614_panel.ipynb #0f0e3e23
+@patch
+def try_open(self: Explorer, load, name=None):  # name in the list; default: the photo's
+    "`open_picture`, where what goes wrong is said in the explorer and the old picture stays."
+    self.say("one moment …")
+    try:
+        self.open_picture(load())
+        self._mark(name or self.photo.name)
+        if self.photo is not None:  # several at once are none to go on with
+            carry(self.photo._replace(name=self.photo.name.removeprefix(self.of_run)))
+    except WsssError as e:
+        self._mark(self.listed)
+        self.say(str(e), bad=True)
+
+# %% ../nbs/6_explore/614_panel.ipynb #f9e9b44b
+@patch
+def _refused(self: Explorer, photo):
+    "Show a picture that was chosen in another explorer; why that cannot be, or nothing."
+    name = self.known(photo)
+    if name is None and self.foreign(photo):
+        return self.foreign(photo)
+    try:
+        self.open_picture(photo if name is None else self.pictures[name]())
+    except WsssError as e:
+        return str(e)
+    self._mark(name or photo.name)
+    return ""
+
+
+@patch
+def known(self: Explorer, photo):
+    "The name that a picture of another explorer has in this one's list; None for one that is new."
+    for name in (self.of_run + photo.name, photo.name):
+        mine = name in self.pictures and opened(self.pictures[name]())
+        if mine and np.array_equal(mine.image, photo.image):
+            return name
+    return None
+
+
+@patch
+def foreign(self: Explorer, photo):
+    "Why a picture that is not in the list cannot be shown; nothing where it can."
+    own = self.given_data or not self.head.open_to_all
+    return f"{photo.name} is none of these pictures" if own else ""
+
+# %% ../nbs/6_explore/614_panel.ipynb #68263b2f
+@patch
+def stem(self: Explorer):
+    "What files about the picture shown are called, without an ending."
+    return file_stem(self.listed)
+
+
+@patch
+def maps_now(self: Explorer):
+    "{file name: (kind, map)} of what is shown, as `take_along.zipped` takes them."
+    photo = {} if self.photo is None else {f"{self.stem()}.png": ("picture", self.photo.image)}
+    return photo | painted_maps(self.canvas)
+
+
+@patch
+def command(self: Explorer):
+    "What makes the same maps again in a shell, and words about it."
+    return Command("", "No command makes these maps anew: take them along as files.")
 
 # %% ../nbs/6_explore/614_panel.ipynb #92e1ea73
 def from_run(

@@ -56,7 +56,7 @@ def lack(run, makes):  # a `Run`; the folder that a stage makes
         return f"this sample of a run leaves its {makes} out, which {made[makes]} makes"
     status = run.data.get("stages", {}).get(made[makes], {}).get("status", "not begun")
     if status == "done":
-        return f"the run's {makes} is gone, though its stage {made[makes]} is done"
+        return f"the run's folder {makes} is gone, though its stage {made[makes]} is done"
     return f"the run has no {makes}: its stage {made[makes]} is not done ({status})"
 
 # %% ../nbs/6_explore/666_run_maps.ipynb #5eaa2e78

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from .core import WeightsError, load_weights, need, read_json, sha256
+from .faults import MissingWeights
 from .files import DATA
 
 # %% ../nbs/1_nets/100_weights.ipynb #8962c65a
@@ -98,13 +99,14 @@ def hub_file(
     hits = [h for f in names if isinstance(h := try_to_load_from_cache(repo, f), str)]
     if hits:
         return Path(hits[0])
-    why = WeightsError(
+    why = MissingWeights(
         f"the weights of {model} are not on this machine and cannot be fetched: get {names[0]} of"
-        f" the Hugging Face repository {repo} and give its path (run: features_weights=, cls_init="
-        f" or seg_init=; superpixels: --weights), or run `hf download {repo}` elsewhere and copy"
+        f" the Hugging Face repository {repo}",
+        "and give its path (run: features_weights=, cls_init="
+        f" or seg_init=; superpixels, explore: --weights), or run `hf download {repo}` elsewhere and copy"
         f" models--{repo.replace('/', '--')} into {constants.HF_HUB_CACHE}. On photographs"
         " preset=light needs no download: EfficientNet-Lite0 in place of this net, with weights"
-        " that pip brought (superpixels: --features lite0)"
+        " that pip brought (superpixels, explore: --features lite0)",
     )
     if not (download and _hub_answers()):
         raise why

@@ -56,7 +56,7 @@ def wait(true, what, seconds=60):
 def private(folder, **env):
     "Variables that keep Jupyter, Python and the explorers away from what is the user's."
     own = {k: str(folder/k.lower()) for k in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")}
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WSSS_NB_DATA", "WSSS_NB_RUN", "WSSS_NB_PAGE", "JUPYTER"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WSSS_NB_DATA", "WSSS_NB_RUN", "WSSS_NB_PAGE", "WSSS_NB_FEATURES", "WSSS_NB_WEIGHTS", "WSSS_NB_CLASSIFIER", "WSSS_NB_CARRIED", "JUPYTER"))}
     return {**kept, **own, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "NO_PROXY": "*", **env}
 
 
@@ -68,8 +68,14 @@ class Server:
     def __init__(self, folder, words, port, **env):
         self.folder, self.port, self.log = folder, port, folder/"server.log"
         self.url = f"http://127.0.0.1:{port}"
+        self.carried = folder/"carried"  # what one test chose is not to be seen by the next
+        self.carried.mkdir()
+        env = dict(WSSS_NB_CARRIED=str(self.carried)) | env
         with self.log.open("w") as log:
             self.process = subprocess.Popen([sys.executable, "-P", *map(str, words)], cwd=folder, env=private(folder, **env), stdout=log, stderr=log, start_new_session=True)
+
+    def forget(self):
+        for p in self.carried.iterdir(): p.unlink()
 
     def started(self, path):
         def there():

@@ -58,7 +58,9 @@ def open_tab(browser):
         return tabs[-1]
     yield new
     for t in tabs: t.close()
-    for t in {t.place.name: t for t in tabs}.values(): t.place.free()
+    for place in {t.place.name: t.place for t in tabs}.values():
+        place.free()
+        place.forget()
     assert not (found := [e for t in tabs for e in t.errors]), "\n".join(found)
 
 

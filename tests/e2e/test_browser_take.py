@@ -38,7 +38,7 @@ def add_row(e, p):
     def tell(msg, buffers=()): p.page.evaluate("([m, b]) => { setTimeout(() => fromRow(m, b)) }", [msg, [base64.b64encode(b).decode() for b in buffers]])
     p.page.expose_function("toRow", heard)
     e.take.send = tell
-    names = ["unfolded", "text", "words", "settings"]
+    names = ["unfolded", "text", "words", "run", "settings"]
     p.page.evaluate(ROW, {k: getattr(e.take, k) for k in names})
     e.take.observe(lambda change: p.page.evaluate("([k, v]) => { setTimeout(() => row.set(k, v)) }", [change["name"], change["new"]]), names[1:])
 
@@ -111,7 +111,7 @@ def test_settings_are_in_both_files(taken):
 
 def test_the_command_follows_while_the_row_is_open(taken):
     e, p, *_ = taken
-    field = p.page.locator(".wsss-take textarea")
+    field = p.page.locator(".wsss-take textarea").first
     assert field.input_value() == e.command().text and "--tau 0.4 " in field.input_value()
     e.canvas.tau = .55
     p.page.wait_for_function("document.querySelector('.wsss-take textarea').value.includes('--tau 0.55 ')")
@@ -138,7 +138,7 @@ def test_names_are_text_and_a_zoomed_pane_is_cut(browser):
     with with_row(browser, e) as (e, p):
         p.page.get_by_text("take along").click()
         p.page.wait_for_function("document.querySelector('.wsss-take-words').textContent.startsWith('No command')")
-        assert not p.page.locator(".wsss-take textarea").is_visible()
+        assert not p.page.locator(".wsss-take textarea:visible").count()
         whole = ElementTree.fromstring(download(p.page, "picture as SVG")[1])
         np.testing.assert_array_equal(embedded(whole)[0], I)
         assert [o.text for o in whole.iter(f"{SVG}text")] == [name, name]
@@ -147,6 +147,22 @@ def test_names_are_text_and_a_zoomed_pane_is_cut(browser):
         part = embedded(ElementTree.fromstring(download(p.page, "picture as SVG")[1]))[0]
         h, w = part.shape[:2]
         assert (h, w) == (9, 14) and any((I[y:y+h, x:x+w] == part).all() for y in range(20 - h) for x in range(30 - w))
+
+
+def test_what_is_pinned_is_on_the_picture(browser):
+    "Five panes in two rows; the words for the colours of the difference stand in the legend."
+    with with_row(browser, TauExplorer(tau=.3), follows=("panes", "legend")) as (e, p):
+        p.set(pinned=True)
+        p.set(tau=.5)
+        p.page.wait_for_function("document.querySelectorAll('.wsss-title').length === 5")
+        p.page.get_by_text("take along").click()
+        p.settle()
+        root = ElementTree.fromstring(download(p.page, "picture as SVG")[1])
+        pictures, texts = list(root.iter(f"{SVG}image")), [o.text for o in root.iter(f"{SVG}text")]
+        assert len(pictures) == 5 and len({o.get("y") for o in pictures}) == 2
+        keys = [o.get("fill") for o in root.iter(f"{SVG}rect") if o.get("stroke") == "#666666"]
+        assert keys == ["#e69f00", "#56b4e9", "#ffffff"] and any(t.startswith("only now ") for t in texts)
+        assert "only now" not in " ".join(t for t in texts if "of all borders" in t), "not in the caption as well"
 
 
 def test_the_picture_is_there_without_the_kernel(browser):
@@ -189,6 +205,6 @@ def test_in_jupyter(tab):
     (tab.place.folder/"sp.png").write_bytes(z.read("superpixels/scene-house.png"))
     np.testing.assert_array_equal(read_labels(tab.place.folder/"sp.png"), e.group.pixels(.3, crf=False))
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(z.read("scene-house.png")))), e.photo.image)
-    page.locator(".wsss-take").get_by_role("button", name="copy").click()
+    page.get_by_role("button", name="copy: the same again").click()
     page.wait_for_function("document.querySelector('.wsss-take-said').textContent === 'copied'")
-    assert page.evaluate("navigator.clipboard.readText()") == page.locator(".wsss-take textarea").input_value() == e.command().text
+    assert page.evaluate("navigator.clipboard.readText()") == page.locator(".wsss-take textarea").first.input_value() == e.command().text

@@ -1,20 +1,25 @@
 """`wsss-nb explore`: what it refuses, how it starts, where it listens, and that it leaves nothing behind."""
+import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 from browser import EXPLORERS, TOKEN, Page, ask, free_port, private, wait
 
 from wsss_nb import cli, notebook_commands
 from wsss_nb.explore import GrowthExplorer
 from wsss_nb.images import write_image
+from wsss_nb.weights import packaged_file
 from wsss_nb.artefacts import demo_folder
 
 SECRET = ["/", "/?token=wrong", "/voila/render/e1_tau.ipynb", "/voila/tree", "/voila/files/e1_tau.ipynb", "/voila/api/contents",
@@ -81,6 +86,39 @@ def test_a_narrow_page_shows_all_and_no_code(voila, open_tab, name, code, theme)
     tab.shot(f"narrow-{name}-{theme}")
 
 
+def test_each_explorer_leads_to_its_neighbours(voila):
+    "In the order of the start page, which every one of them links; the first has none before it, the last none after it."
+    for i, name in enumerate(EXPLORERS):
+        text = ask(f"{voila.url}/voila/render/{name}.ipynb?token={TOKEN}&theme=dark")[1]
+        links = re.findall(r"<a href=.([^'\"]*)", text.split('<nav class="wsss-way">')[1].split("</nav>")[0])
+        beside = [*EXPLORERS[max(0, i - 1):i], "?theme=dark", *EXPLORERS[i + 1:i + 2]]
+        assert [w in link for w, link in zip(beside, links, strict=True)] == [True]*len(beside) and all("theme=dark" in link for link in links)
+
+
+def test_a_picture_goes_along(voila, open_tab):
+    "From a list, and an upload; where it cannot be shown, a sentence says so."
+    page = open_tab(voila).open("e2_objects")
+    def to(words, ready="true"):
+        page.locator(".wsss-way a", has_text=words).click()
+        page.wait_for_function(f"document.querySelector('.wsss-canvas')?.wsss.get('image') && {ready}", timeout=60_000)
+    chosen = page.get_by_label("picture", exact=True)
+    chosen.select_option("scene: fish")
+    page.get_by_label("object", exact=True).locator("option", has_text="the fish").wait_for(state="attached")
+    to("τ")
+    assert chosen.input_value() == "scene: fish" and page.get_by_label("features").input_value() == "mini"
+    with page.expect_file_chooser() as chooser: page.get_by_role("button", name="upload", exact=True).click()
+    out = io.BytesIO()
+    Image.fromarray(np.tile(np.arange(0, 240, 2, dtype=np.uint8), (60, 1))).convert("RGB").save(out, "PNG")
+    chooser.value.set_files(dict(name="mine.png", mimeType="image/png", buffer=out.getvalue()))
+    page.wait_for_function("document.querySelector('.wsss-canvas').wsss.get('image')?.shape[1] === 120")
+    page.wait_for_function("document.querySelector('.wsss-head select').selectedOptions[0].text.trim() === 'mine.png'")
+    wait(lambda: len(list(voila.carried.iterdir())) == 1, "the upload is kept")
+    to("Objects", "document.querySelector('.wsss-canvas').wsss.get('image').shape[1] === 120")
+    assert chosen.input_value() == "mine.png"
+    voila.goto(page, "e5_growth", "light")
+    page.locator(".wsss-status", has_text="mine.png is none of the 4 pictures of this run").wait_for()
+
+
 def test_port_taken_and_ctrl_c(tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", port := free_port()))
@@ -98,7 +136,8 @@ def test_port_taken_and_ctrl_c(tmp_path):
 
 @pytest.mark.parametrize("words,said", [(["nix"], "'nix' is unknown: choose from tau, objects, alpha, beta, growth, saliency, masking, crf\n"), (["e0_start"], "is unknown"), (["--port", "0"], "--port must lie in"),
                                         (["--port", "abc"], "--port must lie in 1 … 65535; got abc"), (["--theme", "dark"], "--theme is for --page"), (["--data", "nowhere"], "nowhere"),
-                                        (["--run", "nowhere"], "no run.json"), (["--page", "--token", "abc"], "at least 8"), (["--token", "abcdefgh"], "--token is for --page")])
+                                        (["--run", "nowhere"], "no run.json"), (["--features", "nix"], "features 'nix' are unknown"), (["--weights", "no.pth"], "no.pth are not there"),
+                                        (["alpha", "--classifier", "."], "model.safetensors are not there"), (["--page", "--token", "abc"], "at least 8"), (["--token", "abcdefgh"], "--token is for --page")])
 def test_refused_words(words, said, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("something was started"))
@@ -137,6 +176,23 @@ def test_a_picture_is_no_dataset(tmp_path, capsys, monkeypatch):
     assert "big.jpg is a file, not the folder of a dataset; an explorer takes a single picture as picture=" in err and err.count("\n") == 1
 
 
+def test_who_looks_reaches_the_notebooks(tmp_path, monkeypatch):
+    for name in ("FEATURES", "WEIGHTS", "CLASSIFIER"): monkeypatch.delenv(f"WSSS_NB_{name}", raising=False)
+    mini, classifier = packaged_file("mini"), demo_folder("demo-masking")/"classifier"/"model.safetensors"
+    env = started(["alpha", "--page", "--features", "mini", "--weights", mini, "--classifier", classifier], monkeypatch)[1]
+    assert [env[f"WSSS_NB_{name}"] for name in ("FEATURES", "WEIGHTS", "CLASSIFIER")] == ["mini", str(mini), str(classifier)]
+    env = started(["alpha", "--page"], monkeypatch)[1]
+    assert not {"WSSS_NB_FEATURES", "WSSS_NB_WEIGHTS", "WSSS_NB_CLASSIFIER"} & set(env)
+
+
+def test_missing_weights_name_what_helps_here(capsys, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("wsss_nb.weights._hub_answers", lambda: False)
+    err = refused(["tau", "--page", "--features", "dino_vitb8"], capsys, monkeypatch)
+    assert "get model.safetensors of the Hugging Face repository timm/vit_base_patch8_224.dino and start by `wsss-nb explore --features dino_vitb8 --weights FILE`" in err
+    assert "lite0 and rgb need no download" in err and "features_weights" not in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize("user", [0, 1000])
 def test_jupyterlab_starts_for_root_and_asks_for_no_news(user, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -147,13 +203,33 @@ def test_jupyterlab_starts_for_root_and_asks_for_no_news(user, tmp_path, monkeyp
     assert ("--allow-root" in words) == (user == 0) and {"--no-browser", "--ServerApp.port=9000", "--LabApp.news_url=None"} < set(words)
 
 
+def test_the_address_that_jupyterlab_prints_opens_the_explorer(tmp_path, open_tab):
+    "And the folder for the picture that goes along is there until Ctrl-C, for its user only."
+    words = [sys.executable, "-c", "import sys; from wsss_nb.cli import main; sys.exit(main(sys.argv[1:]))", "explore"]
+    (tmp_path/"temporary").mkdir()
+    log, env = tmp_path/"log", private(tmp_path, TMPDIR=str(tmp_path/"temporary"))
+    with log.open("w") as f:
+        p = subprocess.Popen([*words, "e1", "--no-browser", "--port", str(free_port())], cwd=tmp_path, env=env, stdout=f, stderr=f, stdin=subprocess.DEVNULL)
+    try:
+        address = wait(lambda: re.search(r"http://127\S+/lab/tree/e1_tau.ipynb\?token=\w+", log.read_text()), "the address")[0]
+        folder, = (tmp_path/"temporary").glob("wsss-nb-*")
+        assert folder.stat().st_mode & 0o77 == 0
+        tab = open_tab(SimpleNamespace(name="lab", free=lambda: None, forget=lambda: None))
+        tab.page.goto(address)
+        tab.page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
+        assert "τ: superpixels" in tab.page.locator(".jp-NotebookPanel h1").inner_text()
+    finally: os.kill(p.pid, signal.SIGINT)
+    p.wait(20)
+    assert not folder.exists()
+
+
 def test_jupyterlab_understands_our_words(tmp_path):
     from jupyterlab.labapp import LabApp
     from jupyterlab import NeverCheckForUpdate
     words = [o for o in notebook_commands._lab_words("e1_tau.ipynb", 8888, False)[3:] if o.startswith("--LabApp")]
     app = LabApp()
     app.parse_command_line(words)
-    assert app.news_url is None and app.check_for_updates_class is NeverCheckForUpdate
+    assert app.default_url == "/lab/tree/e1_tau.ipynb" and app.news_url is None and app.check_for_updates_class is NeverCheckForUpdate
 
 
 def test_a_film_of_the_page_lies_where_it_was_started(tmp_path, monkeypatch):

@@ -52,18 +52,21 @@ function render({ model, el }) {
   for (const [kind, text, title] of KINDS) Object.assign(dom("button", "", row, text), { type: "button", title, onclick: () => ask(kind) });
   row.append(said);
 
-  const label = dom("label", "wsss-take-label", root, "the same again, in a shell where the ZIP was unpacked"), field = dom("textarea", "", root);
-  Object.assign(field, { readOnly: true, spellcheck: false, id: `wsss-take-${Math.random().toString(36).slice(2)}` });
-  label.htmlFor = field.id;
-  const button = dom("button", "", root, "copy");
-  Object.assign(button, { type: "button", onclick: async () => say(await copy(field) ? "copied" : "press Ctrl+C to copy") });
+  const fields = [["text", "the same again, in a shell where the ZIP was unpacked"], ["run", "likewise for a whole dataset"]].map(([trait, what]) => {
+    const part = dom("div", "wsss-take-part", root), label = dom("label", "", part, what), field = dom("textarea", "", part), button = dom("button", "", part, "copy");
+    Object.assign(field, { readOnly: true, spellcheck: false, id: `wsss-take-${Math.random().toString(36).slice(2)}` });
+    label.htmlFor = field.id;
+    Object.assign(button, { type: "button", onclick: async () => say(await copy(field) ? "copied" : "press Ctrl+C to copy") });
+    button.setAttribute("aria-label", `copy: ${what}`);
+    return () => {
+      const text = get(trait);
+      field.value = text; part.hidden = !text;
+      field.rows = Math.min(12, text.split("\n").length + (text.length > 120));
+    };
+  });
   const words = dom("p", "wsss-take-words", root);
 
-  const show = () => {
-    field.value = get("text"); words.textContent = get("words");
-    field.rows = Math.min(12, get("text").split("\n").length + (get("text").length > 120));
-    for (const e of [label, field, button]) e.hidden = !get("text");
-  };
+  const show = () => { fields.forEach((f) => f()); words.textContent = get("words"); };
   const fold = () => { root.open = get("unfolded"); };
   root.ontoggle = () => { if (root.open !== get("unfolded")) { model.set("unfolded", root.open); model.save_changes(); } };
   const hear = (msg, buffers) => {
@@ -73,8 +76,8 @@ function render({ model, el }) {
     if (msg.type === "file") { save(new Blob([buffers[0]], { type: msg.mime }), msg.name); return say(msg.name); }
     make(msg.type, msg.name, msg.settings);
   };
-  model.on("change:text change:words", show); model.on("change:unfolded", fold); model.on("msg:custom", hear);
+  model.on("change:text change:words change:run", show); model.on("change:unfolded", fold); model.on("msg:custom", hear);
   show(); fold();
-  return () => { model.off("change:text change:words", show); model.off("change:unfolded", fold); model.off("msg:custom", hear); };
+  return () => { model.off("change:text change:words change:run", show); model.off("change:unfolded", fold); model.off("msg:custom", hear); };
 }
 export default { render };
