@@ -18,7 +18,10 @@ function ring(px, L, H, W, which, color) {  // the border of one label
 
 const FILLS = ["none", "mean", "hue", "order"];
 export const LAYERS = {
-  image(px, a) { px.set(rgba(a)); },
+  image(px, a, H, W, o) {
+    px.set(rgba(a));
+    if (o.keep) for (let p = 0; p < px.length; p++) if (p % 4 < 3) px[p] *= o.keep;  // it steps back behind what is painted on it
+  },
   labels(px, a, H, W, o, m) {
     const L = a.shape.length > 2 ? plane(a, of(m, o.channel, 0), H, W) : full(a, H, W);
     const colors = m.get("colors").map(hex), alpha = of(m, o.opacity, .6), t = 2 * Math.max(1, Math.round(Math.max(H, W) / 300)), hatch = o.hatch !== false;
@@ -61,11 +64,11 @@ export const LAYERS = {
     const L = full(a, H, W), keep = o.keep ?? .35;
     for (let i = 0, p = 0; i < L.length; i++, p += 4) if (!L[i]) for (let j = 0; j < 3; j++) px[p + j] *= keep;
   },
-  difference(px, a, H, W, o) {  // numbers from 1 in their colours, as areas or as lines; where it is 0 the picture steps back
+  difference(px, a, H, W, o) {  // numbers from 1 in their colours, as areas or as lines
     const D = a.data, C = [[0, 0, 0], ...o.colors.map(hex)], t = thickness(H, W);
-    for (let i = 0, p = 0; i < D.length; i++, p += 4) {
-      const c = C[D[i]], s = D[i] ? .85 : .65;
-      px[p] += s * (c[0] - px[p]); px[p + 1] += s * (c[1] - px[p + 1]); px[p + 2] += s * (c[2] - px[p + 2]);
+    for (let i = 0; i < D.length; i++) if (D[i]) {
+      const c = C[D[i]], p = 4 * i;
+      px[p] += .85 * (c[0] - px[p]); px[p + 1] += .85 * (c[1] - px[p + 1]); px[p + 2] += .85 * (c[2] - px[p + 2]);
     }
     if (o.lines) for (let k = 1; k < C.length; k++) for (let i = 0; i < D.length; i++) if (D[i] === k) dot(px, i, H, W, t, C[k]);
   },

@@ -59,7 +59,7 @@ class Kept extends Beside {
 class Difference extends Beside {
   constructor(view, kept) {
     const { colors, lines, caption } = DIFFERENCES[kept.spec.pin.kind];
-    const layers = [{ type: "image", map: "image" }, { type: "difference", map: "difference", colors, lines }];
+    const layers = [{ type: "image", map: "image", keep: .35 }, { type: "difference", map: "difference", colors, lines }];
     super(view, kept, { title: "Difference from the pinned", caption, layers, hover: kept.spec.hover });
     this.line = dom("span");
     this.keys = dom("span", "wsss-legend");
