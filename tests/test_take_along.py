@@ -114,7 +114,7 @@ def test_maps_are_what_is_shown(tmp_path):
     e = turned(BetaExplorer(), beta_bg=.5)
     folder, name, c = unpacked(e, tmp_path), e.photo.name, e.canvas
     from wsss_nb.growing import grow
-    grown = grow(e.seed, e.growth.softmax(name, c.epoch), e.sp, e.photo.present, .5, c.beta_fg)
+    grown = grow(e.case.seed, e.growth.softmax(name, c.epoch), e.case.sp, e.photo.present, .5, c.beta_fg)
     np.testing.assert_array_equal(read_mask(folder/"grown"/f"{name}.png"), grown)
     assert Image.open(folder/"superpixels"/f"{name}.png").mode == "I;16" and Image.open(folder/"seeds"/f"{name}.png").mode == "P"
     np.testing.assert_array_equal(np.asarray(Image.open(folder/f"{name}.png")), e.photo.image)
