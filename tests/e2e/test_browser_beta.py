@@ -18,7 +18,7 @@ TICKS = """() => [...document.querySelectorAll('.wsss-explorer .widget-label-bas
   const middle = o => { const b = o.getBoundingClientRect(); return b.y + b.height/2 }; return middle(e.querySelector('input')) - middle(e.querySelector('span')) })"""
 
 
-def asked(e, epoch): return e.seed, e.growth.softmax(e.new.name, epoch), e.sp, e.new.present
+def asked(e, epoch): return e.case.seed, e.growth.softmax(e.new.name, epoch), e.case.sp, e.new.present
 
 
 def test_the_grown_seed_is_the_librarys_to_the_bit(opened):
@@ -32,9 +32,9 @@ def test_the_grown_seed_is_the_librarys_to_the_bit(opened):
             q = seed_quality(grown, e.new.mask, 9)
             np.testing.assert_array_equal(p.get("grown"), grown)
             assert p.page.locator(".wsss-caption").nth(1).inner_text() == f"coverage (labelled) {q['coverage']:.3f} · precision (of that right) {q['precision']:.3f}"
-        s = superpixel_scores(asked(e, epoch)[1], e.sp, e.seed == 255)[:, [True, *e.new.present]]
+        s = superpixel_scores(asked(e, epoch)[1], e.case.sp, e.case.seed == 255)[:, [True, *e.new.present]]
         np.testing.assert_array_equal(p.get("scores"), s)
-        np.testing.assert_array_equal(p.get("surest"), np.where(e.seed == 255, np.nan_to_num(s).max(1)[e.sp], 0).astype(np.float32))
+        np.testing.assert_array_equal(p.get("surest"), np.where(e.case.seed == 255, np.nan_to_num(s).max(1)[e.case.sp], 0).astype(np.float32))
     p.set(epoch=6)
     p.settle()
     assert sorted(k for k in p.asked if k.startswith("H")) == ["H|epoch=1", "H|epoch=3", "H|epoch=6"], "each softmax travels once"
@@ -42,9 +42,9 @@ def test_the_grown_seed_is_the_librarys_to_the_bit(opened):
 
 def test_pixels_change_with_beta_and_hover_tells(opened):
     e, p = opened
-    s = superpixel_scores(asked(e, 6)[1], e.sp, e.seed == 255)[:, [True, *e.new.present]]
-    big = np.bincount(e.sp[e.seed == 255]).argmax()
-    mid = np.argwhere((e.sp == big) & (e.seed == 255))
+    s = superpixel_scores(asked(e, 6)[1], e.case.sp, e.case.seed == 255)[:, [True, *e.new.present]]
+    big = np.bincount(e.case.sp[e.case.seed == 255]).argmax()
+    mid = np.argwhere((e.case.sp == big) & (e.case.seed == 255))
     y, x = mid[len(mid)//2].tolist()
     p.set(beta_bg=1., beta_fg=1.)
     around = [p.pixel(x + d, y, 1) for d in range(-3, 4)]
@@ -69,7 +69,7 @@ def test_in_jupyterlab_and_on_the_page(tab, opened):
     page.mouse.click(box["x"] + box["width"]*(5.5/21), box["y"] + box["height"]*(8.5/21))  # β background 0.25, foreground 0.60
     page.wait_for_function("document.querySelectorAll('.wsss-explorer .widget-readout')[1].innerText === '0.25'")
     assert values() == ["6", "0.25", "0.60"]
-    grown = lambda: np.array(page.evaluate("Array.from(document.querySelector('.wsss-canvas').wsss.get('grown').data)")).reshape(e.seed.shape)
+    grown = lambda: np.array(page.evaluate("Array.from(document.querySelector('.wsss-canvas').wsss.get('grown').data)")).reshape(e.case.seed.shape)
     np.testing.assert_array_equal(grown(), grow(*asked(e, 6), .25, .6))
     rows = taken(*asked(e, 6), .25, .6)
     page.wait_for_function("n => document.querySelector('.wsss-explorer').innerText.includes(n + ' superpixels taken')", arg=len(rows))
