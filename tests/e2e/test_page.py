@@ -1,4 +1,5 @@
 """`wsss-nb explore`: what it refuses, how it starts, where it listens, and that it leaves nothing behind."""
+import contextlib
 import io
 import json
 import os
@@ -219,7 +220,7 @@ def test_the_address_that_jupyterlab_prints_opens_the_explorer(tmp_path, open_ta
     with log.open("w") as f:
         p = subprocess.Popen([*words, "e1", "--no-browser", "--port", str(free_port())], cwd=tmp_path, env=env, stdout=f, stderr=f, stdin=subprocess.DEVNULL)
     try:
-        address = wait(lambda: re.search(r"http://127\S+/lab/tree/e1_tau.ipynb\?token=\w+", log.read_text()), "the address")[0]
+        address = wait(lambda: re.search(r"http://127\S+/lab/tree/e1_tau.ipynb\?token=\w+", log.read_text()), "the address", 180)[0]
         folder, = (tmp_path/"temporary").glob("wsss-nb-*")
         assert folder.stat().st_mode & 0o77 == 0
         tab = open_tab(SimpleNamespace(name="lab", free=lambda: None, forget=lambda: None))
@@ -228,10 +229,12 @@ def test_the_address_that_jupyterlab_prints_opens_the_explorer(tmp_path, open_ta
         assert "τ: superpixels" in tab.page.locator(".jp-NotebookPanel h1").inner_text()
         server, token = address.split("/lab")[0], address.split("=")[1]
         def idle(): return [k["execution_state"] for k in json.loads(ask(f"{server}/api/kernels?token={token}")[1])] == ["idle"]
-        wait(idle, "the notebook's kernel")  # JupyterLab hangs where it is interrupted while it starts one
+        wait(idle, "the notebook's kernel", 180)  # JupyterLab hangs where it is interrupted while it starts one
         tab.page.goto("about:blank")
-    finally: os.kill(p.pid, signal.SIGINT)
-    p.wait(60)
+    finally:
+        os.kill(p.pid, signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired): p.wait(60)
+        p.kill()  # one that does not hear is not left behind, but its folder tells
     assert not folder.exists()
 
 
