@@ -160,7 +160,7 @@ def test_what_is_pinned_is_on_the_picture(browser):
         root = ElementTree.fromstring(download(p.page, "picture as SVG")[1])
         pictures, texts = list(root.iter(f"{SVG}image")), [o.text for o in root.iter(f"{SVG}text")]
         assert len(pictures) == 5 and len({o.get("y") for o in pictures}) == 2
-        keys = [o.get("fill") for o in root.iter(f"{SVG}rect") if o.get("stroke") == "#666666"]
+        keys = [o.get("fill").lower() for o in root.iter(f"{SVG}rect") if o.get("stroke") == "#666666"]
         assert keys == ["#e69f00", "#56b4e9", "#ffffff"] and any(t.startswith("only now ") for t in texts)
         assert "only now" not in " ".join(t for t in texts if "of all borders" in t), "not in the caption as well"
 
