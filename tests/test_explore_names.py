@@ -74,6 +74,11 @@ def test_names_are_taken_added_refused_and_dropped(folder, files):
     e = NamesExplorer(folder)
     guess = e.field.likely[0][0]
     assert e.field.value == [guess] and "guess" in e.status.value
+    e.field.value = [guess, "cat"]
+    assert e.field.value == ["cat"], "a guess gives way"
+    assert e.field.likely[0][0] == "cat" and not {n for n, _ in e.field.likely} & {guess, "tabby", "tiger cat"}, "cats are meant already"
+    e.field.value = ["cat", "CAT", "ball", "dgo"]
+    assert e.field.value == ["cat", "ball"] and "dgo" in e.status.value and "bad" in e.status.value
     e.field.value = ["cat"]
     assert e.field.colors == ["#e69f00"] or len(e.field.colors) == 1
     e.field.value = ["cat", "person"]
@@ -100,7 +105,7 @@ def test_a_stroke_is_on_disk_at_once_and_comes_back(folder, files):
     paint(e, edits)
     draft = read_draft(files/"corrected"/"pics"/"drafts"/"one.npz", hw)
     assert (draft.edits == edits).all() and draft.names == ("cat",) and draft.settings["alpha"] == .45
-    assert "this one is begun" in e.keeping.done.value.lower() and not e.tools.undo.disabled and e.tools.redo.disabled and not e.tools.grow.disabled
+    assert "corrections of this one are kept" in e.keeping.done.value.lower() and not e.tools.undo.disabled and e.tools.redo.disabled and not e.tools.grow.disabled
     e.names.value = "two"
     assert (shown(e, "edits") == UNTOUCHED).all() and e.tools.undo.disabled and e.tools.grow.disabled
     again = NamesExplorer(folder)
@@ -158,7 +163,7 @@ def test_a_folder_is_walked_and_kept(folder, files):
     want = e.pic.mask(e.at(), edits)
     click(e.keeping.keep)
     out = files/"corrected"/"pics"
-    assert "kept as" in e.status.value and "1 of 2" in e.keeping.done.value and (read_mask(out/"masks"/"one.png", 1) == want).all() and want[:40, :40].all()
+    assert "kept as" in e.keeping.said.value and "1 of 2" in e.keeping.done.value and (read_mask(out/"masks"/"one.png", 1) == want).all() and want[:40, :40].all()
     click(e.keeping.overlay)
     assert (out/"overlays"/"one.png").is_file()
     click(e.keeping.after)
@@ -182,10 +187,10 @@ def test_a_mask_that_was_not_made_here_is_replaced_when_asked(tmp_path, small):
     e.names.value = "one"
     assert e.field.value == ["cat"] and (shown(e, "gt") == truth).all()
     click(e.keeping.keep)
-    assert "not made here" in e.status.value and e.keeping.replace.layout.display == "" and (read_mask(root/"masks"/"one.png", 3) == truth).all()
+    assert "not made here" in e.keeping.said.value and "bad" in e.keeping.said.value and "that was not made here" in e.keeping.done.value and e.keeping.replace.layout.display == "" and (read_mask(root/"masks"/"one.png", 3) == truth).all()
     e.keeping.replace.value = True
     click(e.keeping.keep)
-    assert "kept as" in e.status.value and not e.keeping.replace.value and e.keeping.replace.layout.display == "none"
+    assert "kept as" in e.keeping.said.value and not e.keeping.replace.value and e.keeping.replace.layout.display == "none"
     again = NamesExplorer(root)
     again.names.value = "one"
     assert again.canvas._arrays["gt"] is None, "one's own answer is no truth"
@@ -217,6 +222,13 @@ def test_an_upload_joins_and_a_large_one_is_kept_at_its_own_size(files, tmp_path
     assert "is not an image" in e.status.value and e.shown == "my cat-" and len(e.desk.photos) == 7
 
 
+def test_a_photograph_that_is_gone_is_not_kept(folder, files):
+    e = NamesExplorer(folder, names=["cat"])
+    folder.rename(folder.parent/"moved")
+    click(e.keeping.keep)
+    assert "is gone" in e.keeping.said.value and not folder.exists() and not (files/"corrected").exists()
+
+
 def test_a_full_disk_is_said(folder, files, monkeypatch):
     e = NamesExplorer(folder, names=["cat"])
     def full(*_, **__): raise OSError(28, "No space left on device", "drafts/one.npz")
@@ -225,7 +237,7 @@ def test_a_full_disk_is_said(folder, files, monkeypatch):
     paint(e, edits)
     assert "No space left" in e.status.value and "keep this page open" in e.status.value and (e.draft.edits == 1).all()
     click(e.keeping.keep)
-    assert "No space left" in e.status.value
+    assert "No space left" in e.keeping.said.value
 
 
 def test_what_is_taken_along_is_made_again_by_its_command(folder, files, tmp_path):

@@ -82,7 +82,7 @@ def test_gallery_of_a_dataset(scenes, tmp_path):
     (tmp_path/"images").mkdir(); write_image(tmp_path/"images"/"x.png", np.zeros((9, 9, 3), np.uint8)); (tmp_path/"labels.csv").write_text("file,labels\nx.png,dog\n")
     p = gallery(tmp_path)["x"]()
     assert p.mask is None and p.present.tolist() == [True] and p.classes == ("dog",)
-    with pytest.raises(DataError, match="no such folder"): gallery(tmp_path/"none")
+    with pytest.raises(DataError, match="no such file or folder"): gallery(tmp_path/"none")
 
 
 def test_a_datasets_own_pictures_are_not_hidden_by_the_gallerys(tmp_path):

@@ -141,14 +141,14 @@ class Desk:
         return self.folder / kind / f"{name}{'.npz' if kind == 'drafts' else '.png'}"
 
     def state(self, name):
-        "kept, begun, or nothing."
+        "kept, foreign (a mask that was not made here), begun, or nothing."
         if self.file("masks", name).exists():
-            return "kept"
+            return "kept" if self.file("drafts", name).exists() else "foreign"
         return "begun" if self.file("drafts", name).exists() else ""
 
     def left(self):
         "Names of photographs without a mask."
-        return [name for name in self.photos if self.state(name) != "kept"]
+        return [name for name in self.photos if self.state(name) not in ("kept", "foreign")]
 
     def after(self, name):
         "The next photograph without a mask, from the one called `name` on; None if none is left."
@@ -171,7 +171,7 @@ def open_desk(
     folder=None,  # of the dataset that takes masks
 ) -> Desk:
     "The desk of photographs. Raises `DataError` where there are none."
-    found = photographs(source)
+    found = photographs(source, bar=False)  # a page has no place for one
     ds = None if str(source) == "samples" else dataset_of(source)
     classes = () if ds is None else ds.classes
     return Desk(found.photos, folder or _folder_for(source, ds), classes)
@@ -219,8 +219,10 @@ def _told(
 
 @patch
 def take_in(self: Desk, name):
-    "Write a photograph into images/, unless it lies there."
+    """Write a photograph into images/, unless it lies there. Raises `DataError` for one that is gone."""
     path, images = self.photos[name].path, self.folder / "images"
+    gone = f"{path} is gone: nothing is kept of a photograph that is not there"
+    need(name in self.contents or path.exists(), gone, DataError)
     to = images / f"{name}{path.suffix.lower()}"
     here = path.resolve().parent == images.resolve() and name not in self.contents
     if here or to.exists():
@@ -235,8 +237,7 @@ def take_in(self: Desk, name):
 @patch
 def save(self: Desk, name, draft):
     "Write the draft of a photograph."
-    if name in self.contents:
-        self.take_in(name)
+    self.take_in(name)
     write_draft(self.file("drafts", name), draft)
 
 # %% ../nbs/6_explore/660_corrections.ipynb #590d0ca0

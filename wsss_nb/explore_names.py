@@ -23,7 +23,7 @@ from .gallery import Photo, open_photo
 from .images import read_image, resize
 from .layers import NO_TRUTH, UNLABELED, put_all, show_classes
 from .name_field import NameField
-from .named import SIDES, Named, meanings_of, named_maps, settings_at
+from .named import SIDES, Named, accepted, meanings_of, named_maps, settings_at
 from .panel import Explorer, sentences
 from .paint_tools import Keeping, Tools
 from .panes import CLASS, TRUE_OUTLINES, TRUTH, heat, labels, pane, pieces, told
@@ -109,10 +109,10 @@ def setting_controls(canvas):
     "{setting: widget} of all that decides a mask."
     sides = [", ".join(map(str, s)) + " pixels" for s in SIDES]
     return dict(
-        tau=slider("τ", canvas, "tau", -0.5, 1),
-        alpha=slider("α", canvas, "alpha", 0, 1),
-        beta_bg=slider("β background", canvas, "beta_bg", 0, 1),
-        beta_fg=slider("β names", canvas, "beta_fg", 0, 1),
+        tau=slider("τ", canvas, "tau", -0.5, 1, width="220px"),
+        alpha=slider("α", canvas, "alpha", 0, 1, width="220px"),
+        beta_bg=slider("β background", canvas, "beta_bg", 0, 1, width="290px"),
+        beta_fg=slider("β names", canvas, "beta_fg", 0, 1, width="260px"),
         scales=choice("sizes", canvas, "scales", sides),
         crf=switch("CRF", canvas, "crf", "clean up along edges, when a slider is let go"),
     )
@@ -212,15 +212,15 @@ def show(self: NamesExplorer, photo):
     nothing = np.full(hw, UNTOUCHED, np.uint8)
     draft = read_draft(self.desk.file("drafts", name), hw)
     self.draft = draft or Draft(nothing, nothing)
-    self.shown = name
+    self.shown, self.guess = name, None
     self.truth = truth_of(self.ds, name, self.draft.kept)
     names, note = self._first_names(name)
     move_to(self.sliders, self.canvas, self.draft.settings)
-    self.field.likely = pic.likely()
     put_all(self.canvas, dict(image=pic.small, sp=self._superpixels))
     self._name(names)
     self.keeping.say(self.desk, name)
     show_if(False, self.keeping.replace)
+    self.keeping.tell("")
     return note
 
 
@@ -238,15 +238,14 @@ def _first_names(self: NamesExplorer, name):
         return self.draft.names, ""
     if words or self.typed:
         return words or self.typed, ""
-    guess = self.pic.likely(1)[0][0]
-    return (guess,), f"{guess} is the classifier's guess: type what is there"
+    self.guess = self.pic.likely(1)[0][0]
+    return (self.guess,), f"{self.guess} is the classifier's guess: type what is there"
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #3f079f5c
 @patch
 def _name(self: NamesExplorer, names):
     "Call what is in the picture by these names; corrections of names that stay stay"
-    by_hand = () if self.ds is None else self.ds.classes
-    meanings = meanings_of(names, by_hand)
+    meanings = meanings_of(names, self._by_hand())
     edits, planted = (_renamed(a, self.draft.names, names) for a in self.draft[:2])
     self.draft = self.draft._replace(edits=edits, planted=planted, names=tuple(names))
     self.pic.call(names, meanings)
@@ -266,6 +265,7 @@ def _name(self: NamesExplorer, names):
         value=list(names),
         colors=[hex_color(i) for i in range(1, len(names) + 1)],
     )
+    self.field.likely = self.pic.likely()
     self.channel.options = ["any name", *names]
     self.tools.offer(names)
     self.tools.can(0, 0, self.touched)
@@ -284,23 +284,34 @@ def _renamed(a, old, new):
 # %% ../nbs/6_explore/665_explore_names.ipynb #646f5d54
 @patch
 def called(self: NamesExplorer, change):
-    "Other names were typed or pressed."
-    names = [str(n).strip() for n in change["new"]]
-    try:
+    "Other names were typed or pressed: those that are understood are taken, the others told."
+    names = [n for n in map(str.strip, map(str, change["new"])) if n]
+    if len(names) > 1:
+        names = [n for n in names if n != self.guess]  # a guess gives way
+    names, wrong = accepted(names, self._by_hand())
+    if not (wrong and not names):
         self._name(names)
-    except WsssError as e:
-        quietly(self.field, self.called, value=list(self.draft.names))
-        return self.say(str(e), bad=True)
-    self.typed = tuple(names)
-    said = [m.note for m in self.pic.meanings.values() if m and m.note]
-    hand = [n for n, m in self.pic.meanings.items() if m is None]
-    self.say(
-        sentences(*said, *(f"{n} is unknown to ImageNet: paint it by hand" for n in hand))
-        if names
-        else "Type a name, or press one."
-    )
+        self.typed, self.guess = tuple(names), None
+    quietly(self.field, self.called, value=list(self.draft.names))
+    self.say(sentences(*wrong, *self._about_names()), bad=bool(wrong))
     if self.touched:
         self._save()
+
+
+@patch
+def _about_names(self: NamesExplorer):
+    "What there is to say of the names"
+    meanings = self.pic.meanings
+    if not meanings:
+        return ["type a name, or press one"]
+    hand = [f"{n} is unknown to ImageNet: paint it by hand" for n, m in meanings.items() if not m]
+    return [*(m.note for m in meanings.values() if m and m.note), *hand]
+
+
+@patch
+def _by_hand(self: NamesExplorer):
+    "Names that need not be understood: those of the dataset"
+    return () if self.ds is None else self.ds.classes
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #852370dc
 @patch
@@ -358,30 +369,30 @@ def touched(self: NamesExplorer):
 @patch
 def keep(self: NamesExplorer):
     "Keep the mask in the dataset."
-    self.say("one moment …")
+    self.keeping.tell("one moment …")
     try:
         need(self.draft.names, "type a name first: a mask without one is all background", DataError)
         mask = self.pic.mask(self.at(), self.draft.edits)
         self.draft = self.desk.keep(self.shown, mask, self.draft, self.keeping.replace.value)
     except (WsssError, OSError) as e:
         show_if("replace" in str(e), self.keeping.replace)
-        return self.say(str(e), bad=True)
+        return self.keeping.tell(str(e), bad=True)
     show_if(False, self.keeping.replace)
     self.keeping.replace.value = False
     self.keeping.say(self.desk, self.shown)
-    self.say(f"kept as {self.desk.file('masks', self.shown).resolve()}")
+    self.keeping.tell(f"kept as {self.desk.file('masks', self.shown).resolve()}")
 
 
 @patch
 def keep_overlay(self: NamesExplorer):
     "Keep the mask on its photograph."
-    self.say("one moment …")
+    self.keeping.tell("one moment …")
     mask = self.pic.mask(self.at(), self.draft.edits)
     try:
         path = self.desk.keep_overlay(self.shown, self.pic.study.image, mask, self.draft.names)
     except (WsssError, OSError) as e:
-        return self.say(str(e), bad=True)
-    self.say(f"kept as {path.resolve()}")
+        return self.keeping.tell(str(e), bad=True)
+    self.keeping.tell(f"kept as {path.resolve()}")
 
 
 @patch
@@ -389,7 +400,7 @@ def go_on(self: NamesExplorer):
     "Go on to the next photograph without a mask."
     name = self.desk.after(self.shown)
     if name is None:
-        return self.say("all photographs have a mask")
+        return self.keeping.tell("all photographs have a mask")
     self.try_open(partial(self._load, name), name)
 
 # %% ../nbs/6_explore/665_explore_names.ipynb #e8e2c2f7

@@ -18,7 +18,8 @@ from PIL import Image
 from skimage import data as skimage_data
 
 from .core import DataError, ParameterError, need
-from .datasets import open_dataset
+from .dataset_base import Dataset
+from .datasets import dataset_of, pictures
 from .images import read_image, resize
 from .scenes import CLASSES, named_scene
 
@@ -140,16 +141,26 @@ def dataset_photo(ds, id) -> Photo:
     return Photo(id, ds.image(id), mask, present, classes, note, drawn=classes == CLASSES)
 
 # %% ../nbs/0_base/068_gallery.ipynb #d045f69d
+_MOST = 200  # of a dataset or folder
+
+
+def _own(data):
+    "Pictures of a dataset, or of a folder that holds nothing else: name → function"
+    ds = data if isinstance(data, Dataset) else dataset_of(data)
+    if ds is None:
+        return {n: partial(open_photo, file) for n, file in pictures(data)[:_MOST]}
+    ids = islice(dict.fromkeys(chain(*ds.splits.values())), _MOST)
+    return {id: partial(dataset_photo, ds, id) for id in ids}
+
+
 def gallery(
-    data=None,  # a dataset, or what `open_dataset` takes
+    data=None,  # a dataset, or what `open_dataset` takes; a picture, or a folder of pictures
 ) -> dict:
     """Pictures to choose from: name → function that returns the `Photo`.
 
-    Of a dataset the first 200 come first. Raises `DataError`.
+    Of a dataset or a folder the first 200 come first. Raises `DataError`.
     """
-    ds = open_dataset(data) if data else None
-    ids = islice(dict.fromkeys(chain(*ds.splits.values())), 200) if ds else ()
-    own = {id: partial(dataset_photo, ds, id) for id in ids}
+    own = _own(data) if data else {}
     scenes = {
         f"scene: {c}": partial(scene_photo, f"val_{i:05d}", f"scene: {c}")
         for c, i in _SCENES.items()

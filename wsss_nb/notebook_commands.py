@@ -68,11 +68,11 @@ def _check_run(folder, name):
 # %% ../nbs/7_command/760_notebook_commands.ipynb #70cf565e
 def _shown(args, name) -> dict:  # variables for the notebooks
     "What `--data` and `--run` mean, checked."
-    from wsss_nb.datasets import full_spec, open_dataset
+    from wsss_nb.datasets import dataset_of, full_spec
 
     env = {}
     if args.data is not None:
-        open_dataset(with_classes(args.data))
+        dataset_of(with_classes(args.data))
         env["WSSS_NB_DATA"] = full_spec(args.data)
     if args.run is not None:
         _check_run(args.run, name)
@@ -323,7 +323,9 @@ def add_explore(commands):
                 " number (default: the start page; with --run, the explorer of runs)"
             ),
             "--page": "a page in the browser instead of JupyterLab",
-            "--data DATA": "a dataset to show: its folder (VOC, COCO or your own), or scenes",
+            "--data DATA": (
+                "photographs to show: a folder of pictures, a dataset (VOC, COCO or your own), or scenes"
+            ),
             "--run RUN": "a run's folder, for the explorers that show one (default: the sample run)",
         },
     )

@@ -11,7 +11,7 @@ from functools import partial
 import ipywidgets as W
 
 from .controls import checkbox, choice, slider
-from .panel import sentences
+from .panel import said_line, sentences
 
 # %% ../nbs/6_explore/663_paint_tools.ipynb #2374298b
 TOOLS = {
@@ -78,17 +78,28 @@ class Keeping(W.HBox):
         self.overlay = _button("keep overlay", "picture-o", "the mask on its photograph", overlay)
         self.after = _button("next picture", "arrow-right", "the next without a mask", after)
         self.replace = checkbox("replace the mask that is there")
-        self.done = W.HTML()
-        self.done.add_class("wsss-status")
-        super().__init__([self.keep, self.overlay, self.after, self.replace, self.done])
+        self.done, self.said = W.HTML(), W.HTML()
+        for line in (self.done, self.said):
+            line.add_class("wsss-status")
+        buttons = [self.keep, self.overlay, self.after, self.replace]
+        super().__init__([*buttons, self.done, self.said])
         self.add_class("wsss-controls")
+
+    def tell(self, text, bad=False):
+        "What became of it, beside the buttons."
+        self.said.value = said_line(text, bad)
 
     def say(self, desk, name):
         "How far a desk has come."
         left = len(desk.left())
-        words = {"kept": "this one has a mask", "begun": "this one is begun", "": ""}
+        words = {
+            "kept": "this one has a mask",
+            "foreign": "this one has a mask that was not made here",
+            "begun": "corrections of this one are kept",
+            "": "",
+        }
         n = len(desk.photos)
         said = f"{n - left} of {n} photographs have a mask, {left} left"
         text = sentences(words[desk.state(name)], said)
-        self.done.value = text.replace("&", "&amp;").replace("<", "&lt;")
+        self.done.value = said_line(text)
         self.after.disabled = desk.after(name) is None

@@ -68,6 +68,7 @@ def _words_of(ds, id):
 def photographs(
     spec,  # a picture, a folder of pictures, a dataset, or `samples`
     labels=True,  # also read a dataset's labels
+    bar=True,  # show how far the reading is
 ) -> Found:
     "What a path means. Raises `DataError` where there are no pictures."
     if str(spec) == "samples" and not Path(spec).exists():
@@ -76,7 +77,9 @@ def photographs(
     ds = dataset_of(spec) if labels else None
     if ds is None or not ds.classes:
         return Found([Photograph(n, p) for n, p in pictures(spec)])
-    found = [Photograph(n, p, _words_of(ds, n)) for n, p in progress(pictures(spec), "labels")]
+    files = pictures(spec)
+    files = progress(files, "labels") if bar else files
+    found = [Photograph(n, p, _words_of(ds, n)) for n, p in files]
     return Found(found, "labels", tuple(ds.classes))
 
 # %% ../nbs/3_clustering/385_photos.ipynb #a1d92f60

@@ -88,7 +88,7 @@ def _value(name, text, kind):  # of the default
         return tuple(int(t) for t in text.split(",")) if kind is tuple else kind(text)
     except (KeyError, ValueError):
         wanted = {bool: "yes or no", tuple: "whole numbers with commas", int: "a whole number"}
-        raise ParameterError(f"{name}={text}: {wanted.get(kind, 'a number')} is wanted") from None
+        raise ParameterError(f"{name}={text}: give {wanted.get(kind, 'a number')}") from None
 
 
 @patch(cls_method=True)

@@ -211,7 +211,7 @@ def test_type_a_name_correct_and_keep(tab):
     field.fill("person")
     field.press("Enter")
     page.locator(".wsss-status .bad").wait_for()
-    assert "ImageNet knows no" in text(page, ".wsss-status .bad") and page.locator(".wsss-name").count() == 1
+    assert "ImageNet knows no" in text(page, ".wsss-head .wsss-status .bad") and page.locator(".wsss-name").count() == 1
     field.fill("jers")
     page.locator(".wsss-names-list li").first.wait_for()
     field.press("ArrowDown")
@@ -232,7 +232,7 @@ def test_type_a_name_correct_and_keep(tab):
     file = folder(tab)/"drafts"/"cat.npz"
     wait(file.exists, "the draft")
     page.get_by_role("button", name="keep mask").click()
-    page.wait_for_function("document.querySelector('.wsss-status').textContent.includes('kept as')")
+    page.wait_for_function("[...document.querySelectorAll('.wsss-status')].some((e) => e.textContent.includes('kept as'))")
     assert (read_mask(folder(tab)/"masks"/"cat.png", 1) == after.reshape(300, 451)).all(), "what was seen is what is kept"
     page.get_by_role("button", name="next picture").click()
     page.wait_for_function(f"{STORE}.get('image')?.shape[1] === 600")

@@ -118,11 +118,11 @@ export class Pin {
 
   // All panes as they stand on the page
   order(panes) {
-    const first = this.kept ? [this.panes[0], panes[this.kept.index], this.panes[1]] : [];
-    return [...first, ...panes.filter((p) => !first.includes(p))];
+    const row = this.kept ? [this.panes[0], panes[this.kept.index], this.panes[1]] : [], others = panes.filter((p) => !row.includes(p));
+    return this.kept?.spec.paint ? [...others, ...row] : [...row, ...others];
   }
 
-  // Kept, present and difference are the first row, whatever stood there
+  // Kept, present and difference are the first row, whatever stood there; those of a picture that is corrected the last
   arrange(kept) {
     const { view } = this, mine = this.panes, held = mine.some((p) => p.el.contains(document.activeElement));
     view.panes = view.panes.filter((p) => !mine.includes(p));
@@ -134,7 +134,10 @@ export class Pin {
       this.panes = [new Kept(view, kept), new Difference(view, kept)];
       present.el.before(this.panes[0].el); present.el.after(this.panes[1].el);
     }
-    for (const p of [present, ...this.panes]) p?.el.classList.toggle("wsss-beside", !!kept);
+    for (const p of [present, ...this.panes]) {
+      p?.el.classList.toggle("wsss-beside", !!kept);
+      p?.el.classList.toggle("wsss-low", !!kept?.spec.paint);
+    }
     if (held) present.canvas.focus();  // or the keys would go nowhere
     view.widen();
   }
