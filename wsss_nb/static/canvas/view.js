@@ -27,6 +27,8 @@ export class View {
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
     this.root.addEventListener("pointerleave", (e) => e.pointerType === "touch" || this.untell());  // a finger always leaves
+    this.hush = () => clearTimeout(this.saving);  // who leaves the page has no kernel to tell any more
+    window.addEventListener("pagehide", this.hush);
     this.build();
     this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
     this.sized.observe(this.grid);
@@ -195,5 +197,5 @@ export class View {
     this.panes.forEach((q) => q.image && q.paint());
   }
   reset() { this.zoom = { scale: 1, x: 0, y: 0 }; this.lasso = []; this.pan(0, 0); }
-  remove() { this.sized.disconnect(); }
+  remove() { this.hush(); window.removeEventListener("pagehide", this.hush); this.sized.disconnect(); }
 }
