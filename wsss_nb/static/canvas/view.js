@@ -27,8 +27,9 @@ export class View {
     this.alert = dom("div", "wsss-alert", this.root);
     this.alert.setAttribute("role", "alert");
     this.root.addEventListener("pointerleave", (e) => e.pointerType === "touch" || this.untell());  // a finger always leaves
-    this.hush = () => clearTimeout(this.saving);  // who leaves the page has no kernel to tell any more
-    window.addEventListener("pagehide", this.hush);
+    // who leaves the page has no kernel to tell any more; who stays after all goes on telling it
+    this.hush = () => { clearTimeout(this.saving); this.left = true; setTimeout(() => { this.left = false; }, 5000); };
+    window.addEventListener("beforeunload", this.hush, true);
     this.build();
     this.sized = new ResizeObserver(() => this.panes.forEach((p) => p.image && p.paint()));
     this.sized.observe(this.grid);
@@ -102,7 +103,8 @@ export class View {
     const text = JSON.stringify(value);
     if (this[`_${name}`] === text) return;
     this[`_${name}`] = text; this.model.set(name, value);
-    clearTimeout(this.saving); this.saving = setTimeout(() => this.model.save_changes(), 100);
+    clearTimeout(this.saving);
+    if (!this.left) this.saving = setTimeout(() => this.model.save_changes(), 100);
   }
 
   note() {
@@ -197,5 +199,5 @@ export class View {
     this.panes.forEach((q) => q.image && q.paint());
   }
   reset() { this.zoom = { scale: 1, x: 0, y: 0 }; this.lasso = []; this.pan(0, 0); }
-  remove() { this.hush(); window.removeEventListener("pagehide", this.hush); this.sized.disconnect(); }
+  remove() { this.hush(); window.removeEventListener("beforeunload", this.hush, true); this.sized.disconnect(); }
 }
