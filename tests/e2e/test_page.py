@@ -19,6 +19,7 @@ from browser import EXPLORERS, TOKEN, Page, ask, free_port, private, wait
 
 from wsss_nb import cli, notebook_commands
 from wsss_nb.explore import GrowthExplorer
+from wsss_nb.gallery import gallery
 from wsss_nb.images import write_image
 from wsss_nb.weights import packaged_file
 from wsss_nb.artefacts import demo_folder
@@ -178,11 +179,11 @@ def test_a_run_alone_opens_the_explorer_of_runs(tmp_path, capsys, monkeypatch):
     assert "is a run of superpixels alone" in err and err.count("\n") == 1
 
 
-def test_a_picture_is_no_dataset(tmp_path, capsys, monkeypatch):
-    write_image(tmp_path/"images"/"big.jpg", np.zeros((8, 8, 3), np.uint8))
-    (tmp_path/"labels.csv").write_text("file,labels\nbig.jpg,cat\n")
-    err = refused(["--page", "--data", tmp_path/"images"/"big.jpg"], capsys, monkeypatch)
-    assert "big.jpg is a file, not the folder of a dataset; an explorer takes a single picture as picture=" in err and err.count("\n") == 1
+def test_a_picture_and_a_plain_folder_will_do(tmp_path, monkeypatch):
+    write_image(tmp_path/"big.jpg", np.zeros((8, 8, 3), np.uint8))
+    for what in (tmp_path/"big.jpg", tmp_path):
+        assert started(["names", "--page", "--data", what], monkeypatch)[1]["WSSS_NB_DATA"] == str(what)
+        assert next(iter(gallery(what))) == "big"
 
 
 def test_who_looks_reaches_the_notebooks(tmp_path, monkeypatch):
